@@ -1,0 +1,43 @@
+"""Retrieval metrics, the compatibility matrix, confidence intervals and the report. Plain numpy and torch."""
+
+from holdfast.evaluation.compatibility import (
+    Comparison,
+    average_compatibility,
+    average_multimodel_accuracy,
+    compare_pair,
+    compare_pairs,
+    forgetting,
+    negative_flips,
+    update_gain,
+    update_gains,
+)
+from holdfast.evaluation.intervals import Interval, bootstrap, bootstrap_many, paired_bootstrap
+from holdfast.evaluation.machine import describe_machine
+from holdfast.evaluation.mixed import MixedGallery, assign_versions, mixed_gallery, summarize_mixed
+from holdfast.evaluation.report import Report, write_report
+from holdfast.evaluation.retrieval import Scores, score
+
+__all__ = [
+    "Comparison",
+    "Interval",
+    "MixedGallery",
+    "Report",
+    "Scores",
+    "assign_versions",
+    "average_compatibility",
+    "average_multimodel_accuracy",
+    "bootstrap",
+    "bootstrap_many",
+    "compare_pair",
+    "compare_pairs",
+    "describe_machine",
+    "forgetting",
+    "mixed_gallery",
+    "negative_flips",
+    "paired_bootstrap",
+    "score",
+    "summarize_mixed",
+    "update_gain",
+    "update_gains",
+    "write_report",
+]

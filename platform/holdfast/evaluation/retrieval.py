@@ -1,0 +1,198 @@
+"""Retrieval metrics of one query version over one gallery: exact, blockwise, in bounded memory.
+
+Definitions, each for one query whose class has R items in the gallery:
+
+- Recall@k: 1 if at least one of the k nearest gallery items has the query's class, else 0 (the
+  metric-learning reading; information retrieval calls it hit rate).
+- AP@R: sum over the ranks r <= R that hold a relevant item of precision at r, divided by R (Musgrave et al.,
+  "A Metric Learning Reality Check", ECCV 2020, equation 2). mAP@R is its mean over the queries. As R =
+  min(R, k) at k = R, this is also mAP@k with the usual normaliser.
+
+Nearness is the inner product of float32 vectors; equal products are ranked by gallery position.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from holdfast.errors import DataError
+
+TOP = 5
+_BYTES_PER_RANK = 64  # what a block holds for one rank of one query: values, positions, hits, precisions
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """The outcome of every query, in the order of the queries, so that two outcomes can be paired.
+
+    A query without a relevant item in the gallery scores 0 everywhere; `relevant` tells which those are.
+    """
+
+    recall_at_1: np.ndarray  # float32 (q,), 0 or 1
+    recall_at_5: np.ndarray  # float32 (q,), 0 or 1
+    ap_at_r: np.ndarray  # float32 (q,), in [0, 1]
+    relevant: np.ndarray  # int64 (q,), R
+    top: np.ndarray  # int64 (q, 5), gallery positions, best first; -1 where the gallery has fewer
+    similarity: np.ndarray  # float32 (q, 5), inner products of `top`; NaN where `top` is -1
+
+    def __len__(self) -> int:
+        return len(self.recall_at_1)
+
+    def percent(self) -> dict[str, float]:
+        """Means over the queries, in percent: `recall_at_1`, `recall_at_5`, `map_at_r`."""
+        return {
+            "recall_at_1": 100.0 * float(self.recall_at_1.mean(dtype=np.float64)),
+            "recall_at_5": 100.0 * float(self.recall_at_5.mean(dtype=np.float64)),
+            "map_at_r": 100.0 * float(self.ap_at_r.mean(dtype=np.float64)),
+        }
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Everything as named arrays, to be stored; `from_arrays` reads it back."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Scores":
+        return cls(**arrays)
+
+
+def score(
+    queries: np.ndarray,
+    query_labels: np.ndarray,
+    gallery: np.ndarray,
+    gallery_labels: np.ndarray,
+    *,
+    leave_one_out: bool = False,
+    block_bytes: int = 32 * 2**20,
+) -> Scores:
+    """Search every query in the gallery and score the ranking.
+
+    `queries` is float32 (q, d) and `gallery` float32 (n, d); the labels, (q,) and (n,), are integers or
+    strings. With `leave_one_out` query i is gallery item i, and is not searched for itself. At most about
+    `block_bytes` are needed beyond the arguments and the result, plus one row of similarities per thread
+    where a single row is larger than that.
+
+    Raises `DataError` for an empty side, shapes that do not match, and values that are not finite.
+    """
+    _check(queries, query_labels, gallery, gallery_labels, leave_one_out)
+    vectors = torch.from_numpy(np.ascontiguousarray(queries, dtype=np.float32))
+    items = torch.from_numpy(np.ascontiguousarray(gallery, dtype=np.float32))
+    query_codes, item_codes, relevant = _encode(query_labels, gallery_labels)
+    relevant = relevant - 1 if leave_one_out else relevant
+    searchable = len(items) - 1 if leave_one_out else len(items)
+    codes = torch.from_numpy(item_codes)
+
+    result = Scores(
+        recall_at_1=np.zeros(len(vectors), np.float32),
+        recall_at_5=np.zeros(len(vectors), np.float32),
+        ap_at_r=np.zeros(len(vectors), np.float32),
+        relevant=relevant,
+        top=np.full((len(vectors), TOP), -1, np.int64),
+        similarity=np.full((len(vectors), TOP), np.nan, np.float32),
+    )
+    for rows, depth in _blocks(relevant, len(items), searchable, block_bytes):
+        chosen = torch.from_numpy(rows)
+        products = vectors[chosen] @ items.T
+        if leave_one_out:
+            products[torch.arange(len(rows)), chosen] = -torch.inf
+        values, positions = _ranked(products, depth)
+        hits = codes[positions] == torch.from_numpy(query_codes[rows]).unsqueeze(1)
+        shown = min(TOP, depth)
+        result.recall_at_1[rows] = hits[:, 0].numpy()
+        result.recall_at_5[rows] = hits[:, :shown].any(dim=1).numpy()
+        result.ap_at_r[rows] = _average_precision(hits, torch.from_numpy(relevant[rows])).numpy()
+        result.top[rows, :shown] = positions[:, :shown].numpy()
+        result.similarity[rows, :shown] = values[:, :shown].numpy()
+    return result
+
+
+def block_rows(gallery: int, depth: int, block_bytes: int) -> int:
+    """How many queries are searched at once among `gallery` items when `depth` ranks of each are kept."""
+    return max(1, block_bytes // (4 * gallery + _BYTES_PER_RANK * depth))
+
+
+def _blocks(
+    relevant: np.ndarray, gallery: int, searchable: int, block_bytes: int
+) -> Iterator[tuple[np.ndarray, int]]:
+    """Queries in blocks of similar R, so that one class of thousands does not deepen every search."""
+    order = np.argsort(-relevant, kind="stable")
+    descending = relevant[order]
+    start = 0
+    while start < len(order):
+        depth = min(max(int(descending[start]), TOP), searchable)
+        stop = min(start + block_rows(gallery, depth, block_bytes), len(order))
+        if depth > 64:
+            shallower = int(np.searchsorted(-descending, -(depth // 2), side="right"))
+            stop = min(stop, max(shallower, start + 1))
+        yield order[start:stop], depth
+        start = stop
+
+
+def _ranked(products: torch.Tensor, depth: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """The `depth` largest of every row, (b, depth) values and positions; ties by position.
+
+    `topk` returns ties in any order and, at the last rank, any of them: both are put right here, on the rows
+    that have ties only.
+    """
+    values, positions = products.topk(min(depth + 1, products.shape[1]), dim=1)
+    if values.shape[1] > depth:
+        for row in torch.nonzero(values[:, depth] == values[:, depth - 1]).flatten().tolist():
+            last = values[row, depth]
+            first_tied = int((values[row] > last).sum())
+            tied = torch.nonzero(products[row] == last).flatten()
+            positions[row, first_tied:depth] = tied[: depth - first_tied]
+        values, positions = values[:, :depth], positions[:, :depth]
+    rows = torch.nonzero((values[:, 1:] == values[:, :-1]).any(dim=1)).flatten()
+    if len(rows):
+        by_position, permutation = positions[rows].sort(dim=1)
+        by_value, order = values[rows].gather(1, permutation).sort(dim=1, descending=True, stable=True)
+        values[rows], positions[rows] = by_value, by_position.gather(1, order)
+    return values, positions
+
+
+def _average_precision(hits: torch.Tensor, relevant: torch.Tensor) -> torch.Tensor:
+    """AP@R (b,) of hits (b, depth), where depth is at least every R that the gallery can hold."""
+    ranks = torch.arange(1, hits.shape[1] + 1)
+    counted = hits & (ranks <= relevant.unsqueeze(1))
+    precision = counted.cumsum(dim=1).to(torch.float64).div_(ranks).mul_(counted)
+    return (precision.sum(dim=1) / relevant.clamp(min=1)).to(torch.float32)
+
+
+def _encode(
+    query_labels: np.ndarray, gallery_labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels as class numbers (-1: not in the gallery), and R of every query."""
+    classes, item_codes, counts = np.unique(gallery_labels, return_inverse=True, return_counts=True)
+    found = np.searchsorted(classes, query_labels).clip(max=len(classes) - 1)
+    known = classes[found] == query_labels
+    relevant = np.where(known, counts[found], 0).astype(np.int64)
+    return np.where(known, found, -1).astype(np.int64), item_codes.astype(np.int64), relevant
+
+
+def _check(
+    queries: np.ndarray,
+    query_labels: np.ndarray,
+    gallery: np.ndarray,
+    gallery_labels: np.ndarray,
+    leave_one_out: bool,
+) -> None:
+    for side, vectors, labels in (("queries", queries, query_labels), ("gallery", gallery, gallery_labels)):
+        if vectors.ndim != 2 or len(vectors) != len(labels):
+            raise DataError(
+                f"The {side} of an evaluation need one label a vector: "
+                f"got vectors of shape {vectors.shape} and {len(labels)} labels."
+            )
+        if len(vectors) == 0:
+            raise DataError(f"The {side} of an evaluation are empty: at least one vector is needed.")
+        if not np.isfinite(vectors).all():
+            raise DataError(f"The {side} of an evaluation hold values that are NaN or infinite.")
+    if queries.shape[1] != gallery.shape[1]:
+        raise DataError(
+            f"Queries of dimension {queries.shape[1]} cannot search a gallery "
+            f"of dimension {gallery.shape[1]}."
+        )
+    if leave_one_out and (len(queries) != len(gallery) or not np.array_equal(query_labels, gallery_labels)):
+        raise DataError("Leave-one-out evaluation needs the same images, in the same order, on both sides.")
+    if leave_one_out and len(gallery) < 2:
+        raise DataError("Leave-one-out evaluation needs at least two images.")
