@@ -7,7 +7,7 @@ import numpy as np
 from holdfast.errors import DataError
 
 LEVEL = 0.95
-_CHUNK = 2**21  # drawn query numbers held at once
+_CHUNK = 2**22  # weights held at once: 32 MiB
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,8 @@ def bootstrap_many(values: np.ndarray, resamples: int = 1000, seed: int = 0) -> 
 
 def _weights(generator: np.random.Generator, resamples: int, count: int) -> np.ndarray:
     """Multinomial weights (resamples, count): how often each query was drawn, divided by `count`."""
-    drawn = generator.integers(0, count, size=(resamples, count), dtype=np.int64)
-    drawn += np.arange(resamples)[:, None] * count
-    weights = np.bincount(drawn.ravel(), minlength=resamples * count).reshape(resamples, count)
-    return weights / count
+    weights = np.empty((resamples, count))
+    for row in weights:
+        row[:] = np.bincount(generator.integers(0, count, size=count), minlength=count)
+    weights /= count
+    return weights
