@@ -1,0 +1,10 @@
+"""The truth: versions and their lineage, measured compatibility, traffic, runs, keys; and the artifacts."""
+
+from holdfast.store.compatibility import Compatibility
+from holdfast.store.keys import Role
+from holdfast.store.runs import Run
+from holdfast.store.store import Store, open_store
+from holdfast.store.traffic import KEEP, Traffic
+from holdfast.store.versions import Draft, Version
+
+__all__ = ["open_store", "Store", "Version", "Draft", "Compatibility", "Traffic", "KEEP", "Run", "Role"]

@@ -1,0 +1,87 @@
+"""Measured compatibility: which version may search the entries of which other version."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, func, insert, select
+
+from holdfast.store import counters
+from holdfast.store.schema import compatibility
+from holdfast.store.versions import find_version
+
+METRIC = "recall_at_1"
+
+
+@dataclass(frozen=True)
+class Compatibility:
+    """One measurement: queries by `query` over a gallery by `gallery`.
+
+    Args:
+        value: the cross-test of the pair, in the unit of the caller (the same for all of these numbers).
+        reference: what it has to beat, the self-test of the older of the two.
+        low, high: the 95 % interval of `value - reference`.
+        compatible: the verdict. `evaluation` is the fingerprint of the data it rests on.
+    """
+
+    query: str
+    gallery: str
+    value: float
+    reference: float
+    low: float
+    high: float
+    compatible: bool
+    evaluation: str
+    metric: str = METRIC
+    measured_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def add_measurements(connection: Connection, rows: Sequence[Compatibility]) -> None:
+    """Append measurements. Raises NotFoundError for an unknown version, ValueError for NaN."""
+    if not rows:
+        return
+    for name in {name for row in rows for name in (row.query, row.gallery)}:
+        find_version(connection, name)
+    for row in rows:
+        if not all(math.isfinite(number) for number in (row.value, row.reference, row.low, row.high)):
+            raise ValueError(f"the compatibility of {row.query} with {row.gallery} is not a number: {row}")
+    # Locks out another recorder, so that ids grow in commit order, and tells caches to ask again.
+    counters.advance(connection, "compatibility")
+    connection.execute(insert(compatibility), [asdict(row) for row in rows])
+
+
+def measurements(connection: Connection) -> list[Compatibility]:
+    """The latest measurement of every (query, gallery, metric), oldest versions first."""
+    latest = (
+        select(func.max(compatibility.c.id))
+        .group_by(compatibility.c.query, compatibility.c.gallery, compatibility.c.metric)
+        .scalar_subquery()
+    )
+    columns = [column for column in compatibility.c if column.name != "id"]
+    rows = connection.execute(select(*columns).where(compatibility.c.id.in_(latest)))
+    found = [Compatibility(**row._mapping) for row in rows]
+    return sorted(found, key=lambda row: (int(row.query[1:]), int(row.gallery[1:]), row.metric))
+
+
+def measurement(
+    connection: Connection, query: str, gallery: str, metric: str = METRIC
+) -> Compatibility | None:
+    """The latest measurement of a pair, None if there is none. A version is compatible with itself."""
+    columns = [column for column in compatibility.c if column.name != "id"]
+    row = connection.execute(
+        select(*columns)
+        .where(
+            compatibility.c.query == query,
+            compatibility.c.gallery == gallery,
+            compatibility.c.metric == metric,
+        )
+        .order_by(compatibility.c.id.desc())
+        .limit(1)
+    ).first()
+    found = None if row is None else Compatibility(**row._mapping)
+    if query == gallery:
+        if found is None:
+            return Compatibility(query, gallery, 0.0, 0.0, 0.0, 0.0, True, "identity", metric)
+        return replace(found, compatible=True)
+    return found

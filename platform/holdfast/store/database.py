@@ -1,0 +1,154 @@
+"""One engine and its transactions. Everything that SQLite and PostgreSQL do differently is in this file."""
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+from sqlalchemy.sql.dml import Insert
+
+from holdfast.errors import StoreError
+
+BUSY_TIMEOUT_SECONDS = 30
+# Any constant: everybody who migrates a PostgreSQL database takes the lock of this number first.
+_MIGRATION_LOCK = 0x686F6C64
+
+
+def make_engine(url: str) -> Engine:
+    """An engine for `sqlite:///FILE` or `postgresql+psycopg://...`. Raises StoreError for any other URL."""
+    try:
+        parsed = make_url(url)
+        backend = parsed.get_backend_name()
+    except (ArgumentError, NoSuchModuleError):
+        backend = None
+    if backend == "postgresql":
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        try:
+            return create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=24)
+        except ModuleNotFoundError as error:
+            raise StoreError(
+                "A PostgreSQL store needs the driver psycopg: pip install 'holdfast[postgres]'."
+            ) from error
+    if backend != "sqlite":
+        raise StoreError(
+            f"{url!r} is no store: give a folder, sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE."
+        )
+    if parsed.database in (None, "", ":memory:"):
+        raise StoreError("A store in memory would lose what it acknowledged: give a folder or a file.")
+    engine = create_engine(parsed, pool_size=8, max_overflow=24)
+    event.listen(engine, "connect", _prepare_sqlite_connection)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite_connection(connection: Any, record: object) -> None:
+    # pysqlite would begin transactions by itself, too late and only before some statements; `_begin_sqlite`
+    # does it instead.
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_SECONDS * 1000}")
+    cursor.execute("PRAGMA foreign_keys = ON")
+    cursor.execute("PRAGMA synchronous = FULL")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A transaction that reads first and writes later cannot wait for another writer, so a writer says so.
+    writes = connection.get_execution_options().get("holdfast_writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def use_write_ahead_log(engine: Engine) -> None:
+    """Put an SQLite file into WAL mode (it stays so); does nothing on PostgreSQL.
+
+    Switching needs the file for oneself and does not heed the busy timeout, hence the retries: any number of
+    processes may open a fresh store at once.
+    """
+    if engine.dialect.name != "sqlite":
+        return
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        raw = engine.raw_connection()
+        try:
+            cursor = raw.cursor()
+            mode = cursor.execute("PRAGMA journal_mode").fetchone()[0]
+            if mode != "wal":
+                mode = cursor.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            if mode == "wal":
+                return
+            raise StoreError(
+                f"{engine.url.database} is on a file system that cannot hold a write-ahead log "
+                f"(SQLite answered {mode!r}): put the store on a local disk, or use PostgreSQL."
+            )
+        except engine.dialect.dbapi.OperationalError as error:  # type: ignore[union-attr]
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise OperationalError("PRAGMA journal_mode = WAL", None, error) from error
+        finally:
+            raw.close()
+        time.sleep(random.uniform(0.005, 0.05))
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A transaction that only reads: all its statements see one moment. Raises StoreError."""
+    with _as_store_error(engine), engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            connection = connection.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes; committed to disk when the block ends. Raises StoreError.
+
+    On SQLite it waits its turn before the first statement; on PostgreSQL writers wait for each other at the
+    counter they advance (see `counters.advance`).
+    """
+    with _as_store_error(engine), engine.connect() as connection:
+        connection = connection.execution_options(holdfast_writes=True)
+        with connection.begin():
+            yield connection
+
+
+def lock_for_migration(connection: Connection) -> None:
+    """Wait for everybody else who migrates this database; the lock ends with the transaction."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+
+
+def insert_or_replace(connection: Connection, table: Table, key: str) -> Insert:
+    """INSERT ... ON CONFLICT (key) DO UPDATE with all the new values, for `executemany`."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(table)
+    changed = {column.name: statement.excluded[column.name] for column in table.c if column.name != key}
+    return statement.on_conflict_do_update(index_elements=[key], set_=changed)
+
+
+@contextmanager
+def _as_store_error(engine: Engine) -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, DatabaseError) as error:
+        raise explain(engine, error) from error
+
+
+def explain(engine: Engine, error: DatabaseError) -> Exception:
+    """A StoreError in plain words for what a user can mend, or the error itself."""
+    where = engine.url.render_as_string(hide_password=True)
+    reason = " ".join(str(error.orig).split())
+    if "not a database" in reason or "malformed" in reason:
+        return StoreError(f"{where} is not a database, or is damaged ({reason}): restore it from a backup.")
+    if "locked" in reason:
+        return StoreError(
+            f"{where} is busy: another process has been writing for {BUSY_TIMEOUT_SECONDS} s. Try again."
+        )
+    if isinstance(error, OperationalError):
+        return StoreError(f"The database {where} cannot be used: {reason}.")
+    return error

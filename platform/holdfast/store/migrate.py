@@ -1,0 +1,75 @@
+"""Bring a database to the schema of this Holdfast, or say which Holdfast it needs."""
+
+from datetime import UTC, datetime
+from importlib.metadata import version as installed_version
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, insert, inspect, text
+
+from holdfast.errors import StoreError
+from holdfast.store.database import lock_for_migration, reading, use_write_ahead_log, writing
+from holdfast.store.schema import metadata, schema_history
+
+HEAD = "0001"  # the newest file in migrations/versions; a test compares the two
+SCRIPTS = Path(__file__).parent / "migrations"
+
+
+def migrate(engine: Engine) -> None:
+    """Create or upgrade the tables; quick when there is nothing to do.
+
+    Any number of processes may do so at once: one migrates, the others wait and find it done. A migration is
+    one transaction, so a crash leaves the schema as it was. Raises StoreError for a newer schema.
+    """
+    use_write_ahead_log(engine)
+    with reading(engine) as connection:
+        if revision(connection) == HEAD:
+            return
+    with writing(engine) as connection:
+        lock_for_migration(connection)
+        found = revision(connection)
+        if found == HEAD:
+            return
+        _refuse_newer(connection, found)
+        _upgrade(connection)
+
+
+def revision(connection: Connection) -> str | None:
+    """The revision of the database, None when it is empty. Raises StoreError for somebody else's database."""
+    tables = inspect(connection).get_table_names()
+    if "alembic_version" not in tables:
+        if set(tables) & set(metadata.tables):
+            where = connection.engine.url.render_as_string(hide_password=True)
+            raise StoreError(f"{where} holds tables that Holdfast did not make: give an empty database.")
+        return None
+    return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+
+
+def _refuse_newer(connection: Connection, found: str | None) -> None:
+    known = {path.name.split("_")[0] for path in (SCRIPTS / "versions").glob("[0-9]*.py")}
+    if found is None or found in known:
+        return
+    maker = connection.execute(
+        text("SELECT holdfast FROM schema_history WHERE revision = :revision ORDER BY id DESC"),
+        {"revision": found},
+    ).scalar()
+    where = connection.engine.url.render_as_string(hide_password=True)
+    raise StoreError(
+        f"{where} has schema {found}, newer than schema {HEAD} of this Holdfast "
+        f"({installed_version('holdfast')}): use Holdfast {maker or 'of the version that made it'} or newer."
+    )
+
+
+def _upgrade(connection: Connection) -> None:
+    # Only a database that is behind pays for this import.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(SCRIPTS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+    connection.execute(
+        insert(schema_history).values(
+            revision=HEAD, holdfast=installed_version("holdfast"), applied_at=datetime.now(UTC)
+        )
+    )

@@ -1,0 +1,159 @@
+"""The tables, in SQLAlchemy Core, for SQLite and PostgreSQL alike.
+
+The migrations create these tables; a test compares the two, so a change here needs a migration beside it.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeDecorator
+
+metadata = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware datetime in UTC. SQLite drops the zone, so it is put back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else value.astimezone(UTC)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# Which Holdfast brought the database to which revision: an older one can then say which to use instead.
+schema_history = Table(
+    "schema_history",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("revision", String(32), nullable=False),
+    Column("holdfast", String(64), nullable=False),
+    Column("applied_at", UtcDateTime, nullable=False),
+)
+
+# Numbers that must be handed out in commit order: the writer of a row holds it until it commits.
+counters = Table(
+    "counters",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+versions = Table(
+    "versions",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("name", String(32), nullable=False, unique=True),
+    Column("parent", String(32), ForeignKey("versions.name")),
+    Column("run", Text, nullable=False),
+    Column("attempt", Integer, nullable=False),
+    Column("task", Integer, nullable=False),
+    Column("contract", String(64), nullable=False),
+    Column("contract_body", JSON, nullable=False),
+    Column("dimension", Integer, nullable=False),
+    Column("experiment", Text, nullable=False),
+    Column("data_fingerprint", Text, nullable=False),
+    Column("metrics", JSON, nullable=False),
+    Column("artifacts", Text, nullable=False),
+    Column("files", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    UniqueConstraint("run", "attempt", "task"),
+)
+
+# Append-only: the newest row of a (query, gallery, metric) is the one that counts.
+compatibility = Table(
+    "compatibility",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("query", String(32), ForeignKey("versions.name"), nullable=False),
+    Column("gallery", String(32), ForeignKey("versions.name"), nullable=False),
+    Column("metric", String(32), nullable=False),
+    Column("value", Float(53), nullable=False),
+    Column("reference", Float(53), nullable=False),
+    Column("low", Float(53), nullable=False),
+    Column("high", Float(53), nullable=False),
+    Column("compatible", Boolean, nullable=False),
+    Column("evaluation", Text, nullable=False),
+    Column("measured_at", UtcDateTime, nullable=False),
+    Index("ix_compatibility_pair", "query", "gallery", "metric"),
+)
+
+runs = Table(
+    "runs",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("attempt", Integer, primary_key=True, autoincrement=False),
+    Column("parent", String(32), ForeignKey("versions.name")),
+    Column("experiment_hash", Text, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("started_at", UtcDateTime, nullable=False),
+    Column("finished_at", UtcDateTime),
+)
+
+# Append-only: the row of the highest epoch is in force.
+traffic = Table(
+    "traffic",
+    metadata,
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("query_version", String(32), ForeignKey("versions.name")),
+    Column("write_version", String(32), ForeignKey("versions.name")),
+    Column("canary_version", String(32), ForeignKey("versions.name")),
+    Column("canary_share", Float(53), nullable=False),
+    Column("forced", Boolean, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("role", String(16), nullable=False),
+    Column("hint", String(16), nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("revoked_at", UtcDateTime),
+)
+
+entries = Table(
+    "entries",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("seq", BigInteger, nullable=False, unique=True),
+    Column("version", String(32), ForeignKey("versions.name"), nullable=False),
+    Column("vector", LargeBinary),
+    Column("attributes", JSON, nullable=False),
+    Column("source", Text),
+    Column("deleted", Boolean, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+    Index("ix_entries_version", "version", "deleted"),
+)

@@ -1,0 +1,202 @@
+"""The store: one database, one place for artifacts, and what the rest of Holdfast asks of them."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from sqlalchemy import Engine, make_url
+
+from holdfast.errors import NotFoundError, StoreError
+from holdfast.store import counters
+from holdfast.store.artifacts import Artifacts
+from holdfast.store.compatibility import Compatibility, add_measurements, measurement, measurements
+from holdfast.store.database import make_engine, reading, writing
+from holdfast.store.keys import Keys
+from holdfast.store.migrate import migrate
+from holdfast.store.runs import Runs
+from holdfast.store.tensors import pack, unpack
+from holdfast.store.traffic import TrafficLog, aliases
+from holdfast.store.versions import (
+    NAME,
+    Draft,
+    Version,
+    all_versions,
+    find_version,
+    insert_version,
+    store_artifacts,
+)
+
+if TYPE_CHECKING:
+    from holdfast.models import Encoder
+
+DATABASE = "holdfast.db"
+
+
+def open_store(
+    where: str | Path = "./holdfast-store", artifacts: str | None = None, *, create: bool = True
+) -> "Store":
+    """Open a store, and make or upgrade its tables if need be.
+
+    Args:
+        where: a folder (SQLite), or an SQLAlchemy URL (`sqlite:///FILE`, `postgresql+psycopg://...`).
+        artifacts: a folder or any pyarrow file system URI; by default a folder beside the SQLite file.
+        create: False refuses a folder that holds no store yet.
+
+    Raises:
+        StoreError: unreachable, not a database, or of a newer schema (names the Holdfast to use).
+    """
+    text = str(where)
+    if "://" in text:
+        url = text
+        database = make_url(text).database if text.startswith("sqlite") else None
+        folder = Path(database).absolute().parent if database else None
+    else:
+        folder = Path(where).absolute()
+        url = f"sqlite:///{folder / DATABASE}"
+    if artifacts is None:
+        if folder is None:
+            raise StoreError(f"The store {_shown(text)} needs a place for its files: give artifacts as well.")
+        artifacts = str(folder / "artifacts")
+    if folder is not None:
+        if not create and "://" not in text and not (folder / DATABASE).is_file():
+            raise StoreError(f"{text} holds no store: run an experiment first, or name another folder.")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"{folder} cannot be a store: {error.strerror or error}.") from error
+    engine = make_engine(url)
+    try:
+        migrate(engine)
+        return Store(_shown(text), engine, Artifacts(artifacts), (folder or Path.cwd()) / "runs")
+    except BaseException:
+        engine.dispose()
+        raise
+
+
+class Store:
+    """An open store. Safe to use from many threads; many processes may open the same one."""
+
+    def __init__(self, where: str, engine: Engine, artifacts: Artifacts, runs_folder: Path) -> None:
+        self.where = where
+        self.engine = engine
+        self.artifacts = artifacts
+        self.runs_folder = runs_folder
+        self.traffic = TrafficLog(engine)
+        self.runs = Runs(engine)
+        self.keys = Keys(engine)
+
+    def versions(self) -> list[Version]:
+        """All versions, oldest first."""
+        with reading(self.engine) as connection:
+            return all_versions(connection)
+
+    def version(self, name: str) -> Version:
+        """A version by its name (`v3`) or by an alias (`live`, `canary`, `writing`, `previous`).
+
+        Raises NotFoundError that lists what there is.
+        """
+        with reading(self.engine) as connection:
+            if not NAME.fullmatch(name):
+                return find_version(connection, aliases(connection).get(name, name))
+            return find_version(connection, name)
+
+    def aliases(self) -> dict[str, str]:
+        """The aliases that stand for a version now."""
+        return self.traffic.aliases()
+
+    def load(self, name: str) -> "Encoder":
+        """The encoder of a version, in eval mode. Raises NotFoundError, StoreError if it is damaged."""
+        from holdfast.models import Encoder
+
+        version = self.version(name)
+        encoder = Encoder.load(self.artifacts.folder(version.artifacts, version.files))
+        found = encoder.contract().id
+        if found != version.contract:
+            raise StoreError(
+                f"The files of {version.name} make {found}, but {version.contract} was published: "
+                "restore the artifacts from a backup."
+            )
+        return encoder
+
+    def file(self, name: str, file: str) -> bytes:
+        """One of the files that were published with a version. Raises NotFoundError."""
+        version = self.version(name)
+        if file not in version.files:
+            raise NotFoundError(f"{version.name} has no file {file!r}: it has {', '.join(version.files)}.")
+        return self.artifacts.read(f"{version.artifacts}/{file}")
+
+    def publish(self, draft: Draft) -> Version:
+        """Publish a version: its files first, then one transaction that makes it visible.
+
+        A crash in between leaves no version, and the retry succeeds. Publishing the same run, attempt and
+        task again with the same weights returns the version there is.
+
+        Raises:
+            ConflictError: that task published other weights before.
+            NotFoundError: the parent does not exist.
+        """
+        if draft.parent is not None:
+            with reading(self.engine) as connection:
+                find_version(connection, draft.parent)
+        stored = store_artifacts(self.artifacts, draft)
+        with writing(self.engine) as connection:
+            return insert_version(connection, draft, stored)
+
+    def save_tensors(self, version: str, name: str, tensors: Mapping[str, np.ndarray]) -> None:
+        """Keep arrays beside a version (a cache: replaceable, with a checksum)."""
+        self.artifacts.replace(self._tensors(version, name), pack(tensors))
+
+    def load_tensors(self, version: str, name: str) -> dict[str, np.ndarray]:
+        """The arrays that were kept. Raises NotFoundError when there are none, or they are damaged."""
+        path = self._tensors(version, name)
+        try:
+            return unpack(self.artifacts.read(path))
+        except ValueError as error:
+            raise NotFoundError(f"{path} is damaged ({error}) and has to be computed again.") from error
+
+    def record_compatibility(self, rows: Sequence[Compatibility]) -> None:
+        """Append measurements. Raises NotFoundError for an unknown version."""
+        with writing(self.engine) as connection:
+            add_measurements(connection, rows)
+
+    def compatibility(self) -> list[Compatibility]:
+        """The latest measurement of every pair and metric."""
+        with reading(self.engine) as connection:
+            return measurements(connection)
+
+    def compatible(self, query: str, gallery: str) -> Compatibility | None:
+        """The latest measurement of a pair, None if it was never measured; `compatible` is the verdict."""
+        with reading(self.engine) as connection:
+            return measurement(connection, query, gallery)
+
+    def compatibility_revision(self) -> int:
+        """A number that grows with every recorded measurement, for caches."""
+        with reading(self.engine) as connection:
+            return counters.current(connection, "compatibility")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _tensors(self, version: str, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+            raise ValueError(f"{name!r} cannot name tensors: use letters, digits, '.', '_' and '-'")
+        return f"tensors/{self.version(version).name}/{name}.safetensors"
+
+
+def _shown(where: str) -> str:
+    return make_url(where).render_as_string(hide_password=True) if "://" in where else where

@@ -1,0 +1,254 @@
+"""The traffic record: which version embeds queries, which embeds new entries, and the canary.
+
+Append-only: a change is a new record with the next epoch, so what served when can always be told.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from enum import Enum
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, exists, insert, select
+
+from holdfast.errors import ConfigError, ConflictError, IncompatibleError, StaleEpochError
+from holdfast.store import counters
+from holdfast.store.compatibility import measurement
+from holdfast.store.database import reading, writing
+from holdfast.store.schema import entries, traffic, versions
+from holdfast.store.versions import find_version
+
+
+class Keep(Enum):
+    """The type of `KEEP`."""
+
+    KEEP = "keep"
+
+
+KEEP: Final = Keep.KEEP  # leave this part of the record as it is
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """One record. Epoch 0 is the state before the first record: nothing is served."""
+
+    epoch: int = 0
+    query_version: str | None = None
+    write_version: str | None = None
+    canary_version: str | None = None
+    canary_share: float = 0.0
+    forced: bool = False
+    note: str = ""
+    created_at: datetime | None = None
+
+    @property
+    def versions(self) -> tuple[str | None, str | None, str | None, float]:
+        """What a rollback brings back."""
+        return self.query_version, self.write_version, self.canary_version, self.canary_share
+
+
+class TrafficLog:
+    """The traffic records of a store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def current(self) -> Traffic:
+        """The record in force."""
+        with reading(self._engine) as connection:
+            return _current(connection)
+
+    def history(self) -> list[Traffic]:
+        """All records, oldest first."""
+        with reading(self._engine) as connection:
+            return _history(connection)
+
+    def change(
+        self,
+        expect_epoch: int | None = None,
+        *,
+        query_version: str | Keep | None = KEEP,
+        write_version: str | Keep | None = KEEP,
+        canary_version: str | Keep | None = KEEP,
+        canary_share: float | Keep = KEEP,
+        force: bool = False,
+        note: str = "",
+    ) -> Traffic:
+        """Append a record; what is not given stays.
+
+        A version may embed queries (as the query version or the canary) only if it was measured to be
+        compatible with the write version, with every version that has entries, and with the older query
+        version that it takes over from. `force` overrides that, and is recorded when it did.
+
+        Raises StaleEpochError when `expect_epoch` is not the current epoch, IncompatibleError,
+        NotFoundError for an unknown version, ConfigError for an impossible share.
+        """
+        with writing(self._engine) as connection:
+            current = _lock(connection, expect_epoch)
+            wanted = replace(
+                current,
+                query_version=current.query_version if query_version is KEEP else query_version,
+                write_version=current.write_version if write_version is KEEP else write_version,
+                canary_version=current.canary_version if canary_version is KEEP else canary_version,
+                canary_share=current.canary_share if canary_share is KEEP else canary_share,
+            )
+            if canary_version is None and canary_share is KEEP:
+                wanted = replace(wanted, canary_share=0.0)
+            return _append(connection, current, wanted, force, note)
+
+    def promote(
+        self,
+        name: str,
+        *,
+        writes: bool = False,
+        expect_epoch: int | None = None,
+        force: bool = False,
+        note: str = "",
+    ) -> Traffic:
+        """Let a version embed the queries, and with `writes` also the new entries (the second switch).
+
+        The first version that is ever promoted embeds both. A canary that is promoted is no longer one.
+        Raises what `change` raises.
+        """
+        with writing(self._engine) as connection:
+            current = _lock(connection, expect_epoch)
+            wanted = replace(current, query_version=name)
+            if writes or current.write_version is None:
+                wanted = replace(wanted, write_version=name)
+            if current.canary_version == name:
+                wanted = replace(wanted, canary_version=None, canary_share=0.0)
+            return _append(connection, current, wanted, force, note or f"promote {name}")
+
+    def rollback(self, expect_epoch: int | None = None, *, force: bool = False, note: str = "") -> Traffic:
+        """Bring back the previous record that differs from the current one, under the same check.
+
+        Raises ConflictError when there is none, and what `change` raises.
+        """
+        with writing(self._engine) as connection:
+            current = _lock(connection, expect_epoch)
+            earlier = [record for record in _history(connection) if record.versions != current.versions]
+            if not earlier:
+                raise ConflictError("There is nothing to roll back to: the traffic has never changed.")
+            before = earlier[-1]
+            wanted = replace(
+                current,
+                query_version=before.query_version,
+                write_version=before.write_version,
+                canary_version=before.canary_version,
+                canary_share=before.canary_share,
+            )
+            return _append(connection, current, wanted, force, note or f"roll back to {before.epoch}")
+
+    def aliases(self) -> dict[str, str]:
+        """`live`, `canary`, `writing`, `previous`: those that stand for a version now."""
+        with reading(self._engine) as connection:
+            return aliases(connection)
+
+
+def aliases(connection: Connection) -> dict[str, str]:
+    """See `TrafficLog.aliases`. No alias looks like a version's name, so none can shadow a version."""
+    history = _history(connection)
+    if not history:
+        return {}
+    current = history[-1]
+    earlier = [record.query_version for record in history if record.query_version != current.query_version]
+    named = {
+        "live": current.query_version,
+        "canary": current.canary_version,
+        "writing": current.write_version,
+        "previous": next((name for name in reversed(earlier) if name is not None), None),
+    }
+    return {alias: name for alias, name in named.items() if name is not None}
+
+
+def _history(connection: Connection) -> list[Traffic]:
+    return [_record(row) for row in connection.execute(select(traffic).order_by(traffic.c.epoch))]
+
+
+def _current(connection: Connection) -> Traffic:
+    row = connection.execute(select(traffic).order_by(traffic.c.epoch.desc()).limit(1)).first()
+    return Traffic() if row is None else _record(row)
+
+
+def _record(row: Any) -> Traffic:
+    return Traffic(**row._mapping)
+
+
+def _lock(connection: Connection, expect_epoch: int | None) -> Traffic:
+    counters.lock(connection, "traffic")
+    current = _current(connection)
+    if expect_epoch is not None and expect_epoch != current.epoch:
+        raise StaleEpochError(
+            f"The traffic is at epoch {current.epoch}, not {expect_epoch}: somebody changed it meanwhile. "
+            "Read it again and decide anew."
+        )
+    return current
+
+
+def _append(connection: Connection, current: Traffic, wanted: Traffic, force: bool, note: str) -> Traffic:
+    for name in (wanted.query_version, wanted.write_version, wanted.canary_version):
+        if name is not None:
+            find_version(connection, name)
+    _check_shape(wanted)
+    problems = _incompatibilities(connection, current, wanted)
+    if problems and not force:
+        raise IncompatibleError(
+            "; ".join(problems) + ". Measure the pair (holdfast evaluate), or force it if you know better."
+        )
+    record = replace(
+        wanted,
+        epoch=counters.advance(connection, "traffic"),
+        forced=bool(problems),
+        note=note,
+        created_at=datetime.now(UTC),
+    )
+    connection.execute(insert(traffic).values(**record.__dict__))
+    return record
+
+
+def _check_shape(wanted: Traffic) -> None:
+    if not 0.0 <= wanted.canary_share <= 1.0:
+        raise ConfigError(f"canary_share is {wanted.canary_share}: it is a share, from 0 to 1.")
+    if wanted.canary_version is None and wanted.canary_share > 0:
+        raise ConfigError("canary_share is above 0, but there is no canary_version to send it to.")
+    if wanted.query_version is None and (wanted.canary_version or wanted.write_version):
+        raise ConfigError("There is no query_version: promote a version first.")
+
+
+def _incompatibilities(connection: Connection, current: Traffic, wanted: Traffic) -> list[str]:
+    present = select(versions.c.name).where(
+        exists().where(entries.c.version == versions.c.name, entries.c.deleted.is_(False))
+    )
+    searched = set(connection.execute(present).scalars())
+    if wanted.write_version is not None:
+        searched.add(wanted.write_version)
+    problems = []
+    for name in dict.fromkeys((wanted.query_version, wanted.canary_version)):
+        if name is None:
+            continue
+        needed = set(searched)
+        # A newer version must not be worse than the one that it takes over from. The way back needs no such
+        # measurement: the older version meets only entries that it could always search.
+        if current.query_version is not None and _number(current.query_version) < _number(name):
+            needed.add(current.query_version)
+        for gallery in sorted(needed, key=_number):
+            problem = incompatibility(connection, name, gallery)
+            if problem is not None:
+                problems.append(problem)
+    return problems
+
+
+def incompatibility(connection: Connection, query: str, gallery: str) -> str | None:
+    """Why `query` may not search entries of `gallery`; None if it may."""
+    found = measurement(connection, query, gallery)
+    if found is None:
+        return f"{query} was never measured against entries of {gallery}"
+    if not found.compatible:
+        return (
+            f"{query} is not compatible with entries of {gallery} "
+            f"({found.metric} {found.value:.4g}, has to beat {found.reference:.4g})"
+        )
+    return None
+
+
+def _number(name: str) -> int:
+    return int(name[1:])

@@ -1,0 +1,186 @@
+"""Versions: what a task publishes, and how it gets into the database."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, insert, select
+
+from holdfast.errors import ConflictError, NotFoundError
+from holdfast.store import counters
+from holdfast.store.artifacts import Artifacts, sha256
+from holdfast.store.schema import versions
+
+NAME = re.compile(r"v[1-9][0-9]*")
+
+
+@dataclass(frozen=True)
+class Version:
+    """A published version. `contract` is the identity of its embeddings (`hf1-...`)."""
+
+    name: str
+    number: int
+    parent: str | None
+    run: str
+    task: int
+    contract: str
+    dimension: int
+    experiment: str
+    data_fingerprint: str
+    metrics: dict[str, Any]
+    created_at: datetime
+    attempt: int = 1
+    contract_body: dict[str, Any] = field(default_factory=dict)
+    artifacts: str = ""
+    files: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What a task hands in to be published.
+
+    Args:
+        run, attempt, task: who made it; publishing the same three again is the same publication.
+        parent: name of the version that it learned from, None for a root.
+        encoder_folder: what `Encoder.save` wrote.
+        experiment: text of the experiment file, as it was run.
+        files: further files to keep beside the encoder, by name.
+    """
+
+    run: str
+    attempt: int
+    task: int
+    parent: str | None
+    encoder_folder: Path
+    experiment: str
+    data_fingerprint: str
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    files: Mapping[str, Path] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stored:
+    """Artifacts that are on the disk and wait for their row."""
+
+    contract: str
+    contract_body: dict[str, Any]
+    dimension: int
+    folder: str
+    files: dict[str, str]
+
+
+def all_versions(connection: Connection) -> list[Version]:
+    return [_version(row) for row in connection.execute(select(versions).order_by(versions.c.number))]
+
+
+def find_version(connection: Connection, name: str) -> Version:
+    """Raises NotFoundError that lists what there is."""
+    row = connection.execute(select(versions).where(versions.c.name == name)).first()
+    if row is None:
+        raise unknown_version(connection, name)
+    return _version(row)
+
+
+def unknown_version(connection: Connection, name: str) -> NotFoundError:
+    names = list(connection.execute(select(versions.c.name).order_by(versions.c.number)).scalars())
+    if len(names) > 12:
+        names = [*names[:3], "...", *names[-8:]]
+    return NotFoundError(
+        f"There is no version {name!r}: the store holds {', '.join(names) or 'no versions yet'}."
+    )
+
+
+def find_publication(connection: Connection, draft: Draft, contract: str) -> Version | None:
+    """What this run, attempt and task published before. Raises ConflictError if it was something else."""
+    row = connection.execute(
+        select(versions).where(
+            versions.c.run == draft.run,
+            versions.c.attempt == draft.attempt,
+            versions.c.task == draft.task,
+        )
+    ).first()
+    if row is None:
+        return None
+    if row.contract != contract:
+        raise ConflictError(
+            f"Task {draft.task} of run {draft.run!r} (attempt {draft.attempt}) published {row.name} with "
+            f"other weights ({row.contract}, now {contract}): a published version never changes. "
+            "Start the run afresh."
+        )
+    return _version(row)
+
+
+def store_artifacts(artifacts: Artifacts, draft: Draft) -> Stored:
+    """Write the draft's files, under a name made from their contents.
+
+    A crash leaves files that nobody refers to, and the retry finds and uses them.
+    """
+    from holdfast.models import Encoder
+
+    contract = Encoder.load(draft.encoder_folder).contract()
+    paths = {path.name: path for path in sorted(draft.encoder_folder.iterdir()) if path.is_file()}
+    for name, path in draft.files.items():
+        if name in paths or "/" in name or name.startswith("."):
+            raise ConflictError(f"A file beside an encoder cannot be called {name!r}: choose another name.")
+        paths[name] = path
+    contents = {name: path.read_bytes() for name, path in paths.items()}
+    files = {name: sha256(data) for name, data in contents.items()}
+    listing = "\n".join(f"{name} {digest}" for name, digest in sorted(files.items()))
+    folder = f"versions/{sha256(listing.encode())[:32]}"
+    for name, data in contents.items():
+        artifacts.put(f"{folder}/{name}", data)
+    return Stored(contract.id, contract.model_dump(mode="json"), contract.dimension, folder, files)
+
+
+def insert_version(connection: Connection, draft: Draft, stored: Stored) -> Version:
+    """Allot the next number and add the row. The caller's transaction makes both visible at once."""
+    before = find_publication(connection, draft, stored.contract)
+    if before is not None:
+        return before
+    # On PostgreSQL another publisher of the same task may commit while we wait for the counter.
+    counters.lock(connection, "versions")
+    before = find_publication(connection, draft, stored.contract)
+    if before is not None:
+        return before
+    if draft.parent is not None:
+        find_version(connection, draft.parent)
+    number = counters.advance(connection, "versions")
+    connection.execute(
+        insert(versions).values(
+            number=number,
+            name=f"v{number}",
+            parent=draft.parent,
+            run=draft.run,
+            attempt=draft.attempt,
+            task=draft.task,
+            contract=stored.contract,
+            contract_body=stored.contract_body,
+            dimension=stored.dimension,
+            experiment=draft.experiment,
+            data_fingerprint=draft.data_fingerprint,
+            metrics=_finite(draft.metrics),
+            artifacts=stored.folder,
+            files=stored.files,
+            created_at=datetime.now(UTC),
+        )
+    )
+    return find_version(connection, f"v{number}")
+
+
+def _version(row: Row[Any]) -> Version:
+    return Version(**row._mapping)
+
+
+def _finite(value: Any) -> Any:
+    # JSON has no NaN, and PostgreSQL refuses it.
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
