@@ -11,11 +11,13 @@ from holdfast.evaluation.compatibility import (
     update_gain,
     update_gains,
 )
+from holdfast.evaluation.examples import example_queries, thumbnail
 from holdfast.evaluation.intervals import Interval, bootstrap, bootstrap_many, paired_bootstrap
 from holdfast.evaluation.machine import describe_machine
 from holdfast.evaluation.mixed import MixedGallery, assign_versions, mixed_gallery, summarize_mixed
-from holdfast.evaluation.report import Report, write_report
+from holdfast.evaluation.report import Report
 from holdfast.evaluation.retrieval import Scores, score
+from holdfast.evaluation.write import write_report
 
 __all__ = [
     "Comparison",
@@ -31,12 +33,14 @@ __all__ = [
     "compare_pair",
     "compare_pairs",
     "describe_machine",
+    "example_queries",
     "forgetting",
     "mixed_gallery",
     "negative_flips",
     "paired_bootstrap",
     "score",
     "summarize_mixed",
+    "thumbnail",
     "update_gain",
     "update_gains",
     "write_report",

@@ -1,11 +1,8 @@
-"""The report of a run: `report.json` for programs and `report.html`, one self-contained file, for people."""
+"""What a report holds: the figures of one run, as `report.json` has them."""
 
-import json
 import math
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -51,33 +48,19 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """What `report.json` holds: plain values; NaN and infinity become None; no pictures."""
-        return {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        return {f.name: plain(getattr(self, f.name)) for f in fields(self)}
 
 
-def write_report(folder: Path, report: Report) -> Path:
-    """Write `report.json` and `report.html` into `folder`, each replaced whole; returns the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / "report.json", json.dumps(report.as_dict(), indent=1, allow_nan=False) + "\n")
-    page = folder / "report.html"
-    _replace(page, f"<!doctype html><title>{report.name}</title><pre>{json.dumps(report.as_dict())}</pre>")
-    return page
-
-
-def _replace(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
-
-
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Values that JSON and YAML can hold; NaN and infinity become None; bytes are left out."""
     if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items() if not isinstance(v, bytes)}
+        return {str(k): plain(v) for k, v in value.items() if not isinstance(v, bytes)}
     if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, list | tuple | set):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, np.generic):
-        return _plain(value.item())
+        return plain(value.item())
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, str | int | bool):

@@ -1,0 +1,300 @@
+"""The report's page: what each part of the template shows, computed from a `Report`."""
+
+import base64
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import yaml
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from holdfast.evaluation.charts import Bar, Series, bar_chart, line_chart, ramp
+from holdfast.evaluation.compatibility import average_compatibility
+from holdfast.evaluation.report import Matrix, Report, plain
+from holdfast.evaluation.summary import comparison_of, is_compatible, mark, verdict
+
+
+@dataclass(frozen=True)
+class Tile:
+    label: str
+    value: str
+    unit: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One pair in the heat map. `heat` is 0 to 100, from the lowest to the highest figure of the matrix."""
+
+    text: str = ""
+    interval: str = ""
+    mark: str = ""
+    difference: str = ""
+    hover: str = ""
+    heat: int = 0
+    counted: bool = False  # query newer than gallery: one of the pairs of AC
+
+
+def render_page(report: Report) -> str:
+    """The whole page as HTML with its styles, figures and pictures inside; it loads nothing."""
+    report = replace(report, **{
+        name: plain(getattr(report, name))
+        for name in ("recall_at_1", "recall_at_5", "map_at_r", "intervals", "per_task_recall_at_1", "compatible",
+                     "negative_flips", "update_gain", "mixed", "history", "seconds", "machine", "experiment")
+    })  # fmt: skip
+    environment = Environment(
+        loader=PackageLoader("holdfast.evaluation"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    sentence, tone = verdict(report)
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        sentence=sentence,
+        tone=tone,
+        tiles=_tiles(report),
+        cells=_cells(report),
+        curves=_curves(report),
+        mixed_chart=_mixed_chart(report),
+        mixed_sentence=_mixed_sentence(report),
+        examples=_examples(report.examples),
+        tables=_tables(report),
+        experiment=yaml.safe_dump(report.experiment, sort_keys=False, allow_unicode=True)
+        if report.experiment
+        else "",
+        seconds=[(_words(k), f"{v:,.1f}") for k, v in report.seconds.items() if v is not None],
+        machine=[(_words(k), v) for k, v in report.machine.items() if v is not None],
+    )
+
+
+def _tiles(report: Report) -> list[Tile]:
+    newest = len(report.versions) - 1
+    name = report.versions[newest]
+    tiles = []
+    own = report.recall_at_1[newest][newest]
+    if own is not None:
+        bounds = _at(report.intervals, newest, newest)
+        note = (
+            f"95 % interval {bounds[0]:.1f} to {bounds[1]:.1f}"
+            if bounds
+            else "queries and gallery by one version"
+        )
+        tiles.append(Tile(f"Recall@1 of {name}", f"{own:.1f}", "%", note))
+    if newest:
+        pairs = [(i, j) for i in range(newest + 1) for j in range(i)]
+        good = sum(is_compatible(report, i, j) for i, j in pairs)
+        note = f"AC {report.ac:.2f}" if report.ac is not None else ""
+        tiles.append(Tile("Compatible pairs", f"{good}", f"of {len(pairs)}", note))
+    mixed = report.mixed.get("recall_at_1") or []
+    if newest and mixed and mixed[-1] is not None:
+        tiles.append(Tile("Mixed gallery", f"{mixed[-1]:.1f}", "%", f"Recall@1, queries by {name}"))
+    if report.forgetting is not None:
+        tiles.append(Tile("Forgetting", f"{report.forgetting:.1f}", "points", "lost since each task's best"))
+    if report.update_gain and (gains := [g for g in report.update_gain[newest] if g is not None]):
+        note = f"of what retraining gains ({report.control or 'control'})"
+        tiles.append(Tile("Update gain", f"{100 * sum(gains) / len(gains):.0f}", "%", note))
+    if newest and (flips := [f for f in (report.negative_flips or [[]])[-1][:newest] if f is not None]):
+        tiles.append(
+            Tile("Negative flips", f"{max(flips):.1f}", "%", "of queries, on the worst older gallery")
+        )
+    if report.am is not None and len(tiles) < 6:
+        tiles.append(Tile("AM", f"{report.am:.1f}", "%", "mean Recall@1 over self and older galleries"))
+    if report.images_per_second is not None and len(tiles) < 6:
+        tiles.append(Tile("Training speed", f"{report.images_per_second:,.0f}", "images/s"))
+    return tiles
+
+
+def _cells(report: Report) -> list[list[Cell]]:
+    known = [v for row in report.recall_at_1 for v in row if v is not None]
+    low, span = min(known, default=0.0), max(max(known, default=0.0) - min(known, default=0.0), 1e-9)
+    return [
+        [
+            _cell(report, i, j, value, round(100 * ((value or low) - low) / span))
+            for j, value in enumerate(row)
+        ]
+        for i, row in enumerate(report.recall_at_1)
+    ]
+
+
+def _cell(report: Report, i: int, j: int, value: float | None, heat: int) -> Cell:
+    if value is None:
+        return Cell(hover="not measured")
+    bounds, comparison = _at(report.intervals, i, j), comparison_of(report, i, j)
+    older = report.versions[min(i, j)]
+    hover = f"queries by {report.versions[i]}, gallery by {report.versions[j]}: {value:.2f} %"
+    difference = ""
+    if i != j:
+        reference = report.recall_at_1[min(i, j)][min(i, j)]
+        if comparison is not None:
+            difference = f"{comparison['difference']:+.1f}"
+            hover += (
+                f"; {comparison['difference']:+.2f} against {older} by itself "
+                f"(95 % interval {comparison['low']:+.2f} to {comparison['high']:+.2f})"
+            )
+        elif reference is not None:
+            difference = f"{value - reference:+.1f}"
+    return Cell(
+        text=f"{value:.1f}",
+        interval=f"{bounds[0]:.1f} to {bounds[1]:.1f}" if bounds else "",
+        mark=mark(report, i, j),
+        difference=difference.replace("-", "\N{MINUS SIGN}"),
+        hover=hover.replace(" -", " \N{MINUS SIGN}"),
+        heat=heat,
+        counted=i > j,
+    )
+
+
+def _curves(report: Report) -> list[tuple[str, str, Markup]]:
+    """Heading, explanation and figure of every curve that has at least two versions to connect."""
+    versions, last = report.versions, len(report.versions) - 1
+    if last < 1:
+        return []
+    own = [row[i] for i, row in enumerate(report.recall_at_1)]
+    cross = [*report.recall_at_1[last][:last], None]
+    charts = [(
+        "Old galleries, searched by themselves and by the newest version",
+        f"Wherever the line of {versions[last]} is above the other, nobody has to re-embed that gallery. "
+        "The bands are 95 % intervals.",
+        line_chart(versions, [
+            Series("by itself", own, "var(--series-1)", [_at(report.intervals, i, i) for i in range(last + 1)]),
+            Series(f"by {versions[last]}", cross, "var(--series-2)", [*(report.intervals or [[]])[last][:last], None]),
+        ], "Recall@1 by gallery", "version that embedded the gallery"),
+    )]  # fmt: skip
+    tasks = report.per_task_recall_at_1
+    if len(tasks) > 1 and tasks[0]:
+        lines = [
+            Series(f"task {t + 1}", [row[t] for row in tasks], ramp(t, len(tasks[0])))
+            for t in range(len(tasks[0]))
+        ]
+        charts.append(
+            (
+                "What is remembered of every task",
+                "Recall@1 on the held-out images of each task, version after version. "
+                "A falling line is a task that is being forgotten.",
+                line_chart(versions, lines, "Recall@1 by task", "version"),
+            )
+        )
+    if last > 1:
+        shares = [
+            None if i == 0 or _incomplete(report.recall_at_1, i) else 100.0 * (_leading_ac(report, i) or 0.0)
+            for i in range(last + 1)
+        ]
+        means = [
+            _mean([v for r, row in enumerate(report.recall_at_1[: i + 1]) for v in row[: r + 1]])
+            for i in range(last + 1)
+        ]
+        charts.append((
+            "Compatibility as versions are added",
+            "AC: the share of pairs that were compatible by then. AM: the mean Recall@1 over all of them.",
+            line_chart(versions, [
+                Series("AC", shares, "var(--series-1)"), Series("AM", means, "var(--series-2)"),
+            ], "AC and AM by version", "newest version", 0),
+        ))  # fmt: skip
+    for name, values in report.history.items():
+        charts.append(
+            (
+                _words(name),
+                "",
+                line_chart(versions, [Series(_words(name), values, "var(--series-1)")], name, "version"),
+            )
+        )
+    return [chart for chart in charts if chart[2]]
+
+
+def _leading_ac(report: Report, newest: int) -> float | None:
+    return average_compatibility([[v or 0.0 for v in row] for row in report.recall_at_1[: newest + 1]])
+
+
+def _incomplete(matrix: Matrix, newest: int) -> bool:
+    return any(v is None for i, row in enumerate(matrix[: newest + 1]) for v in row[: i + 1])
+
+
+def _mixed_chart(report: Report) -> Markup:
+    mixed = report.mixed
+    values = mixed.get("recall_at_1") or []
+    names = mixed.get("versions") or report.versions[-len(values) :]
+    if len(names) < 2:
+        return Markup("")
+    intervals = mixed.get("intervals") or [None] * len(values)
+    bars = [
+        Bar(
+            f"queries by {name}",
+            value,
+            bounds,
+            "var(--series-2)" if i == len(values) - 1 else "var(--muted-bar)",
+        )
+        for i, (name, value, bounds) in enumerate(zip(names, values, intervals, strict=False))
+        if value is not None
+    ]
+    references = [
+        (label, mixed[key])
+        for label, key in (
+            (f"{names[0]} on its own gallery:", "oldest_self"),
+            (f"{names[-1]} on a gallery embedded anew:", "newest_self"),
+        )
+        if mixed.get(key) is not None
+    ]
+    return bar_chart(bars[::-1], references, "Recall@1 over a gallery embedded by all versions")
+
+
+def _mixed_sentence(report: Report) -> str:
+    mixed = report.mixed
+    values, old, new = mixed.get("recall_at_1") or [None], mixed.get("oldest_self"), mixed.get("newest_self")
+    if values[-1] is None or old is None or new is None:
+        return ""
+    name = report.versions[-1]
+    against = "more" if values[-1] > old else "not more"
+    return (
+        f"With {name} asking, the mixed gallery answers {values[-1]:.1f} % right at the first rank: "
+        f"{against} than the {old:.1f} % of the first version by itself. "
+        f"Embedding every entry anew would give {new:.1f} %."
+    )
+
+
+def _examples(examples: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            "picture": _picture(example["query_png"]),
+            "label": example["query_label"],
+            "hits": [{**hit, "picture": _picture(hit["png"])} for hit in example["hits"]],
+        }
+        for example in examples
+    ]
+
+
+def _picture(png: bytes | str) -> str:
+    """A data URI from PNG bytes, their base64, or a data URI."""
+    if isinstance(png, str):
+        return png if png.startswith("data:") else f"data:image/png;base64,{png}"
+    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
+
+
+def _tables(report: Report) -> list[tuple[str, list[list[str]]]]:
+    """The matrices that are not drawn, as text."""
+    tables: list[tuple[str, Matrix | None, float]] = [
+        ("Recall@5, percent", report.recall_at_5, 1.0),
+        ("mAP@R, percent", report.map_at_r, 1.0),
+        ("Negative flips, percent of all queries", report.negative_flips, 1.0),
+        (f"Update gain against {report.control or 'the control'}, percent", report.update_gain, 100.0),
+    ]
+    return [
+        (title, [["" if v is None else f"{scale * v:.1f}" for v in row] for row in matrix])
+        for title, matrix, scale in tables
+        if matrix and len(matrix) == len(report.versions)
+    ]
+
+
+def _at(table: Sequence[Sequence[Any]], i: int, j: int) -> Any:
+    return table[i][j] if i < len(table) and j < len(table[i]) else None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [v for v in values if v is not None]
+    return sum(known) / len(known) if known else None
+
+
+def _words(key: str) -> str:
+    return key.replace("_", " ").replace("gib", "GiB")

@@ -1,0 +1,68 @@
+"""What the report says in words: one sentence for somebody who will read nothing else."""
+
+from collections.abc import Sequence
+
+from holdfast.evaluation.report import Report
+
+
+def verdict(report: Report) -> tuple[str, str]:
+    """The report's first sentence, and its tone: "good", "warning" or "bad"; "plain" for one version."""
+    newest = report.versions[-1]
+    own = report.recall_at_1[-1][-1]
+    older = report.versions[:-1]
+    if not older:
+        figure = f" The nearest entry is right for {own:.1f} % of the queries." if own is not None else ""
+        return (
+            f"{newest} is the first version, so there is no older gallery to compare it with.{figure}",
+            "plain",
+        )
+    failed = [name for j, name in enumerate(older) if not is_compatible(report, len(older), j)]
+    close = [name for j, name in enumerate(older) if mark(report, len(older), j) == "undecided"]
+    galleries = "the older gallery" if len(older) == 1 else f"all {len(older)} older galleries"
+    themselves = "it searches itself" if len(older) == 1 else "they search themselves"
+    doubt = f" For {listed(close)} the difference is within the uncertainty of this test." if close else ""
+    if not failed:
+        tone = "warning" if close else "good"
+        return f"{newest} searches {galleries} better than {themselves}: no backfill needed.{doubt}", tone
+    if len(failed) == len(older):
+        none = "the older gallery worse" if len(older) == 1 else "none of the older galleries better"
+        return f"{newest} searches {none} than {themselves}: re-embed before it takes over.{doubt}", "bad"
+    kept = len(older) - len(failed)
+    return (
+        f"{newest} searches {kept} of {len(older)} older galleries better than {themselves}; "
+        f"entries embedded by {listed(failed)} need a backfill first.{doubt}",
+        "warning",
+    )
+
+
+def is_compatible(report: Report, query: int, gallery: int) -> bool:
+    """The measured rule where the report has it, else the same rule on the rounded matrix."""
+    comparison = comparison_of(report, query, gallery)
+    if comparison is not None:
+        return bool(comparison["compatible"])
+    older = min(query, gallery)
+    value, reference = report.recall_at_1[query][gallery], report.recall_at_1[older][older]
+    return value is not None and reference is not None and value > reference
+
+
+def mark(report: Report, query: int, gallery: int) -> str:
+    """ "self", "compatible", "undecided" or "incompatible"; "" where the pair was not measured."""
+    if query == gallery:
+        return "self"
+    if report.recall_at_1[query][gallery] is None:
+        return ""
+    comparison = comparison_of(report, query, gallery)
+    if comparison is not None and not comparison["decided"]:
+        return "undecided"
+    return "compatible" if is_compatible(report, query, gallery) else "incompatible"
+
+
+def comparison_of(report: Report, query: int, gallery: int) -> dict | None:
+    if query < len(report.compatible) and gallery < len(report.compatible[query]):
+        return report.compatible[query][gallery]
+    return None
+
+
+def listed(names: Sequence[str]) -> str:
+    """ "v1", "v1 and v2", "v1, v2 and v3"."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

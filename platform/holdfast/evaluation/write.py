@@ -1,0 +1,26 @@
+"""Writes a report: `report.json` for programs and `report.html`, one self-contained file, for people."""
+
+import json
+import os
+from pathlib import Path
+
+from holdfast.evaluation.page import render_page
+from holdfast.evaluation.report import Report
+
+
+def write_report(folder: Path, report: Report) -> Path:
+    """Write `report.json` and `report.html` into `folder`, each replaced whole; returns the page's path.
+
+    A reader never sees half a file, so a report can be redrawn while somebody looks at it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    _replace(folder / "report.json", json.dumps(report.as_dict(), indent=1, allow_nan=False) + "\n")
+    page = folder / "report.html"
+    _replace(page, render_page(report))
+    return page
+
+
+def _replace(path: Path, text: str) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
