@@ -1,0 +1,22 @@
+"""The gallery: entries (the truth, in the database), an exact index (a cache of it), and search."""
+
+from holdfast.gallery.entries import Entries
+from holdfast.gallery.entry import Entry, InvalidEntryError
+from holdfast.gallery.filters import InvalidFilterError, parse_filter
+from holdfast.gallery.index import ExactIndex
+from holdfast.gallery.search import Gallery, Hit, SearchResult, Stats
+from holdfast.gallery.writer import GroupCommit
+
+__all__ = [
+    "Gallery",
+    "Entry",
+    "Entries",
+    "ExactIndex",
+    "GroupCommit",
+    "Hit",
+    "SearchResult",
+    "Stats",
+    "InvalidEntryError",
+    "InvalidFilterError",
+    "parse_filter",
+]

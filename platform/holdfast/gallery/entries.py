@@ -1,0 +1,228 @@
+"""The entries in the database: the truth that every index is a cache of.
+
+Every write takes sequence numbers that grow in commit order, so a follower that reads on from the last
+number it saw misses nothing. A deleted entry stays as a tombstone with a new number.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Engine, Text, cast, func, select, update
+
+from holdfast.errors import NotFoundError
+from holdfast.gallery.entry import Entry, check_attributes, check_id, check_source, check_vectors
+from holdfast.store import Store, counters
+from holdfast.store.database import insert_or_replace, reading, writing
+from holdfast.store.schema import entries, versions
+
+CHUNK = 10_000
+
+
+@dataclass(frozen=True)
+class Upsert:
+    """Checked entries, ready to be written."""
+
+    rows: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Ids whose entries are to go."""
+
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Rows in the order of their sequence numbers; row i is ids[i], versions[i], ...
+
+    A vector is float32 little endian, and None where the entry was deleted; attributes are JSON text.
+    """
+
+    ids: Sequence[str] = ()
+    seqs: Sequence[int] = ()
+    versions: Sequence[str] = ()
+    vectors: Sequence[bytes | None] = ()
+    attributes: Sequence[str] = ()
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+class Entries:
+    """The entries of a store. Safe to use from many threads and many processes."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.engine: Engine = store.engine
+        self._dimensions: dict[str, int] = {}
+
+    def upsert(self, batch: Sequence[Entry]) -> int:
+        """Write entries, replacing those of the same id; all or none.
+
+        Returns the sequence number of the last one, after the database has committed it to disk.
+
+        Raises:
+            NotFoundError: a version that was never published.
+            InvalidVectorError: a wrong dimension, NaN, or not of unit norm.
+            InvalidEntryError: an id, an attribute or a source that cannot be stored.
+        """
+        return self.write([self.check(batch)])[0]
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Delete entries; an id that is not there is no error. Returns a number as `upsert` does."""
+        return self.write([Delete(tuple(check_id(identifier) for identifier in ids))])[0]
+
+    def check(self, batch: Sequence[Entry]) -> Upsert:
+        """The rows of valid entries; raises what `upsert` raises."""
+        dimensions = self._dimensions_of({entry.version for entry in batch})
+        ids = [check_id(entry.id) for entry in batch]
+        vectors = check_vectors(
+            ids, [entry.version for entry in batch], [entry.vector for entry in batch], dimensions
+        )
+        return Upsert(
+            tuple(
+                {
+                    "id": entry.id,
+                    "version": entry.version,
+                    "vector": vector,
+                    "attributes": check_attributes(entry.id, entry.attributes),
+                    "source": check_source(entry.id, entry.source),
+                    "deleted": False,
+                }
+                for entry, vector in zip(batch, vectors, strict=True)
+            )
+        )
+
+    def write(
+        self, changes: Sequence[Upsert | Delete], fence: Callable[[Connection], None] | None = None
+    ) -> list[int]:
+        """Write several changes in one transaction, in their order; returns the number of each.
+
+        `fence` runs first inside the transaction; what it raises undoes everything (a writer checks there
+        that it still holds its lease).
+        """
+        with writing(self.engine) as connection:
+            if fence is not None:
+                fence(connection)
+            now = datetime.now(UTC)
+            return [
+                _upsert(connection, change.rows, now)
+                if isinstance(change, Upsert)
+                else _delete(connection, change.ids, now)
+                for change in changes
+            ]
+
+    def get(self, identifier: str) -> Entry:
+        """The entry of an id. Raises NotFoundError."""
+        with reading(self.engine) as connection:
+            row = connection.execute(
+                select(entries).where(entries.c.id == identifier, entries.c.deleted.is_(False))
+            ).first()
+        if row is None:
+            raise NotFoundError(f"There is no entry {identifier!r}.")
+        return _entry(row)
+
+    def scan(self) -> Iterator[list[Entry]]:
+        """All entries in the order of their last write, in chunks, as they are at one moment."""
+        with reading(self.engine) as connection:
+            since = 0
+            while True:
+                rows = connection.execute(
+                    select(entries)
+                    .where(entries.c.seq > since, entries.c.deleted.is_(False))
+                    .order_by(entries.c.seq)
+                    .limit(CHUNK)
+                ).all()
+                if not rows:
+                    return
+                since = rows[-1].seq
+                yield [_entry(row) for row in rows]
+
+    def changes(self, since: int, limit: int = CHUNK) -> Changes:
+        """What was written after number `since`, at most `limit` rows. Empty means that all was seen."""
+        columns = (entries.c.id, entries.c.seq, entries.c.version, entries.c.vector)
+        statement = (
+            select(*columns, cast(entries.c.attributes, Text))
+            .where(entries.c.seq > since)
+            .order_by(entries.c.seq)
+            .limit(limit)
+        )
+        with reading(self.engine) as connection:
+            rows = connection.execute(statement).all()
+        return Changes(*zip(*rows, strict=True)) if rows else Changes()
+
+    def last_seq(self) -> int:
+        """The number of the last committed write, 0 at first."""
+        with reading(self.engine) as connection:
+            return counters.current(connection, "entries")
+
+    def count(self) -> dict[str, int]:
+        """How many entries each version embedded; versions without entries are left out."""
+        statement = (
+            select(entries.c.version, func.count())
+            .where(entries.c.deleted.is_(False))
+            .group_by(entries.c.version)
+        )
+        with reading(self.engine) as connection:
+            found: dict[str, int] = dict(connection.execute(statement).tuples().all())
+        return dict(sorted(found.items(), key=lambda item: int(item[0][1:])))
+
+    def _dimensions_of(self, names: set[str]) -> dict[str, int]:
+        # A version never changes, so what was read once holds for ever.
+        if not names <= self._dimensions.keys():
+            with reading(self.engine) as connection:
+                rows = connection.execute(select(versions.c.name, versions.c.dimension))
+                self._dimensions = dict(rows.tuples().all())
+            for name in names - self._dimensions.keys():
+                self.store.version(name if isinstance(name, str) else repr(name))
+                raise NotFoundError(f"{name!r} is an alias: an entry names the version that embedded it.")
+        return self._dimensions
+
+
+def _upsert(connection: Connection, rows: Sequence[dict[str, Any]], now: datetime) -> int:
+    if not rows:
+        return counters.current(connection, "entries")
+    last = counters.advance(connection, "entries", by=len(rows))
+    first = last - len(rows) + 1
+    numbered = [{**row, "seq": first + offset, "updated_at": now} for offset, row in enumerate(rows)]
+    connection.execute(insert_or_replace(connection, entries, "id"), numbered)
+    return last
+
+
+def _delete(connection: Connection, ids: Sequence[str], now: datetime) -> int:
+    # Locks out the other writers first, so that what is found is what gets deleted.
+    last = counters.advance(connection, "entries", by=0)
+    wanted = list(dict.fromkeys(ids))
+    present: set[str] = set()
+    for start in range(0, len(wanted), 500):
+        chunk = wanted[start : start + 500]
+        statement = select(entries.c.id).where(entries.c.id.in_(chunk), entries.c.deleted.is_(False))
+        present.update(connection.execute(statement).scalars())
+    found = [identifier for identifier in wanted if identifier in present]
+    if not found:
+        return last
+    last = counters.advance(connection, "entries", by=len(found))
+    for offset, identifier in enumerate(found):
+        connection.execute(
+            update(entries)
+            .where(entries.c.id == identifier)
+            .values(
+                seq=last - len(found) + 1 + offset,
+                vector=None,
+                attributes={},
+                source=None,
+                deleted=True,
+                updated_at=now,
+            )
+        )
+    return last
+
+
+def _entry(row: Any) -> Entry:
+    attributes = json.loads(row.attributes) if isinstance(row.attributes, str) else row.attributes
+    return Entry(row.id, row.version, np.frombuffer(row.vector, "<f4"), attributes, row.source, row.seq)

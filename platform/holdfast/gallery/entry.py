@@ -1,0 +1,164 @@
+"""One gallery item, and what makes it valid."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from holdfast.errors import HoldfastError, InvalidVectorError
+
+Value = str | int | float | bool
+
+MAX_ID_BYTES = 512
+MAX_ATTRIBUTES = 64
+MAX_ATTRIBUTE_BYTES = 16 * 1024  # of all attributes of an entry, as JSON
+MAX_INTEGER = 2**53  # beyond it a number in JSON or float64 is no longer exact
+NORM_TOLERANCE = 1e-3
+
+
+class InvalidEntryError(HoldfastError):
+    """An id, an attribute or a source that cannot be stored."""
+
+    code = "invalid_entry"
+
+
+@dataclass(frozen=True, eq=False)
+class Entry:
+    """One item of the gallery.
+
+    Args:
+        id: 1 to 512 bytes of UTF-8, the key of an upsert.
+        version: which version embedded it, by name.
+        vector: float32 (d,), unit norm.
+        attributes: what filters see; a value is a string, a number or a bool.
+        source: where the item came from, for the user's eyes.
+        seq: the write that made it, given by the database.
+    """
+
+    id: str
+    version: str
+    vector: np.ndarray
+    attributes: Mapping[str, Value] = field(default_factory=dict)
+    source: str | None = None
+    seq: int = 0
+
+
+def check_id(identifier: object) -> str:
+    """Raises InvalidEntryError unless this can be an entry's id."""
+    if not isinstance(identifier, str):
+        raise InvalidEntryError(f"The id {identifier!r} is not a string.")
+    if not 1 <= len(_utf8(identifier, "The id")) <= MAX_ID_BYTES:
+        raise InvalidEntryError(
+            f"The id {identifier[:40]!r} has {len(identifier.encode())} bytes: 1 to {MAX_ID_BYTES} can be."
+        )
+    return identifier
+
+
+def check_attributes(identifier: str, attributes: object) -> dict[str, Value]:
+    """Raises InvalidEntryError, naming the entry and the key, unless these can be stored and filtered."""
+    if not isinstance(attributes, Mapping):
+        raise InvalidEntryError(f"The attributes of {identifier!r} are not an object of keys and values.")
+    if len(attributes) > MAX_ATTRIBUTES:
+        raise InvalidEntryError(
+            f"{identifier!r} has {len(attributes)} attributes: at most {MAX_ATTRIBUTES} are allowed."
+        )
+    for key, value in attributes.items():
+        if not isinstance(key, str) or not key:
+            raise InvalidEntryError(f"The attribute {key!r} of {identifier!r} is not named by a string.")
+        if not valid_value(value):
+            raise InvalidEntryError(
+                f"The attribute {key!r} of {identifier!r} is {value!r}: a string, a finite number "
+                "(integers up to 2^53) or a bool is allowed."
+            )
+    if attributes and len(_utf8(dump(attributes), "The attributes of", identifier)) > MAX_ATTRIBUTE_BYTES:
+        raise InvalidEntryError(
+            f"The attributes of {identifier!r} are over {MAX_ATTRIBUTE_BYTES} bytes of JSON."
+        )
+    return dict(attributes)
+
+
+def valid_value(value: object) -> bool:
+    if isinstance(value, str | bool):
+        return True
+    if isinstance(value, int):
+        return abs(value) <= MAX_INTEGER
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def check_source(identifier: str, source: object) -> str | None:
+    if source is None:
+        return None
+    if not isinstance(source, str) or "\0" in source:
+        raise InvalidEntryError(f"The source of {identifier!r} is not a string.")
+    _utf8(source, "The source of", identifier)
+    return source
+
+
+def check_vectors(
+    ids: Sequence[str], versions: Sequence[str], vectors: Sequence[object], dimensions: Mapping[str, int]
+) -> list[bytes]:
+    """The bytes (float32, little endian) of each vector.
+
+    Raises InvalidVectorError, naming the first bad entry, for a vector of the wrong dimension, one that is
+    not finite, or one whose norm is not 1 within 1e-3.
+    """
+    by_dimension: dict[int, list[int]] = {}
+    arrays: list[np.ndarray] = []
+    for position, (identifier, version, vector) in enumerate(zip(ids, versions, vectors, strict=True)):
+        array = as_vector(vector, f"of {identifier!r}")
+        dimension = dimensions[version]
+        if array.shape != (dimension,):
+            raise InvalidVectorError(
+                f"The vector of {identifier!r} has shape {array.shape}: {version} makes ({dimension},)."
+            )
+        arrays.append(array)
+        by_dimension.setdefault(dimension, []).append(position)
+    for positions in by_dimension.values():
+        bad = bad_norms(np.stack([arrays[position] for position in positions]))
+        if bad.size:
+            position = positions[int(bad[0])]
+            raise InvalidVectorError(explain_norm(f"of {ids[position]!r}", arrays[position]))
+    return [array.astype("<f4", copy=False).tobytes() for array in arrays]
+
+
+def as_vector(vector: object, what: str) -> np.ndarray:
+    """float32 of anything that is a row of numbers. Raises InvalidVectorError."""
+    if isinstance(vector, np.ndarray) and vector.dtype == np.float32:
+        return vector
+    try:
+        array = np.asarray(vector)
+        if array.dtype.kind not in "fiu":
+            raise TypeError
+        with np.errstate(over="ignore"):
+            return array.astype(np.float32)
+    except (TypeError, ValueError) as error:
+        raise InvalidVectorError(f"The vector {what} is not a list of numbers.") from error
+
+
+def bad_norms(vectors: np.ndarray) -> np.ndarray:
+    """Positions of the rows (n, d) that are not finite or not of unit norm."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
+        return np.flatnonzero(~(np.abs(np.sqrt(squares) - 1.0) <= NORM_TOLERANCE))
+
+
+def explain_norm(what: str, vector: np.ndarray) -> str:
+    if not np.isfinite(vector).all():
+        return f"The vector {what} holds NaN or infinity."
+    norm = float(np.linalg.norm(vector.astype(np.float64)))
+    return f"The vector {what} has norm {norm:.4g}: embeddings have norm 1 (within {NORM_TOLERANCE:g})."
+
+
+def dump(attributes: Mapping[str, Value]) -> str:
+    return json.dumps(attributes, ensure_ascii=False, separators=(",", ":"))
+
+
+def _utf8(text: str, *what: str) -> bytes:
+    if "\0" in text:
+        raise InvalidEntryError(f"{' '.join(what)} {text[:40]!r} holds a NUL character.")
+    try:
+        return text.encode()
+    except UnicodeEncodeError as error:
+        raise InvalidEntryError(f"{' '.join(what)} {text[:40]!r} is not valid Unicode.") from error

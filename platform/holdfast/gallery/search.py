@@ -1,0 +1,207 @@
+"""Search over one gallery that several versions filled."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from holdfast.errors import (
+    ConfigError,
+    IncompatibleError,
+    InvalidVectorError,
+    NotReadyError,
+    TooLargeError,
+)
+from holdfast.gallery.entries import Entries
+from holdfast.gallery.entry import Entry, Value, as_vector, bad_norms, explain_norm
+from holdfast.gallery.filters import parse_filter
+from holdfast.gallery.index import ExactIndex
+from holdfast.gallery.locks import ReadWriteLock
+from holdfast.store import Store, Version
+from holdfast.store.compatibility import METRIC
+
+MAX_K = 10_000
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One entry of a ranking. Scores of different versions are inner products in a shared space, but not
+    calibrated: compare them within a ranking, not with a fixed threshold."""
+
+    id: str
+    score: float
+    embedded_by: str
+    attributes: dict[str, Value]
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """Hits, best first; which versions' entries were searched, and up to which write (`seq`)."""
+
+    hits: list[Hit]
+    query_version: str
+    seq: int
+    searched: list[str]
+
+
+@dataclass(frozen=True)
+class Stats:
+    """What the index holds, and up to which write it has followed the database."""
+
+    entries: dict[str, int]
+    applied_seq: int
+    last_seq: int
+    kind: str
+    bytes: int
+
+
+class Gallery:
+    """Entries and an index that follows them. Safe for searches from many threads.
+
+    The index is built from the database when the gallery is opened, and follows it with every `refresh`.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.entries = Entries(store)
+        self._index = ExactIndex()
+        self._applied = 0
+        self._lock = ReadWriteLock()
+        self._refreshing = threading.Lock()
+        self._versions: dict[str, Version] = {}
+        self._compatible: frozenset[tuple[str, str]] = frozenset()
+        self._compatibility_revision = -1
+        self.refresh()
+
+    def refresh(self) -> int:
+        """Follow the database; returns the number of the last write that searches now see."""
+        with self._refreshing:
+            self._refresh_compatibility()
+            while True:
+                changes = self.entries.changes(self._applied)
+                if not len(changes):
+                    return self._applied
+                with self._lock.writing():
+                    self._index.apply(changes)
+                    self._applied = changes.seqs[-1]
+
+    def rebuild(self) -> int:
+        """Throw the index away and build it again from the database."""
+        with self._refreshing, self._lock.writing():
+            self._index = ExactIndex()
+            self._applied = 0
+        return self.refresh()
+
+    def upsert(self, batch: Sequence[Entry]) -> int:
+        """See `Entries.upsert`; searches of this gallery see the entries when it returns."""
+        seq = self.entries.upsert(batch)
+        self.refresh()
+        return seq
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """See `Entries.delete`; searches of this gallery no longer find the entries when it returns."""
+        seq = self.entries.delete(ids)
+        self.refresh()
+        return seq
+
+    def get(self, identifier: str) -> Entry:
+        """The entry of an id, from the database. Raises NotFoundError."""
+        return self.entries.get(identifier)
+
+    def stats(self) -> Stats:
+        """Sizes and sequence numbers."""
+        last = self.entries.last_seq()
+        with self._lock.reading():
+            return Stats(self._index.count(), self._applied, last, self._index.kind, self._index.bytes())
+
+    def search(
+        self,
+        vector: np.ndarray,
+        version: str,
+        k: int = 10,
+        filter: Mapping[str, object] | None = None,
+        versions: Sequence[str] | None = None,
+        min_seq: int | None = None,
+    ) -> SearchResult:
+        """The k best entries by inner product.
+
+        Args:
+            vector: float32 (d,), unit norm, embedded by `version`.
+            version: name or alias.
+            filter: see `holdfast.gallery.filters`; the answer is exact among the entries that match.
+            versions: search only the entries that these embedded; all that have entries if None.
+            min_seq: the answer has to include this write.
+
+        Raises:
+            IncompatibleError: a version whose entries would be searched was not measured to be compatible.
+            NotFoundError: an unknown version. InvalidVectorError, InvalidFilterError, ConfigError (k),
+            TooLargeError (k). NotReadyError: `min_seq` lies beyond the last write.
+        """
+        query = self._version(version)
+        row = self._query_vector(vector, query)
+        if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+            raise ConfigError(f"k is {k!r}: it is a whole number from 1 to {MAX_K}.")
+        if k > MAX_K:
+            raise TooLargeError(f"k is {k}: at most {MAX_K} hits can be asked for.")
+        allowed = parse_filter(filter)
+        wanted = None if versions is None else [self._version(name).name for name in dict.fromkeys(versions)]
+        if min_seq is not None and self._applied < min_seq and self.refresh() < min_seq:
+            raise NotReadyError(f"The gallery is at write {self._applied}, before {min_seq}: try again soon.")
+        while True:
+            with self._lock.reading():
+                present = self._index.versions()
+                searched = present if wanted is None else [name for name in present if name in wanted]
+                unknown = [name for name in searched if not self._known_compatible(query.name, name)]
+                if not unknown:
+                    found = self._index.search(row, k, searched, allowed)
+                    hits = [Hit(hit.id, hit.score, hit.version, hit.attributes) for hit in found]
+                    return SearchResult(hits, query.name, self._applied, searched)
+            # Asked outside the lock: the database may be slow, and a measurement may be new.
+            self._refresh_compatibility()
+            self._require(query, unknown)
+
+    def _query_vector(self, vector: object, version: Version) -> np.ndarray:
+        row = np.ascontiguousarray(as_vector(vector, "of the query"))
+        if row.shape != (version.dimension,):
+            raise InvalidVectorError(
+                f"The vector of the query has shape {row.shape}: {version.name} makes ({version.dimension},)."
+            )
+        if bad_norms(row[None]).size:
+            raise InvalidVectorError(explain_norm("of the query", row))
+        return row
+
+    def _version(self, name: str) -> Version:
+        found = self._versions.get(name)
+        if found is None:
+            found = self.store.version(name)
+            if found.name == name:  # an alias may move, a version never changes
+                self._versions[name] = found
+        return found
+
+    def _known_compatible(self, query: str, gallery: str) -> bool:
+        return query == gallery or (query, gallery) in self._compatible
+
+    def _refresh_compatibility(self) -> None:
+        revision = self.store.compatibility_revision()
+        if revision != self._compatibility_revision:
+            rows = self.store.compatibility()
+            self._compatible = frozenset(
+                (row.query, row.gallery) for row in rows if row.compatible and row.metric == METRIC
+            )
+            self._compatibility_revision = revision
+
+    def _require(self, query: Version, names: Sequence[str]) -> None:
+        refused = [name for name in names if not self._known_compatible(query.name, name)]
+        if not refused:
+            return
+        problems = "; ".join(
+            f"{query.name} was never measured against entries of {name}"
+            if (measured := self.store.compatible(query.name, name)) is None
+            else f"{query.name} is not compatible with entries of {name} "
+            f"({measured.metric} {measured.value:.4g}, has to beat {measured.reference:.4g})"
+            for name in refused
+        )
+        raise IncompatibleError(
+            f"{problems}. Name the versions to search in `versions`, or query by a compatible version."
+        )
