@@ -1,0 +1,77 @@
+"""What an experiment says about its images: which source, which rows train, which evaluate."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from holdfast.data.selection import parse
+from holdfast.errors import ConfigError
+from holdfast.settings import Settings
+
+
+def _selection(expression: str) -> str:
+    try:
+        parse(expression)
+    except ConfigError as error:
+        raise ValueError(str(error)) from error
+    return expression
+
+
+def _pattern(pattern: str) -> str:
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"{pattern!r} is not a regular expression: {error}") from error
+    if groups < 1:
+        raise ValueError(f"{pattern!r} has no (group) that says which part becomes the column")
+    return pattern
+
+
+Selection = Annotated[str, AfterValidator(_selection)]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Column(Settings):
+    """A derived column: the first group of a regular expression on another column.
+
+    It holds numbers when all of its values are numbers, else text.
+    """
+
+    of: str
+    pattern: Annotated[str, AfterValidator(_pattern)]
+
+
+class SplitConfig(Settings):
+    """The rows of one split (all rows if none), of which `where` selects."""
+
+    split: str | None = None
+    where: Selection | None = None
+
+
+class EvaluateConfig(SplitConfig):
+    """The evaluation images, divided into queries and gallery.
+
+    `queries` is an expression, or a share of every class: rounded, at least one query and one gallery image a
+    class; a class of one image goes to the gallery, where it can only be in the way.
+    """
+
+    queries: Share | Selection = 0.25
+
+
+class DataConfig(Settings):
+    """One source, its training rows and its evaluation rows."""
+
+    source: str
+    train: SplitConfig = SplitConfig()
+    evaluate: EvaluateConfig
+    columns: dict[str, Column] = Field(default_factory=dict)
+    undecodable: Literal["refuse", "skip"] = "refuse"
+
+    @model_validator(mode="after")
+    def _evaluates_other_images(self) -> "DataConfig":
+        if (self.train.split, self.train.where) == (self.evaluate.split, self.evaluate.where):
+            raise ValueError(
+                "train and evaluate select the same images; give evaluate another split or another where"
+            )
+        return self

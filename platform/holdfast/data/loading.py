@@ -1,0 +1,83 @@
+"""The training and the evaluation images of an experiment."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from holdfast.data.config import DataConfig, EvaluateConfig
+from holdfast.data.decode import Decoder, Progress, load_images
+from holdfast.data.image_set import ImageSet
+from holdfast.data.selection import select
+from holdfast.data.shares import rounded_share, shuffled_ranks
+from holdfast.data.table import some
+from holdfast.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Disjoint images; every class of a query has images in the gallery."""
+
+    queries: ImageSet
+    gallery: ImageSet
+
+
+def load_training(
+    config: DataConfig, decoder: Decoder, cache: Path | None = None, progress: Progress | None = None
+) -> ImageSet:
+    """The training images.
+
+    Raises:
+        DataError: see `load_images`; also when there is only one class.
+    """
+    images = load_images(
+        config.source, config.train, decoder, config.columns, config.undecodable, cache, progress
+    )
+    _require_classes(images, config, "training")
+    return images
+
+
+def load_evaluation(
+    config: DataConfig,
+    decoder: Decoder,
+    seed: int,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """The evaluation images, divided into queries and gallery; the same for the same seed.
+
+    Raises:
+        DataError: see `load_images`; also when there is only one class, no query or no gallery, or a class
+            has queries but nothing in the gallery.
+    """
+    evaluate = config.evaluate
+    images = load_images(
+        config.source, evaluate, decoder, config.columns, config.undecodable, cache, progress
+    )
+    _require_classes(images, config, "evaluation")
+    is_query = _queries(evaluate, images, seed)
+    said = f"data.evaluate.queries ({evaluate.queries!r})"
+    if not is_query.any():
+        raise DataError(f"{said} selects no query among the {len(images)} evaluation images.")
+    if is_query.all():
+        raise DataError(f"{said} selects all {len(images)} evaluation images; the gallery would be empty.")
+    alone = np.setdiff1d(images.labels[is_query], images.labels[~is_query])
+    if len(alone):
+        raise DataError(f"{said} leaves {len(alone)} classes without a gallery image: {some(alone)}.")
+    return Evaluation(queries=images.take(is_query), gallery=images.take(~is_query))
+
+
+def _queries(evaluate: EvaluateConfig, images: ImageSet, seed: int) -> np.ndarray:
+    if isinstance(evaluate.queries, str):
+        return select(evaluate.queries, images.columns)
+    ranks, sizes = shuffled_ranks(images.labels, np.random.default_rng([seed, 2]))
+    return np.asarray(ranks < np.minimum(np.maximum(rounded_share(sizes, evaluate.queries), 1), sizes - 1))
+
+
+def _require_classes(images: ImageSet, config: DataConfig, part: str) -> None:
+    classes = np.unique(images.labels)
+    if len(classes) < 2:
+        raise DataError(
+            f"The {part} images of {config.source!r} are all of one class ({classes[0]}); "
+            "retrieval needs at least two."
+        )
