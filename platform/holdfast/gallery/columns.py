@@ -1,11 +1,14 @@
 """Attributes of the entries of an index as columns, so that a filter is a few vector operations."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 import numpy as np
 
 from holdfast.gallery.entry import Value
+
+_NUMBERS = {int, float}
 
 
 class Column:
@@ -14,7 +17,7 @@ class Column:
     def __init__(self, length: int) -> None:
         self._numbers = np.full(length, np.nan)
         self._codes = np.full(length, -1, np.int32)
-        self._code_of: dict[tuple[type, Value], int] = {}
+        self._code_of: dict[Value, int] = {}  # strings and bools: no two of them are equal
         self.length = length
 
     @property
@@ -23,9 +26,8 @@ class Column:
 
     def one_of(self, choices: Sequence[Value]) -> np.ndarray:
         """bool (n,): which entries hold one of these values, type and all."""
-        numbers = [choice for choice in choices if _is_number(choice)]
-        others = [choice for choice in choices if not _is_number(choice)]
-        codes = [self._code_of.get((type(choice), choice), -2) for choice in others]
+        numbers = [choice for choice in choices if type(choice) in _NUMBERS]
+        codes = [self._code_of.get(choice, -2) for choice in choices if type(choice) not in _NUMBERS]
         found = np.zeros(self.length, bool)
         if numbers:
             found |= _isin(self._numbers[: self.length], np.array(numbers, np.float64))
@@ -34,15 +36,17 @@ class Column:
         return found
 
     def set(self, slots: np.ndarray, values: Sequence[Value]) -> None:
-        if all(map(_is_number, values)):
+        kinds = set(map(type, values))
+        if kinds <= _NUMBERS:
             self._numbers[slots] = np.array(values, np.float64)
-            return
-        for slot, value in zip(slots, values, strict=True):
-            if _is_number(value):
-                self._numbers[slot] = value
-            else:
-                key = (type(value), value)
-                self._codes[slot] = self._code_of.setdefault(key, len(self._code_of))
+        elif not kinds & _NUMBERS:
+            for value in dict.fromkeys(values):
+                self._code_of.setdefault(value, len(self._code_of))
+            self._codes[slots] = np.array(list(map(self._code_of.__getitem__, values)), np.int32)
+        else:
+            numeric = np.array([type(value) in _NUMBERS for value in values])
+            for part in (np.flatnonzero(numeric), np.flatnonzero(~numeric)):
+                self.set(slots[part], [values[position] for position in part.tolist()])
 
     def clear(self, slots: np.ndarray) -> None:
         self._numbers[slots] = np.nan
@@ -85,7 +89,7 @@ class Columns:
         """Give the entries at `slots` these attributes (JSON texts) in place of what they had."""
         for column in self._columns.values():
             column.clear(slots)
-        for key, (positions, values) in _by_key(attributes).items():
+        for key, positions, values in _by_key(attributes):
             if key not in self._columns:
                 self._columns[key] = Column(self._length)
             self._columns[key].set(slots[positions], values)
@@ -96,22 +100,12 @@ class Columns:
             column.move(source, target)
 
 
-def _by_key(attributes: Iterable[str]) -> dict[str, tuple[list[int], list[Value]]]:
-    found: dict[str, tuple[list[int], list[Value]]] = {}
-    parsed: dict[str, dict[str, Value]] = {}
-    for position, text in enumerate(attributes):
-        values = parsed.get(text)
-        if values is None:
-            values = parsed[text] = json.loads(text)
-        for key, value in values.items():
-            positions, column = found.setdefault(key, ([], []))
-            positions.append(position)
-            column.append(value)
-    return found
-
-
-def _is_number(value: Value) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _by_key(attributes: Sequence[str]) -> Iterator[tuple[str, list[int], list[Value]]]:
+    # One call parses all the texts, which takes a third of the time of a call for each.
+    rows: list[dict[str, Value]] = json.loads(f"[{','.join(attributes)}]")
+    for key in dict.fromkeys(chain.from_iterable(rows)):
+        positions = [position for position, row in enumerate(rows) if key in row]
+        yield key, positions, [rows[position][key] for position in positions]
 
 
 def _isin(values: np.ndarray, choices: np.ndarray) -> np.ndarray:

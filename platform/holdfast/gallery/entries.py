@@ -8,15 +8,16 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import accumulate, groupby
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, Text, cast, func, select, update
+from sqlalchemy import Connection, Engine, Text, cast, func, select
 
 from holdfast.errors import NotFoundError
 from holdfast.gallery.entry import Entry, check_attributes, check_id, check_source, check_vectors
 from holdfast.store import Store, counters
-from holdfast.store.database import insert_or_replace, reading, writing
+from holdfast.store.database import as_parameter, reading, replace_rows, writing
 from holdfast.store.schema import entries, versions
 
 CHUNK = 10_000
@@ -24,9 +25,9 @@ CHUNK = 10_000
 
 @dataclass(frozen=True)
 class Upsert:
-    """Checked entries, ready to be written."""
+    """Checked entries, ready to be written: (id, version, vector, attributes as JSON, source)."""
 
-    rows: tuple[dict[str, Any], ...]
+    rows: tuple[tuple[str, str, bytes, str, str | None], ...]
 
 
 @dataclass(frozen=True)
@@ -86,14 +87,13 @@ class Entries:
         )
         return Upsert(
             tuple(
-                {
-                    "id": entry.id,
-                    "version": entry.version,
-                    "vector": vector,
-                    "attributes": check_attributes(entry.id, entry.attributes),
-                    "source": check_source(entry.id, entry.source),
-                    "deleted": False,
-                }
+                (
+                    entry.id,
+                    entry.version,
+                    vector,
+                    check_attributes(entry.id, entry.attributes),
+                    check_source(entry.id, entry.source),
+                )
                 for entry, vector in zip(batch, vectors, strict=True)
             )
         )
@@ -109,13 +109,7 @@ class Entries:
         with writing(self.engine) as connection:
             if fence is not None:
                 fence(connection)
-            now = datetime.now(UTC)
-            return [
-                _upsert(connection, change.rows, now)
-                if isinstance(change, Upsert)
-                else _delete(connection, change.ids, now)
-                for change in changes
-            ]
+            return _write(connection, changes)
 
     def get(self, identifier: str) -> Entry:
         """The entry of an id. Raises NotFoundError."""
@@ -184,42 +178,54 @@ class Entries:
         return self._dimensions
 
 
-def _upsert(connection: Connection, rows: Sequence[dict[str, Any]], now: datetime) -> int:
-    if not rows:
-        return counters.current(connection, "entries")
+def _write(connection: Connection, changes: Sequence[Upsert | Delete]) -> list[int]:
+    numbers: list[int] = []
+    # Neighbours of one kind go to the database together: most groups are many small upserts.
+    for kind, group in groupby(changes, type):
+        same = list(group)
+        if kind is Upsert:
+            sizes = [len(change.rows) for change in same if isinstance(change, Upsert)]
+            last = _upsert(connection, [row for change in same for row in change.rows])  # type: ignore[union-attr]
+            numbers += [last - sum(sizes) + size for size in accumulate(sizes)]
+        else:
+            last = _delete(connection, [name for change in same for name in change.ids])  # type: ignore[union-attr]
+            numbers += [last] * len(same)
+    return numbers
+
+
+def _upsert(connection: Connection, rows: Sequence[tuple[str, str, bytes, str, str | None]]) -> int:
     last = counters.advance(connection, "entries", by=len(rows))
+    now = as_parameter(connection, entries.c.updated_at, datetime.now(UTC))
     first = last - len(rows) + 1
-    numbered = [{**row, "seq": first + offset, "updated_at": now} for offset, row in enumerate(rows)]
-    connection.execute(insert_or_replace(connection, entries, "id"), numbered)
+    numbered = [
+        (identifier, seq, version, vector, attributes, source, False, now)
+        for seq, (identifier, version, vector, attributes, source) in enumerate(rows, first)
+    ]
+    if numbered:
+        replace_rows(connection, entries, "id", numbered)
     return last
 
 
-def _delete(connection: Connection, ids: Sequence[str], now: datetime) -> int:
+def _delete(connection: Connection, ids: Sequence[str]) -> int:
     # Locks out the other writers first, so that what is found is what gets deleted.
     last = counters.advance(connection, "entries", by=0)
     wanted = list(dict.fromkeys(ids))
-    present: set[str] = set()
+    version_of: dict[str, str] = {}
     for start in range(0, len(wanted), 500):
         chunk = wanted[start : start + 500]
-        statement = select(entries.c.id).where(entries.c.id.in_(chunk), entries.c.deleted.is_(False))
-        present.update(connection.execute(statement).scalars())
-    found = [identifier for identifier in wanted if identifier in present]
-    if not found:
-        return last
-    last = counters.advance(connection, "entries", by=len(found))
-    for offset, identifier in enumerate(found):
-        connection.execute(
-            update(entries)
-            .where(entries.c.id == identifier)
-            .values(
-                seq=last - len(found) + 1 + offset,
-                vector=None,
-                attributes={},
-                source=None,
-                deleted=True,
-                updated_at=now,
-            )
+        statement = select(entries.c.id, entries.c.version).where(
+            entries.c.id.in_(chunk), entries.c.deleted.is_(False)
         )
+        version_of |= dict(connection.execute(statement).tuples().all())
+    if not version_of:
+        return last
+    last = counters.advance(connection, "entries", by=len(version_of))
+    now = as_parameter(connection, entries.c.updated_at, datetime.now(UTC))
+    tombstones = [
+        (identifier, seq, version, None, "{}", None, True, now)
+        for seq, (identifier, version) in enumerate(version_of.items(), last - len(version_of) + 1)
+    ]
+    replace_rows(connection, entries, "id", tombstones)
     return last
 
 

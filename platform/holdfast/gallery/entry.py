@@ -17,6 +17,8 @@ MAX_ATTRIBUTE_BYTES = 16 * 1024  # of all attributes of an entry, as JSON
 MAX_INTEGER = 2**53  # beyond it a number in JSON or float64 is no longer exact
 NORM_TOLERANCE = 1e-3
 
+_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+
 
 class InvalidEntryError(HoldfastError):
     """An id, an attribute or a source that cannot be stored."""
@@ -56,10 +58,15 @@ def check_id(identifier: object) -> str:
     return identifier
 
 
-def check_attributes(identifier: str, attributes: object) -> dict[str, Value]:
-    """Raises InvalidEntryError, naming the entry and the key, unless these can be stored and filtered."""
+def check_attributes(identifier: str, attributes: object) -> str:
+    """The attributes as JSON text.
+
+    Raises InvalidEntryError, naming the entry and the key, unless they can be stored and filtered.
+    """
     if not isinstance(attributes, Mapping):
         raise InvalidEntryError(f"The attributes of {identifier!r} are not an object of keys and values.")
+    if not attributes:
+        return "{}"
     if len(attributes) > MAX_ATTRIBUTES:
         raise InvalidEntryError(
             f"{identifier!r} has {len(attributes)} attributes: at most {MAX_ATTRIBUTES} are allowed."
@@ -72,11 +79,12 @@ def check_attributes(identifier: str, attributes: object) -> dict[str, Value]:
                 f"The attribute {key!r} of {identifier!r} is {value!r}: a string, a finite number "
                 "(integers up to 2^53) or a bool is allowed."
             )
-    if attributes and len(_utf8(dump(attributes), "The attributes of", identifier)) > MAX_ATTRIBUTE_BYTES:
+    text = _dump(attributes)
+    if len(_utf8(text, "The attributes of", identifier)) > MAX_ATTRIBUTE_BYTES:
         raise InvalidEntryError(
             f"The attributes of {identifier!r} are over {MAX_ATTRIBUTE_BYTES} bytes of JSON."
         )
-    return dict(attributes)
+    return text
 
 
 def valid_value(value: object) -> bool:
@@ -149,10 +157,6 @@ def explain_norm(what: str, vector: np.ndarray) -> str:
         return f"The vector {what} holds NaN or infinity."
     norm = float(np.linalg.norm(vector.astype(np.float64)))
     return f"The vector {what} has norm {norm:.4g}: embeddings have norm 1 (within {NORM_TOLERANCE:g})."
-
-
-def dump(attributes: Mapping[str, Value]) -> str:
-    return json.dumps(attributes, ensure_ascii=False, separators=(",", ":"))
 
 
 def _utf8(text: str, *what: str) -> bytes:
