@@ -1,0 +1,51 @@
+"""What a server is told before it starts. Frozen, and sent whole to every replica."""
+
+from pydantic import Field
+
+from holdfast.settings import Settings
+
+
+class Limits(Settings):
+    """The largest request that is answered; everything beyond is refused with the limit named."""
+
+    body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
+    images: int = Field(default=64, ge=1)
+    """Images in one request, to embed or to write."""
+    vectors: int = Field(default=1000, ge=1)
+    """Entries with ready-made vectors in one write."""
+    pixels: int = Field(default=50_000_000, ge=1)
+    """Width times height of one image, read from its header before anything is decoded."""
+    k: int = Field(default=1000, ge=1)
+    concurrency: int = Field(default=256, ge=1)
+    """Requests in progress in one replica; more are answered 429."""
+
+
+class BatchingConfig(Settings):
+    """How requests share one pass through a model."""
+
+    images: int = Field(default=128, ge=1)
+    """Images in one pass at most."""
+    wait_seconds: float = Field(default=0.0, ge=0, le=1)
+    """How long an idle model waits for company. 0: it starts at once; what arrives meanwhile comes next."""
+
+
+class ServingConfig(Settings):
+    """One server: the store that it follows, its size and its limits."""
+
+    store: str
+    artifacts: str | None = None
+    replicas: int = Field(default=1, ge=1)
+    cpus: float = Field(default=1.0, ge=0)
+    """Cores that Ray reserves for one gateway replica, and the threads of its model."""
+    key_hashes: tuple[tuple[str, str], ...] = ()
+    """Pairs (role, SHA-256 of a key). Empty: the keys are those of the store."""
+    limits: Limits = Limits()
+    batching: BatchingConfig = BatchingConfig()
+    follow_seconds: float = Field(default=0.15, gt=0, le=10)
+    """How often a replica looks for new entries and a new traffic record."""
+    spare_versions: int = Field(default=3, ge=0)
+    """Versions outside the traffic record that stay loaded because somebody asked for them by name."""
+    catch_up_seconds: float = Field(default=5.0, gt=0)
+    """How long a search waits for its `min_seq`."""
+    write_seconds: float = Field(default=10.0, gt=0)
+    """How long a write waits for the writer's commit."""

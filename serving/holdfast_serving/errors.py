@@ -1,0 +1,114 @@
+"""One shape for every error: `{"error": {"type", "code", "message", "request_id"}}`."""
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from holdfast.errors import HoldfastError, NotReadyError, StoreError
+
+logger = logging.getLogger(__name__)
+
+
+class UnauthorizedError(HoldfastError):
+    """No key, or one that nobody issued."""
+
+    http_status = 401
+    code = "unauthorized"
+
+
+class ForbiddenError(HoldfastError):
+    """A good key whose role does not reach this route."""
+
+    http_status = 403
+    code = "forbidden"
+
+
+class OverloadedError(HoldfastError):
+    """More requests in progress than the server takes on."""
+
+    http_status = 429
+    code = "overloaded"
+
+
+class UnsupportedError(HoldfastError):
+    """A route of the design that this release does not answer yet."""
+
+    http_status = 501
+    code = "not_implemented"
+
+
+_TYPES = {401: "authentication_error", 403: "permission_error", 429: "overloaded_error"}
+_CODES = {404: "no_such_route", 405: "method_not_allowed"}
+
+
+def error_response(status: int, code: str, message: str, request_id: str) -> Response:
+    """An error in the one shape; 401, 429 and 503 carry the header that tells the client what to do next."""
+    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    body = {"error": {"type": kind, "code": code, "message": message, "request_id": request_id}}
+    headers: dict[str, str] = {}
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if status in (429, 503):
+        headers["Retry-After"] = "1"
+    return Response(json.dumps(body), status, headers, media_type="application/json")
+
+
+def holdfast_response(error: HoldfastError, request_id: str) -> Response:
+    return error_response(error.http_status, error.code, str(error), request_id)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Gives the app's own errors, pydantic's, Starlette's and defects the same shape."""
+
+    async def user_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HoldfastError)
+        if isinstance(error, StoreError):
+            logger.error("store: %s", error)
+        elif isinstance(error, NotReadyError):
+            logger.info("not ready: %s", error)
+        return holdfast_response(error, request_id_of(request))
+
+    async def invalid_body(request: Request, error: Exception) -> Response:
+        assert isinstance(error, RequestValidationError)
+        return error_response(422, "invalid", _first_fault(error.errors()), request_id_of(request))
+
+    async def http_error(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        code = _CODES.get(error.status_code, "http_error")
+        message = str(error.detail)
+        if error.status_code == 404:
+            message = f"There is no route {request.method} {request.url.path}; /docs lists them."
+        elif error.status_code == 405:
+            message = f"{request.method} is not allowed on {request.url.path}; /docs lists the routes."
+        return error_response(error.status_code, code, message, request_id_of(request))
+
+    async def defect(request: Request, error: Exception) -> Response:
+        logger.error("request %s failed", request_id_of(request), exc_info=error)
+        message = "The server failed; its log has the details under this request_id."
+        return error_response(500, "internal", message, request_id_of(request))
+
+    app.add_exception_handler(HoldfastError, user_error)
+    app.add_exception_handler(RequestValidationError, invalid_body)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(Exception, defect)
+
+
+def request_id_of(request: Request) -> str:
+    return str(request.scope.get("state", {}).get("request_id", ""))
+
+
+def _first_fault(faults: Sequence[Mapping[str, Any]]) -> str:
+    """One sentence about pydantic's first fault, and how many more there are."""
+    fault = faults[0]
+    if fault["type"] == "json_invalid":
+        return f"The body is not JSON: {fault.get('ctx', {}).get('error', fault['msg'])}."
+    parts = [str(part) for part in fault["loc"] if part not in ("body", "query", "path")]
+    where = ".".join(parts) or "the body"
+    message = fault["msg"].removeprefix("Value error, ")
+    rest = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+    return f"{where}: {message[:1].lower()}{message[1:]}{rest}."

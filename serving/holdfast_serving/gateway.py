@@ -1,0 +1,48 @@
+"""The gateway deployment: ingress, models and a read-only index in one process, so a request stays in it."""
+
+import asyncio
+import logging
+import os
+from typing import Any
+
+from fastapi import FastAPI
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from holdfast_serving.config import ServingConfig
+
+logger = logging.getLogger(__name__)
+
+
+@serve.ingress()
+class Gateway:
+    """One replica of the gateway. Its truth is the store; its own state is a cache that follows it."""
+
+    def __init__(self, config: ServingConfig, writer: DeploymentHandle) -> None:
+        import torch
+
+        from holdfast.gallery import Gallery
+        from holdfast.store import open_store
+        from holdfast_serving.replica import Replica
+        from holdfast_serving.writer_client import HandleWriter
+
+        torch.set_num_threads(max(1, int(config.cpus)))
+        store = open_store(config.store, config.artifacts)
+        self._replica = Replica(config, store, Gallery(store), HandleWriter(writer, config.write_seconds))
+        logger.info("gateway in process %d", os.getpid())
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        from holdfast_serving.app import create_app
+
+        return create_app(self._replica)
+
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """`{"draining": true}` refuses new requests and returns when those in progress are answered."""
+        if user_config.get("draining", False):
+            await self._replica.admission.drain()
+        else:
+            self._replica.admission.reopen()
+
+    async def check_health(self) -> None:
+        """Unhealthy once the replica no longer follows the store; Serve then replaces it."""
+        await asyncio.wait_for(self._replica.check(), 5)

@@ -1,0 +1,74 @@
+"""Ray for one server: a quiet private instance on loopback, or the cluster at RAY_ADDRESS."""
+
+import logging
+import os
+import secrets
+from pathlib import Path
+from typing import Any
+
+from holdfast.errors import NotReadyError
+
+OBJECT_STORE_BYTES = 200 * 1024 * 1024
+"""Requests and vectors go through sockets; next to nothing goes through the object store."""
+
+
+def prepare_environment(verbose: bool) -> None:
+    """Must run before ray is imported: some of these are read at import.
+
+    A private instance gets a token of its own, so that no other user of this machine can send it code; for a
+    cluster the user's own setting counts, else whether a token lies at hand.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    if not verbose:
+        os.environ.setdefault("RAY_SERVE_LOG_TO_STDERR", "0")
+        os.environ.setdefault("RAY_DEDUP_LOGS", "0")
+    if os.environ.get("RAY_ADDRESS"):
+        if "RAY_AUTH_MODE" not in os.environ:
+            has_token = "RAY_AUTH_TOKEN" in os.environ or (Path.home() / ".ray" / "auth_token").exists()
+            os.environ["RAY_AUTH_MODE"] = "token" if has_token else "disabled"
+    else:
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+def start_ray(cpus: int, dashboard: bool, verbose: bool) -> bool:
+    """Connects to RAY_ADDRESS if it is set (returns False), else starts a private instance (returns True)."""
+    import ray
+
+    options: dict[str, Any] = {
+        "log_to_driver": verbose,
+        "logging_level": logging.INFO if verbose else logging.ERROR,
+        "configure_logging": True,
+    }
+    address = os.environ.get("RAY_ADDRESS")
+    if address:
+        try:
+            ray.init(address=address, **options)
+        except ConnectionError as error:
+            raise NotReadyError(f"No Ray cluster answers at RAY_ADDRESS={address}: {error}") from None
+        return False
+    ray.init(
+        # Never somebody else's instance on this machine, which is what ray.init() would look for first.
+        address="local",
+        num_cpus=cpus,
+        include_dashboard=dashboard,
+        dashboard_host="127.0.0.1",
+        object_store_memory=OBJECT_STORE_BYTES,
+        _node_ip_address="127.0.0.1",
+        **options,
+    )
+    return True
+
+
+def refuse_sqlite_on_many_nodes(where: str) -> str | None:
+    """The sentence that refuses a store in a file on a cluster of several nodes, None if all is well."""
+    import ray
+
+    nodes = [node for node in ray.nodes() if node["Alive"]]
+    if len(nodes) > 1 and not where.startswith("postgresql"):
+        return (
+            f"{where} is a SQLite store, a file of one machine, and this cluster has {len(nodes)} nodes "
+            "whose replicas cannot all open it: use a PostgreSQL store (postgresql+psycopg://USER@HOST/DATABASE)."
+        )
+    return None

@@ -1,0 +1,35 @@
+"""What the routes share: the replica behind a request, answers as JSON, the sticky text of a canary."""
+
+import json
+from typing import Any, cast
+
+from fastapi import Request, Response
+
+from holdfast.errors import TooLargeError
+from holdfast_serving.replica import Replica
+
+
+def replica_of(request: Request) -> Replica:
+    return cast(Replica, request.app.state.replica)
+
+
+def answer(content: dict[str, Any], status: int = 200, version: str | None = None) -> Response:
+    """Plain JSON, past FastAPI's field-by-field serialisation: a batch of vectors is long."""
+    headers = {} if version is None else {"X-Model-Version": version}
+    body = json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return Response(body, status, headers, media_type="application/json")
+
+
+def remember_version(request: Request, version: str) -> None:
+    """For the metrics' label; only versions that exist get here, so the label stays bounded."""
+    request.scope["state"]["version"] = version
+
+
+def sticky_text(request: Request, user: str | None) -> str | None:
+    """What decides a request's side of the canary: its user, else its id if the client sent one."""
+    return user or request.headers.get("x-user") or request.headers.get("x-request-id")
+
+
+def refuse_over(count: int, limit: int, what: str) -> None:
+    if count > limit:
+        raise TooLargeError(f"{count:,} {what} in one request; at most {limit:,} are taken.")

@@ -1,0 +1,103 @@
+"""The gallery's entries: upsert, get, delete, and the state of the whole."""
+
+from typing import Any
+
+import numpy as np
+from fastapi import APIRouter, Depends, Request, Response
+
+from holdfast.errors import InvalidVectorError
+from holdfast.gallery import Entry
+from holdfast_serving.api import EntriesRequest, EntryBody
+from holdfast_serving.auth import require
+from holdfast_serving.replica import Replica
+from holdfast_serving.routes.common import answer, refuse_over, remember_version, replica_of
+
+router = APIRouter(prefix="/v1/gallery", tags=["gallery"])
+
+
+@router.get("", dependencies=[Depends(require("read"))])
+async def get_gallery(request: Request) -> Response:
+    """Entries by version, how far this replica has applied the writes, the index's kind and size."""
+    replica = replica_of(request)
+    stats = replica.gallery.stats()
+    entries = dict(stats.entries)
+    return answer(
+        {
+            "entries": entries,
+            "total": sum(entries.values()),
+            "seq": replica.applied_seq,
+            "last_seq": await replica.in_thread(replica.gallery.entries.last_seq),
+            "index": {"kind": stats.kind, "bytes": stats.bytes},
+        }
+    )
+
+
+@router.put("/entries", dependencies=[Depends(require("write"))])
+async def put_entries(request: Request, body: EntriesRequest) -> Response:
+    """Inserts or replaces entries, all or none; answers after the commit. Search with `seq` as `min_seq`."""
+    replica = replica_of(request)
+    limits = replica.config.limits
+    images = [item for item in body.entries if item.image is not None]
+    refuse_over(len(images), limits.images, "images")
+    refuse_over(len(body.entries) - len(images), limits.vectors, "vectors")
+    entries = await _entries(request, replica, body.entries)
+    seq = await replica.write(entries)
+    return answer({"seq": seq, "upserted": len(entries)})
+
+
+@router.get("/entries/{entry_id:path}", dependencies=[Depends(require("read"))])
+async def get_entry(request: Request, entry_id: str, vector: bool = False) -> Response:
+    """One entry as it is in the database; `?vector=true` adds its vector."""
+    entry = await _stored(replica_of(request), entry_id)
+    content: dict[str, Any] = {
+        "id": entry.id,
+        "embedded_by": entry.version,
+        "attributes": entry.attributes,
+        "source": entry.source,
+        "seq": entry.seq,
+    }
+    if vector:
+        content["vector"] = entry.vector.tolist()
+    return answer(content, version=entry.version)
+
+
+@router.delete("/entries/{entry_id:path}", dependencies=[Depends(require("write"))])
+async def delete_entry(request: Request, entry_id: str) -> Response:
+    """Deletes one entry; 404 when there is none."""
+    replica = replica_of(request)
+    await _stored(replica, entry_id)
+    return answer({"seq": await replica.delete([entry_id]), "deleted": entry_id})
+
+
+async def _stored(replica: Replica, entry_id: str) -> Entry:
+    return await replica.in_thread(replica.gallery.get, entry_id)
+
+
+async def _entries(request: Request, replica: Replica, items: list[EntryBody]) -> list[Entry]:
+    """Embeds the images with the write version, in the order of the request."""
+    positions = [index for index, item in enumerate(items) if item.image is not None]
+    made: dict[int, Entry] = {}
+    if positions:
+        embedder = await replica.write_embedder()
+        remember_version(request, embedder.version)
+        names = [f"entries[{index}] ({items[index].id})" for index in positions]
+        vectors = await embedder.embed([str(items[index].image) for index in positions], names)
+        for index, vector in zip(positions, vectors, strict=True):
+            made[index] = _entry(items[index], embedder.version, vector)
+    for index, item in enumerate(items):
+        if item.vector is not None:
+            made[index] = _entry(item, str(item.version), as_vector(item.vector, f"entries[{index}].vector"))
+    return [made[index] for index in range(len(items))]
+
+
+def _entry(item: EntryBody, version: str, vector: np.ndarray) -> Entry:
+    return Entry(id=item.id, version=version, vector=vector, attributes=item.attributes, source=item.source)
+
+
+def as_vector(numbers: list[float], where: str) -> np.ndarray:
+    """Numbers of a request -> float32 (d,). Raises InvalidVectorError for what float32 cannot hold."""
+    with np.errstate(over="ignore"):
+        vector = np.asarray(numbers, dtype=np.float32)
+    if not np.isfinite(vector).all():
+        raise InvalidVectorError(f"{where} holds a number that is not finite.")
+    return vector

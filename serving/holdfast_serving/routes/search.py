@@ -1,0 +1,70 @@
+"""POST /v1/search: by image, by vector, or by the id of an entry."""
+
+import numpy as np
+from fastapi import APIRouter, Depends, Request, Response
+
+from holdfast.errors import HoldfastError, InvalidVectorError
+from holdfast_serving.api import SearchRequest
+from holdfast_serving.auth import require
+from holdfast_serving.replica import Replica
+from holdfast_serving.routes.common import answer, remember_version, replica_of, sticky_text
+from holdfast_serving.routes.gallery import as_vector
+
+router = APIRouter(tags=["search"], dependencies=[Depends(require("read"))])
+
+
+@router.post("/v1/search")
+async def search(request: Request, body: SearchRequest) -> Response:
+    """The nearest entries. 409 when the query version may not search a version that has entries; name
+    `versions` then. A search by id leaves the entry itself out."""
+    replica = replica_of(request)
+    limit = replica.config.limits.k
+    if body.k > limit:
+        raise HoldfastError(f"k: {body.k:,} is more than the {limit:,} that one search answers.")
+    if body.min_seq is not None:
+        await replica.wait_for(body.min_seq)
+    version, vector = await _query(replica, body, sticky_text(request, body.user))
+    remember_version(request, version)
+    wanted = body.k if body.id is None else body.k + 1
+    result = await replica.search(vector, version, wanted, body.filter, body.versions)
+    hits = [hit for hit in result.hits if hit.id != body.id][: body.k]
+    return answer(
+        {
+            "hits": [
+                {
+                    "id": hit.id,
+                    "score": hit.score,
+                    "embedded_by": hit.embedded_by,
+                    "attributes": hit.attributes,
+                }
+                for hit in hits
+            ],
+            "query_version": result.query_version,
+            "versions": list(result.searched),
+            "seq": result.seq,
+        },
+        version=result.query_version,
+    )
+
+
+async def _query(replica: Replica, body: SearchRequest, sticky: str | None) -> tuple[str, np.ndarray]:
+    """The version that asks and its vector (d,)."""
+    if body.image is not None:
+        embedder = await replica.embedder(body.model or "live", sticky)
+        vectors = await embedder.embed([body.image], ["image"])
+        return embedder.version, vectors[0]
+    if body.vector is not None:
+        version = await replica.in_thread(replica.store.version, str(body.model))
+        if len(body.vector) != version.dimension:
+            raise InvalidVectorError(
+                f"vector: {len(body.vector)} numbers, but {version.name} has {version.dimension} dimensions."
+            )
+        return version.name, as_vector(body.vector, "vector")
+    entry = await replica.in_thread(replica.gallery.get, str(body.id))
+    if body.model is not None:
+        named = await replica.in_thread(replica.store.version, body.model)
+        if named.name != entry.version:
+            raise HoldfastError(
+                f"model: {entry.version} embedded the entry {entry.id!r}, so {named.name} cannot ask with it."
+            )
+    return entry.version, entry.vector

@@ -1,0 +1,149 @@
+"""`holdfast serve`: starts Ray and the application, says so in one line, and drains on SIGTERM."""
+
+import logging
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from sqlalchemy import make_url
+
+from holdfast.errors import ConfigError, StoreError
+from holdfast.store import Store, open_store
+from holdfast_serving.auth import parse_keys
+from holdfast_serving.config import ServingConfig
+from holdfast_serving.local_ray import prepare_environment, refuse_sqlite_on_many_nodes, start_ray
+
+KEYS_VARIABLE = "HOLDFAST_API_KEYS"
+DRAIN_SECONDS = 30
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def serve_forever(
+    store: str | Path = "./holdfast-store",
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    *,
+    artifacts: str | None = None,
+    replicas: int = 1,
+    dashboard: bool = False,
+    verbose: bool = False,
+    config: ServingConfig | None = None,
+    say: Callable[[str], None] = print,
+    warn: Callable[[str], None] | None = None,
+) -> None:
+    """Serves `store` until SIGTERM or SIGINT, then answers what is in progress and returns.
+
+    Args:
+        store: folder or SQLAlchemy URL, as for `open_store`.
+        port: 0 takes a free one.
+        replicas: gateway processes.
+        config: further settings; its store, artifacts, replicas and keys are replaced by the arguments'.
+        say: gets the one line that tells that the server is ready.
+        warn: gets everything else that the operator must see once (a new key, an open host). Default: stderr.
+
+    Raises ConfigError (keys, host, port), StoreError, NotReadyError (no cluster at RAY_ADDRESS).
+    """
+    warn = warn or _to_stderr
+    key_hashes = parse_keys(os.environ.get(KEYS_VARIABLE, ""))
+    port = _free_port(host, port)
+    where = _absolute(store)
+    prepare_environment(verbose)
+    with open_store(where, artifacts) as opened:
+        if not key_hashes and opened.keys.count() == 0:
+            warn(f"API key (role admin, shown only now): {opened.keys.create('admin')}")
+        if host not in LOOPBACK:
+            warn(f"Listening on {host}: whoever reaches this machine meets only the API key, in plain HTTP.")
+        settings = (config or ServingConfig(store=where)).model_copy(
+            update={"store": where, "artifacts": artifacts, "replicas": replicas, "key_hashes": key_hashes}
+        )
+        with _running(settings, host, port, dashboard, verbose) as stop:
+            say(_ready_line(opened, host, port))
+            stop.wait()
+
+
+@contextmanager
+def _running(
+    config: ServingConfig, host: str, port: int, dashboard: bool, verbose: bool
+) -> Iterator[threading.Event]:
+    """The application between its start and its drain; yields the event that a signal sets."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    import ray
+    from ray import serve
+
+    from holdfast_serving.application import APPLICATION, build_application
+
+    if not verbose:
+        for name in ("ray", "ray.serve"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+    private = start_ray(max(2, -(-int(config.cpus * config.replicas) // 1) + 1), dashboard, verbose)
+    handlers = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        refusal = refuse_sqlite_on_many_nodes(config.store)
+        if refusal is not None:
+            raise StoreError(refusal)
+        serve.start(http_options={"host": host, "port": port, "location": "HeadOnly"})
+        serve.run(build_application(config), name=APPLICATION, route_prefix="/")
+        yield stop
+        # Lightweight: it reaches every replica, and returns when each has answered what it had in progress.
+        serve.run(build_application(config, draining=True), name=APPLICATION, route_prefix="/")
+    finally:
+        if private:
+            serve.shutdown()
+        else:
+            serve.delete(APPLICATION)
+        ray.shutdown()
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _ready_line(store: Store, host: str, port: int) -> str:
+    from holdfast.gallery import Entries
+
+    live = store.traffic.current().query_version
+    shown = f"[{host}]" if ":" in host else host
+    entries = sum(Entries(store).count().values())
+    return (
+        f"Holdfast serves http://{shown}:{port}  live: {live or 'none (holdfast promote VERSION)'}  "
+        f"entries: {entries:,}"
+    )
+
+
+def _absolute(store: str | Path) -> str:
+    """Replicas run in other folders, so a relative path is pinned down here."""
+    text = str(store)
+    if "://" not in text:
+        return str(Path(text).absolute())
+    url = make_url(text)
+    if url.get_backend_name() == "sqlite" and url.database:
+        return url.set(database=str(Path(url.database).absolute())).render_as_string(hide_password=False)
+    return text
+
+
+def _free_port(host: str, port: int) -> int:
+    """Binds once to find out early, and in plain words, whether the address can be listened on."""
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+            return int(probe.getsockname()[1])
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(
+            f"Cannot listen on {host} port {port}: {reason}. Choose another --host or --port."
+        ) from None
+
+
+def _to_stderr(line: str) -> None:
+    import sys
+
+    print(line, file=sys.stderr, flush=True)

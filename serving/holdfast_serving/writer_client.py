@@ -1,0 +1,45 @@
+"""The writer as a gateway sees it: a handle to another process, which may die and come back."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Sequence
+
+from ray.exceptions import RayError
+from ray.serve.exceptions import RayServeException
+from ray.serve.handle import DeploymentHandle
+
+from holdfast.errors import HoldfastError, NotReadyError
+from holdfast.gallery import Entry
+
+logger = logging.getLogger(__name__)
+
+
+class HandleWriter:
+    """Sends changes to the writer deployment and waits for the commit, at most `seconds`.
+
+    Raises what the writer refuses, and NotReadyError while there is no writer. In that last case a change may
+    have been committed or not; all changes can be repeated safely.
+    """
+
+    def __init__(self, handle: DeploymentHandle, seconds: float) -> None:
+        self._handle = handle
+        self._seconds = seconds
+
+    async def upsert(self, entries: Sequence[Entry]) -> int:
+        return await self._outcome(self._handle.upsert.remote(entries))
+
+    async def delete(self, ids: Sequence[str]) -> int:
+        return await self._outcome(self._handle.delete.remote(ids))
+
+    async def _outcome(self, answer: Awaitable[int | HoldfastError]) -> int:
+        try:
+            outcome = await asyncio.wait_for(answer, self._seconds)
+        except (RayError, RayServeException, TimeoutError) as error:
+            logger.warning("the writer did not answer: %r", error)
+            raise NotReadyError(
+                "The writer is restarting and did not confirm this change, which may be committed or not. "
+                "Repeat the request."
+            ) from None
+        if isinstance(outcome, HoldfastError):
+            raise outcome
+        return outcome
