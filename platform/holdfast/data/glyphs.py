@@ -36,7 +36,7 @@ FONTS = (
 BLOCK = 3
 """Of every three characters of a script the last is for evaluation."""
 
-EM = 64
+EM = 48
 ROTATE, SHEAR, STRETCH = 10.0, 0.25, 0.2
 
 
@@ -180,7 +180,7 @@ class Pen:
     def png(self, character: str, instance: int) -> bytes:
         """One instance as PNG bytes; depends on nothing but the size, the seed and the arguments."""
         target = io.BytesIO()
-        self.draw(character, instance).save(target, "PNG")
+        self.draw(character, instance).save(target, "PNG", compress_level=1)
         return target.getvalue()
 
     def draw(self, character: str, instance: int) -> Image.Image:
