@@ -1,7 +1,7 @@
 """The report's figures as inline SVG, coloured by the page's CSS variables so that they follow its theme."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -33,7 +33,6 @@ class Bar:
     value: float
     interval: Sequence[float] | None
     colour: str
-    note: str = ""
 
 
 def ramp(step: int, steps: int) -> str:
@@ -66,18 +65,10 @@ def line_chart(
         parts.append(
             f'<line class="grid" x1="{_LEFT:.1f}" x2="{_WIDTH - _RIGHT:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
         )
-        parts.append(
-            f'<text class="tick" x="{_LEFT - 8:.1f}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>'
-        )
+        parts.append(_text(_LEFT - 8, y + 4, f"{tick:g}", "tick", "end"))
     for i, label in enumerate(x):
-        parts.append(
-            f'<text class="tick" x="{across(i):.1f}" y="{_HEIGHT - _BOTTOM + 18:.1f}" text-anchor="middle">'
-            f"{escape(label)}</text>"
-        )
-    parts.append(
-        f'<text class="axis" x="{_LEFT + inner_width / 2:.1f}" y="{_HEIGHT - 4:.1f}" text-anchor="middle">'
-        f"{escape(x_title)}</text>"
-    )
+        parts.append(_text(across(i), _HEIGHT - _BOTTOM + 18, label, "tick", "middle"))
+    parts.append(_text(_LEFT + inner_width / 2, _HEIGHT - 4, x_title, "axis", "middle"))
     for one in series:
         parts.append(_band(one, across, up))
     ends = []
@@ -103,57 +94,58 @@ def bar_chart(bars: Sequence[Bar], references: Sequence[tuple[str, float]], titl
     """Horizontal bars from zero, in percent, with named vertical reference lines across them."""
     if not bars:
         return Markup("")
-    left, right, row, top = 118.0, 24.0, 34.0, 10.0 + 18.0 * len(references)
-    width, height = 760.0, top + row * len(bars) + 26.0
+    left, right, row, top = 118.0, 24.0, 32.0, 10.0 + 19.0 * len(references)
+    width, bottom = 970.0, top + row * len(bars)
     values = (
         [b.value for b in bars] + [v for _, v in references] + [b.interval[1] for b in bars if b.interval]
     )
     ticks = _ticks(0.0, max([*values, 1e-6]))
     scale = (width - left - right) / ticks[-1]
-    bottom = top + row * len(bars)
-    parts = [_open(title, width, height)]
+    parts = [_open(title, width, bottom + 26.0)]
     for tick in ticks:
         x = left + tick * scale
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{top:.1f}" y2="{bottom:.1f}"/>')
-        parts.append(
-            f'<text class="tick" x="{x:.1f}" y="{bottom + 18:.1f}" text-anchor="middle">{tick:g}</text>'
-        )
+        parts.append(_text(x, bottom + 18, f"{tick:g}", "tick", "middle"))
     for i, bar in enumerate(bars):
-        y = top + row * i + 8
-        length = max(bar.value * scale, 1.0)
+        parts += _bar(bar, left, top + row * i + 7, scale)
+    # The highest on top: the line of a lower one then starts below its name and does not cross it.
+    for i, (name, value) in enumerate(sorted(references, key=lambda reference: -reference[1])):
+        x, y, words = left + value * scale, 14.0 + 19.0 * i, f"{name} {value:.1f}"
         parts.append(
-            f'<text class="label" x="{left - 10:.1f}" y="{y + 13:.1f}" text-anchor="end">{escape(bar.name)}</text>'
+            f'<line class="reference" x1="{x:.1f}" x2="{x:.1f}" y1="{y - 10:.1f}" y2="{bottom:.1f}"/>'
         )
-        hover = f"{bar.name}: {bar.value:.1f}" + (f" ({bar.note})" if bar.note else "")
-        parts.append(
-            f'<rect style="fill:{bar.colour}" x="{left:.1f}" y="{y:.1f}" width="{length:.1f}" height="18" rx="3">'
-            f"<title>{escape(hover)}</title></rect>"
-        )
-        if bar.interval:
-            a, b = (left + v * scale for v in bar.interval)
-            parts.append(
-                f'<path class="whisker" d="M{a:.1f} {y + 9:.1f}H{b:.1f}M{a:.1f} {y + 5:.1f}v8M{b:.1f} {y + 5:.1f}v8"/>'
-            )
-        parts.append(f'<text class="inbar" x="{left + 8:.1f}" y="{y + 13:.1f}">{bar.value:.1f}</text>')
-    for i, (name, value) in enumerate(references):
-        x, y = left + value * scale, 14.0 + 18.0 * i
-        anchor, shift = ("end", -6) if x > width * 0.55 else ("start", 6)
-        parts.append(
-            f'<line class="reference" x1="{x:.1f}" x2="{x:.1f}" y1="{y - 9:.1f}" y2="{bottom:.1f}"/>'
-        )
-        parts.append(
-            f'<text class="axis" x="{x + shift:.1f}" y="{y:.1f}" text-anchor="{anchor}">'
-            f"{escape(name)} {value:.1f}</text>"
-        )
+        rightward = i == 0 and width - x > 7.0 * len(words) or x - left < 7.0 * len(words)
+        parts.append(_text(x + (7 if rightward else -7), y, words, "axis", "start" if rightward else "end"))
     parts.append("</svg>")
     return Markup("".join(parts))
+
+
+def _bar(bar: Bar, x: float, y: float, scale: float) -> list[str]:
+    hover = f"{bar.name}: {bar.value:.1f}"
+    parts = [_text(x - 10, y + 13, bar.name, "label", "end")]
+    if bar.interval:
+        hover += f", 95 % interval {bar.interval[0]:.1f} to {bar.interval[1]:.1f}"
+    parts.append(
+        f'<rect style="fill:{bar.colour}" x="{x:.1f}" y="{y:.1f}" width="{max(bar.value * scale, 1.0):.1f}" '
+        f'height="18" rx="3"><title>{escape(hover)}</title></rect>'
+    )
+    if bar.interval:
+        low, high = (x + v * scale for v in bar.interval)
+        caps = f"M{low:.1f} {y + 5:.1f}v8M{high:.1f} {y + 5:.1f}v8"
+        parts.append(f'<path class="whisker" d="M{low:.1f} {y + 9:.1f}H{high:.1f}{caps}"/>')
+    parts.append(_text(x + 8, y + 13.5, f"{bar.value:.1f}", "inbar", "start"))
+    return parts
 
 
 def _open(title: str, width: float, height: float) -> str:
     return f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(title)}">'
 
 
-def _band(one: Series, across, up) -> str:  # type: ignore[no-untyped-def]
+def _text(x: float, y: float, words: str, kind: str, anchor: str) -> str:
+    return f'<text class="{kind}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{escape(words)}</text>'
+
+
+def _band(one: Series, across: Callable[[int], float], up: Callable[[float], float]) -> str:
     points = [
         (across(i), up(bound[0]), up(bound[1]))
         for i, (bound, value) in enumerate(zip(one.bounds, one.values, strict=False))
@@ -167,7 +159,7 @@ def _band(one: Series, across, up) -> str:  # type: ignore[no-untyped-def]
 
 
 def _end_labels(ends: list[tuple[float, float, Series]]) -> list[str]:
-    """Names at the lines' right ends, pushed apart where they would overlap, with a coloured stub to the line."""
+    """Names at the lines' right ends, pushed apart where they would overlap, each tied to its line."""
     placed: list[float] = []
     for _, y, _ in sorted(ends, key=lambda end: end[1]):
         placed.append(max(y, placed[-1] + _LABEL_GAP) if placed else y)
@@ -182,7 +174,7 @@ def _end_labels(ends: list[tuple[float, float, Series]]) -> list[str]:
     for y, (px, py, one) in zip(placed, sorted(ends, key=lambda end: end[1]), strict=True):
         parts.append(
             f'<path class="stub" style="stroke:{one.colour}" d="M{px + 5:.1f} {py:.1f}L{x - 4:.1f} {y:.1f}"/>'
-            f'<text class="label" x="{x:.1f}" y="{y + 4:.1f}">{escape(one.name)}</text>'
+            + _text(x, y + 4, one.name, "label", "start")
         )
     return parts
 

@@ -11,7 +11,7 @@ from holdfast.evaluation.retrieval import Scores
 
 
 def thumbnail(image: np.ndarray, side: int = 64) -> bytes:
-    """A uint8 picture, (c, h, w) with 1 or 3 channels or (h, w), as PNG bytes of at most `side` pixels a side."""
+    """A uint8 picture, (c, h, w) with c 1 or 3, or (h, w), as PNG bytes: at most `side` a side."""
     pixels = np.asarray(image)
     if pixels.ndim == 3:
         pixels = pixels[0] if pixels.shape[0] == 1 else pixels.transpose(1, 2, 0)

@@ -10,9 +10,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from holdfast.evaluation.charts import Bar, Series, bar_chart, line_chart, ramp
-from holdfast.evaluation.compatibility import average_compatibility
+from holdfast.evaluation.compatibility import average_compatibility, average_multimodel_accuracy
 from holdfast.evaluation.report import Matrix, Report, plain
 from holdfast.evaluation.summary import comparison_of, is_compatible, mark, verdict
+
+# What the page computes with: None for what is missing, as in report.json.
+_PLAIN = (
+    *("recall_at_1", "recall_at_5", "map_at_r", "intervals", "compatible", "negative_flips", "update_gain"),
+    *("per_task_recall_at_1", "mixed", "history", "seconds", "machine", "experiment"),
+)
 
 
 @dataclass(frozen=True)
@@ -33,16 +39,11 @@ class Cell:
     difference: str = ""
     hover: str = ""
     heat: int = 0
-    counted: bool = False  # query newer than gallery: one of the pairs of AC
 
 
 def render_page(report: Report) -> str:
     """The whole page as HTML with its styles, figures and pictures inside; it loads nothing."""
-    report = replace(report, **{
-        name: plain(getattr(report, name))
-        for name in ("recall_at_1", "recall_at_5", "map_at_r", "intervals", "per_task_recall_at_1", "compatible",
-                     "negative_flips", "update_gain", "mixed", "history", "seconds", "machine", "experiment")
-    })  # fmt: skip
+    report = replace(report, **{name: plain(getattr(report, name)) for name in _PLAIN})
     environment = Environment(
         loader=PackageLoader("holdfast.evaluation"),
         autoescape=True,
@@ -78,7 +79,7 @@ def _tiles(report: Report) -> list[Tile]:
     if own is not None:
         bounds = _at(report.intervals, newest, newest)
         note = (
-            f"95 % interval {bounds[0]:.1f} to {bounds[1]:.1f}"
+            f"95\N{NO-BREAK SPACE}% interval {bounds[0]:.1f} to {bounds[1]:.1f}"
             if bounds
             else "queries and gallery by one version"
         )
@@ -92,15 +93,15 @@ def _tiles(report: Report) -> list[Tile]:
     if newest and mixed and mixed[-1] is not None:
         tiles.append(Tile("Mixed gallery", f"{mixed[-1]:.1f}", "%", f"Recall@1, queries by {name}"))
     if report.forgetting is not None:
-        tiles.append(Tile("Forgetting", f"{report.forgetting:.1f}", "points", "lost since each task's best"))
+        tiles.append(Tile("Forgetting", _signed(report.forgetting), "points", "lost since each task's best"))
     if report.update_gain and (gains := [g for g in report.update_gain[newest] if g is not None]):
         note = f"of what retraining gains ({report.control or 'control'})"
-        tiles.append(Tile("Update gain", f"{100 * sum(gains) / len(gains):.0f}", "%", note))
+        tiles.append(Tile("Update gain", _signed(100 * sum(gains) / len(gains), 0), "%", note))
     if newest and (flips := [f for f in (report.negative_flips or [[]])[-1][:newest] if f is not None]):
         tiles.append(
             Tile("Negative flips", f"{max(flips):.1f}", "%", "of queries, on the worst older gallery")
         )
-    if report.am is not None and len(tiles) < 6:
+    if newest and report.am is not None and len(tiles) < 6:
         tiles.append(Tile("AM", f"{report.am:.1f}", "%", "mean Recall@1 over self and older galleries"))
     if report.images_per_second is not None and len(tiles) < 6:
         tiles.append(Tile("Training speed", f"{report.images_per_second:,.0f}", "images/s"))
@@ -129,21 +130,21 @@ def _cell(report: Report, i: int, j: int, value: float | None, heat: int) -> Cel
     if i != j:
         reference = report.recall_at_1[min(i, j)][min(i, j)]
         if comparison is not None:
-            difference = f"{comparison['difference']:+.1f}"
+            difference = _signed(comparison["difference"], plus=True)
+            bound = [_signed(comparison[key], 2, plus=True) for key in ("low", "high")]
             hover += (
-                f"; {comparison['difference']:+.2f} against {older} by itself "
-                f"(95 % interval {comparison['low']:+.2f} to {comparison['high']:+.2f})"
+                f"; {_signed(comparison['difference'], 2, plus=True)} against {older} by itself "
+                f"(95 % interval {bound[0]} to {bound[1]})"
             )
         elif reference is not None:
-            difference = f"{value - reference:+.1f}"
+            difference = _signed(value - reference, plus=True)
     return Cell(
         text=f"{value:.1f}",
         interval=f"{bounds[0]:.1f} to {bounds[1]:.1f}" if bounds else "",
         mark=mark(report, i, j),
-        difference=difference.replace("-", "\N{MINUS SIGN}"),
-        hover=hover.replace(" -", " \N{MINUS SIGN}"),
+        difference=difference,
+        hover=hover,
         heat=heat,
-        counted=i > j,
     )
 
 
@@ -152,17 +153,21 @@ def _curves(report: Report) -> list[tuple[str, str, Markup]]:
     versions, last = report.versions, len(report.versions) - 1
     if last < 1:
         return []
-    own = [row[i] for i, row in enumerate(report.recall_at_1)]
-    cross = [*report.recall_at_1[last][:last], None]
-    charts = [(
-        "Old galleries, searched by themselves and by the newest version",
-        f"Wherever the line of {versions[last]} is above the other, nobody has to re-embed that gallery. "
-        "The bands are 95 % intervals.",
-        line_chart(versions, [
-            Series("by itself", own, "var(--series-1)", [_at(report.intervals, i, i) for i in range(last + 1)]),
-            Series(f"by {versions[last]}", cross, "var(--series-2)", [*(report.intervals or [[]])[last][:last], None]),
-        ], "Recall@1 by gallery", "version that embedded the gallery"),
-    )]  # fmt: skip
+    newest = versions[last]
+    charts = [
+        (
+            f"Every gallery, by itself and by {newest}",
+            f"Wherever the line of {newest} is above the other, nobody has to re-embed that gallery. "
+            "The bands are 95\N{NO-BREAK SPACE}% intervals.",
+            line_chart(versions, _upgrade_lines(report), "Recall@1 by gallery", "gallery embedded by"),
+        ),
+        (
+            "Each gallery, as newer versions ask",
+            "The first point of a line is the gallery searched by its own version; "
+            "what follows should stay above it.",
+            line_chart(versions, _gallery_lines(report), "Recall@1 by query version", "queries by"),
+        ),
+    ]
     tasks = report.per_task_recall_at_1
     if len(tasks) > 1 and tasks[0]:
         lines = [
@@ -174,42 +179,67 @@ def _curves(report: Report) -> list[tuple[str, str, Markup]]:
                 "What is remembered of every task",
                 "Recall@1 on the held-out images of each task, version after version. "
                 "A falling line is a task that is being forgotten.",
-                line_chart(versions, lines, "Recall@1 by task", "version"),
+                line_chart(versions[-len(tasks) :], lines, "Recall@1 by task", "version"),
             )
         )
     if last > 1:
-        shares = [
-            None if i == 0 or _incomplete(report.recall_at_1, i) else 100.0 * (_leading_ac(report, i) or 0.0)
-            for i in range(last + 1)
+        lines = [
+            Series("AC", [_ac_until(report.recall_at_1, i) for i in range(last + 1)], "var(--series-1)"),
+            Series("AM", [_am_until(report.recall_at_1, i) for i in range(last + 1)], "var(--series-2)"),
         ]
-        means = [
-            _mean([v for r, row in enumerate(report.recall_at_1[: i + 1]) for v in row[: r + 1]])
-            for i in range(last + 1)
-        ]
-        charts.append((
-            "Compatibility as versions are added",
-            "AC: the share of pairs that were compatible by then. AM: the mean Recall@1 over all of them.",
-            line_chart(versions, [
-                Series("AC", shares, "var(--series-1)"), Series("AM", means, "var(--series-2)"),
-            ], "AC and AM by version", "newest version", 0),
-        ))  # fmt: skip
-    for name, values in report.history.items():
         charts.append(
             (
-                _words(name),
-                "",
-                line_chart(versions, [Series(_words(name), values, "var(--series-1)")], name, "version"),
+                "Compatibility as versions are added",
+                "AC: the share of compatible pairs by then. AM: the mean Recall@1 so far.",
+                line_chart(versions, lines, "AC and AM by version", "newest version"),
             )
         )
+    for name, values in report.history.items():
+        line = Series("", values, "var(--series-1)")
+        charts.append((_words(name), "", line_chart(versions, [line], _words(name), "version")))
     return [chart for chart in charts if chart[2]]
 
 
-def _leading_ac(report: Report, newest: int) -> float | None:
-    return average_compatibility([[v or 0.0 for v in row] for row in report.recall_at_1[: newest + 1]])
+def _upgrade_lines(report: Report) -> list[Series]:
+    last = len(report.versions) - 1
+    own = [row[i] for i, row in enumerate(report.recall_at_1)]
+    own_bounds = [_at(report.intervals, i, i) for i in range(last + 1)]
+    cross = [*report.recall_at_1[last][:last], None]
+    cross_bounds = [_at(report.intervals, last, j) for j in range(last)]
+    return [
+        Series("by itself", own, "var(--series-1)", own_bounds),
+        Series(f"by {report.versions[last]}", cross, "var(--series-2)", cross_bounds),
+    ]
 
 
-def _incomplete(matrix: Matrix, newest: int) -> bool:
-    return any(v is None for i, row in enumerate(matrix[: newest + 1]) for v in row[: i + 1])
+def _gallery_lines(report: Report) -> list[Series]:
+    count = len(report.versions)
+    return [
+        Series(
+            f"{name} gallery",
+            [row[j] if i >= j else None for i, row in enumerate(report.recall_at_1)],
+            ramp(j, count),
+        )
+        for j, name in enumerate(report.versions)
+    ]
+
+
+def _ac_until(matrix: Matrix, newest: int) -> float | None:
+    """AC, percent, of the versions up to `newest`; None where a pair was not measured."""
+    rows = _lower(matrix, newest)
+    share = average_compatibility(rows) if rows else None
+    return None if share is None else 100.0 * share
+
+
+def _am_until(matrix: Matrix, newest: int) -> float | None:
+    rows = _lower(matrix, newest)
+    return average_multimodel_accuracy(rows) if rows else None
+
+
+def _lower(matrix: Matrix, newest: int) -> list[list[float]]:
+    """The lower triangle up to `newest`, or nothing where a figure is missing."""
+    rows = [[v for v in row[: i + 1] if v is not None] for i, row in enumerate(matrix[: newest + 1])]
+    return rows if all(len(row) == i + 1 for i, row in enumerate(rows)) else []
 
 
 def _mixed_chart(report: Report) -> Markup:
@@ -224,7 +254,7 @@ def _mixed_chart(report: Report) -> Markup:
             f"queries by {name}",
             value,
             bounds,
-            "var(--series-2)" if i == len(values) - 1 else "var(--muted-bar)",
+            "var(--strong-bar)" if i == len(values) - 1 else "var(--muted-bar)",
         )
         for i, (name, value, bounds) in enumerate(zip(names, values, intervals, strict=False))
         if value is not None
@@ -281,7 +311,7 @@ def _tables(report: Report) -> list[tuple[str, list[list[str]]]]:
         (f"Update gain against {report.control or 'the control'}, percent", report.update_gain, 100.0),
     ]
     return [
-        (title, [["" if v is None else f"{scale * v:.1f}" for v in row] for row in matrix])
+        (title, [["" if v is None else _signed(scale * v) for v in row] for row in matrix])
         for title, matrix, scale in tables
         if matrix and len(matrix) == len(report.versions)
     ]
@@ -291,9 +321,8 @@ def _at(table: Sequence[Sequence[Any]], i: int, j: int) -> Any:
     return table[i][j] if i < len(table) and j < len(table[i]) else None
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [v for v in values if v is not None]
-    return sum(known) / len(known) if known else None
+def _signed(value: float, digits: int = 1, plus: bool = False) -> str:
+    return f"{value:{'+' if plus else ''}.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _words(key: str) -> str:
