@@ -1,0 +1,138 @@
+"""The networks below the embedding: pixels (b, channels, size, size) float32 -> features (b, features)."""
+
+import importlib
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from holdfast.errors import ConfigError
+from holdfast.models.normalization import SyncedBatchNorm2d, synchronize
+
+TIMM = "timm:"
+ALLOWED = "'conv4', 'resnet18' or 'timm:NAME'"
+
+
+class Backbone(nn.Module):
+    """A network that says how many `features` it returns."""
+
+    features: int
+
+
+def build_backbone(name: str, channels: int, size: int, width: float = 1.0) -> Backbone:
+    """Make a freshly initialized backbone (torch's global generator) for (channels, size, size) images.
+
+    `width` multiplies the channels of conv4 and resnet18. Raises ConfigError for an unknown name.
+    """
+    match name:
+        case "conv4":
+            return Conv4(channels, size, width)
+        case "resnet18":
+            return ResNet18(channels, width)
+        case _ if name.startswith(TIMM):
+            if width != 1.0:
+                raise ConfigError(f"model.width is {width}; with a timm backbone it can only be 1.0.")
+            return TimmBackbone(name.removeprefix(TIMM), channels, size)
+        case _:
+            raise ConfigError(f"model.backbone is {name!r}; allowed are {ALLOWED}.")
+
+
+class Conv4(Backbone):
+    """Four 3x3 convolutions of stride 2, each with batch normalization and ReLU: for 28 to 64 px on a CPU.
+
+    The stride halves the image in the convolution itself, so that a layer costs a quarter of the usual
+    Conv-4's, which convolves at full size and pools after that.
+    """
+
+    def __init__(self, channels: int, size: int, width: float = 1.0) -> None:
+        super().__init__()
+        widths = [_scaled(base, width) for base in (64, 64, 128, 128)]
+        layers: list[nn.Module] = []
+        for inputs, outputs in zip([channels, *widths], widths, strict=False):
+            layers += [_convolution(inputs, outputs, 3, 2), SyncedBatchNorm2d(outputs), nn.ReLU(inplace=True)]
+            size = (size + 1) // 2
+        self.layers = nn.Sequential(*layers)
+        self.features = widths[-1] * size * size
+
+    def forward(self, images: Tensor) -> Tensor:
+        return cast(Tensor, self.layers(images).flatten(1))
+
+
+class ResNet18(Backbone):
+    """ResNet-18 (He et al. 2016) with a 3x3 stem in place of the 7x7 one: for 64 px and up."""
+
+    def __init__(self, channels: int, width: float = 1.0) -> None:
+        super().__init__()
+        widths = [_scaled(base, width) for base in (64, 128, 256, 512)]
+        self.stem = nn.Sequential(
+            _convolution(channels, widths[0], 3, 2),
+            SyncedBatchNorm2d(widths[0]),
+            nn.ReLU(inplace=True),
+            nn.MaxPool2d(3, 2, 1),
+        )
+        blocks: list[nn.Module] = []
+        for stage, (inputs, outputs) in enumerate(zip([widths[0], *widths], widths, strict=False)):
+            blocks.append(_ResidualBlock(inputs, outputs, stride=1 if stage == 0 else 2))
+            blocks.append(_ResidualBlock(outputs, outputs, stride=1))
+        self.blocks = nn.Sequential(*blocks)
+        self.features = widths[-1]
+
+    def forward(self, images: Tensor) -> Tensor:
+        return cast(Tensor, self.blocks(self.stem(images)).mean((2, 3)))
+
+
+class _ResidualBlock(nn.Module):
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.first = _convolution(inputs, outputs, 3, stride)
+        self.first_norm = SyncedBatchNorm2d(outputs)
+        self.second = _convolution(outputs, outputs, 3, 1)
+        self.second_norm = SyncedBatchNorm2d(outputs)
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or inputs != outputs:
+            self.shortcut = nn.Sequential(
+                _convolution(inputs, outputs, 1, stride), SyncedBatchNorm2d(outputs)
+            )
+
+    def forward(self, images: Tensor) -> Tensor:
+        inner = F.relu(self.first_norm(self.first(images)), inplace=True)
+        inner = self.second_norm(self.second(inner))
+        return F.relu(inner + self.shortcut(images), inplace=True)
+
+
+class TimmBackbone(Backbone):
+    """Any model of the timm library, untrained and without its classifier."""
+
+    def __init__(self, name: str, channels: int, size: int) -> None:
+        super().__init__()
+        try:
+            timm: Any = importlib.import_module("timm")
+        except ImportError as error:
+            raise ConfigError(
+                f"model.backbone is 'timm:{name}', but timm is not installed: pip install 'holdfast[timm]'."
+            ) from error
+        try:
+            model = timm.create_model(name, pretrained=False, num_classes=0, in_chans=channels)
+        except RuntimeError as error:
+            raise ConfigError(f"model.backbone is 'timm:{name}', which timm cannot make: {error}.") from error
+        self.model = synchronize(model)
+        # The declared number of features is not always what the pooled output has, so one image is run.
+        was_training = self.model.training
+        with torch.no_grad():
+            self.features = self.model.eval()(torch.zeros(1, channels, size, size)).flatten(1).shape[1]
+        self.model.train(was_training)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return cast(Tensor, self.model(images).flatten(1))
+
+
+def _scaled(channels: int, width: float) -> int:
+    """Multiples of 8, which the vectorized kernels like."""
+    return max(8, round(channels * width / 8) * 8)
+
+
+def _convolution(inputs: int, outputs: int, kernel: int, stride: int) -> nn.Conv2d:
+    layer = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+    nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+    return layer

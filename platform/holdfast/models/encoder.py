@@ -1,0 +1,182 @@
+"""The thing that a version is: a network with its preprocessing, from images to unit vectors."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import safetensors.torch
+import torch
+from PIL import Image
+from pydantic import Field, ValidationError, field_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from holdfast.errors import InvalidImageError, StoreError
+from holdfast.models.backbones import ALLOWED, TIMM, build_backbone
+from holdfast.models.contract import Contract
+from holdfast.models.heads import CosFaceConfig, HeadConfig
+from holdfast.models.normalization import SyncedBatchNorm1d
+from holdfast.models.preprocessing import Preprocessing
+from holdfast.settings import Settings
+
+WEIGHTS = "weights.safetensors"
+DESCRIPTION = "encoder.json"
+FORMAT = 1
+
+
+class ModelConfig(Settings):
+    """The network of an experiment. `width` multiplies the channels of conv4 and resnet18."""
+
+    backbone: str = "conv4"
+    dimension: int = Field(128, ge=2, le=65536)
+    width: float = Field(1.0, gt=0, le=16)
+    preprocessing: Preprocessing = Preprocessing()
+    head: HeadConfig = CosFaceConfig()
+
+    @field_validator("backbone")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        if name not in ("conv4", "resnet18") and not (name.startswith(TIMM) and len(name) > len(TIMM)):
+            raise ValueError(f"{name!r} is not a backbone; allowed are {ALLOWED}")
+        return name
+
+
+class Encoder(nn.Module):
+    """Backbone, linear layer, batch normalization on the embedding, L2 norm.
+
+    It is initialized from torch's global generator. The classification head is not part of it.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.preprocessing = config.preprocessing
+        self.dimension = config.dimension
+        self.backbone = build_backbone(
+            config.backbone, self.preprocessing.channels, self.preprocessing.size, config.width
+        )
+        self.linear = nn.Linear(self.backbone.features, config.dimension, bias=False)
+        self.norm = SyncedBatchNorm1d(config.dimension)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Embed pixels (b, c, s, s), uint8 or floats in [0, 1], as (b, dimension) float32 of unit norm.
+
+        Under autocast the backbone runs in the low precision; from the linear layer on everything is float32,
+        because a ranking is decided by small differences.
+        """
+        features = self.backbone(self.preprocessing.normalize(pixels))
+        with torch.autocast(features.device.type, enabled=False):
+            return F.normalize(self.norm(self.linear(features.float())))
+
+    def embed(self, images: np.ndarray | Sequence[Image.Image | bytes], batch_size: int = 512) -> np.ndarray:
+        """Embed images as a float32 array (n, dimension) of unit norm, in evaluation mode.
+
+        `images` is a uint8 array (n, channels, size, size) that is already preprocessed, or a sequence of
+        Pillow images or encoded files. Raises InvalidImageError for any other array and for whatever cannot
+        be decoded.
+        """
+        if isinstance(images, np.ndarray):
+            self._check(images)
+        embeddings = np.empty((len(images), self.dimension), np.float32)
+        device = self.linear.weight.device
+        was_training = self.training
+        # Threads share a served encoder, which is in evaluation mode already: then nothing is switched.
+        if was_training:
+            self.eval()
+        try:
+            with torch.inference_mode():
+                for start in range(0, len(images), batch_size):
+                    batch = images[start : start + batch_size]
+                    if not isinstance(batch, np.ndarray):
+                        batch = np.stack([self.preprocessing.pixels(image) for image in batch])
+                    # torch.tensor copies: the array may be a read-only memory map.
+                    output = self(torch.tensor(batch, device=device))
+                    embeddings[start : start + batch_size] = output.cpu().numpy()
+        finally:
+            if was_training:
+                self.train()
+        return embeddings
+
+    def contract(self) -> Contract:
+        """The identity of the encoder as it is now."""
+        return self._contract(self._weights())
+
+    def save(self, folder: Path) -> Contract:
+        """Write `weights.safetensors` and `encoder.json`; the same encoder gives the same bytes."""
+        weights = self._weights()
+        contract = self._contract(weights)
+        description = {
+            "format": FORMAT,
+            "config": self.config.model_dump(mode="json"),
+            "contract": contract.model_dump(mode="json"),
+            "contract_id": contract.id,
+        }
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / WEIGHTS).write_bytes(weights)
+        (folder / DESCRIPTION).write_text(json.dumps(description, indent=2, sort_keys=True) + "\n")
+        return contract
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read what `save` wrote, in evaluation mode. Raises StoreError naming a file that is not intact."""
+        config, contract = _read_description(folder / DESCRIPTION)
+        path = folder / WEIGHTS
+        weights = _read(path)
+        if hashlib.sha256(weights).hexdigest() != contract.weights_sha256:
+            raise StoreError(f"{path} is damaged: its SHA-256 is not the one that {DESCRIPTION} promises.")
+        # A load must not move the random stream of a training run.
+        with torch.random.fork_rng(devices=[]):
+            encoder = cls(config)
+        try:
+            encoder.load_state_dict(safetensors.torch.load(weights))
+        except (RuntimeError, safetensors.SafetensorError) as error:
+            raise StoreError(f"{path} does not fit the model of its {DESCRIPTION}: {error}") from error
+        return encoder.eval()
+
+    def _weights(self) -> bytes:
+        state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
+        return safetensors.torch.save(state)
+
+    def _contract(self, weights: bytes) -> Contract:
+        return Contract(
+            weights_sha256=hashlib.sha256(weights).hexdigest(),
+            preprocessing=self.preprocessing,
+            backbone=self.config.backbone,
+            dimension=self.dimension,
+        )
+
+    def _check(self, images: np.ndarray) -> None:
+        shape = (self.preprocessing.channels, self.preprocessing.size, self.preprocessing.size)
+        if images.dtype != np.uint8 or images.shape[1:] != shape or images.ndim != 4:
+            raise InvalidImageError(
+                f"An array of images must be uint8 of shape (n, {', '.join(map(str, shape))}), "
+                f"not {images.dtype} {images.shape}; images of other sizes go in as a list of Pillow images."
+            )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _read_description(path: Path) -> tuple[ModelConfig, Contract]:
+    text = _read(path)
+    try:
+        description = json.loads(text)
+        config = ModelConfig.model_validate(description["config"])
+        contract = Contract.model_validate(description["contract"])
+        promised = description["contract_id"]
+    except (ValueError, KeyError, TypeError, ValidationError) as error:
+        raise StoreError(f"{path} is damaged or was written by another version of Holdfast.") from error
+    same = all(
+        getattr(config, field) == getattr(contract, field)
+        for field in ("preprocessing", "backbone", "dimension")
+    )
+    if contract.id != promised or not same:
+        raise StoreError(f"{path} was changed after it was written: it is not the contract {promised}.")
+    return config, contract

@@ -1,0 +1,156 @@
+"""Classification heads. A head is made anew for every task, and it is that task's classification loss."""
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from holdfast.errors import ConfigError
+from holdfast.settings import Settings
+
+
+class Head(nn.Module):
+    """Scaled cosines between embeddings and class directions, a margin on the true class, cross-entropy.
+
+    `directions` (classes, d) are learned if they are an `nn.Parameter` and fixed otherwise; they need not
+    have unit norm. `margin` maps the true classes' cosines to what they count as. Everything is computed in
+    float32, under autocast too.
+    """
+
+    def __init__(
+        self, directions: Tensor, scale: float, margin: Callable[[Tensor], Tensor] | None = None
+    ) -> None:
+        super().__init__()
+        self.scale = scale
+        self._margin = margin
+        if isinstance(directions, nn.Parameter):
+            self.directions = directions
+        else:
+            # Rebuilt from the config, so a checkpoint need not hold it.
+            self.register_buffer("directions", directions, persistent=False)
+
+    @property
+    def classes(self) -> int:
+        """How many classes it tells apart."""
+        return len(self.directions)
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Mean loss (float32 scalar) of unit embeddings (b, d) with labels (b,) int64 in [0, classes)."""
+        cosines = self._cosines(embeddings)
+        if self._margin is not None:
+            target = labels[:, None]
+            cosines = cosines.scatter(1, target, self._margin(cosines.gather(1, target)))
+        return F.cross_entropy(self.scale * cosines, labels)
+
+    def logits(self, embeddings: Tensor) -> Tensor:
+        """Scaled cosines (b, classes) float32, without the margin."""
+        return self.scale * self._cosines(embeddings)
+
+    def _cosines(self, embeddings: Tensor) -> Tensor:
+        with torch.autocast(embeddings.device.type, enabled=False):
+            return embeddings.float() @ F.normalize(self.directions.float()).T
+
+
+class NormalizedSoftmaxConfig(Settings):
+    """Learned directions, no margin."""
+
+    kind: Literal["softmax"] = "softmax"
+    scale: float = Field(16, gt=0)
+
+    def build(self, dimension: int, classes: int, first_class: int = 0) -> Head:
+        """A head for `classes` new classes; `first_class` does not matter to it."""
+        return Head(_learned(dimension, classes), self.scale)
+
+
+class CosFaceConfig(Settings):
+    """Learned directions; the true class's cosine counts `margin` less (Wang et al. 2018, eq. 4)."""
+
+    kind: Literal["cosface"] = "cosface"
+    scale: float = Field(16, gt=0)
+    margin: float = Field(0.2, ge=0, lt=1)
+
+    def build(self, dimension: int, classes: int, first_class: int = 0) -> Head:
+        """A head for `classes` new classes; `first_class` does not matter to it."""
+        return Head(_learned(dimension, classes), self.scale, partial(_cosine_margin, margin=self.margin))
+
+
+class ArcFaceConfig(Settings):
+    """Learned directions; the true class's angle counts `margin` radians more (Deng et al. 2019, eq. 3)."""
+
+    kind: Literal["arcface"] = "arcface"
+    scale: float = Field(16, gt=0)
+    margin: float = Field(0.2, ge=0, lt=math.pi / 2)
+
+    def build(self, dimension: int, classes: int, first_class: int = 0) -> Head:
+        """A head for `classes` new classes; `first_class` does not matter to it."""
+        return Head(_learned(dimension, classes), self.scale, partial(_angle_margin, margin=self.margin))
+
+
+class SimplexConfig(Settings):
+    """Fixed directions: the vertices of one regular simplex, reserved for `classes` classes of all tasks.
+
+    New tasks take vertices that no earlier task has used, so that old classes keep their place in the space
+    (CoReS, Biondi et al. 2023, section 3.2). A simplex of n vertices needs n - 1 dimensions.
+    """
+
+    kind: Literal["simplex"] = "simplex"
+    scale: float = Field(16, gt=0)
+    classes: int = Field(1024, ge=2)
+
+    def build(self, dimension: int, classes: int, first_class: int = 0) -> Head:
+        """A head for the vertices `first_class` to `first_class + classes - 1`.
+
+        Raises ConfigError when the simplex does not fit the dimension, or has too few vertices.
+        """
+        if dimension < self.classes - 1:
+            raise ConfigError(
+                f"model.head.classes is {self.classes} and model.dimension is {dimension}; a simplex has at "
+                f"most dimension + 1 vertices: head.classes may be at most {dimension + 1}, "
+                f"or dimension at least {self.classes - 1}."
+            )
+        needed = first_class + classes
+        if needed > self.classes:
+            raise ConfigError(
+                f"model.head.classes is {self.classes}, but the stream has {needed} classes by this task: "
+                f"head.classes must be at least {needed} and model.dimension at least {needed - 1}."
+            )
+        vertices = F.pad(_simplex(self.classes)[first_class:needed], (0, dimension - (self.classes - 1)))
+        return Head(vertices, self.scale)
+
+
+HeadConfig = Annotated[
+    NormalizedSoftmaxConfig | CosFaceConfig | ArcFaceConfig | SimplexConfig, Field(discriminator="kind")
+]
+
+
+def _learned(dimension: int, classes: int) -> nn.Parameter:
+    return nn.Parameter(F.normalize(torch.randn(classes, dimension)))
+
+
+def _cosine_margin(cosines: Tensor, margin: float) -> Tensor:
+    return cosines - margin
+
+
+def _angle_margin(cosines: Tensor, margin: float) -> Tensor:
+    """cos(angle + margin) while angle + margin stays below pi.
+
+    Beyond it the cosine would rise again and reward the worst embeddings, so there it goes on falling as
+    cosine - margin sin(margin), like ArcFace's reference implementation without "easy margin".
+    """
+    # The floor keeps the slope of the root finite at an angle of exactly 0 or pi.
+    sines = (1 - cosines.square()).clamp_min(1e-6).sqrt()
+    shifted = cosines * math.cos(margin) - sines * math.sin(margin)
+    return torch.where(cosines > -math.cos(margin), shifted, cosines - margin * math.sin(margin))
+
+
+def _simplex(vertices: int) -> Tensor:
+    """Unit vectors (n, n - 1) float32 whose pairwise cosines are all -1 / (n - 1)."""
+    d = vertices - 1
+    corners = math.sqrt(1 + 1 / d) * torch.eye(d, dtype=torch.float64) - (math.sqrt(d + 1) + 1) / d**1.5
+    last = torch.full((1, d), 1 / math.sqrt(d), dtype=torch.float64)
+    return torch.cat([corners, last]).float()

@@ -1,0 +1,145 @@
+"""How any image becomes the pixels that an encoder reads. It is part of a version's contract."""
+
+import io
+from typing import Literal, cast
+
+import numpy as np
+import torch
+from PIL import Image, ImageOps
+from pydantic import Field
+from torch import Tensor
+
+from holdfast.errors import InvalidImageError
+from holdfast.settings import Settings
+
+MAX_PIXELS = 64_000_000
+"""Width times height above which an image is refused before it is decoded."""
+
+# The formats that people upload. Pillow's others are refused on purpose: some start external programs (EPS),
+# some hide a second image whose size the header does not tell (ICO, ICNS).
+FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
+
+
+class Preprocessing(Settings):
+    """Decoding, fitting and normalizing. Two encoders that differ in any of it are two different versions.
+
+    `fit` says how an image that is not square becomes square: `stretch` both sides, `pad` with `background`,
+    or `crop` the centre. Transparent images are laid on `background` (grey level, 255 is white).
+    """
+
+    size: int = Field(28, ge=8, le=1024)
+    channels: Literal[1, 3] = 1
+    fit: Literal["stretch", "pad", "crop"] = "stretch"
+    mean: float = 0.5
+    std: float = Field(0.5, gt=0)
+    background: int = Field(255, ge=0, le=255)
+
+    def pixels(self, image: bytes | Image.Image | np.ndarray) -> np.ndarray:
+        """Decode and fit one image: uint8 (channels, size, size).
+
+        `image` is an encoded file (PNG, JPEG, BMP, GIF, PPM, WebP, TIFF; the first frame of several), a
+        Pillow image, or a uint8 array (height, width) or (height, width, 1, 3 or 4). EXIF orientation is
+        applied, palettes and transparency are resolved, 16-bit grey keeps its high byte.
+
+        Raises InvalidImageError when it is not an image, is cut off, or has more than `MAX_PIXELS` pixels.
+        """
+        opened = _open(image)
+        try:
+            square = self._fit(self._flatten(ImageOps.exif_transpose(opened)))
+        except InvalidImageError:
+            raise
+        except Exception as error:
+            # Pillow's decoders answer damaged files with almost any exception (OSError, SyntaxError,
+            # ValueError, struct.error, IndexError ...), and all of them mean the same to the user.
+            raise InvalidImageError(f"The image is damaged or cut off: {error}.") from error
+        pixels = np.asarray(square, dtype=np.uint8)
+        if self.channels == 1:
+            return pixels[None].copy()
+        return np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+    def normalize(self, pixels: Tensor) -> Tensor:
+        """Make float32 network input of pixels (b, c, s, s): uint8, or floats that already lie in [0, 1]."""
+        scaled = pixels.to(torch.float32)
+        if pixels.dtype == torch.uint8:
+            scaled = scaled.div_(255)
+        return (scaled - self.mean) / self.std
+
+    def _flatten(self, image: Image.Image) -> Image.Image:
+        """Resolve transparency and the pixel format: mode L or RGB."""
+        mode = "L" if self.channels == 1 else "RGB"
+        if image.mode.startswith("I"):
+            image = _high_byte(image)
+        elif image.mode == "F":
+            raise InvalidImageError("The image holds floating point pixels; 8 and 16 bit images are allowed.")
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            page = Image.new("RGBA", image.size, (self.background,) * 3 + (255,))
+            image = Image.alpha_composite(page, image)
+        return image if image.mode == mode else image.convert(mode)
+
+    def _fit(self, image: Image.Image) -> Image.Image:
+        width, height = image.size
+        square = (self.size, self.size)
+        if image.size == square:
+            return image
+        if self.fit == "crop":
+            side = min(width, height)
+            left, top = (width - side) / 2, (height - side) / 2
+            return image.resize(square, Image.Resampling.BILINEAR, (left, top, left + side, top + side))
+        if self.fit == "stretch" or width == height:
+            return image.resize(square, Image.Resampling.BILINEAR)
+        # Shrunk before it is padded: padding a long strip at its own size would need a huge square.
+        scale = self.size / max(width, height)
+        inner = (max(1, round(width * scale)), max(1, round(height * scale)))
+        page = Image.new(
+            image.mode, square, self.background if self.channels == 1 else (self.background,) * 3
+        )
+        offset = ((self.size - inner[0]) // 2, (self.size - inner[1]) // 2)
+        page.paste(image.resize(inner, Image.Resampling.BILINEAR), offset)
+        return page
+
+
+def _open(image: bytes | Image.Image | np.ndarray) -> Image.Image:
+    if isinstance(image, np.ndarray):
+        return _from_array(image)
+    if isinstance(image, bytes | bytearray | memoryview):
+        try:
+            image = Image.open(io.BytesIO(image), formats=FORMATS)
+        except Image.DecompressionBombError as error:
+            raise InvalidImageError(
+                f"The image is too large to decode: {MAX_PIXELS:,} pixels are allowed."
+            ) from error
+        except Exception as error:
+            raise InvalidImageError(
+                f"The bytes are not an image that can be read; allowed are {', '.join(FORMATS)}."
+            ) from error
+    if not isinstance(image, Image.Image):
+        raise InvalidImageError(
+            f"An image must be encoded bytes, a Pillow image or a uint8 array, not {type(image).__name__}."
+        )
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise InvalidImageError(
+            f"The image has {width} x {height} = {width * height:,} pixels; {MAX_PIXELS:,} are allowed."
+        )
+    if width * height == 0:
+        raise InvalidImageError("The image has no pixels.")
+    return image
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[:, :, 0]
+    allowed = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))
+    if array.dtype != np.uint8 or not allowed or array.size == 0:
+        raise InvalidImageError(
+            f"An image array must be uint8 of shape (height, width) or (height, width, 1, 3 or 4), "
+            f"not {array.dtype} {array.shape}."
+        )
+    return Image.fromarray(np.ascontiguousarray(array))
+
+
+def _high_byte(image: Image.Image) -> Image.Image:
+    """8-bit grey of a 16-bit one. Pillow's own conversion would clip everything above 255 to white."""
+    values = np.asarray(image)
+    return Image.fromarray((cast(np.ndarray, np.clip(values, 0, 65535)) >> 8).astype(np.uint8))
