@@ -114,7 +114,7 @@ def bar_chart(bars: Sequence[Bar], references: Sequence[tuple[str, float]], titl
         parts.append(
             f'<line class="reference" x1="{x:.1f}" x2="{x:.1f}" y1="{y - 10:.1f}" y2="{bottom:.1f}"/>'
         )
-        rightward = i == 0 and width - x > 7.0 * len(words) or x - left < 7.0 * len(words)
+        rightward = (i == 0 and width - x > 7.0 * len(words)) or x - left < 7.0 * len(words)
         parts.append(_text(x + (7 if rightward else -7), y, words, "axis", "start" if rightward else "end"))
     parts.append("</svg>")
     return Markup("".join(parts))
