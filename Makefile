@@ -1,0 +1,31 @@
+# Every target makes .venv first, so that one command is enough on a fresh machine.
+PYTHON ?= python3
+BIN := .venv/bin
+export HOLDFAST_DATA ?= ../shared/data
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.PHONY: run test lint bench clean
+
+.venv/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --upgrade pip
+	$(BIN)/pip install --quiet --constraint constraints.txt torch
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	touch .venv/ready
+
+run: .venv/ready
+	$(BIN)/python experiments/quickstart.py
+
+test: .venv/ready
+	$(BIN)/pytest
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: .venv/ready
+	$(BIN)/python experiments/benchmarks/bench.py
+
+clean:
+	rm -rf .venv holdfast-store

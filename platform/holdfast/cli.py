@@ -1,0 +1,336 @@
+"""The command line: one verb, one function."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from click import ClickException
+from click.exceptions import Abort, Exit
+from rich.console import Console
+from rich.table import Table
+
+from holdfast.config import load_experiment
+from holdfast.console import ProgressView, print_json, print_summary
+from holdfast.errors import HoldfastError
+from holdfast.gallery_cli import gallery
+from holdfast.store import open_store
+
+app = typer.Typer(
+    name="holdfast",
+    help="Train embedding models whose every new version searches the gallery that the old ones filled.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.add_typer(gallery, name="gallery")
+
+StoreOption = Annotated[str, typer.Option("--store", help="Folder or SQLAlchemy URL.", envvar="HOLDFAST_STORE")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
+SetOption = Annotated[list[str] | None, typer.Option("--set", help="dotted.key=value, over the file. Repeatable.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show what Ray says.")]
+ExperimentArgument = Annotated[Path, typer.Argument(help="YAML file, such as experiments/quickstart.yaml.")]
+STORE = "./holdfast-store"
+
+
+def _console() -> Console:
+    return Console(stderr=True)
+
+
+def _read_report(file: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads(file.with_suffix(".json").read_text())
+    return report
+
+
+@app.command()
+def run(
+    experiment: ExperimentArgument,
+    set_: SetOption = None,
+    store: StoreOption = STORE,
+    workers: Annotated[int | None, typer.Option(help="0: in this process; N: Ray Train workers.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Start over; versions published before stay.")] = False,
+    verbose: VerboseOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Learn a stream of tasks, one version a task; go on where an interrupted run left off.
+
+    Example: [bold]holdfast run experiments/quickstart.yaml --set learning.epochs=4[/]
+    """
+    from holdfast.jobs.train import run_experiment
+
+    overrides = [*(set_ or []), *([f"scaling.workers={workers}"] if workers is not None else [])]
+    loaded = load_experiment(experiment, overrides)
+    console = _console()
+    with open_store(store) as opened, ProgressView(console) as view:
+        outcome = run_experiment(opened, loaded, view, fresh=fresh, verbose=verbose)
+    report = _read_report(outcome.report)
+    if as_json:
+        print_json(report)
+        return
+    if outcome.already_finished:
+        console.print(f"Run '{outcome.name}' is already finished ({', '.join(outcome.versions)}); --fresh starts it over.")
+    else:
+        console.print(f"Run '{outcome.name}' published {', '.join(outcome.versions)} in {outcome.seconds:.0f} s.")
+    print_summary(console, report)
+    console.print(f"Report: {outcome.report}", soft_wrap=True)
+
+
+@app.command()
+def evaluate(
+    experiment: ExperimentArgument,
+    set_: SetOption = None,
+    store: StoreOption = STORE,
+    version: Annotated[str | None, typer.Option(help="Newest version of the lineage; default: the run's last.")] = None,
+    control: Annotated[str | None, typer.Option(help="Run whose self-tests the update gain divides by.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure a lineage on an experiment's evaluation data and redraw the report.
+
+    Example: [bold]holdfast evaluate experiments/omniglot-5.yaml --control omniglot-5-independent[/]
+    """
+    from holdfast.jobs.evaluate import evaluate_lineage
+
+    overrides = [*(set_ or []), *([f"evaluation.control={control}"] if control else [])]
+    loaded = load_experiment(experiment, overrides)
+    console = _console()
+    with open_store(store) as opened, ProgressView(console) as view:
+        file = evaluate_lineage(opened, loaded, version, view)
+    report = _read_report(file)
+    if as_json:
+        print_json(report)
+        return
+    print_summary(console, report)
+    console.print(f"Report: {file}", soft_wrap=True)
+
+
+@app.command()
+def embed(
+    version: Annotated[str, typer.Argument(help="Version or alias, such as v3 or live.")],
+    source: Annotated[str, typer.Argument(help="parquet:PATH, folder:PATH or glyphs:")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Parquet file to write.")],
+    split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
+    thumbnails: Annotated[bool, typer.Option("--thumbnails", help="Add the image itself, for the web page.")] = False,
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Embed a source's images with one version: sample_id, label, version, vector, in the source's order.
+
+    Example: [bold]holdfast embed v3 parquet:photos.parquet -o photos-v3.parquet[/]
+    """
+    from holdfast.jobs.embed import embed_source
+
+    console = _console()
+    with open_store(store, create=False) as opened, ProgressView(console) as view:
+        rows, name = embed_source(opened, version, source, split, output, view, thumbnails=thumbnails)
+    if as_json:
+        print_json({"version": name, "rows": rows, "file": str(output)})
+    else:
+        console.print(f"{rows:,} images embedded by {name}: {output}", soft_wrap=True)
+
+
+@app.command()
+def tune(
+    experiment: ExperimentArgument,
+    set_: SetOption = None,
+    store: StoreOption = STORE,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where the best experiment goes.")] = None,
+    verbose: VerboseOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Sweep over the space that the experiment declares under `tuning:`; write the best experiment file.
+
+    Example: [bold]holdfast tune experiments/quickstart.yaml -o best.yaml[/]
+    """
+    from holdfast.jobs.tune import tune_experiment
+
+    loaded = load_experiment(experiment, set_ or [])
+    target = output or experiment.with_name(f"{experiment.stem}-best.yaml")
+    console = _console()
+    with open_store(store) as opened:
+        outcome = tune_experiment(opened, loaded, target, console, verbose=verbose)
+    if as_json:
+        print_json(outcome)
+        return
+    table = Table(title="Trials, best first (validation images only)", title_justify="left")
+    for column in ("trial", "objective", "self", "cross", "tasks", "weights"):
+        table.add_column(column, justify="left" if column == "weights" else "right")
+    for row in outcome["trials"][:10]:
+        weights = "  ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in row["values"].items())
+        table.add_row(
+            row["trial"] + (" ★" if row["pareto"] else ""),
+            f"{row['objective']:.2f}",
+            f"{row['self']:.2f}",
+            f"{row['cross']:.2f}",
+            str(row["tasks"]),
+            weights,
+        )
+    console.print(table)
+    console.print(
+        f"Best on validation: {outcome['best']['objective']:.2f}, from {outcome['start']['objective']:.2f} at the start. "
+        f"★ is on the Pareto front of self and cross. Written: {target}",
+        soft_wrap=True,
+    )
+
+
+@app.command()
+def versions(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
+    """List the versions with their lineage and the galleries that each may search.
+
+    Example: [bold]holdfast versions --json[/]
+    """
+    with open_store(store, create=False) as opened:
+        found, measured, aliases = opened.versions(), opened.compatibility(), opened.aliases()
+    searches = {
+        version.name: [row.gallery for row in measured if row.query == version.name and row.compatible]
+        for version in found
+    }
+    if as_json:
+        print_json(
+            [
+                {
+                    "version": v.name,
+                    "parent": v.parent,
+                    "run": v.run,
+                    "task": v.task,
+                    "contract": v.contract,
+                    "dimension": v.dimension,
+                    "created_at": v.created_at,
+                    "aliases": sorted(alias for alias, name in aliases.items() if name == v.name),
+                    "searches": searches[v.name],
+                }
+                for v in found
+            ]
+        )
+        return
+    table = Table()
+    for column in ("version", "aliases", "parent", "run", "task", "dimension", "may search", "contract", "made"):
+        table.add_column(column)
+    for v in found:
+        table.add_row(
+            v.name,
+            ", ".join(sorted(alias for alias, name in aliases.items() if name == v.name)),
+            v.parent or "-",
+            v.run,
+            str(v.metrics.get("task", v.task)),
+            str(v.dimension),
+            ", ".join([v.name, *searches[v.name]]),
+            v.contract,
+            f"{v.created_at:%Y-%m-%d %H:%M}",
+        )
+    Console().print(table)
+
+
+@app.command()
+def promote(
+    version: Annotated[str, typer.Argument(help="Version to promote, such as v3.")],
+    writes: Annotated[bool, typer.Option("--writes", help="The second switch: it embeds new entries too.")] = False,
+    canary: Annotated[float | None, typer.Option(help="Only this share of the queries, such as 0.05.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Although compatibility was not measured or failed; recorded.")] = False,
+    note: Annotated[str, typer.Option(help="Why; kept in the traffic record.")] = "",
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a version answer queries; with --writes, let it embed new entries as well.
+
+    Running servers follow within a second. Throw the second switch only when you will not roll back, or when
+    the old version may search the new one's entries too.
+
+    Example: [bold]holdfast promote v3[/] and later [bold]holdfast promote v3 --writes[/]
+    """
+    with open_store(store, create=False) as opened:
+        if canary is not None:
+            name = opened.version(version).name
+            traffic = opened.traffic.change(None, canary_version=name, canary_share=canary, force=force, note=note)
+        else:
+            traffic = opened.traffic.promote(version, writes=writes, force=force, note=note)
+    _print_traffic(traffic, as_json)
+
+
+@app.command()
+def rollback(
+    force: Annotated[bool, typer.Option("--force", help="Although entries may become unreachable; recorded.")] = False,
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Put the previous traffic record back.
+
+    Example: [bold]holdfast rollback[/]
+    """
+    with open_store(store, create=False) as opened:
+        traffic = opened.traffic.rollback(force=force)
+    _print_traffic(traffic, as_json)
+
+
+def _print_traffic(traffic: Any, as_json: bool) -> None:
+    if as_json:
+        print_json(vars(traffic))
+        return
+    canary = f", {traffic.canary_share:.0%} of them by {traffic.canary_version}" if traffic.canary_version else ""
+    forced = " (forced)" if traffic.forced else ""
+    _console().print(
+        f"Epoch {traffic.epoch}: queries by {traffic.query_version}{canary}, new entries by {traffic.write_version}{forced}."
+    )
+
+
+@app.command()
+def serve(
+    store: StoreOption = STORE,
+    host: Annotated[str, typer.Option(help="Address to listen on; loopback by default.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
+    replicas: Annotated[int, typer.Option(help="Gateway replicas.")] = 1,
+    verbose: VerboseOption = False,
+) -> None:
+    """Serve embeddings and the shared gallery over HTTP, with a web page at /.
+
+    Keys come from HOLDFAST_API_KEYS (role:key, comma separated); without it one admin key is made and shown once.
+
+    Example: [bold]holdfast serve --port 8000[/]
+    """
+    from holdfast_serving import ServingConfig, serve_forever
+
+    raise Exit(serve_forever(ServingConfig(store=store, host=host, port=port, replicas=replicas), verbose=verbose))
+
+
+@app.command()
+def submit(
+    experiment: ExperimentArgument,
+    address: Annotated[str, typer.Option(envvar="RAY_ADDRESS", help="Ray dashboard, such as http://127.0.0.1:8265.")],
+    set_: SetOption = None,
+    store: StoreOption = STORE,
+    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Stay and show what the job says.")] = True,
+    as_json: JsonOption = False,
+) -> None:
+    """Submit a run as a job to a Ray cluster; the store is opened on the cluster's head node.
+
+    Example: [bold]holdfast submit experiments/quickstart.yaml --address http://127.0.0.1:8265[/]
+    """
+    from holdfast.jobs.submit import submit_experiment
+
+    load_experiment(experiment, set_ or [])
+    outcome = submit_experiment(experiment, set_ or [], store, address, follow=follow, console=_console())
+    if as_json:
+        print_json(outcome)
+    if outcome["status"] == "FAILED":
+        raise Exit(1)
+
+
+def main() -> None:
+    """Entry point. A user's mistake is one sentence on standard error and exit code 2."""
+    wants_json = "--json" in sys.argv
+    try:
+        code = app(standalone_mode=False)
+    except HoldfastError as error:
+        if wants_json:
+            print_json({"error": {"type": type(error).__name__, "code": error.code, "message": str(error)}})
+        sys.stderr.write(f"error: {error}\n")
+        sys.exit(2)
+    except ClickException as error:
+        error.show()
+        sys.exit(2)
+    except (Abort, KeyboardInterrupt):
+        sys.stderr.write("interrupted; the same command goes on from the last checkpoint\n")
+        sys.exit(130)
+    except Exit as exit_:
+        sys.exit(exit_.exit_code)
+    sys.exit(code or 0)

@@ -1,0 +1,128 @@
+"""What a person sees in the terminal: progress, tables, one-line errors."""
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from holdfast.learning import Progress
+
+Matrix = Sequence[Sequence[float | None]]
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    sys.stdout.write(json.dumps(value, indent=1, default=str) + "\n")
+
+
+class ProgressView:
+    """Shows a running sequence: bars on a terminal, one line an epoch elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bars = Bars(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+            transient=True,
+        )
+        self._bar: TaskID | None = None
+        self._place: tuple[Any, ...] = ()
+
+    def __enter__(self) -> "ProgressView":
+        if self._console.is_terminal:
+            self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._console.is_terminal:
+            self._bars.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        if self._console.is_terminal:
+            self._draw(progress)
+        else:
+            self._print(progress)
+
+    def _draw(self, progress: Progress) -> None:
+        if self._bar is None:
+            self._bar = self._bars.add_task("", note="")
+        self._bars.update(
+            self._bar,
+            description=_title(progress),
+            completed=progress.step,
+            total=progress.steps or None,
+            note=_note(progress),
+        )
+
+    def _print(self, progress: Progress) -> None:
+        place = (progress.phase, progress.task, progress.epoch if progress.phase == "learning" else 0)
+        if place != self._place:
+            self._place = place
+            self._console.print(f"{_title(progress)}  {_note(progress)}".rstrip(), highlight=False, soft_wrap=True)
+
+
+def _title(progress: Progress) -> str:
+    if not progress.tasks:
+        return progress.phase
+    where = f"task {progress.task + 1}/{progress.tasks}"
+    if progress.phase == "learning":
+        return f"{where} {_short(progress.name)}  epoch {progress.epoch + 1}/{progress.epochs}"
+    return f"{where} {_short(progress.name)}  {progress.phase}"
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 28 else name[:27] + "…"
+
+
+def _note(progress: Progress) -> str:
+    if progress.phase != "learning":
+        return ""
+    terms = "  ".join(f"{name} {value:.3f}" for name, value in progress.terms.items())
+    left = f"  {_clock(progress.seconds_left)} left" if progress.seconds_left is not None else ""
+    return f"{terms}  {progress.images_per_second:,.0f} images/s{left}"
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def matrix_table(report: dict[str, Any]) -> Table:
+    """The compatibility matrix of a report: query versions down, gallery versions across."""
+    versions = report["versions"]
+    table = Table(title="Recall@1, %: rows query, columns gallery", title_justify="left")
+    table.add_column("")
+    for version in versions:
+        table.add_column(version, justify="right")
+    for i, version in enumerate(versions):
+        cells = []
+        for j, value in enumerate(report["recall_at_1"][i]):
+            comparison = report["compatible"][i][j]
+            style = "bold" if i == j else "green" if comparison and comparison["compatible"] else "red"
+            cells.append("-" if value is None else f"[{style}]{value:.1f}[/]")
+        table.add_row(version, *cells)
+    return table
+
+
+def print_summary(console: Console, report: dict[str, Any]) -> None:
+    """The figures of a finished run that a person looks for first."""
+    console.print(matrix_table(report))
+
+    def shown(name: str, form: str) -> str:
+        value = report.get(name)
+        return "-" if value is None else format(value, form)
+
+    mixed = report.get("mixed") or {}
+    parts = [f"AC {shown('ac', '.2f')}", f"AM {shown('am', '.1f')}", f"forgetting {shown('forgetting', '.1f')} points"]
+    if mixed.get("recall_at_1"):
+        parts.append(f"mixed gallery {mixed['recall_at_1'][-1]:.1f} %")
+    parts.append(f"{shown('images_per_second', ',.0f')} images/s")
+    console.print("  ·  ".join(parts), highlight=False)

@@ -1,0 +1,116 @@
+"""The run's host: an actor on the driver's node that keeps the store, the checkpoints and the progress.
+
+Workers never open the database and need no shared file system: versions and checkpoints reach the driver's
+node through Ray's object store. SQLite therefore serves any cluster on which the driver stays on one node.
+"""
+
+import io
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import ray
+import torch
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from holdfast.config import Experiment
+from holdfast.errors import HoldfastError
+from holdfast.jobs.datasets import load_datasets
+from holdfast.jobs.publisher import StorePublisher
+from holdfast.learning import Ancestor, FolderCheckpoints, Learned, Progress, Ranks
+from holdfast.learning.checkpoints import State
+from holdfast.store import open_store
+
+
+class RunHost:
+    """What the workers of one run talk to. Plain class; `start_host` makes it an actor."""
+
+    def __init__(self, experiment_yaml: dict[str, Any], where: str) -> None:
+        torch.set_num_threads(1)
+        self._experiment = Experiment.model_validate(experiment_yaml)
+        self._store = open_store(where)
+        run = self._store.runs.get(self._experiment.name)
+        self._publisher = StorePublisher(self._store, self._experiment, run, load_datasets(self._experiment))
+        folder = self._store.runs_folder / run.name / f"checkpoints-{run.attempt}"
+        self._checkpoints = FolderCheckpoints(folder)
+        self._progress: deque[Progress] = deque(maxlen=64)
+        self._mistake: HoldfastError | None = None
+
+    def parent(self) -> Ancestor | None:
+        return self._publisher.parent()
+
+    def publish(self, learned: Learned) -> str:
+        return self._publisher.publish(learned)
+
+    def latest_checkpoint(self) -> bytes | None:
+        state = self._checkpoints.latest()
+        return _pack(state) if state is not None else None
+
+    def save_checkpoint(self, packed: bytes) -> None:
+        self._checkpoints.save(_unpack(packed))
+
+    def watch(self, progress: Progress) -> None:
+        self._progress.append(progress)
+
+    def fail(self, mistake: HoldfastError) -> None:
+        """A worker met a mistake of the user's; the driver will raise it."""
+        self._mistake = mistake
+
+    def mistake(self) -> HoldfastError | None:
+        return self._mistake
+
+    def drain(self) -> list[Progress]:
+        """The progress since the last call, oldest first."""
+        seen = list(self._progress)
+        self._progress.clear()
+        return seen
+
+
+def start_host(experiment: Experiment, where: str) -> Any:
+    """Start the run's host on this process's node; returns the actor's handle."""
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    actor = ray.remote(num_cpus=0, max_concurrency=1)(RunHost)
+    return actor.options(scheduling_strategy=here).remote(experiment.model_dump(mode="json"), where)
+
+
+@dataclass(frozen=True)
+class RemotePublisher:
+    """The host's publisher, as a worker sees it."""
+
+    host: Any
+
+    def parent(self) -> Ancestor | None:
+        parent: Ancestor | None = ray.get(self.host.parent.remote())
+        return parent
+
+    def publish(self, learned: Learned) -> str:
+        version: str = ray.get(self.host.publish.remote(learned))
+        return version
+
+
+@dataclass(frozen=True)
+class RemoteCheckpoints:
+    """The host's checkpoints, as a worker sees them. Rank 0 writes; everybody reads."""
+
+    host: Any
+    ranks: Ranks
+
+    def latest(self) -> State | None:
+        packed: bytes | None = ray.get(self.host.latest_checkpoint.remote())
+        return _unpack(packed) if packed is not None else None
+
+    def save(self, state: State) -> None:
+        if self.ranks.rank == 0:
+            ray.get(self.host.save_checkpoint.remote(_pack(state)))
+        self.ranks.barrier()
+
+
+def _pack(state: State) -> bytes:
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
+
+
+def _unpack(packed: bytes) -> State:
+    state: State = torch.load(io.BytesIO(packed), map_location="cpu", weights_only=True)
+    return state

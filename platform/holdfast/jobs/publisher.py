@@ -1,0 +1,119 @@
+"""From a learned task to a version: publish it, measure it against its ancestors, redraw the report."""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from safetensors.numpy import save_file
+
+from holdfast.config import Experiment
+from holdfast.data import build_stream
+from holdfast.errors import ConfigError
+from holdfast.evaluation import Report, describe_machine, write_report
+from holdfast.jobs.assessment import Assessment
+from holdfast.learning import Ancestor, Datasets, Learned
+from holdfast.store import Draft, Run, Store
+
+
+class StorePublisher:
+    """Publishes into a store that this process has open. The workers' only way to the database."""
+
+    def __init__(self, store: Store, experiment: Experiment, run: Run, data: Datasets) -> None:
+        self._store, self._experiment, self._run, self._data = store, experiment, run, data
+        self._publishing = 0.0
+        tasks = build_stream(experiment.stream, data.training, experiment.seed)
+        self.assessment = Assessment(store, data, tasks, experiment.evaluation, experiment.seed)
+
+    def parent(self) -> Ancestor | None:
+        if self._run.parent is None:
+            return None
+        return Ancestor(self._run.parent, self._store.load(self._run.parent).requires_grad_(False))
+
+    def publish(self, learned: Learned) -> str:
+        started = time.perf_counter()
+        images_per_second = learned.images / max(learned.seconds["learning"], 1e-9)
+        with tempfile.TemporaryDirectory(prefix="holdfast-publish-") as temporary:
+            folder = Path(temporary) / "encoder"
+            learned.encoder.save(folder)
+            head = Path(temporary) / "head.safetensors"
+            save_file(dict(learned.head), head)
+            classes = Path(temporary) / "classes.json"
+            classes.write_text(json.dumps(list(learned.classes)))
+            version = self._store.publish(
+                Draft(
+                    run=self._run.name,
+                    attempt=self._run.attempt,
+                    task=learned.task,
+                    parent=learned.parent,
+                    encoder_folder=folder,
+                    experiment=self._experiment.to_yaml(),
+                    data_fingerprint=self._data.training.fingerprint,
+                    metrics={
+                        "task": learned.name,
+                        "classes": len(learned.classes),
+                        "images": learned.images,
+                        "images_per_second": images_per_second,
+                        "seconds": dict(learned.seconds),
+                        "history": learned.history,
+                    },
+                    files={"head.safetensors": head, "classes.json": classes},
+                )
+            )
+        self.assessment.keep(version.name, learned.embedded)
+        self.report(version.name)
+        self._publishing += time.perf_counter() - started
+        return version.name
+
+    def report(self, newest: str) -> Path:
+        """Measure the lineage that ends with `newest` and redraw the run's report."""
+        lineage = self.lineage(newest)
+        names = [version.name for version in lineage]
+        self.assessment.measure(names)
+        control = self._experiment.evaluation.control
+        figures = self.assessment.figures(names, self._control_self(control))
+        own = [version.metrics for version in lineage if version.run == self._run.name and version.metrics]
+        seconds = {
+            phase: sum(metrics["seconds"].get(phase, 0.0) for metrics in own) for phase in ("learning", "embedding")
+        }
+        seconds["publishing"] = self._publishing
+        images = sum(metrics["images"] for metrics in own)
+        return write_report(
+            self.folder,
+            Report(
+                name=self._experiment.name,
+                experiment=self._experiment.model_dump(mode="json"),
+                seed=self._experiment.seed,
+                versions=names,
+                control=control,
+                images_per_second=images / max(seconds["learning"], 1e-9),
+                seconds=seconds,
+                machine=describe_machine(),
+                **figures,
+            ),
+        )
+
+    @property
+    def folder(self) -> Path:
+        return self._store.runs_folder / self._experiment.name
+
+    def lineage(self, newest: str) -> list[Any]:
+        """The versions from the first ancestor to `newest`."""
+        chain = [self._store.version(newest)]
+        while chain[0].parent is not None:
+            chain.insert(0, self._store.version(chain[0].parent))
+        return chain
+
+    def _control_self(self, control: str | None) -> list[float | None] | None:
+        """The self-tests of the control run, one a task; they stand for an unconstrained model."""
+        if control is None:
+            return None
+        file = self._store.runs_folder / control / "report.json"
+        if not file.is_file():
+            raise ConfigError(
+                f"evaluation.control: no report of a run '{control}' in this store ({file}). "
+                f"Run that control first, or leave the key out."
+            )
+        recall = json.loads(file.read_text())["recall_at_1"]
+        return [row[number] for number, row in enumerate(recall)]

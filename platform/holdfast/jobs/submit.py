@@ -1,0 +1,66 @@
+"""Submitting a run to a Ray cluster as a job."""
+
+import shlex
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from ray.job_submission import JobStatus, JobSubmissionClient
+from rich.console import Console
+
+from holdfast.errors import ConfigError
+
+ENDED = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED)
+
+
+def submit_experiment(
+    experiment: Path, overrides: list[str], store: str, address: str, follow: bool, console: Console
+) -> dict[str, Any]:
+    """Run an experiment on the cluster whose dashboard is at `address`.
+
+    Only the experiment file travels. Data paths and `store` mean what they mean on the cluster's head node,
+    where Holdfast must be installed in the same version.
+
+    Returns:
+        `job` (the submission id), `status` (of Ray), `store`.
+
+    Raises:
+        ConfigError: the cluster cannot be reached.
+    """
+    try:
+        client = JobSubmissionClient(address)
+    except (ConnectionError, RuntimeError) as error:
+        raise ConfigError(
+            f"No Ray cluster answers at {address}: {str(error).splitlines()[0]} "
+            f"Give the dashboard's address, such as http://127.0.0.1:8265."
+        ) from error
+    where = store if "://" in store else str(Path(store).resolve())
+    with tempfile.TemporaryDirectory(prefix="holdfast-submit-") as folder:
+        shutil.copy(experiment, Path(folder) / "experiment.yaml")
+        sets = [part for override in overrides for part in ("--set", override)]
+        job = client.submit_job(
+            entrypoint=shlex.join(["python", "-m", "holdfast", "run", "experiment.yaml", "--store", where, *sets]),
+            runtime_env={"working_dir": folder},
+            metadata={"holdfast": experiment.name},
+        )
+    console.print(f"Submitted {experiment} as {job} to {address}; its store is {where}.", soft_wrap=True)
+    if follow:
+        _follow(client, job, console)
+    return {"job": job, "status": client.get_job_status(job).value, "store": where}
+
+
+def _follow(client: JobSubmissionClient, job: str, console: Console) -> None:
+    shown = 0
+    while True:
+        ended = client.get_job_status(job) in ENDED
+        logs = client.get_job_logs(job)
+        if len(logs) > shown:
+            console.print(logs[shown:].rstrip("\n"), highlight=False, markup=False, soft_wrap=True)
+            shown = len(logs)
+        if ended:
+            return
+        time.sleep(1)
+
+

@@ -1,0 +1,92 @@
+"""A run from its beginning to its end, in this process or on Ray.
+
+Ray is imported only where it is used, so that `workers: 0` learns on a machine without it.
+"""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from holdfast.config import Experiment
+from holdfast.errors import ConfigError
+from holdfast.jobs.datasets import load_datasets
+from holdfast.jobs.publisher import StorePublisher
+from holdfast.learning import FolderCheckpoints, Watcher, run_sequence
+from holdfast.store import Run, Store
+
+
+@dataclass(frozen=True)
+class RunOutcome:
+    """What became of a run. `already_finished` if there was nothing left to do."""
+
+    name: str
+    versions: list[str]
+    report: Path
+    seconds: float
+    already_finished: bool
+
+
+def run_experiment(
+    store: Store, experiment: Experiment, watch: Watcher, fresh: bool = False, verbose: bool = False
+) -> RunOutcome:
+    """Learn the experiment's whole stream, publishing one version a task; go on where a run left off.
+
+    Raises:
+        ConflictError: the store holds another experiment under this name (`fresh` starts it again).
+        DivergedError, DataError, ConfigError: see there.
+    """
+    started = time.monotonic()
+    check_scaling(experiment)
+    if fresh and any(run.name == experiment.name for run in store.runs.list()):
+        run = store.runs.restart(experiment.name, experiment.fingerprint)
+    else:
+        run = store.runs.begin(experiment.name, experiment.fingerprint, _parent(store, experiment))
+    report = store.runs_folder / run.name / "report.html"
+    if run.status == "finished":
+        return RunOutcome(run.name, _published(store, run), report, 0.0, already_finished=True)
+    if experiment.scaling.workers == 0:
+        _run_here(store, experiment, run, watch)
+    else:
+        from holdfast.jobs.train_on_ray import run_on_ray
+
+        run_on_ray(store, experiment, watch, verbose)
+    store.runs.finish(run.name)
+    return RunOutcome(
+        run.name, _published(store, run), report, time.monotonic() - started, already_finished=False
+    )
+
+
+def _parent(store: Store, experiment: Experiment) -> str | None:
+    versions = store.versions()
+    return versions[-1].name if versions and experiment.parent == "latest" else None
+
+
+def _published(store: Store, run: Run) -> list[str]:
+    return [v.name for v in store.versions() if v.run == run.name and v.attempt == run.attempt]
+
+
+def _run_here(store: Store, experiment: Experiment, run: Run, watch: Watcher) -> None:
+    data = load_datasets(experiment, watch)
+    torch.set_num_threads(experiment.scaling.cpus_per_worker or cpu_count())
+    folder = store.runs_folder / run.name / f"checkpoints-{run.attempt}"
+    publisher = StorePublisher(store, experiment, run, data)
+    device = torch.device("cuda" if experiment.scaling.gpu else "cpu")
+    run_sequence(experiment, data, publisher, FolderCheckpoints(folder), watch, device=device)
+
+
+def cpu_count() -> int:
+    """The CPUs that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_scaling(experiment: Experiment) -> None:
+    """Raises ConfigError where the global batch cannot be shared among the workers."""
+    workers = experiment.scaling.workers
+    if workers > 1 and experiment.learning.batch_size < 2 * workers:
+        raise ConfigError(
+            f"learning.batch_size is {experiment.learning.batch_size} for {workers} workers; it is the global "
+            f"batch, so it must be at least {2 * workers}."
+        )

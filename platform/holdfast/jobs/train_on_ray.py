@@ -1,0 +1,90 @@
+"""A whole sequence as one Ray Train job: one `fit()`, because starting a trainer costs 10 s and more."""
+
+import threading
+import time
+from typing import Any
+
+import ray
+import ray.train
+import ray.train.torch
+import torch
+from ray.train import FailureConfig, RunConfig, ScalingConfig
+from ray.train.torch import TorchTrainer
+
+from holdfast.config import Experiment
+from holdfast.errors import HoldfastError
+from holdfast.jobs.datasets import load_datasets
+from holdfast.jobs.host import RemoteCheckpoints, RemotePublisher, start_host
+from holdfast.jobs.runtime import ray_session
+from holdfast.jobs.train import cpu_count
+from holdfast.learning import Progress, Ranks, Watcher, run_sequence
+from holdfast.store import Store
+
+
+def run_on_ray(store: Store, experiment: Experiment, watch: Watcher, verbose: bool) -> None:
+    scaling = experiment.scaling
+    cpus = scaling.cpus_per_worker or max(1, cpu_count() // scaling.workers)
+    # Decoded here first: the workers then find the cache, and a mistake in the data costs no start of Ray.
+    load_datasets(experiment, watch)
+    with ray_session(verbose=verbose, cpus=max(cpu_count(), cpus * scaling.workers)):
+        watch(Progress("starting Ray", 0, 0))
+        host = start_host(experiment, store.location)
+        trainer = TorchTrainer(
+            _learn_on_worker,
+            train_loop_config={"experiment": experiment.model_dump(mode="json"), "host": host, "cpus": cpus},
+            scaling_config=ScalingConfig(
+                num_workers=scaling.workers,
+                use_gpu=scaling.gpu,
+                resources_per_worker={"CPU": cpus},
+            ),
+            run_config=RunConfig(
+                name=f"{experiment.name}-{int(time.time())}",
+                storage_path=str((store.runs_folder / experiment.name / "ray").resolve()),
+                failure_config=FailureConfig(max_failures=scaling.max_failures),
+            ),
+        )
+        finished = threading.Event()
+
+        def relay() -> None:
+            while not finished.wait(0.25):
+                for progress in ray.get(host.drain.remote()):
+                    watch(progress)
+
+        relaying = threading.Thread(target=relay, daemon=True)
+        relaying.start()
+        try:
+            trainer.fit()
+            mistake: HoldfastError | None = ray.get(host.mistake.remote())
+        finally:
+            finished.set()
+            relaying.join(timeout=5)
+            ray.kill(host)
+        if mistake is not None:
+            raise mistake
+
+
+def _learn_on_worker(config: dict[str, Any]) -> None:
+    """The training function of one Ray Train worker."""
+    experiment = Experiment.model_validate(config["experiment"])
+    host = config["host"]
+    torch.set_num_threads(config["cpus"])
+    context = ray.train.get_context()
+    ranks = Ranks(context.get_world_rank(), context.get_world_size())
+
+    def watch(progress: Progress) -> None:
+        if ranks.rank == 0:
+            host.watch.remote(progress)
+
+    try:
+        run_sequence(
+            experiment,
+            load_datasets(experiment),
+            RemotePublisher(host),
+            RemoteCheckpoints(host, ranks),
+            watch,
+            ranks,
+            ray.train.torch.get_device(),
+        )
+    except HoldfastError as mistake:
+        # A user's mistake is no failure of a worker: Ray would only repeat it.
+        ray.get(host.fail.remote(mistake))

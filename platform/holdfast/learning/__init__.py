@@ -1,0 +1,38 @@
+"""Learning one task (`Learner`) and all tasks (`run_sequence`). Pure PyTorch: Ray is not known here."""
+
+from holdfast.learning.checkpoints import Checkpoints, FolderCheckpoints, read_state, write_state
+from holdfast.learning.learner import Learner, LearningConfig, Lesson, Term
+from holdfast.learning.progress import Progress, Watcher
+from holdfast.learning.ranks import Ranks
+from holdfast.learning.sequence import (
+    Ancestor,
+    Datasets,
+    Embedded,
+    Learned,
+    Publisher,
+    SequencePlan,
+    run_sequence,
+    validation_indices,
+)
+
+__all__ = [
+    "Ancestor",
+    "Checkpoints",
+    "Datasets",
+    "Embedded",
+    "FolderCheckpoints",
+    "Learned",
+    "Learner",
+    "LearningConfig",
+    "Lesson",
+    "Progress",
+    "Publisher",
+    "Ranks",
+    "SequencePlan",
+    "Term",
+    "Watcher",
+    "read_state",
+    "run_sequence",
+    "validation_indices",
+    "write_state",
+]

@@ -1,0 +1,307 @@
+"""Learning one task: the training step, its terms, and the state that lets it go on after an interruption."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from holdfast.data import AugmentConfig, Augmentation, Batches
+from holdfast.errors import DivergedError
+from holdfast.learning.progress import Progress, Throttle, Watcher, ignore_progress
+from holdfast.learning.randomness import derive_seed
+from holdfast.learning.ranks import Ranks
+from holdfast.models import Encoder
+from holdfast.regularizers import RefreshesEachEpoch, Regularizer, ReplacesEmbeddings, Step, TaskStart
+from holdfast.settings import Settings
+
+
+class OptimizerConfig(Settings):
+    """AdamW under a one-cycle schedule; `learning_rate` is the cycle's peak."""
+
+    learning_rate: float = Field(default=3e-3, gt=0)
+    weight_decay: float = Field(default=1e-4, ge=0)
+
+
+class LearningConfig(Settings):
+    """How one task is learned. `batch_size` is the global batch, whatever the number of workers."""
+
+    epochs: int = Field(default=12, ge=1)
+    batch_size: int = Field(default=256, ge=2)
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """`auto`: bf16 autocast where the processor multiplies it natively, float32 elsewhere."""
+    initialization: Literal["parent", "independent"] = "parent"
+    optimizer: OptimizerConfig = OptimizerConfig()
+    augment: AugmentConfig = AugmentConfig()
+    checkpoint_steps: int = Field(default=100, ge=1)
+    """Steps between two checkpoints inside a task; the end of a task is always one."""
+
+
+@dataclass(frozen=True)
+class Term:
+    """A regularizer with its weight, under the name that logs and errors use."""
+
+    name: str
+    weight: float
+    module: Regularizer
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """The data of one task.
+
+    Attributes:
+        images: uint8 (n, C, H, W), the whole training set, often a memory map.
+        indices: int64 (m,), which of them this task trains on.
+        labels: int64 (m,), their classes, numbered 0..classes-1.
+        class_names: the classes' labels in the data.
+    """
+
+    task: int
+    tasks: int
+    name: str
+    images: np.ndarray
+    indices: np.ndarray
+    labels: Tensor
+    class_names: tuple[str, ...]
+
+
+@dataclass
+class Pace:
+    """How much was learned in how many seconds, over all interruptions."""
+
+    images: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def images_per_second(self) -> float:
+        return self.images / self.seconds if self.seconds else 0.0
+
+
+def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
+    """The dtype to autocast to, or None for float32 throughout."""
+    if precision == "float32":
+        return None
+    if precision == "bf16":
+        return torch.bfloat16
+    if device.type == "cuda":
+        return torch.bfloat16 if torch.cuda.is_bf16_supported() else None
+    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return torch.bfloat16 if native else None
+
+
+class Learner:
+    """Trains `encoder` on one task.
+
+    With several workers each computes its share of the embeddings; head and regularizers see the whole
+    global batch on every worker, so that the losses, also those over pairs, do not depend on the number of
+    workers.
+    """
+
+    def __init__(
+        self,
+        config: LearningConfig,
+        lesson: Lesson,
+        encoder: Encoder,
+        parent: Encoder | None,
+        head: nn.Module,
+        terms: list[Term],
+        seed: int,
+        ranks: Ranks = Ranks(),
+        device: torch.device = torch.device("cpu"),
+    ) -> None:
+        self.config, self.lesson, self.seed, self.ranks, self.device = config, lesson, seed, ranks, device
+        self.encoder = encoder.to(device, memory_format=torch.channels_last)
+        self.head = head.to(device)
+        self.parent = parent.to(device, memory_format=torch.channels_last) if parent is not None else None
+        self.terms = [term for term in terms if term.weight > 0] if parent is not None else []
+        self._modules = [term.module for term in self.terms if isinstance(term.module, nn.Module)]
+        for module in self._modules:
+            module.to(device)
+        self.labels = lesson.labels.to(device)
+        order = (len(lesson.indices), config.batch_size, derive_seed(seed, "task", lesson.task))
+        self.batches = Batches(*order)
+        self._shares = [Batches(*order, rank, ranks.world).slice for rank in range(ranks.world)]
+        self.augmentation = Augmentation(config.augment)
+        self._autocast = autocast_dtype(config.precision, device)
+        self._model = ranks.wrap(self.encoder)
+        self.start = TaskStart(
+            index=lesson.task,
+            encoder=self.encoder,
+            parent=self.parent,
+            load_images=lambda: lesson.images[lesson.indices],
+            labels=self.labels,
+            classes=len(lesson.class_names),
+            class_names=lesson.class_names,
+        )
+        self.pace = Pace()
+        self._step = 0
+        self._sums: dict[str, float] = {}
+        self._begun = False
+
+    @property
+    def total_steps(self) -> int:
+        return self.config.epochs * self.batches.steps
+
+    def begin(self) -> None:
+        """Tell the regularizers that the task begins, then set up the optimizer over all that is trained."""
+        for term in self.terms:
+            term.module.begin(self.start)
+        self._optimize()
+
+    def _optimize(self) -> None:
+        extra = [*self.head.parameters(), *(p for module in self._modules for p in module.parameters())]
+        self._replicated = extra
+        config = self.config.optimizer
+        self._optimizer = torch.optim.AdamW(
+            [*self.encoder.parameters(), *extra],
+            lr=config.learning_rate,
+            weight_decay=config.weight_decay,
+        )
+        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
+            self._optimizer, max_lr=config.learning_rate, total_steps=max(self.total_steps, 2)
+        )
+        self._begun = True
+
+    def state(self) -> dict[str, Any]:
+        """Everything that `restore` needs to go on with the next step as if nothing had happened."""
+        return {
+            "step": self._step,
+            "encoder": self.encoder.state_dict(),
+            "head": self.head.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "schedule": self._schedule.state_dict(),
+            "images": self.pace.images,
+            "seconds": self.pace.seconds,
+            "history": self.pace.history,
+            "sums": self._sums,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over a state of the same task. The regularizers' own states are restored by the caller."""
+        self._optimize()
+        self.encoder.load_state_dict(state["encoder"])
+        self.head.load_state_dict(state["head"])
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._schedule.load_state_dict(state["schedule"])
+        self._step = state["step"]
+        self._sums = state["sums"]
+        self.pace = Pace(state["images"], state["seconds"], state["history"])
+
+    def learn(self, save: Callable[[], None], watch: Watcher = ignore_progress) -> None:
+        """Train to the end of the task from wherever the state is.
+
+        Args:
+            save: called on every worker after each `checkpoint_steps` steps.
+            watch: told a few times a second.
+
+        Raises:
+            DivergedError: a term became NaN or infinite; names it.
+        """
+        assert self._begun, "begin() or restore() comes first"
+        tell = Throttle()
+        self._model.train()
+        while self._step < self.total_steps:
+            epoch, first = divmod(self._step, self.batches.steps)
+            if first == 0:
+                self._sums = {}
+                for module in self._modules:
+                    if isinstance(module, RefreshesEachEpoch):
+                        module.begin_epoch(epoch, self.start)
+            for positions in self.batches.epoch(epoch, first):
+                started = time.perf_counter()
+                losses = self._train_step(positions, epoch)
+                self.pace.seconds += time.perf_counter() - started
+                self.pace.images += len(positions)
+                for name, value in losses.items():
+                    self._sums[name] = self._sums.get(name, 0.0) + value
+                self._step += 1
+                if tell():
+                    watch(self._progress(losses))
+                if self._step % self.batches.steps == 0:
+                    means = {name: total / self.batches.steps for name, total in self._sums.items()}
+                    self.pace.history.append(means)
+                if self._step % self.config.checkpoint_steps == 0 and self._step < self.total_steps:
+                    save()
+        watch(self._progress(losses if self.pace.history else {}))
+        self._model.eval()
+
+    def _train_step(self, positions: np.ndarray, epoch: int) -> dict[str, float]:
+        place = ("task", self.lesson.task, "step", self._step)
+        torch.manual_seed(derive_seed(self.seed, *place))
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, *place, "augment"))
+        local = self._shares[self.ranks.rank]
+        sizes = [share.stop - share.start for share in self._shares]
+
+        raw = torch.from_numpy(self.lesson.images[self.lesson.indices[positions[local]]]).to(self.device)
+        drawn = self.augmentation.draw(len(positions), generator)
+        pixels = self.augmentation.apply(raw, drawn[local])
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        step = Step(
+            embeddings=self.ranks.gather(self._encode(pixels), sizes),
+            labels=self.labels[torch.from_numpy(positions).to(self.device)],
+            parent_embeddings_of=lambda: self.ranks.gather(self._encode_with_parent(pixels), sizes),
+            encode=self._encode,
+            progress=self._step / self.total_steps,
+        )
+        for module in self._modules:
+            if isinstance(module, ReplacesEmbeddings):
+                step = module.replace(step)
+        losses = {"classification": self.head(step.embeddings, step.labels)}
+        total = losses["classification"]
+        for term in self.terms:
+            losses[term.name] = term.module(step)
+            total = total + term.weight * losses[term.name]
+        values = {name: float(loss.detach()) for name, loss in losses.items()}
+        self._refuse_divergence(values, epoch)
+
+        self._optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        self.ranks.average_gradients(self._replicated)
+        self._optimizer.step()
+        self._schedule.step()
+        return values
+
+    def _encode(self, pixels: Tensor) -> Tensor:
+        with torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None):
+            embeddings: Tensor = self._model(pixels)
+        return embeddings
+
+    @torch.no_grad()
+    def _encode_with_parent(self, pixels: Tensor) -> Tensor:
+        assert self.parent is not None
+        with torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None):
+            embeddings: Tensor = self.parent(pixels)
+        return embeddings
+
+    def _refuse_divergence(self, values: dict[str, float], epoch: int) -> None:
+        for name, value in values.items():
+            if not math.isfinite(value):
+                raise DivergedError(
+                    f"The term '{name}' became {value} in task {self.lesson.task} ({self.lesson.name}), "
+                    f"epoch {epoch}, step {self._step}. The last checkpoint is kept. Lower "
+                    f"learning.optimizer.learning_rate or the term's weight, and run again."
+                )
+
+    def _progress(self, losses: dict[str, float]) -> Progress:
+        done = max(self._step, 1)
+        left = self.pace.seconds / done * (self.total_steps - self._step)
+        return Progress(
+            phase="learning",
+            task=self.lesson.task,
+            tasks=self.lesson.tasks,
+            name=self.lesson.name,
+            epoch=min(self._step // self.batches.steps, self.config.epochs - 1),
+            epochs=self.config.epochs,
+            step=self._step,
+            steps=self.total_steps,
+            terms=losses,
+            images_per_second=self.pace.images_per_second,
+            seconds_left=left,
+        )

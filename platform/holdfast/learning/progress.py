@@ -1,0 +1,45 @@
+"""What the learner tells whoever watches."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One glance at a running sequence. Counts start at 0; `seconds_left` covers the current task."""
+
+    phase: str
+    task: int
+    tasks: int
+    name: str = ""
+    epoch: int = 0
+    epochs: int = 0
+    step: int = 0
+    steps: int = 0
+    terms: dict[str, float] = field(default_factory=dict)
+    images_per_second: float = 0.0
+    seconds_left: float | None = None
+    message: str = ""
+
+
+Watcher = Callable[[Progress], None]
+
+
+def ignore_progress(progress: Progress) -> None:
+    """A watcher that does not look."""
+
+
+class Throttle:
+    """Lets through one call in `seconds`, so that telling costs nothing beside learning."""
+
+    def __init__(self, seconds: float = 0.25) -> None:
+        self._seconds = seconds
+        self._next = 0.0
+
+    def __call__(self) -> bool:
+        now = time.monotonic()
+        if now < self._next:
+            return False
+        self._next = now + self._seconds
+        return True

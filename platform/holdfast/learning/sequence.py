@@ -1,0 +1,265 @@
+"""All tasks of a stream, one after the other: learn, embed the evaluation data, publish, go on."""
+
+import copy
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+
+from holdfast.data import Evaluation, ImageSet, StreamConfig, Task, build_stream
+from holdfast.errors import HoldfastError
+from holdfast.learning.checkpoints import Checkpoints, State
+from holdfast.learning.learner import Learner, LearningConfig, Lesson, Term
+from holdfast.learning.progress import Progress, Watcher, ignore_progress
+from holdfast.learning.randomness import derive_seed
+from holdfast.learning.ranks import Ranks
+from holdfast.models import Encoder, ModelConfig
+from holdfast.regularizers import FinishesTask, RegularizerConfig
+from holdfast.settings import Settings
+
+
+class SequencePlan(Settings):
+    """What decides the weights of a sequence: with the same data, the same plan gives the same versions."""
+
+    seed: int = 0
+    stream: StreamConfig
+    model: ModelConfig = ModelConfig()
+    learning: LearningConfig = LearningConfig()
+    regularizers: tuple[RegularizerConfig, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Datasets:
+    """The decoded images of an experiment: what is trained on, and what is only evaluated on."""
+
+    training: ImageSet
+    evaluation: Evaluation
+
+
+@dataclass(frozen=True, eq=False)
+class Ancestor:
+    """The version that a task starts from."""
+
+    version: str
+    encoder: Encoder
+
+
+@dataclass(frozen=True, eq=False)
+class Embedded:
+    """What one version makes of the evaluation data and of the held-out training images.
+
+    Arrays are float32 (n, d), unit norm: `queries` and `gallery` of the evaluation split, `validation` of
+    the validation images of all tasks of the stream, in the order of `validation_indices`.
+    """
+
+    queries: np.ndarray
+    gallery: np.ndarray
+    validation: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """One learned task on its way to becoming a version."""
+
+    task: int
+    tasks: int
+    name: str
+    parent: str | None
+    encoder: Encoder
+    head: Mapping[str, np.ndarray]
+    embedded: Embedded
+    classes: tuple[str, ...]
+    history: list[dict[str, float]]
+    images: int
+    seconds: Mapping[str, float]
+
+
+class Publisher(Protocol):
+    """Turns learned tasks into versions. Lives where the store is; workers only talk to it."""
+
+    def parent(self) -> Ancestor | None:
+        """The version that the first task of the sequence starts from, if any."""
+        ...
+
+    def publish(self, learned: Learned) -> str:
+        """Publish and return the version's name. A second call with the same task changes nothing."""
+        ...
+
+
+def validation_indices(tasks: tuple[Task, ...]) -> np.ndarray:
+    """The validation images of all tasks, each once, ascending: int64 indices into the training set."""
+    return np.unique(np.concatenate([task.validation for task in tasks])).astype(np.int64)
+
+
+def run_sequence(
+    plan: SequencePlan,
+    data: Datasets,
+    publisher: Publisher,
+    checkpoints: Checkpoints,
+    watch: Watcher = ignore_progress,
+    ranks: Ranks = Ranks(),
+    device: torch.device = torch.device("cpu"),
+) -> list[str]:
+    """Learn the whole stream from wherever `checkpoints` left off; return the versions it published.
+
+    Called on every worker alike. The cost of a task, in time and in memory, does not grow with the number
+    of tasks before it: two models are held, the new one and its parent, and no image of an earlier task.
+    """
+    return _Sequence(plan, data, publisher, checkpoints, watch, ranks, device).run()
+
+
+@dataclass
+class _Sequence:
+    plan: SequencePlan
+    data: Datasets
+    publisher: Publisher
+    checkpoints: Checkpoints
+    watch: Watcher
+    ranks: Ranks
+    device: torch.device
+    versions: list[str] = field(default_factory=list)
+    parent: Ancestor | None = None
+
+    def run(self) -> list[str]:
+        plan = self.plan
+        self.tasks = build_stream(plan.stream, self.data.training, plan.seed)
+        self.terms = [
+            Term(config.kind, config.weight, config.build()) for config in plan.regularizers if config.weight > 0
+        ]
+        state = self.checkpoints.latest()
+        if state is None:
+            self.parent = self.publisher.parent()
+            first, learner_state = 0, None
+        else:
+            first, learner_state = state["task"], state["learner"]
+            self._restore(state)
+        for task in self.tasks[first:]:
+            self._run_task(task, learner_state)
+            learner_state = None
+        return self.versions
+
+    def _run_task(self, task: Task, learner_state: State | None) -> None:
+        learner = self._learner(task)
+        if learner_state is None:
+            learner.begin()
+        else:
+            learner.restore(learner_state)
+        learner.learn(save=lambda: self._save(task.index, learner), watch=self.watch)
+        for term in learner.terms:
+            if isinstance(term.module, FinishesTask):
+                term.module.finish(learner.start)
+        version = self._publish(task, learner)
+        self.versions.append(version)
+        encoder = copy.deepcopy(learner.encoder).eval().requires_grad_(False)
+        self.parent = Ancestor(version, encoder)
+        self._save(task.index + 1, None)
+
+    def _learner(self, task: Task) -> Learner:
+        plan = self.plan
+        torch.manual_seed(derive_seed(plan.seed, "task", task.index, "initialization"))
+        encoder = Encoder(plan.model)
+        parent = self.parent.encoder if self.parent is not None else None
+        if parent is not None and plan.learning.initialization == "parent":
+            start_from(encoder, parent)
+        known = {name: number for number, name in enumerate(task.classes)}
+        labels = torch.tensor([known[label] for label in self.data.training.labels[task.train]])
+        seen = {name for earlier in self.tasks[: task.index] for name in earlier.classes}
+        head = plan.model.head.build(plan.model.dimension, len(task.classes), first_class=len(seen))
+        lesson = Lesson(
+            task=task.index,
+            tasks=len(self.tasks),
+            name=task.name,
+            images=self.data.training.images,
+            indices=task.train,
+            labels=labels,
+            class_names=task.classes,
+        )
+        return Learner(
+            plan.learning, lesson, encoder, parent, head, self.terms, plan.seed, self.ranks, self.device
+        )
+
+    def _publish(self, task: Task, learner: Learner) -> str:
+        """Rank 0 evaluates and publishes; the others wait for the version's name, or for the error."""
+        outcome: list[Any] = ["", None]
+        if self.ranks.rank == 0:
+            try:
+                outcome[0] = self._evaluate_and_publish(task, learner)
+            except HoldfastError as mistake:
+                outcome[1] = mistake
+        if self.ranks.world > 1:
+            torch.distributed.broadcast_object_list(outcome, src=0)
+        version, mistake = outcome
+        if mistake is not None:
+            raise mistake
+        return str(version)
+
+    def _evaluate_and_publish(self, task: Task, learner: Learner) -> str:
+        self.watch(Progress("evaluating", task.index, len(self.tasks), task.name))
+        started = time.perf_counter()
+        embedded = self._embed(learner.encoder)
+        evaluating = time.perf_counter() - started
+        self.watch(Progress("publishing", task.index, len(self.tasks), task.name))
+        return self.publisher.publish(
+            Learned(
+                task=task.index,
+                tasks=len(self.tasks),
+                name=task.name,
+                parent=self.parent.version if self.parent is not None else None,
+                encoder=copy.deepcopy(learner.encoder).cpu().eval(),
+                head={key: value.cpu().numpy() for key, value in learner.head.state_dict().items()},
+                embedded=embedded,
+                classes=task.classes,
+                history=learner.pace.history,
+                images=learner.pace.images,
+                seconds={"learning": learner.pace.seconds, "embedding": evaluating},
+            )
+        )
+
+    def _embed(self, encoder: Encoder) -> Embedded:
+        evaluation, training = self.data.evaluation, self.data.training
+        return Embedded(
+            queries=encoder.embed(evaluation.queries.images),
+            gallery=encoder.embed(evaluation.gallery.images),
+            validation=encoder.embed(training.images[validation_indices(self.tasks)]),
+        )
+
+    def _save(self, task: int, learner: Learner | None) -> None:
+        parent: dict[str, Any] | None = None
+        if self.parent is not None:
+            parent = {
+                "version": self.parent.version,
+                "model": self.parent.encoder.config.model_dump_json(),
+                "weights": self.parent.encoder.state_dict(),
+            }
+        self.checkpoints.save(
+            {
+                "task": task,
+                "learner": learner.state() if learner is not None else None,
+                "terms": [term.module.state_dict() for term in self.terms if isinstance(term.module, torch.nn.Module)],
+                "parent": parent,
+                "versions": list(self.versions),
+            }
+        )
+
+    def _restore(self, state: State) -> None:
+        for term, saved in zip(self.terms, state["terms"], strict=True):
+            assert isinstance(term.module, torch.nn.Module)
+            term.module.load_state_dict(saved)
+        self.versions = list(state["versions"])
+        saved_parent = state["parent"]
+        if saved_parent is not None:
+            encoder = Encoder(ModelConfig.model_validate_json(saved_parent["model"]))
+            encoder.load_state_dict(saved_parent["weights"])
+            self.parent = Ancestor(saved_parent["version"], encoder.eval().requires_grad_(False))
+
+
+def start_from(encoder: Encoder, parent: Encoder) -> None:
+    """Warm start: copy every weight of the parent that has the same name and shape."""
+    own = encoder.state_dict()
+    fitting = {
+        name: value for name, value in parent.state_dict().items() if name in own and own[name].shape == value.shape
+    }
+    encoder.load_state_dict({**own, **fitting})

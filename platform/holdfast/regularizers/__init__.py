@@ -1,0 +1,35 @@
+"""What ties a new model to the old ones: one file a method, one interface for all."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from holdfast.regularizers.correlation_distillation import CorrelationDistillationConfig
+from holdfast.regularizers.feature_distillation import FeatureDistillationConfig
+from holdfast.regularizers.prototype_alignment import PrototypeAlignmentConfig
+from holdfast.regularizers.regularizer import (
+    FinishesTask,
+    RefreshesEachEpoch,
+    Regularizer,
+    ReplacesEmbeddings,
+    Step,
+    TaskStart,
+)
+
+RegularizerConfig = Annotated[
+    FeatureDistillationConfig | CorrelationDistillationConfig | PrototypeAlignmentConfig,
+    Field(discriminator="kind"),
+]
+
+__all__ = [
+    "CorrelationDistillationConfig",
+    "FeatureDistillationConfig",
+    "FinishesTask",
+    "PrototypeAlignmentConfig",
+    "RefreshesEachEpoch",
+    "Regularizer",
+    "RegularizerConfig",
+    "ReplacesEmbeddings",
+    "Step",
+    "TaskStart",
+]

@@ -1,0 +1,102 @@
+"""The interface between the learner and everything that ties a new model to the old ones."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from holdfast.models import Encoder
+
+
+@dataclass(eq=False)
+class TaskStart:
+    """What a regularizer may learn about a task before its first step.
+
+    Attributes:
+        index: 0 for the first task of the stream.
+        encoder: the new model, not yet trained on this task.
+        parent: the previous version, frozen and in eval mode; None where there is none.
+        load_images: reads the task's training images, not augmented, uint8 (n, C, H, W).
+        labels: their classes as int64 (n,), numbered 0..classes-1 within the task.
+        classes: the number of classes of the task.
+        class_names: their labels in the data, in the order of the numbers.
+    """
+
+    index: int
+    encoder: Encoder
+    parent: Encoder | None
+    load_images: Callable[[], np.ndarray]
+    labels: Tensor
+    classes: int
+    class_names: tuple[str, ...]
+
+    @cached_property
+    def parent_embeddings(self) -> Tensor:
+        """The task's images as the parent sees them, float32 (n, d_parent), unit norm.
+
+        Computed on first use and shared by all regularizers. Clean images in eval mode, as every public
+        implementation of prototypes has it.
+        """
+        assert self.parent is not None, "asked for the parent's embeddings in a task without a parent"
+        return torch.from_numpy(self.parent.embed(self.load_images())).to(self.labels.device)
+
+
+@dataclass(eq=False)
+class Step:
+    """One step's batch, whole: with several workers the embeddings of all of them.
+
+    Attributes:
+        embeddings: the new model's, float32 (b, d), unit norm, with gradient.
+        labels: int64 (b,), numbered within the task.
+        parent_embeddings_of: computes the parent's embeddings of the same augmented images.
+        encode: runs the new model on further images (float (m, C, H, W) in [0, 1]), with gradient.
+        progress: the share of the task that is done, in [0, 1).
+    """
+
+    embeddings: Tensor
+    labels: Tensor
+    parent_embeddings_of: Callable[[], Tensor]
+    encode: Callable[[Tensor], Tensor]
+    progress: float
+
+    @cached_property
+    def parent_embeddings(self) -> Tensor:
+        """Float32 (b, d_parent), unit norm, without gradient. The parent runs only if somebody asks."""
+        return self.parent_embeddings_of()
+
+
+class Regularizer(Protocol):
+    """A `torch.nn.Module` that returns one unweighted scalar a step, and is told when a task begins.
+
+    It lives through the whole sequence. Its parameters are trained with the encoder's, and whatever it
+    must remember across tasks and interruptions (prototypes, exemplars, a discriminator) is a parameter
+    or a buffer, because that is what a checkpoint holds. In a task without a parent it is not called.
+    """
+
+    def begin(self, task: TaskStart) -> None: ...
+    def __call__(self, step: Step) -> Tensor: ...
+
+
+@runtime_checkable
+class ReplacesEmbeddings(Protocol):
+    """A regularizer that changes the batch which the head and the other terms see (MixBCT)."""
+
+    def replace(self, step: Step) -> Step: ...
+
+
+@runtime_checkable
+class RefreshesEachEpoch(Protocol):
+    """A regularizer that follows the model while it learns (refined prototypes)."""
+
+    def begin_epoch(self, epoch: int, task: TaskStart) -> None: ...
+
+
+@runtime_checkable
+class FinishesTask(Protocol):
+    """A regularizer that keeps something of a learned task (exemplars, measured ranges)."""
+
+    def finish(self, task: TaskStart) -> None: ...
