@@ -5,6 +5,7 @@ from holdfast.gallery.entry import Entry, InvalidEntryError
 from holdfast.gallery.filters import InvalidFilterError, parse_filter
 from holdfast.gallery.index import ExactIndex
 from holdfast.gallery.search import Gallery, Hit, SearchResult, Stats
+from holdfast.gallery.verify import VerifyReport
 from holdfast.gallery.writer import GroupCommit
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Hit",
     "SearchResult",
     "Stats",
+    "VerifyReport",
     "InvalidEntryError",
     "InvalidFilterError",
     "parse_filter",

@@ -6,16 +6,20 @@ number it saw misses nothing. A deleted entry stays as a tombstone with a new nu
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import accumulate, groupby
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sqlalchemy import Connection, Engine, Text, cast, func, select
 
 from holdfast.errors import NotFoundError
+from holdfast.gallery.changes import Changes
 from holdfast.gallery.entry import Entry, check_attributes, check_id, check_source, check_vectors
+from holdfast.gallery.parquet import read_parquet, write_parquet
+from holdfast.gallery.verify import VerifyReport, verify_rows
 from holdfast.store import Store, counters
 from holdfast.store.database import as_parameter, reading, replace_rows, writing
 from holdfast.store.schema import entries, versions
@@ -35,23 +39,6 @@ class Delete:
     """Ids whose entries are to go."""
 
     ids: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Changes:
-    """Rows in the order of their sequence numbers; row i is ids[i], versions[i], ...
-
-    A vector is float32 little endian, and None where the entry was deleted; attributes are JSON text.
-    """
-
-    ids: Sequence[str] = ()
-    seqs: Sequence[int] = ()
-    versions: Sequence[str] = ()
-    vectors: Sequence[bytes | None] = ()
-    attributes: Sequence[str] = ()
-
-    def __len__(self) -> int:
-        return len(self.ids)
 
 
 class Entries:
@@ -139,16 +126,51 @@ class Entries:
 
     def changes(self, since: int, limit: int = CHUNK) -> Changes:
         """What was written after number `since`, at most `limit` rows. Empty means that all was seen."""
-        columns = (entries.c.id, entries.c.seq, entries.c.version, entries.c.vector)
-        statement = (
-            select(*columns, cast(entries.c.attributes, Text))
-            .where(entries.c.seq > since)
-            .order_by(entries.c.seq)
-            .limit(limit)
-        )
         with reading(self.engine) as connection:
-            rows = connection.execute(statement).all()
-        return Changes(*zip(*rows, strict=True)) if rows else Changes()
+            return _changes(connection, since, limit)
+
+    def all_changes(self) -> Iterator[Changes]:
+        """All rows, tombstones included, in chunks, as they are at one moment."""
+        with reading(self.engine) as connection:
+            chunk = _changes(connection, 0, CHUNK)
+            while len(chunk):
+                yield chunk
+                chunk = _changes(connection, chunk.seqs[-1], CHUNK)
+
+    def export_parquet(self, path: str | Path) -> int:
+        """Write all entries as they are at one moment to a Parquet file; returns how many.
+
+        Columns: id, version, vector (list of float32, of fixed size if all versions have one dimension),
+        attributes (JSON), source. Raises DataError if the file cannot be written.
+        """
+        with reading(self.engine) as connection:
+            dimensions = connection.execute(select(versions.c.dimension).distinct()).scalars().all()
+        return write_parquet(Path(path), self.scan(), dimensions[0] if len(dimensions) == 1 else None)
+
+    def import_parquet(self, path: str | Path) -> int:
+        """Upsert the entries of a Parquet file; returns how many.
+
+        The whole file is checked before anything is written. After a crash in the middle, import it again.
+        Reads what `export_parquet` writes, and what `holdfast embed` writes (sample_id becomes the id, label
+        an attribute); a vector may be a fixed-size list, a list, or float32 bytes.
+
+        Raises DataError for a file or columns that cannot be read, and what `upsert` raises.
+        """
+        for batch in read_parquet(Path(path)):
+            self.check(batch)
+        count = 0
+        for batch in read_parquet(Path(path)):
+            self.upsert(batch)
+            count += len(batch)
+        return count
+
+    def verify(self) -> VerifyReport:
+        """Check every row against the rules; reads the whole gallery."""
+        with reading(self.engine) as connection:
+            rows = connection.execute(select(versions.c.name, versions.c.dimension))
+            dimensions = dict(rows.tuples().all())
+        report = verify_rows(self.all_changes(), dimensions)
+        return replace(report, last_seq=self.last_seq())
 
     def last_seq(self) -> int:
         """The number of the last committed write, 0 at first."""
@@ -176,6 +198,18 @@ class Entries:
                 self.store.version(name if isinstance(name, str) else repr(name))
                 raise NotFoundError(f"{name!r} is an alias: an entry names the version that embedded it.")
         return self._dimensions
+
+
+def _changes(connection: Connection, since: int, limit: int) -> Changes:
+    columns = (entries.c.id, entries.c.seq, entries.c.version, entries.c.vector)
+    statement = (
+        select(*columns, cast(entries.c.attributes, Text))
+        .where(entries.c.seq > since)
+        .order_by(entries.c.seq)
+        .limit(limit)
+    )
+    rows = connection.execute(statement).all()
+    return Changes(*zip(*rows, strict=True)) if rows else Changes()
 
 
 def _write(connection: Connection, changes: Sequence[Upsert | Delete]) -> list[int]:

@@ -8,8 +8,8 @@ from typing import Any
 import faiss
 import numpy as np
 
+from holdfast.gallery.changes import Changes
 from holdfast.gallery.columns import Columns
-from holdfast.gallery.entries import Changes
 from holdfast.gallery.entry import Value
 from holdfast.gallery.filters import Filter
 
@@ -49,6 +49,11 @@ class Partition:
             return np.empty((0, self.dimension), np.float32)
         flat = faiss.rev_swig_ptr(self._index.get_xb(), len(self.ids) * self.dimension)
         return flat.reshape(len(self.ids), self.dimension)
+
+    def get(self, identifier: str) -> tuple[bytes, str] | None:
+        """The vector's bytes and the attributes as JSON, None if the id is not here."""
+        slot = self._slots.get(identifier)
+        return None if slot is None else (self.vectors()[slot].tobytes(), self._attributes[slot])
 
     def put(self, ids: Sequence[str], vectors: np.ndarray, attributes: Sequence[str]) -> None:
         """Upsert: float32 (n, d), ids without duplicates."""
@@ -131,6 +136,9 @@ class ExactIndex:
         """The versions that have entries, oldest first."""
         found = [name for name, partition in self._partitions.items() if len(partition)]
         return sorted(found, key=lambda name: int(name[1:]))
+
+    def partitions(self) -> list[Partition]:
+        return list(self._partitions.values())
 
     def partition(self, version: str) -> Partition | None:
         return self._partitions.get(version)

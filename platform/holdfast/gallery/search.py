@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,8 +18,10 @@ from holdfast.gallery.entry import Entry, Value, as_vector, bad_norms, explain_n
 from holdfast.gallery.filters import parse_filter
 from holdfast.gallery.index import ExactIndex
 from holdfast.gallery.locks import ReadWriteLock
+from holdfast.gallery.verify import SHOWN, VerifyReport, verify_index
 from holdfast.store import Store, Version
-from holdfast.store.compatibility import METRIC
+from holdfast.store.compatibility import METRIC, incompatibility
+from holdfast.store.database import reading
 
 MAX_K = 10_000
 
@@ -70,8 +72,7 @@ class Gallery:
         self._lock = ReadWriteLock()
         self._refreshing = threading.Lock()
         self._versions: dict[str, Version] = {}
-        self._compatible: frozenset[tuple[str, str]] = frozenset()
-        self._compatibility_revision = -1
+        self._compatibility: tuple[int, frozenset[tuple[str, str]]] = (-1, frozenset())
         self.refresh()
 
     def refresh(self) -> int:
@@ -115,6 +116,18 @@ class Gallery:
         with self._lock.reading():
             return Stats(self._index.count(), self._applied, last, self._index.kind, self._index.bytes())
 
+    def verify(self) -> VerifyReport:
+        """Check every entry, and that the index equals the database; reads the whole gallery."""
+        self.refresh()
+        with self._refreshing:
+            report = self.entries.verify()
+            problems = verify_index(self.entries.all_changes(), self._index, self._applied)
+        return replace(
+            report,
+            problem_count=report.problem_count + problems.count,
+            problems=(report.problems + problems.shown)[:SHOWN],
+        )
+
     def search(
         self,
         vector: np.ndarray,
@@ -152,14 +165,14 @@ class Gallery:
             with self._lock.reading():
                 present = self._index.versions()
                 searched = present if wanted is None else [name for name in present if name in wanted]
-                unknown = [name for name in searched if not self._known_compatible(query.name, name)]
-                if not unknown:
+                refused = self._refused(query, searched)
+                if not refused:
                     found = self._index.search(row, k, searched, allowed)
                     hits = [Hit(hit.id, hit.score, hit.version, hit.attributes) for hit in found]
                     return SearchResult(hits, query.name, self._applied, searched)
             # Asked outside the lock: the database may be slow, and a measurement may be new.
             self._refresh_compatibility()
-            self._require(query, unknown)
+            self._require(query, refused)
 
     def _query_vector(self, vector: object, version: Version) -> np.ndarray:
         row = np.ascontiguousarray(as_vector(vector, "of the query"))
@@ -179,29 +192,37 @@ class Gallery:
                 self._versions[name] = found
         return found
 
-    def _known_compatible(self, query: str, gallery: str) -> bool:
-        return query == gallery or (query, gallery) in self._compatible
+    def _refused(self, query: Version, names: Sequence[str]) -> list[str]:
+        pairs = self._compatibility[1]
+        return [name for name in names if name != query.name and (query.name, name) not in pairs]
 
     def _refresh_compatibility(self) -> None:
         revision = self.store.compatibility_revision()
-        if revision != self._compatibility_revision:
-            rows = self.store.compatibility()
-            self._compatible = frozenset(
-                (row.query, row.gallery) for row in rows if row.compatible and row.metric == METRIC
+        if revision != self._compatibility[0]:
+            dimensions = {version.name: version.dimension for version in self.store.versions()}
+            pairs = frozenset(
+                (row.query, row.gallery)
+                for row in self.store.compatibility()
+                if row.compatible
+                and row.metric == METRIC
+                and dimensions[row.query] == dimensions[row.gallery]
             )
-            self._compatibility_revision = revision
+            # Replaced together: a slower thread may bring an older state, but never one under a newer number.
+            self._compatibility = (revision, pairs)
 
     def _require(self, query: Version, names: Sequence[str]) -> None:
-        refused = [name for name in names if not self._known_compatible(query.name, name)]
-        if not refused:
-            return
-        problems = "; ".join(
-            f"{query.name} was never measured against entries of {name}"
-            if (measured := self.store.compatible(query.name, name)) is None
-            else f"{query.name} is not compatible with entries of {name} "
-            f"({measured.metric} {measured.value:.4g}, has to beat {measured.reference:.4g})"
-            for name in refused
-        )
-        raise IncompatibleError(
-            f"{problems}. Name the versions to search in `versions`, or query by a compatible version."
-        )
+        refused = self._refused(query, names)
+        if refused:
+            problems = "; ".join(self._problem(query, name) for name in refused)
+            raise IncompatibleError(
+                f"{problems}. Name the versions to search in `versions`, or query by a compatible version."
+            )
+
+    def _problem(self, query: Version, name: str) -> str:
+        dimension = self._version(name).dimension
+        if dimension != query.dimension:
+            return (
+                f"{query.name} ({query.dimension} dimensions) cannot search entries of {name} ({dimension})"
+            )
+        with reading(self.store.engine) as connection:
+            return incompatibility(connection, query.name, name) or f"{query.name} may not search {name}"

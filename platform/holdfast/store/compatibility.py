@@ -85,3 +85,16 @@ def measurement(
             return Compatibility(query, gallery, 0.0, 0.0, 0.0, 0.0, True, "identity", metric)
         return replace(found, compatible=True)
     return found
+
+
+def incompatibility(connection: Connection, query: str, gallery: str) -> str | None:
+    """Why `query` may not search entries of `gallery`; None if it may."""
+    found = measurement(connection, query, gallery)
+    if found is None:
+        return f"{query} was never measured against entries of {gallery}"
+    if not found.compatible:
+        return (
+            f"{query} is not compatible with entries of {gallery} "
+            f"({found.metric} {found.value:.4g}, has to beat {found.reference:.4g})"
+        )
+    return None

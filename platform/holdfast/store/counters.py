@@ -1,15 +1,8 @@
 """Numbers handed out in commit order, without gaps."""
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from holdfast.store.schema import counters
-
-NAMES = ("versions", "entries", "compatibility", "traffic")
-
-
-def create_counters(connection: Connection) -> None:
-    """Start every counter at 0 (part of the first migration)."""
-    connection.execute(insert(counters), [{"name": name, "value": 0} for name in NAMES])
 
 
 def advance(connection: Connection, name: str, by: int = 1) -> int:

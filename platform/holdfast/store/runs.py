@@ -11,6 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, insert, select, update
 
 from holdfast.errors import ConflictError, NotFoundError
+from holdfast.store import counters
 from holdfast.store.database import reading, writing
 from holdfast.store.schema import runs
 from holdfast.store.versions import find_version
@@ -43,6 +44,7 @@ class Runs:
         Raises ConflictError if the name stands for another experiment, NotFoundError for an unknown parent.
         """
         with writing(self._engine) as connection:
+            counters.lock(connection, "runs")
             run = _newest(connection, name)
             if run is None:
                 return _add(connection, name, 1, experiment_hash, parent)
@@ -68,6 +70,7 @@ class Runs:
     def finish(self, name: str) -> Run:
         """Mark the newest attempt as finished; again is no error. Raises NotFoundError."""
         with writing(self._engine) as connection:
+            counters.lock(connection, "runs")
             run = _found(connection, name)
             if run.status != "finished":
                 connection.execute(
@@ -83,6 +86,7 @@ class Runs:
         What earlier attempts published stays. Raises NotFoundError.
         """
         with writing(self._engine) as connection:
+            counters.lock(connection, "runs")
             run = _found(connection, name)
             return _add(connection, name, run.attempt + 1, experiment_hash or run.experiment_hash, run.parent)
 

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, exists, insert, select
 
 from holdfast.errors import ConfigError, ConflictError, IncompatibleError, StaleEpochError
 from holdfast.store import counters
-from holdfast.store.compatibility import measurement
+from holdfast.store.compatibility import incompatibility
 from holdfast.store.database import reading, writing
 from holdfast.store.schema import entries, traffic, versions
 from holdfast.store.versions import find_version
@@ -235,19 +235,6 @@ def _incompatibilities(connection: Connection, current: Traffic, wanted: Traffic
             if problem is not None:
                 problems.append(problem)
     return problems
-
-
-def incompatibility(connection: Connection, query: str, gallery: str) -> str | None:
-    """Why `query` may not search entries of `gallery`; None if it may."""
-    found = measurement(connection, query, gallery)
-    if found is None:
-        return f"{query} was never measured against entries of {gallery}"
-    if not found.compatible:
-        return (
-            f"{query} is not compatible with entries of {gallery} "
-            f"({found.metric} {found.value:.4g}, has to beat {found.reference:.4g})"
-        )
-    return None
 
 
 def _number(name: str) -> int:

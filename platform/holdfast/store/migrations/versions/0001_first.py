@@ -28,7 +28,7 @@ def upgrade() -> None:
     )
     op.bulk_insert(
         counters,
-        [{"name": name, "value": 0} for name in ("versions", "entries", "compatibility", "traffic")],
+        [{"name": name, "value": 0} for name in ("versions", "entries", "compatibility", "traffic", "runs")],
     )
     op.create_table(
         "versions",

@@ -1,0 +1,116 @@
+"""Check that the entries are what they should be, and that an index equals them."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from holdfast.gallery.changes import Changes
+from holdfast.gallery.entry import bad_norms, explain_norm
+from holdfast.gallery.index import ExactIndex
+
+SHOWN = 100  # problems that a report spells out
+
+
+@dataclass(frozen=True)
+class VerifyReport:
+    """What was found. `problems` names the first 100 of `problem_count`."""
+
+    entries: int
+    deleted: int
+    by_version: dict[str, int]
+    last_seq: int
+    problem_count: int = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return self.problem_count == 0
+
+
+class Problems:
+    """Counts all problems and keeps the first ones."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.shown: list[str] = []
+
+    def add(self, problem: str) -> None:
+        self.count += 1
+        if len(self.shown) < SHOWN:
+            self.shown.append(problem)
+
+
+def verify_rows(chunks: Iterable[Changes], dimensions: Mapping[str, int]) -> VerifyReport:
+    """Check every vector (dimension, finite, unit norm) and all attributes (JSON object)."""
+    problems = Problems()
+    by_version: Counter[str] = Counter()
+    deleted = last = 0
+    for changes in chunks:
+        last = changes.seqs[-1]
+        vectors: dict[str, list[int]] = {}
+        for position, vector in enumerate(changes.vectors):
+            identifier, version = changes.ids[position], changes.versions[position]
+            if vector is None:
+                deleted += 1
+                continue
+            by_version[version] += 1
+            if not _is_object(changes.attributes[position]):
+                problems.add(f"The attributes of {identifier!r} are no JSON object.")
+            if len(vector) == 4 * dimensions[version]:
+                vectors.setdefault(version, []).append(position)
+            else:
+                problems.add(
+                    f"The vector of {identifier!r} has {len(vector)} bytes: {version} makes "
+                    f"{4 * dimensions[version]}."
+                )
+        for positions in vectors.values():
+            matrix = as_matrix(changes, positions)
+            for row in bad_norms(matrix):
+                problems.add(explain_norm(f"of {changes.ids[positions[row]]!r}", matrix[row]))
+    counts = dict(sorted(by_version.items(), key=lambda item: int(item[0][1:])))
+    return VerifyReport(sum(counts.values()), deleted, counts, last, problems.count, problems.shown)
+
+
+def verify_index(chunks: Iterable[Changes], index: ExactIndex, applied: int) -> Problems:
+    """Check that an index holds exactly the rows up to write `applied`, byte for byte."""
+    problems = Problems()
+    # Rows that were written after `applied` say nothing about what the index should hold of their ids.
+    unseen = {
+        (partition.version, identifier) for partition in index.partitions() for identifier in partition.ids
+    }
+    for changes in chunks:
+        by_version: dict[str, list[int]] = {}
+        for position, vector in enumerate(changes.vectors):
+            if changes.seqs[position] > applied:
+                unseen -= {(version, changes.ids[position]) for version in index.versions()}
+            elif vector is not None:
+                by_version.setdefault(changes.versions[position], []).append(position)
+        for version, positions in by_version.items():
+            partition = index.partition(version)
+            for position in positions:
+                identifier = changes.ids[position]
+                unseen.discard((version, identifier))
+                held = None if partition is None else partition.get(identifier)
+                if held is None:
+                    problems.add(f"The index lacks {identifier!r} of {version}.")
+                elif held != (changes.vectors[position], changes.attributes[position]):
+                    problems.add(f"The index holds {identifier!r} of {version} otherwise than the database.")
+    for version, identifier in sorted(unseen):
+        problems.add(f"The index holds {identifier!r} of {version}, which the database does not.")
+    return problems
+
+
+def as_matrix(changes: Changes, positions: list[int]) -> np.ndarray:
+    """float32 (n, d) of rows of one dimension."""
+    blob = b"".join([changes.vectors[position] or b"" for position in positions])
+    return np.frombuffer(blob, "<f4").reshape(len(positions), -1)
+
+
+def _is_object(text: str) -> bool:
+    try:
+        return isinstance(json.loads(text), dict)
+    except ValueError:
+        return False
