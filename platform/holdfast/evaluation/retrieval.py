@@ -92,7 +92,8 @@ def score(
         similarity=np.full((len(vectors), TOP), np.nan, np.float32),
     )
     # One buffer for all blocks: writing to fresh pages costs more than the product itself.
-    buffer = torch.empty(min(len(vectors), block_rows(len(items), TOP, block_bytes)), len(items))
+    most = block_rows(len(items), min(TOP, searchable), block_bytes)
+    buffer = torch.empty(min(len(vectors), most), len(items))
     for rows, depth in _blocks(relevant, len(items), searchable, block_bytes):
         chosen = torch.from_numpy(rows)
         products = torch.mm(vectors[chosen], items.T, out=buffer[: len(rows)])
