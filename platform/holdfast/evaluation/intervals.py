@@ -1,13 +1,16 @@
 """95 % bootstrap intervals over queries: how far a figure would move with other queries of the same kind."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from holdfast.errors import DataError
 
 LEVEL = 0.95
-_CHUNK = 2**18  # weights held at once: 2 MiB, which stays in the cache
+_CHUNK = 2**18  # weights drawn at once: 2 MiB, which stays in the processor's cache
+_KEPT = 2**22  # weights kept between calls: 32 MiB
 
 
 @dataclass(frozen=True)
@@ -41,25 +44,35 @@ def paired_bootstrap(a: np.ndarray, b: np.ndarray, resamples: int = 1000, seed: 
 def bootstrap_many(values: np.ndarray, resamples: int = 1000, seed: int = 0) -> list[Interval]:
     """The interval of every row of `values` (m, q), all rows over the same resamples."""
     values = np.asarray(values, np.float64)
-    rows, count = values.shape
+    count = values.shape[1]
     if count == 0:
         raise DataError("An interval needs at least one query.")
-    generator = np.random.default_rng(seed)
-    means = np.empty((rows, resamples))
-    step = max(1, _CHUNK // count)
-    for start in range(0, resamples, step):
-        drawn = min(step, resamples - start)
-        means[:, start : start + drawn] = values @ _weights(generator, drawn, count).T / count
+    if resamples * count <= _KEPT:
+        means = values @ _kept_weights(resamples, count, seed).T / count
+    else:
+        chunks = _weights(resamples, count, seed)
+        means = np.concatenate([values @ weights.T for weights in chunks], axis=1) / count
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
     return [
         Interval(float(a), float(b), float(m)) for a, b, m in zip(low, high, values.mean(axis=1), strict=True)
     ]
 
 
-def _weights(generator: np.random.Generator, resamples: int, count: int) -> np.ndarray:
-    """Multinomial weights (resamples, count): how often each query was drawn."""
-    weights = np.empty((resamples, count))
-    drawn = generator.integers(0, count, size=(resamples, count), dtype=np.int32)
-    for row, numbers in zip(weights, drawn, strict=True):
-        row[:] = np.bincount(numbers, minlength=count)
+@lru_cache(maxsize=1)
+def _kept_weights(resamples: int, count: int, seed: int) -> np.ndarray:
+    """All weights at once, kept because a report compares hundreds of pairs over the same queries."""
+    weights = np.concatenate(list(_weights(resamples, count, seed)))
+    weights.flags.writeable = False
     return weights
+
+
+def _weights(resamples: int, count: int, seed: int) -> Iterator[np.ndarray]:
+    """Multinomial weights (some resamples, count) in chunks: how often each query was drawn."""
+    generator = np.random.default_rng(seed)
+    step = max(1, _CHUNK // count)
+    for start in range(0, resamples, step):
+        drawn = generator.integers(0, count, size=(min(step, resamples - start), count), dtype=np.int32)
+        weights = np.empty(drawn.shape)
+        for row, numbers in zip(weights, drawn, strict=True):
+            row[:] = np.bincount(numbers, minlength=count)
+        yield weights

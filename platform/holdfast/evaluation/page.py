@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import yaml
@@ -13,12 +13,6 @@ from holdfast.evaluation.charts import Bar, Series, bar_chart, line_chart, ramp
 from holdfast.evaluation.compatibility import average_compatibility, average_multimodel_accuracy
 from holdfast.evaluation.report import Matrix, Report, plain
 from holdfast.evaluation.summary import comparison_of, is_compatible, mark, verdict
-
-# What the page computes with: None for what is missing, as in report.json.
-_PLAIN = (
-    *("recall_at_1", "recall_at_5", "map_at_r", "intervals", "compatible", "negative_flips", "update_gain"),
-    *("per_task_recall_at_1", "mixed", "history", "seconds", "machine", "experiment"),
-)
 
 
 @dataclass(frozen=True)
@@ -43,7 +37,10 @@ class Cell:
 
 def render_page(report: Report) -> str:
     """The whole page as HTML with its styles, figures and pictures inside; it loads nothing."""
-    report = replace(report, **{name: plain(getattr(report, name)) for name in _PLAIN})
+    # The page computes with what report.json has: None for what is missing or not finite.
+    report = replace(
+        report, **{f.name: plain(getattr(report, f.name)) for f in fields(report) if f.name != "examples"}
+    )
     environment = Environment(
         loader=PackageLoader("holdfast.evaluation"),
         autoescape=True,

@@ -1,0 +1,113 @@
+"""Embeddings with a known structure, and a report over several versions of them."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from holdfast.evaluation import (
+    Report,
+    Scores,
+    average_compatibility,
+    average_multimodel_accuracy,
+    bootstrap_many,
+    compare_pair,
+    example_queries,
+    forgetting,
+    mixed_gallery,
+    negative_flips,
+    score,
+    summarize_mixed,
+    update_gains,
+)
+
+
+class Lineage:
+    """Versions of one encoder: the same classes, a little less noise and a little more drift in each."""
+
+    def __init__(self, versions: int, drift: float = 0.03, classes: int = 12, dimension: int = 16) -> None:
+        generator = np.random.default_rng(3)
+        self.names = [f"v{v + 1}" for v in range(versions)]
+        self.query_labels = np.repeat(np.arange(classes), 5)
+        self.gallery_labels = np.repeat(np.arange(classes), 15)
+        labels = np.concatenate([self.query_labels, self.gallery_labels])
+        centres = generator.normal(size=(classes, dimension))
+        noise = generator.normal(size=(len(labels), dimension))
+        frame = np.eye(dimension)
+        self.queries, self.gallery = [], []
+        for version in range(versions):
+            frame = frame + drift * generator.normal(size=frame.shape)
+            vectors = (centres[labels] + (1.5 - 0.05 * version) * noise) @ frame
+            vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+            self.queries.append(vectors[: len(self.query_labels)])
+            self.gallery.append(vectors[len(self.query_labels) :])
+
+    def scores(self) -> list[list[Scores]]:
+        return [
+            [score(queries, self.query_labels, gallery, self.gallery_labels) for gallery in self.gallery]
+            for queries in self.queries
+        ]
+
+
+@pytest.fixture(scope="session")
+def lineage() -> Callable[..., Lineage]:
+    return Lineage
+
+
+@pytest.fixture(scope="session")
+def make_report(lineage: Callable[..., Lineage]) -> Callable[..., Report]:
+    """A whole report, computed and not made up, over `versions` versions."""
+
+    def make(versions: int, **changes: object) -> Report:
+        line = lineage(versions)
+        scores = line.scores()
+        percent = {
+            name: [[s.percent()[name] for s in row] for row in scores]
+            for name in ("recall_at_1", "recall_at_5", "map_at_r")
+        }
+        mixed = [mixed_gallery(q, line.query_labels, line.gallery, line.gallery_labels) for q in line.queries]
+        steps = range(versions)
+        per_task = [[90.0 - 2 * (i - j) if j <= i else None for j in steps] for i in steps]
+        hits = [[s.recall_at_1 for s in row] for row in scores]
+        shape = (len(line.gallery_labels), 1, 28, 28)
+        pictures = np.random.default_rng(0).integers(0, 255, size=shape, dtype=np.uint8)
+        report = Report(
+            name="lineage",
+            versions=line.names,
+            **percent,
+            experiment={"name": "lineage", "seed": 0, "stream": {"tasks": versions}},
+            intervals=[
+                [[100 * b.low, 100 * b.high] for b in bootstrap_many(np.stack([s.recall_at_1 for s in row]))]
+                for row in scores
+            ],
+            ac=average_compatibility(percent["recall_at_1"]),
+            am=average_multimodel_accuracy(percent["recall_at_1"]),
+            forgetting=forgetting(per_task),
+            per_task_recall_at_1=per_task,
+            update_gain=update_gains(percent["recall_at_1"], [95.0] * versions),
+            control="independent",
+            negative_flips=[
+                [100 * negative_flips(hits[j][j], hits[i][j]) if j < i else None for j in steps]
+                for i in steps
+            ],
+            compatible=[
+                [compare_pair(scores[i][j], scores[min(i, j)][min(i, j)]).as_dict() for j in steps]
+                for i in steps
+            ],
+            mixed=summarize_mixed(line.names, mixed, scores[0][0], scores[-1][-1]),
+            images_per_second=1234.5,
+            seconds={"learn": 12.0, "evaluate": 0.4},
+            machine={"processor": "a processor", "cores": 2},
+            examples=example_queries(
+                pictures,
+                line.query_labels,
+                pictures,
+                line.gallery_labels,
+                mixed[-1].scores,
+                np.array(line.names)[mixed[-1].assignment],
+                count=6,
+            ),
+        )
+        return Report(**{**vars(report), **changes})
+
+    return make

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holdfast.errors import DataError
+from holdfast.evaluation import bootstrap, bootstrap_many, paired_bootstrap
+
+outcomes = st.lists(st.integers(0, 1), min_size=1, max_size=60).map(lambda v: np.array(v, np.float32))
+
+
+def test_the_width_is_that_of_the_normal_approximation():
+    values = (np.random.default_rng(0).random(3295) < 0.7).astype(np.float32)
+    interval = bootstrap(values, resamples=4000)
+    standard_error = values.std() / np.sqrt(len(values))
+    assert interval.mean == pytest.approx(values.mean(dtype=np.float64))
+    assert interval.high - interval.mean == pytest.approx(1.96 * standard_error, rel=0.08)
+    assert interval.mean - interval.low == pytest.approx(1.96 * standard_error, rel=0.08)
+
+
+def test_ninety_five_of_a_hundred_intervals_hold_the_truth():
+    generator = np.random.default_rng(1)
+    intervals = bootstrap_many((generator.random((1000, 300)) < 0.6).astype(np.float32))
+    assert 0.92 < np.mean([i.low <= 0.6 <= i.high for i in intervals]) < 0.97
+
+
+def test_pairing_removes_the_difficulty_of_the_query():
+    generator = np.random.default_rng(2)
+    hard = generator.random(2000) < 0.4
+    a, b = ~hard, ~hard & (generator.random(2000) < 0.98)
+    paired = paired_bootstrap(a, b)
+    alone = bootstrap(a)
+    assert paired.low > 0
+    assert paired.high - paired.low < (alone.high - alone.low) / 2
+    assert paired.mean == pytest.approx(a.mean() - b.mean())
+
+
+@settings(deadline=None, max_examples=50)
+@given(values=outcomes, seed=st.integers(0, 5))
+def test_an_interval_holds_its_mean_and_is_repeatable(values, seed):
+    interval = bootstrap(values, resamples=200, seed=seed)
+    assert interval == bootstrap(values, resamples=200, seed=seed)
+    assert values.min() - 1e-9 <= interval.low <= interval.high <= values.max() + 1e-9
+    assert interval.low <= interval.mean + 1e-9
+    assert interval.high >= interval.mean - 1e-9
+
+
+def test_rows_share_their_resamples_and_chunks_change_nothing(monkeypatch):
+    def bounds(intervals):
+        return np.array([(i.low, i.high, i.mean) for i in intervals])
+
+    values = np.random.default_rng(3).random((3, 500))
+    together = bounds(bootstrap_many(values))
+    assert bounds([bootstrap(row) for row in values]) == pytest.approx(together)
+    monkeypatch.setattr("holdfast.evaluation.intervals._KEPT", 0)
+    monkeypatch.setattr("holdfast.evaluation.intervals._CHUNK", 7 * 500)
+    assert bounds(bootstrap_many(values)) == pytest.approx(together)
+
+
+def test_outcomes_of_other_queries_cannot_be_paired():
+    with pytest.raises(DataError, match="same queries"):
+        paired_bootstrap(np.zeros(3), np.zeros(4))
+    with pytest.raises(DataError, match="at least one query"):
+        bootstrap(np.zeros(0))

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from holdfast.errors import DataError
+from holdfast.evaluation import assign_versions, mixed_gallery, score, summarize_mixed
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=80), st.integers(1, 6), st.integers(0, 3))
+def test_shares_are_equal_in_every_class_and_over_all(labels, versions, seed):
+    labels = np.array(labels)
+    assignment = assign_versions(labels, versions, seed)
+    for chosen in [np.ones(len(labels), bool), *(labels == c for c in np.unique(labels))]:
+        counts = np.bincount(assignment[chosen], minlength=versions)
+        assert len(counts) == versions
+        assert counts.max() - counts.min() <= 1
+    assert (assignment == assign_versions(labels, versions, seed)).all()
+
+
+def test_another_seed_deals_other_entries():
+    labels = np.arange(300) % 20
+    assert (assign_versions(labels, 3, 0) != assign_versions(labels, 3, 1)).any()
+
+
+def test_one_version_over_itself_is_its_self_test(lineage):
+    line = lineage(1)
+    own = score(line.queries[0], line.query_labels, line.gallery[0], line.gallery_labels)
+    mixed = mixed_gallery(line.queries[0], line.query_labels, line.gallery * 3, line.gallery_labels)
+    assert mixed.scores.percent() == own.percent()
+    assert np.bincount(mixed.assignment).tolist() == [60, 60, 60]
+
+
+def test_entries_are_searched_as_their_version_embedded_them(lineage):
+    """A second version that is another space altogether finds only its own entries, and wrong ones."""
+    line = lineage(1)
+    stranger = np.roll(line.gallery[0], 5, axis=1)
+    mixed = mixed_gallery(
+        line.queries[0], line.query_labels, [line.gallery[0], stranger], line.gallery_labels
+    )
+    own = score(line.queries[0], line.query_labels, line.gallery[0], line.gallery_labels)
+    assert mixed.scores.recall_at_1.mean() < own.recall_at_1.mean()
+    right = mixed.scores.top[mixed.scores.recall_at_1 > 0, 0]
+    assert (mixed.assignment[right] == 0).mean() > 0.7
+
+
+def test_the_summary_has_every_query_version_and_both_references(lineage):
+    line = lineage(3)
+    mixed = [
+        mixed_gallery(q, line.query_labels, line.gallery, line.gallery_labels, seed=1) for q in line.queries
+    ]
+    scores = line.scores()
+    summary = summarize_mixed(line.names, mixed, scores[0][0], scores[2][2])
+    assert summary["entries"] == [60, 60, 60]
+    assert summary["recall_at_1"] == [m.scores.percent()["recall_at_1"] for m in mixed]
+    assert summary["oldest_self"] == scores[0][0].percent()["recall_at_1"]
+    assert sum(summary["first_hits"]) == pytest.approx(1.0)
+    for value, (low, high) in zip(summary["recall_at_1"], summary["intervals"], strict=True):
+        assert low <= value <= high
+
+
+def test_versions_of_different_dimensions_cannot_be_mixed(lineage):
+    line = lineage(1)
+    with pytest.raises(DataError, match="one dimension"):
+        mixed_gallery(
+            line.queries[0], line.query_labels, [line.gallery[0], line.gallery[0][:, :8]], line.gallery_labels
+        )
