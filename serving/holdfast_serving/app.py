@@ -14,8 +14,11 @@ from holdfast_serving.routes import ROUTERS
 from holdfast_serving.telemetry import Telemetry
 
 
-def create_app(replica: Replica) -> FastAPI:
-    """Routes, error shape, key check and limits; the replica starts and stops with the app's lifespan."""
+def create_app(replica: Replica, echo_request_id: bool = True) -> FastAPI:
+    """Routes, error shape, keys and limits; the replica starts and stops with the app's lifespan.
+
+    `echo_request_id`: False where a proxy in front puts X-Request-ID on every answer, as Serve's does.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -39,5 +42,5 @@ def create_app(replica: Replica) -> FastAPI:
     # The last one added is the outermost: a refusal for load is counted and carries its request id.
     app.add_middleware(LimitBody, limit=replica.config.limits.body_bytes)
     app.add_middleware(Admit, admission=replica.admission)
-    app.add_middleware(Telemetry, metrics=replica.metrics)
+    app.add_middleware(Telemetry, metrics=replica.metrics, echo=echo_request_id)
     return app

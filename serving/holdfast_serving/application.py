@@ -18,10 +18,12 @@ and a refusal comes from the gateway, in the one shape."""
 def build_application(config: ServingConfig, draining: bool = False) -> Application:
     """The application for `serve.run`. Running it again with another `draining` restarts nothing."""
     quiet = LoggingConfig(log_level="WARNING", enable_access_log=False)
-    # One fixed version: Serve then sees that only `user_config` changed, and keeps the replicas.
+    # A fixed version tells Serve that only `user_config` changed, so that it keeps the replicas. Ray offers
+    # this to its declarative deployments only; without it, telling a replica to drain would restart it.
     writer = serve.deployment(Writer).options(
         name="writer",
         version="1",
+        _internal=True,
         num_replicas=1,
         max_ongoing_requests=1024,
         health_check_period_s=HEALTH_SECONDS,
@@ -33,6 +35,7 @@ def build_application(config: ServingConfig, draining: bool = False) -> Applicat
     gateway = serve.deployment(Gateway).options(
         name="gateway",
         version="1",
+        _internal=True,
         num_replicas=config.replicas,
         max_ongoing_requests=config.limits.concurrency + RESERVE,
         health_check_period_s=HEALTH_SECONDS,

@@ -30,6 +30,7 @@ class Embedder:
         self._preprocessing = encoder.preprocessing
         self._max_pixels = max_pixels
         self._decoders = decoders
+        self._encode = encoder.embed
         self._batcher: Batcher = Batcher(
             encoder.embed, version, batching.images, batching.wait_seconds, observe
         )
@@ -49,7 +50,7 @@ class Embedder:
         """One pass over a blank image, so that the first request does not pay for the model's first pass."""
         preprocessing = self._preprocessing
         blank = np.zeros((1, preprocessing.channels, preprocessing.size, preprocessing.size), np.uint8)
-        await self._batcher.run(blank)
+        await asyncio.get_running_loop().run_in_executor(self._decoders, self._encode, blank)
 
 
 def to_base64(vector: np.ndarray) -> str:

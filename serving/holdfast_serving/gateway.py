@@ -34,7 +34,7 @@ class Gateway:
     def __serve_build_asgi_app__(self) -> FastAPI:
         from holdfast_serving.app import create_app
 
-        return create_app(self._replica)
+        return create_app(self._replica, echo_request_id=False)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """`{"draining": true}` refuses new requests and returns when those in progress are answered."""

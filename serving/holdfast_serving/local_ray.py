@@ -28,6 +28,9 @@ def prepare_environment(verbose: bool) -> None:
             has_token = "RAY_AUTH_TOKEN" in os.environ or (Path.home() / ".ray" / "auth_token").exists()
             os.environ["RAY_AUTH_MODE"] = "token" if has_token else "disabled"
     else:
+        # "No cluster" makes Ray listen on loopback only, as it does by itself on macOS and Windows. Serve's
+        # replicas still listen for each other on all interfaces; there the token guards them.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
@@ -55,7 +58,6 @@ def start_ray(cpus: int, dashboard: bool, verbose: bool) -> bool:
         include_dashboard=dashboard,
         dashboard_host="127.0.0.1",
         object_store_memory=OBJECT_STORE_BYTES,
-        _node_ip_address="127.0.0.1",
         **options,
     )
     return True

@@ -103,11 +103,16 @@ class Replica:
     async def _refresh_entries(self) -> None:
         seq = await self.in_thread(self.gallery.refresh)
         self._caught_up = True
-        if seq != self.applied_seq:
-            async with self._advanced:
-                self.applied_seq = seq
-                self._advanced.notify_all()
-            self.metrics.applied_seq.set(seq)
+        if seq == self.applied_seq:
+            return
+        counts = (await self.in_thread(self.gallery.stats)).entries
+        self.metrics.entries.clear()
+        for version, count in counts.items():
+            self.metrics.entries.labels(version).set(count)
+        self.metrics.applied_seq.set(seq)
+        async with self._advanced:
+            self.applied_seq = seq
+            self._advanced.notify_all()
 
     async def _follow(self) -> None:
         pause = self.config.follow_seconds

@@ -93,13 +93,13 @@ def _running(
         serve.start(http_options={"host": host, "port": port, "location": "HeadOnly"})
         serve.run(build_application(config), name=APPLICATION, route_prefix="/")
         yield stop
-        # Lightweight: it reaches every replica, and returns when each has answered what it had in progress.
+        # Reaches every replica without a restart, and returns when each has answered what it had in progress.
         serve.run(build_application(config, draining=True), name=APPLICATION, route_prefix="/")
     finally:
-        if private:
-            serve.shutdown()
-        else:
+        if not private:
             serve.delete(APPLICATION)
+        # A private instance ends here as a whole. Deleting the application first would only make the proxy
+        # answer 404 for a while, which clients do not take for a restart.
         ray.shutdown()
         for number, handler in handlers.items():
             signal.signal(number, handler)

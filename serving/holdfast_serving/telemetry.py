@@ -66,9 +66,10 @@ class Metrics:
 class Telemetry:
     """ASGI middleware, the outermost: gives every request an id, echoes it, and counts the answer."""
 
-    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, echo: bool) -> None:
         self._app = app
         self._metrics = metrics
+        self._echo = echo
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -85,7 +86,8 @@ class Telemetry:
             nonlocal code
             if message["type"] == "http.response.start":
                 code = message["status"]
-                MutableHeaders(scope=message)["X-Request-ID"] = request_id
+                if self._echo:
+                    MutableHeaders(scope=message)["X-Request-ID"] = request_id
             await send(message)
 
         try:

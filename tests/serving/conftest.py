@@ -3,6 +3,7 @@
 import base64
 import copy
 import io
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -40,21 +41,15 @@ def encoders() -> dict[str, Encoder]:
 
 
 @pytest.fixture(scope="session")
-def fill_store(
-    encoders: dict[str, Encoder], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[Store], None]:
-    """Publishes v1, v2, v3 and records that v1 and v3 may search each other, and v2 nobody."""
-    folders = {name: tmp_path_factory.mktemp(name) for name in encoders}
-    for name, encoder in encoders.items():
-        encoder.save(folders[name])
-
-    def fill(store: Store) -> None:
-        for task, (name, folder) in enumerate(folders.items()):
+def template(encoders: dict[str, Encoder], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store with v1, v2 and v3, v1 live and writing: v1 and v3 may search each other, v2 nobody."""
+    folder = tmp_path_factory.mktemp("template")
+    with open_store(folder / "store") as store:
+        for task, (name, encoder) in enumerate(encoders.items()):
+            encoder.save(folder / name)
             parent = None if task == 0 else f"v{task}"
-            version = store.publish(
-                Draft("run", 1, task, parent, folder, "name: test", "data", {"recall": 50.0})
-            )
-            assert version.name == name
+            draft = Draft("run", 1, task, parent, folder / name, "name: test", "data", {"recall": 50.0})
+            assert store.publish(draft).name == name
         store.record_compatibility(
             [
                 Compatibility("v3", "v1", 60.0, 50.0, 8.0, 12.0, True, "test"),
@@ -62,16 +57,14 @@ def fill_store(
                 Compatibility("v2", "v1", 1.0, 50.0, -51.0, -47.0, False, "test"),
             ]
         )
-
-    return fill
+        store.traffic.promote("v1")
+    return folder / "store"
 
 
 @pytest.fixture
-def store(tmp_path: Path, fill_store: Callable[[Store], None]) -> Iterator[Store]:
-    """Three versions, v1 live and writing."""
-    with open_store(tmp_path / "store") as opened:
-        fill_store(opened)
-        opened.traffic.promote("v1")
+def store(tmp_path: Path, template: Path) -> Iterator[Store]:
+    """A copy of the template."""
+    with open_store(shutil.copytree(template, tmp_path / "store")) as opened:
         yield opened
 
 
