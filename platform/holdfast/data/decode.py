@@ -70,18 +70,23 @@ def load_images(
     """
     columns = columns or {}
     opened = open_source(source)
+    folder = cache or cache_folder()
     key = _key(opened, split, decoder, columns, undecodable)
-    with locked(cache or cache_folder(), key) as entry:
-        found = read_entry(entry)
-        if found is None:
-            table, arrays = _selected(opened, split, columns)
-            keep = undecodable == "skip"
-            batches = _decode(opened.uri, table, arrays["sample_id"], decoder, keep, progress)
-            write_entry(entry, batches, arrays)
+    # Entries appear whole, so a hit needs no lock, nor a folder that can be written.
+    found = read_entry(folder / key)
+    if found is None:
+        with locked(folder, key) as entry:
             found = read_entry(entry)
+            if found is None:
+                table, arrays = _selected(opened, split, columns)
+                keep = undecodable == "skip"
+                write_entry(
+                    entry, _decode(source, table, arrays["sample_id"], decoder, keep, progress), arrays
+                )
+                found = read_entry(entry)
     if found is None:
         raise DataError(
-            f"The cache entry {entry} was damaged right after it was written; is the disk failing?"
+            f"The decoded images in {folder / key} were damaged as they were written; check the disk."
         )
     images, skipped = found
     if skipped:

@@ -21,7 +21,7 @@ from holdfast.data.table import conform, of_split
 from holdfast.errors import DataError
 
 GENERATOR = 1
-"""To be raised with every change that changes a pixel, a name or the order."""
+"""To be raised with every change to this file that changes a pixel, a name or the order."""
 
 FONTS = (
     "DejaVuSans",
@@ -126,7 +126,8 @@ class GlyphSource:
         return conform(chosen.append_column("image", pa.array(images, pa.large_binary())), where)
 
     def fingerprint(self) -> str:
-        parts = (GENERATOR, self.uri, PIL.__version__, features.version("freetype2"), matplotlib.__version__)
+        made_by = (PIL.__version__, features.version("freetype2"), matplotlib.__version__)
+        parts = (GENERATOR, SCRIPTS, FONTS, self.uri, made_by)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
     def _is_given(self, name: str) -> bool:
@@ -215,7 +216,7 @@ class Pen:
 
 
 def _distort(glyph: Image.Image, angle: float, shear: float, wide: float, high: float) -> Image.Image:
-    """Rotate, slant and stretch about the middle, on a canvas large enough for any of it; cropped to the ink."""
+    """Rotate, slant and stretch about the middle, on a canvas with room for any of it; cropped to the ink."""
     side = 2 * max(glyph.size)
     cos, sin = math.cos(angle), math.sin(angle)
     a, b = cos / wide, (shear * cos - sin) / high

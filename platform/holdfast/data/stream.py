@@ -27,7 +27,7 @@ class StreamConfig(Settings):
     """How training images are dealt into tasks.
 
     Units (classes, groups, or the tasks of a manifest) are put in order, and consecutive ones joined into
-    tasks: evenly into `tasks`, or by `shares`. The order is that of the manifest, or else drawn from the seed.
+    tasks: evenly into `tasks`, or by `shares`. The order is the manifest's, or else drawn from the seed.
 
     - class-incremental: no task has a class of another. extended-class: a task also has all earlier ones.
     - data-incremental: every class is dealt over all tasks, image by image. extended-data: a task also has
