@@ -71,8 +71,9 @@ def _columns(path: Path, names: list[str]) -> list[str]:
     missing = [name for name in (identifier, "version", "vector") if name not in names]
     if missing:
         raise DataError(
-            f"{path} has no column {' and no column '.join(missing)}: entries need id (or sample_id), version "
-            f"and vector; attributes (JSON) and source may be there. It has {', '.join(names)}."
+            f"{path} has no column {' and no column '.join(missing)}: entries need id (or sample_id), "
+            "version and vector; attributes (JSON) and source may be there. "
+            f"It has {', '.join(names)}."
         )
     further = ["attributes"] if "attributes" in names else ["label"]
     return [identifier, "version", "vector", *(name for name in [*further, "source"] if name in names)]
@@ -88,14 +89,8 @@ def _entries(path: Path, batch: Any) -> list[Entry]:
     else:
         attributes = [{} for _ in ids]
     sources = columns["source"].to_pylist() if "source" in columns else [None] * len(ids)
-    rows = zip(
-        ids,
-        columns["version"].to_pylist(),
-        _vectors(path, columns["vector"]),
-        attributes,
-        sources,
-        strict=True,
-    )
+    vectors = _vectors(path, columns["vector"])
+    rows = zip(ids, columns["version"].to_pylist(), vectors, attributes, sources, strict=True)
     return [Entry(*row) for row in rows]
 
 

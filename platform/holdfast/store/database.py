@@ -1,6 +1,7 @@
 """One engine and its transactions. Everything that SQLite and PostgreSQL do differently is in this file."""
 
 import random
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -73,24 +74,31 @@ def use_write_ahead_log(engine: Engine) -> None:
         return
     deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
     while True:
-        raw = engine.raw_connection()
         try:
-            cursor = raw.cursor()
-            mode = cursor.execute("PRAGMA journal_mode").fetchone()[0]
-            if mode != "wal":
-                mode = cursor.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-            if mode == "wal":
-                return
-            raise StoreError(
-                f"{engine.url.database} is on a file system that cannot hold a write-ahead log "
-                f"(SQLite answered {mode!r}): put the store on a local disk, or use PostgreSQL."
-            )
-        except engine.dialect.dbapi.OperationalError as error:  # type: ignore[union-attr]
+            mode = _journal_mode(engine)
+        except sqlite3.DatabaseError as error:
             if "locked" not in str(error) or time.monotonic() > deadline:
-                raise OperationalError("PRAGMA journal_mode = WAL", None, error) from error
-        finally:
-            raw.close()
-        time.sleep(random.uniform(0.005, 0.05))
+                raise explain(engine, error) from error
+            time.sleep(random.uniform(0.005, 0.05))
+            continue
+        if mode == "wal":
+            return
+        raise StoreError(
+            f"{engine.url.database} is on a file system that cannot hold a write-ahead log "
+            f"(SQLite answered {mode!r}): put the store on a local disk, or use PostgreSQL."
+        )
+
+
+def _journal_mode(engine: Engine) -> str:
+    raw = engine.raw_connection()
+    try:
+        cursor = raw.cursor()
+        mode = cursor.execute("PRAGMA journal_mode").fetchone()[0]
+        if mode != "wal":
+            mode = cursor.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        return str(mode)
+    finally:
+        raw.close()
 
 
 @contextmanager
@@ -155,20 +163,21 @@ def _replace_statement(dialect: Dialect, table: Table, key: str) -> str:
 def _as_store_error(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except (OperationalError, DatabaseError) as error:
+    except (DatabaseError, sqlite3.DatabaseError) as error:
         raise explain(engine, error) from error
 
 
-def explain(engine: Engine, error: DatabaseError) -> Exception:
+def explain(engine: Engine, error: DatabaseError | sqlite3.DatabaseError) -> Exception:
     """A StoreError in plain words for what a user can mend, or the error itself."""
     where = engine.url.render_as_string(hide_password=True)
-    reason = " ".join(str(error.orig).split())
+    # What fails while a connection is being made comes from the driver as it is.
+    reason = " ".join(str(error.orig if isinstance(error, DatabaseError) else error).split())
     if "not a database" in reason or "malformed" in reason:
         return StoreError(f"{where} is not a database, or is damaged ({reason}): restore it from a backup.")
     if "locked" in reason:
         return StoreError(
             f"{where} is busy: another process has been writing for {BUSY_TIMEOUT_SECONDS} s. Try again."
         )
-    if isinstance(error, OperationalError):
+    if isinstance(error, OperationalError | sqlite3.OperationalError):
         return StoreError(f"The database {where} cannot be used: {reason}.")
     return error
