@@ -41,14 +41,14 @@ class ParquetSource:
     def _scan(self, dataset: pds.Dataset, condition: pc.Expression | None) -> pa.Table:
         try:
             return dataset.to_table(filter=condition)
-        except (OSError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        except (OSError, pa.ArrowException) as error:
             raise self._damaged(error) from error
 
     def _dataset(self) -> pds.Dataset:
         filesystem, _ = locate(self.path)
         try:
             return pds.dataset([info.path for info in self._files()], filesystem=filesystem, format="parquet")
-        except (OSError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        except (OSError, pa.ArrowException) as error:
             raise self._damaged(error) from error
 
     def _files(self) -> list[fs.FileInfo]:

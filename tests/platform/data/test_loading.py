@@ -81,17 +81,9 @@ def test_one_class_is_not_enough(make_parquet: MakeParquet, decoder: Preprocessi
 
 
 def test_the_omniglot_protocol(shared_data: Path) -> None:
-    evaluation = load_evaluation(
-        config(shared_data / "omniglot.parquet", "drawer <= 5").model_copy(
-            update={
-                "evaluate": config(Path("x"), "drawer <= 5").evaluate.model_copy(
-                    update={"split": "evaluation"}
-                )
-            }
-        ),
-        Preprocessing(),
-        seed=0,
-    )
-    assert (len(evaluation.queries), len(evaluation.gallery)) == (659 * 5, 659 * 15)
+    evaluate = {"split": "evaluation", "where": "drawer in [4, 5, 6]", "queries": "drawer <= 5"}
+    omniglot = config(shared_data / "omniglot.parquet", evaluate=evaluate)
+    evaluation = load_evaluation(omniglot, Preprocessing(), seed=0)
+    assert (len(evaluation.queries), len(evaluation.gallery)) == (659 * 2, 659)
     assert len(set(evaluation.queries.labels)) == 659
     assert set(np.unique(evaluation.queries.images)) == {0, 255}
