@@ -69,8 +69,11 @@ class Preprocessing(Settings):
         mode = "L" if self.channels == 1 else "RGB"
         if image.mode.startswith("I"):
             image = _high_byte(image)
-        elif image.mode == "F":
-            raise InvalidImageError("The image holds floating point pixels; 8 and 16 bit images are allowed.")
+        elif image.mode in ("F", "LAB"):
+            raise InvalidImageError(
+                f"The image has pixels of mode {image.mode!r}; allowed are grey, palette, RGB and CMYK "
+                "images of at most 16 bits."
+            )
         if image.has_transparency_data:
             image = image.convert("RGBA")
             page = Image.new("RGBA", image.size, (self.background,) * 3 + (255,))

@@ -1,0 +1,88 @@
+import sys
+from types import ModuleType
+
+import pytest
+import torch
+from torch import nn
+
+from holdfast.errors import ConfigError
+from holdfast.models.backbones import build_backbone
+from holdfast.models.normalization import SyncedBatchNorm2d
+
+
+@pytest.mark.parametrize("name", ["conv4", "resnet18"])
+@pytest.mark.parametrize(("channels", "size"), [(1, 28), (3, 32), (3, 64), (1, 9)])
+@pytest.mark.parametrize("width", [0.25, 1.0])
+def test_features_are_as_many_as_promised(name, channels, size, width):
+    backbone = build_backbone(name, channels, size, width).eval()
+    with torch.no_grad():
+        features = backbone(torch.rand(2, channels, size, size))
+    assert features.shape == (2, backbone.features)
+
+
+@pytest.mark.parametrize("name", ["conv4", "resnet18"])
+def test_width_multiplies_the_channels(name):
+    narrow, wide = build_backbone(name, 1, 28), build_backbone(name, 1, 28, width=2.0)
+    assert wide.features == 2 * narrow.features
+
+
+@pytest.mark.parametrize("name", ["conv4", "resnet18"])
+def test_the_memory_format_does_not_change_the_features(name):
+    torch.manual_seed(0)
+    backbone, images = build_backbone(name, 3, 32).eval(), torch.rand(4, 3, 32, 32)
+    with torch.no_grad():
+        plain = backbone(images)
+        backbone.to(memory_format=torch.channels_last)
+        last = backbone(images.contiguous(memory_format=torch.channels_last))
+    torch.testing.assert_close(last, plain, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["conv4", "resnet18"])
+def test_all_batch_norms_are_synced(name):
+    norms = [module for module in build_backbone(name, 1, 32).modules() if isinstance(module, nn.BatchNorm2d)]
+    assert norms
+    assert all(isinstance(norm, SyncedBatchNorm2d) for norm in norms)
+
+
+def test_an_unknown_backbone_names_the_allowed_ones():
+    with pytest.raises(ConfigError, match=r"'conv5'.*'conv4', 'resnet18' or 'timm:NAME'"):
+        build_backbone("conv5", 1, 28)
+
+
+def test_without_timm_the_error_says_how_to_get_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(ConfigError, match=r"pip install 'holdfast\[timm\]'"):
+        build_backbone("timm:resnet50", 3, 64)
+
+
+@pytest.fixture
+def timm(monkeypatch):
+    """Stands in for timm, which the core does not install."""
+    module = ModuleType("timm")
+
+    def create_model(name, pretrained, num_classes, in_chans):
+        assert (pretrained, num_classes) == (False, 0)
+        if name != "tiny":
+            raise RuntimeError(f"Unknown model ({name})")
+        layers = [nn.Conv2d(in_chans, 6, 3, 2), nn.BatchNorm2d(6), nn.ReLU(), nn.AdaptiveAvgPool2d(1)]
+        return nn.Sequential(*layers, nn.Flatten())
+
+    module.create_model = create_model
+    monkeypatch.setitem(sys.modules, "timm", module)
+
+
+@pytest.mark.usefixtures("timm")
+def test_timm_models_come_through_the_same_factory():
+    backbone = build_backbone("timm:tiny", 3, 32)
+    assert backbone.features == 6
+    assert backbone.training
+    assert backbone(torch.rand(2, 3, 32, 32)).shape == (2, 6)
+    assert any(isinstance(module, SyncedBatchNorm2d) for module in backbone.modules())
+
+
+@pytest.mark.usefixtures("timm")
+def test_what_timm_cannot_make_is_a_config_error():
+    with pytest.raises(ConfigError, match=r"timm:resnet9000.*Unknown model"):
+        build_backbone("timm:resnet9000", 3, 32)
+    with pytest.raises(ConfigError, match=r"model.width is 2"):
+        build_backbone("timm:tiny", 3, 32, width=2.0)
