@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from holdfast.errors import DataError
+from holdfast.evaluation.compatibility import compare_pair
 from holdfast.evaluation.intervals import bootstrap_many
 from holdfast.evaluation.retrieval import Scores, score
 
@@ -69,7 +70,8 @@ def summarize_mixed(
     intervals.
 
     `oldest_self` and `newest_self` are what it is read against: a gallery that was never touched, searched by
-    its own version, and a gallery that was embedded anew.
+    its own version, and a gallery that was embedded anew. `against_oldest` compares the newest version's
+    queries with the former, paired by query.
     """
     outcomes = [mixed.scores for mixed in by_query_version]
     stacked = np.stack([s.recall_at_1 for s in [*outcomes, oldest_self, newest_self]])
@@ -87,5 +89,6 @@ def summarize_mixed(
         "oldest_self_interval": intervals[-2],
         "newest_self": newest_self.percent()["recall_at_1"],
         "newest_self_interval": intervals[-1],
+        "against_oldest": compare_pair(outcomes[-1], oldest_self, seed=seed).as_dict(),
         "first_hits": [float(np.mean(assignment[first] == v)) for v in range(len(versions))],
     }

@@ -90,7 +90,8 @@ def _tiles(report: Report) -> list[Tile]:
     if newest and mixed and mixed[-1] is not None:
         tiles.append(Tile("Mixed gallery", f"{mixed[-1]:.1f}", "%", f"Recall@1, queries by {name}"))
     if report.forgetting is not None:
-        tiles.append(Tile("Forgetting", _signed(report.forgetting), "points", "lost since each task's best"))
+        note = "lost since each task's best" if report.forgetting >= 0 else "none: later tasks helped"
+        tiles.append(Tile("Forgetting", _signed(report.forgetting), "points", note))
     if report.update_gain and (gains := [g for g in report.update_gain[newest] if g is not None]):
         note = f"of what retraining gains ({report.control or 'control'})"
         tiles.append(Tile("Update gain", _signed(100 * sum(gains) / len(gains), 0), "%", note))
@@ -272,11 +273,15 @@ def _mixed_sentence(report: Report) -> str:
     values, old, new = mixed.get("recall_at_1") or [None], mixed.get("oldest_self"), mixed.get("newest_self")
     if values[-1] is None or old is None or new is None:
         return ""
-    name = report.versions[-1]
+    name, comparison = report.versions[-1], mixed.get("against_oldest")
     against = "more" if values[-1] > old else "not more"
+    interval = ""
+    if comparison is not None:
+        difference, low, high = (_signed(comparison[key], plus=True) for key in ("difference", "low", "high"))
+        interval = f" ({difference} points, 95\N{NO-BREAK SPACE}% interval {low} to {high})"
     return (
         f"With {name} asking, the mixed gallery answers {values[-1]:.1f} % right at the first rank: "
-        f"{against} than the {old:.1f} % of the first version by itself. "
+        f"{against} than the {old:.1f} % of the first version by itself{interval}. "
         f"Embedding every entry anew would give {new:.1f} %."
     )
 

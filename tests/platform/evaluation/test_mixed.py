@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.errors import DataError
-from holdfast.evaluation import assign_versions, mixed_gallery, score, summarize_mixed
+from holdfast.evaluation import assign_versions, compare_pair, mixed_gallery, score, summarize_mixed
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=80), st.integers(1, 6), st.integers(0, 3))
@@ -55,6 +55,7 @@ def test_the_summary_has_every_query_version_and_both_references(lineage):
     assert summary["recall_at_1"] == [m.scores.percent()["recall_at_1"] for m in mixed]
     assert summary["oldest_self"] == scores[0][0].percent()["recall_at_1"]
     assert sum(summary["first_hits"]) == pytest.approx(1.0)
+    assert summary["against_oldest"] == compare_pair(mixed[2].scores, scores[0][0]).as_dict()
     for value, (low, high) in zip(summary["recall_at_1"], summary["intervals"], strict=True):
         assert low <= value <= high
 
