@@ -1,13 +1,20 @@
 """A small store with three versions, and servers over it: in this process, and under Ray Serve."""
 
 import base64
+import contextlib
 import copy
 import io
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import numpy as np
 import pytest
 import torch
@@ -119,3 +126,92 @@ def data_uri(png: Callable[..., bytes]) -> Callable[..., str]:
         return "data:image/png;base64," + base64.b64encode(png(seed, size)).decode()
 
     return make
+
+
+@dataclass(frozen=True)
+class Server:
+    """A real server in its own process, under Ray Serve."""
+
+    url: str
+    key: str
+    store: Path
+    process: subprocess.Popen[str]
+
+    def http(self, **options: Any) -> httpx.Client:
+        return httpx.Client(
+            base_url=self.url, headers={"Authorization": f"Bearer {self.key}"}, timeout=30, **options
+        )
+
+    def processes(self, name: str) -> list[int]:
+        """Ids of this server's own processes with `name` in their title."""
+        parents: dict[int, int] = {}
+        titles: dict[int, str] = {}
+        for folder in Path("/proc").iterdir():
+            if folder.name.isdigit():
+                try:
+                    stat = (folder / "stat").read_text()
+                    titles[int(folder.name)] = (folder / "cmdline").read_text(errors="replace")
+                except OSError:
+                    continue
+                parents[int(folder.name)] = int(stat[stat.rindex(")") + 1 :].split()[1])
+
+        def is_mine(pid: int) -> bool:
+            while pid > 1:
+                if pid == self.process.pid:
+                    return True
+                pid = parents.get(pid, 0)
+            return False
+
+        return [pid for pid, title in titles.items() if name in title and is_mine(pid)]
+
+
+def wait_until_ready(process: subprocess.Popen[str]) -> str:
+    """The ready line. Fails with what the server said instead."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if "serves" not in line:
+        process.wait(30)
+        assert process.stderr is not None
+        pytest.fail(f"the server did not start: {line}{process.stderr.read()}")
+    return line
+
+
+@pytest.fixture(scope="session")
+def start_server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """Starts servers over copies of the template; they are stopped at the end of the session."""
+    servers: list[Server] = []
+
+    def start(key: str = "an-admin-key") -> Server:
+        store = Path(shutil.copytree(template, tmp_path_factory.mktemp("served") / "store"))
+        code = f"from holdfast_serving import serve_forever; serve_forever({str(store)!r}, port=0)"
+        process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            env={**os.environ, "HOLDFAST_API_KEYS": f"admin:{key}", "PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            url = next(word for word in wait_until_ready(process).split() if word.startswith("http"))
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        servers.append(Server(url, key, store, process))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.process.terminate()
+    for server in servers:
+        try:
+            server.process.wait(60)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(server.process.pid, signal.SIGKILL)
+
+
+@pytest.fixture(scope="session")
+def server(start_server: Callable[..., Server]) -> Server:
+    """The one server that most tests share, since starting Ray takes seconds."""
+    return start_server()

@@ -1,0 +1,129 @@
+"""What only a real server shows: the proxy in front, the openai client, start, drain and exit."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import numpy as np
+import openai
+import pytest
+
+from holdfast.models import Encoder
+from holdfast.store import open_store
+
+DataUri = Callable[..., str]
+
+
+def test_the_openai_client_gets_embeddings(
+    server: Any, encoders: dict[str, Encoder], png: Callable[..., bytes], data_uri: DataUri
+) -> None:
+    with openai.OpenAI(base_url=f"{server.url}/v1", api_key=server.key) as client:
+        answer = client.embeddings.create(model="v3", input=[data_uri(1), data_uri(2)])
+        plain = client.embeddings.create(model="v3", input=data_uri(1), encoding_format="float")
+        names = [model.id for model in client.models.list()]
+        with pytest.raises(openai.NotFoundError, match="v9"):
+            client.embeddings.create(model="v9", input=data_uri(1))
+        with pytest.raises(openai.UnprocessableEntityError, match="not an image"):
+            client.embeddings.create(model="v3", input="aGVsbG8=")
+    assert answer.model == "v3"
+    expected = encoders["v3"].embed([png(1), png(2)])
+    np.testing.assert_allclose([row.embedding for row in answer.data], expected, atol=1e-5)
+    np.testing.assert_allclose(plain.data[0].embedding, expected[0], atol=1e-5)
+    assert names == ["v1", "v2", "v3"]
+
+
+def test_a_wrong_key_is_refused_by_the_openai_client(server: Any, data_uri: DataUri) -> None:
+    with (
+        openai.OpenAI(base_url=f"{server.url}/v1", api_key="wrong-key") as client,
+        pytest.raises(openai.AuthenticationError),
+    ):
+        client.embeddings.create(model="live", input=data_uri(1))
+
+
+def test_errors_and_headers_survive_the_proxy(server: Any) -> None:
+    with server.http() as http:
+        answer = http.post("/v1/search", json={"k": 3}, headers={"X-Request-ID": "mine-7"})
+        assert answer.status_code == 422
+        assert answer.json()["error"]["request_id"] == "mine-7"
+        assert answer.headers.get_list("X-Request-ID") == ["mine-7"]
+        generated = http.get("/v1/nothing")
+        assert generated.status_code == 404
+        assert generated.headers.get_list("X-Request-ID") == [generated.json()["error"]["request_id"]]
+        large = http.post("/v1/search", json={"image": "A" * (33 * 1024 * 1024)})
+        assert large.status_code == 413
+
+
+def test_many_at_once_share_passes_of_the_model(server: Any, data_uri: DataUri) -> None:
+    statuses: list[int] = []
+    body = {"model": "v1", "input": data_uri(4)}
+    with server.http(limits=httpx.Limits(max_connections=48)) as http:
+        threads = [
+            threading.Thread(
+                target=lambda: statuses.append(http.post("/v1/embeddings", json=body).status_code)
+            )
+            for _ in range(48)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        text = http.get("/metrics").text
+    assert statuses == [200] * 48
+    figures = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    passes = float(figures['holdfast_embed_batch_size_count{version="v1"}'])
+    images = float(figures['holdfast_embed_batch_size_sum{version="v1"}'])
+    assert passes < images
+
+
+def test_sigterm_answers_what_is_in_progress_and_exits_0(
+    start_server: Callable[..., Any], data_uri: DataUri
+) -> None:
+    server = start_server()
+    late: dict[str, Any] = {}
+    inside = threading.Event()
+
+    def slow_body() -> Any:
+        yield b'{"model": "v1", "input": "'
+        inside.set()
+        time.sleep(2.5)
+        yield data_uri(1).encode() + b'"}'
+
+    def slow_request() -> None:
+        with server.http() as http:
+            headers = {"Content-Type": "application/json"}
+            late["answer"] = http.post("/v1/embeddings", content=slow_body(), headers=headers)
+
+    with server.http() as http:
+        assert http.get("/readyz").status_code == 200
+        request = threading.Thread(target=slow_request)
+        request.start()
+        assert inside.wait(10)
+        time.sleep(0.5)
+        server.process.send_signal(signal.SIGTERM)
+        refused = None
+        while request.is_alive() and refused is None:
+            answer = http.get("/v1/models")
+            refused = answer if answer.status_code != 200 else None
+            time.sleep(0.05)
+        request.join()
+    assert late["answer"].status_code == 200
+    assert refused is not None
+    assert refused.status_code == 503
+    assert refused.json()["error"]["code"] == "not_ready"
+    assert refused.headers["Retry-After"] == "1"
+    assert server.process.wait(30) == 0
+    assert server.process.stderr.read() == ""
+
+
+def test_what_was_served_is_in_the_store_afterwards(server: Any, data_uri: DataUri) -> None:
+    from holdfast.gallery import Entries
+
+    with server.http() as http:
+        http.put("/v1/gallery/entries", json={"entries": [{"id": "kept", "image": data_uri(9)}]})
+    with open_store(server.store) as store:
+        assert Entries(store).get("kept").version == "v1"
+    with server.http() as http:
+        assert http.delete("/v1/gallery/entries/kept").status_code == 200
