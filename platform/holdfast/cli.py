@@ -15,6 +15,7 @@ from holdfast.config import load_experiment
 from holdfast.console import ProgressView, print_json, print_summary
 from holdfast.errors import HoldfastError
 from holdfast.gallery_cli import gallery
+from holdfast.jobs.runtime import prepare_environment
 from holdfast.store import open_store
 
 app = typer.Typer(
@@ -317,6 +318,7 @@ def submit(
 
 def main() -> None:
     """Entry point. A user's mistake is one sentence on standard error and exit code 2."""
+    prepare_environment()
     wants_json = "--json" in sys.argv
     try:
         code = app(standalone_mode=False)

@@ -1,5 +1,95 @@
 """`holdfast gallery ...`: what is in the shared gallery, in and out of Parquet."""
 
-import typer
+from pathlib import Path
+from typing import Annotated
 
-gallery = typer.Typer(help="The shared gallery: import, export, stats, verify.", no_args_is_help=True)
+import typer
+from rich.console import Console
+
+from holdfast.console import print_json
+from holdfast.gallery import Gallery
+from holdfast.store import open_store
+
+STORE = "./holdfast-store"
+StoreOption = Annotated[str, typer.Option("--store", help="Folder or SQLAlchemy URL.", envvar="HOLDFAST_STORE")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
+
+gallery = typer.Typer(
+    help="The shared gallery: import, export, stats, verify.", no_args_is_help=True, rich_markup_mode="rich"
+)
+
+
+@gallery.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="Parquet: id or sample_id, version, vector, attributes, source.")],
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Put the entries of a Parquet file into the gallery; what `holdfast embed` wrote fits.
+
+    Example: [bold]holdfast gallery import photos-v1.parquet[/]
+    """
+    with open_store(store, create=False) as opened:
+        entries = Gallery(opened).entries
+        count, seq = entries.import_parquet(file), entries.last_seq()
+    if as_json:
+        print_json({"entries": count, "seq": seq})
+    else:
+        Console(stderr=True).print(f"{count:,} entries imported; the gallery is at sequence number {seq}.")
+
+
+@gallery.command("export")
+def export(
+    file: Annotated[Path, typer.Argument(help="Parquet file to write.")],
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
+) -> None:
+    """Write all entries, as they are at one moment, to a Parquet file.
+
+    Example: [bold]holdfast gallery export backup.parquet[/]
+    """
+    with open_store(store, create=False) as opened:
+        count = Gallery(opened).entries.export_parquet(file)
+    if as_json:
+        print_json({"entries": count, "file": str(file)})
+    else:
+        Console(stderr=True).print(f"{count:,} entries written to {file}.", soft_wrap=True)
+
+
+@gallery.command("stats")
+def stats(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
+    """Count the entries by the version that embedded them.
+
+    Example: [bold]holdfast gallery stats[/]
+    """
+    with open_store(store, create=False) as opened:
+        entries = Gallery(opened).entries
+        by_version, seq = entries.count(), entries.last_seq()
+    if as_json:
+        print_json({"entries": sum(by_version.values()), "by_version": by_version, "seq": seq})
+        return
+    console = Console()
+    console.print(f"{sum(by_version.values()):,} entries at sequence number {seq}.")
+    for version, count in by_version.items():
+        console.print(f"  {version}: {count:,}")
+
+
+@gallery.command("verify")
+def verify(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
+    """Check every entry, and that an index built from them equals them. Exit code 1 if anything is wrong.
+
+    Example: [bold]holdfast gallery verify[/]
+    """
+    with open_store(store, create=False) as opened:
+        searched = Gallery(opened)
+        searched.refresh()
+        report = searched.verify()
+    if as_json:
+        print_json({**vars(report), "ok": report.ok})
+    else:
+        console = Console()
+        console.print(f"{report.entries:,} entries, {report.deleted:,} deleted: {report.problem_count} problems.")
+        for problem in report.problems:
+            console.print(f"  {problem}", soft_wrap=True)
+    if not report.ok:
+        raise typer.Exit(1)

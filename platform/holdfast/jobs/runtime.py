@@ -1,42 +1,45 @@
-"""Starting Ray, or joining the cluster that a job was submitted to, without its chatter."""
+"""Ray without its chatter: a private instance on loopback, or the cluster that RAY_ADDRESS names."""
 
 import logging
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
-import ray
+QUIET = ("ray", "ray.train", "ray.tune", "ray.data", "ray.serve")
 
 
-def quiet_environment() -> dict[str, str]:
-    """Environment of every Ray process that Holdfast starts; what the user has set stays."""
-    defaults = {
-        # A cluster that Ray starts by itself asks for a token from 2.60 on; said here so that a cluster
-        # started by hand behaves the same.
-        "RAY_AUTH_MODE": "token",
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_DEDUP_LOGS": "0",
-        "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
-        "RAY_TRAIN_ENABLE_STATE_TRACKING": "0",
-        "RAY_LOG_TO_DRIVER_EVENT_LEVEL": "ERROR",
-        "RAY_AIR_NEW_OUTPUT": "0",
-    }
-    return {name: value for name, value in defaults.items() if name not in os.environ}
+def prepare_environment() -> None:
+    """Set what Ray reads when it is imported or started; what the user has set stays. Call it before that.
+
+    A private instance gets a token of its own, so that no other user of this machine can send it code. For a
+    cluster the user's own setting counts, else whether a token lies at hand.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_TRAIN_ENABLE_STATE_TRACKING", "0")
+    if not os.environ.get("RAY_ADDRESS"):
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    elif "RAY_AUTH_MODE" not in os.environ:
+        has_token = "RAY_AUTH_TOKEN" in os.environ or (Path.home() / ".ray" / "auth_token").exists()
+        os.environ["RAY_AUTH_MODE"] = "token" if has_token else "disabled"
 
 
 @contextmanager
 def ray_session(verbose: bool = False, cpus: int | None = None) -> Iterator[None]:
-    """Join the cluster at RAY_ADDRESS, or run one of this machine's own for as long as the block lasts."""
-    os.environ.update(quiet_environment())
-    if ray.is_initialized():
-        yield
-        return
+    """Join the cluster at RAY_ADDRESS, or run an instance of our own for as long as the block lasts."""
+    prepare_environment()
+    import ray
+
     level = logging.INFO if verbose else logging.ERROR
     address = os.environ.get("RAY_ADDRESS")
     if address:
         ray.init(address=address, log_to_driver=verbose, logging_level=level)
     else:
         ray.init(
+            # Never somebody else's instance on this machine, which ray.init() would look for first.
             address="local",
             num_cpus=cpus,
             include_dashboard=False,
@@ -45,7 +48,7 @@ def ray_session(verbose: bool = False, cpus: int | None = None) -> Iterator[None
             _node_ip_address="127.0.0.1",
         )
     if not verbose:
-        for name in ("ray", "ray.train", "ray.tune", "ray.data", "ray.serve"):
+        for name in QUIET:
             logging.getLogger(name).setLevel(logging.ERROR)
     try:
         yield

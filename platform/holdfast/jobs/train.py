@@ -14,6 +14,7 @@ from holdfast.config import Experiment
 from holdfast.errors import ConfigError
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.publisher import StorePublisher
+from holdfast.jobs.runtime import prepare_environment
 from holdfast.learning import FolderCheckpoints, Watcher, run_sequence
 from holdfast.store import Run, Store
 
@@ -50,6 +51,7 @@ def run_experiment(
     if experiment.scaling.workers == 0:
         _run_here(store, experiment, run, watch)
     else:
+        prepare_environment()
         from holdfast.jobs.train_on_ray import run_on_ray
 
         run_on_ray(store, experiment, watch, verbose)

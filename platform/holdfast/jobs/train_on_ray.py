@@ -2,6 +2,7 @@
 
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import ray
@@ -28,7 +29,7 @@ def run_on_ray(store: Store, experiment: Experiment, watch: Watcher, verbose: bo
     load_datasets(experiment, watch)
     with ray_session(verbose=verbose, cpus=max(cpu_count(), cpus * scaling.workers)):
         watch(Progress("starting Ray", 0, 0))
-        host = start_host(experiment, store.location)
+        host = start_host(experiment, _location(store))
         trainer = TorchTrainer(
             _learn_on_worker,
             train_loop_config={"experiment": experiment.model_dump(mode="json"), "host": host, "cpus": cpus},
@@ -88,3 +89,7 @@ def _learn_on_worker(config: dict[str, Any]) -> None:
     except HoldfastError as mistake:
         # A user's mistake is no failure of a worker: Ray would only repeat it.
         ray.get(host.fail.remote(mistake))
+
+
+def _location(store: Store) -> str:
+    return store.where if "://" in store.where else str(Path(store.where).resolve())
