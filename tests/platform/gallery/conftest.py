@@ -1,0 +1,67 @@
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from sqlalchemy import insert
+
+from holdfast.gallery import Entry
+from holdfast.store import Compatibility, Store, open_store
+from holdfast.store.schema import versions
+
+DIMENSIONS = {"v1": 8, "v2": 8, "v3": 8, "v4": 16}
+
+
+@pytest.fixture
+def store(place: tuple[str, str]) -> Iterator[Store]:
+    """A store with v1, v2, v3 of 8 dimensions and v4 of 16, without encoders; nothing is measured."""
+    with open_store(*place) as opened:
+        with opened.engine.begin() as connection:
+            for number, (name, dimension) in enumerate(DIMENSIONS.items(), 1):
+                connection.execute(
+                    insert(versions).values(
+                        number=number,
+                        name=name,
+                        run="a",
+                        attempt=1,
+                        task=number,
+                        contract=f"hf1-{number:016}",
+                        contract_body={},
+                        dimension=dimension,
+                        experiment="",
+                        data_fingerprint="",
+                        metrics={},
+                        artifacts="",
+                        files={},
+                        created_at=datetime.now(UTC),
+                    )
+                )
+        yield opened
+
+
+@pytest.fixture
+def vectors() -> Callable[..., np.ndarray]:
+    def make(count: int, dimension: int = 8, seed: int = 0) -> np.ndarray:
+        """float32 (count, dimension) of unit norm."""
+        drawn = np.random.default_rng(seed).normal(size=(count, dimension)).astype(np.float32)
+        return drawn / np.linalg.norm(drawn, axis=1, keepdims=True)
+
+    return make
+
+
+@pytest.fixture
+def entry(vectors: Callable[..., np.ndarray]) -> Callable[..., Entry]:
+    def make(identifier: str, version: str = "v1", seed: int = 0, **attributes: object) -> Entry:
+        return Entry(identifier, version, vectors(1, DIMENSIONS[version], seed)[0], attributes)
+
+    return make
+
+
+@pytest.fixture
+def allow(store: Store) -> Callable[..., None]:
+    def record(query: str, gallery: str, compatible: bool = True) -> None:
+        store.record_compatibility(
+            [Compatibility(query, gallery, 0.7, 0.6, 0.05, 0.15, compatible, "evaluation-1")]
+        )
+
+    return record
