@@ -26,11 +26,12 @@ FILTERS = st.dictionaries(
 )
 
 
+def _kind(value: Any) -> type:
+    return bool if isinstance(value, bool) else str if isinstance(value, str) else float
+
+
 def _same(left: Any, right: Any) -> bool:
-    kinds = [
-        bool if isinstance(one, bool) else str if isinstance(one, str) else float for one in (left, right)
-    ]
-    return kinds[0] is kinds[1] and left == right
+    return _kind(left) is _kind(right) and left == right
 
 
 def _matches(attributes: dict[str, Any], raw: dict[str, Any]) -> bool:
@@ -57,7 +58,7 @@ def _matches(attributes: dict[str, Any], raw: dict[str, Any]) -> bool:
     return True
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(st.lists(ATTRIBUTES, max_size=12), st.data())
 def test_columns_filter_as_dicts_would(rows: list[dict[str, Any]], data: st.DataObject) -> None:
     columns = Columns()
