@@ -47,7 +47,8 @@ class ModelConfig(Settings):
 class Encoder(nn.Module):
     """Backbone, linear layer, batch normalization on the embedding, L2 norm.
 
-    It is initialized from torch's global generator. The classification head is not part of it.
+    It is initialized from torch's global generator, and its weights are laid out channels last. The
+    classification head is not part of it.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -60,6 +61,8 @@ class Encoder(nn.Module):
         )
         self.linear = nn.Linear(self.backbone.features, config.dimension, bias=False)
         self.norm = SyncedBatchNorm1d(config.dimension)
+        # Training conv4 on a CPU is up to half faster in this format; tensor cores prefer it too.
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Embed pixels (b, c, s, s), uint8 or floats in [0, 1], as (b, dimension) float32 of unit norm.

@@ -84,5 +84,7 @@ def test_timm_models_come_through_the_same_factory():
 def test_what_timm_cannot_make_is_a_config_error():
     with pytest.raises(ConfigError, match=r"timm:resnet9000.*Unknown model"):
         build_backbone("timm:resnet9000", 3, 32)
+    with pytest.raises(ConfigError, match=r"timm:tiny.*3 x 1 x 1: .*Kernel size"):
+        build_backbone("timm:tiny", 3, 1)
     with pytest.raises(ConfigError, match=r"model.width is 2"):
         build_backbone("timm:tiny", 3, 32, width=2.0)
