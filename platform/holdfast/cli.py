@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from holdfast.console import ProgressView, print_json, print_summary
 from holdfast.errors import HoldfastError
 from holdfast.gallery_cli import gallery
 from holdfast.jobs.runtime import prepare_environment
+from holdfast.options import STORE, JsonOption, StoreOption
 from holdfast.store import open_store
 
 app = typer.Typer(
@@ -27,12 +29,11 @@ app = typer.Typer(
 )
 app.add_typer(gallery, name="gallery")
 
-StoreOption = Annotated[str, typer.Option("--store", help="Folder or SQLAlchemy URL.", envvar="HOLDFAST_STORE")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
-SetOption = Annotated[list[str] | None, typer.Option("--set", help="dotted.key=value, over the file. Repeatable.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="dotted.key=value, over the file. Repeatable.")
+]
 VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show what Ray says.")]
 ExperimentArgument = Annotated[Path, typer.Argument(help="YAML file, such as experiments/quickstart.yaml.")]
-STORE = "./holdfast-store"
 
 
 def _console() -> Console:
@@ -50,7 +51,9 @@ def run(
     set_: SetOption = None,
     store: StoreOption = STORE,
     workers: Annotated[int | None, typer.Option(help="0: in this process; N: Ray Train workers.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Start over; versions published before stay.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over; versions published before stay.")
+    ] = False,
     verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -70,9 +73,10 @@ def run(
         print_json(report)
         return
     if outcome.already_finished:
-        console.print(f"Run '{outcome.name}' is already finished ({', '.join(outcome.versions)}); --fresh starts it over.")
+        ending = "is already finished; --fresh starts it over."
     else:
-        console.print(f"Run '{outcome.name}' published {', '.join(outcome.versions)} in {outcome.seconds:.0f} s.")
+        ending = f"finished in {outcome.seconds:.0f} s."
+    console.print(f"Run '{outcome.name}' ({', '.join(outcome.versions)}) {ending}", soft_wrap=True)
     print_summary(console, report)
     console.print(f"Report: {outcome.report}", soft_wrap=True)
 
@@ -82,8 +86,12 @@ def evaluate(
     experiment: ExperimentArgument,
     set_: SetOption = None,
     store: StoreOption = STORE,
-    version: Annotated[str | None, typer.Option(help="Newest version of the lineage; default: the run's last.")] = None,
-    control: Annotated[str | None, typer.Option(help="Run whose self-tests the update gain divides by.")] = None,
+    version: Annotated[
+        str | None, typer.Option(help="Newest version of the lineage; default: the run's last.")
+    ] = None,
+    control: Annotated[
+        str | None, typer.Option(help="Run whose self-tests the update gain divides by.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Measure a lineage on an experiment's evaluation data and redraw the report.
@@ -111,7 +119,9 @@ def embed(
     source: Annotated[str, typer.Argument(help="parquet:PATH, folder:PATH or glyphs:")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Parquet file to write.")],
     split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
-    thumbnails: Annotated[bool, typer.Option("--thumbnails", help="Add the image itself, for the web page.")] = False,
+    thumbnails: Annotated[
+        bool, typer.Option("--thumbnails", help="Add the image itself, for the web page.")
+    ] = False,
     store: StoreOption = STORE,
     as_json: JsonOption = False,
 ) -> None:
@@ -135,7 +145,9 @@ def tune(
     experiment: ExperimentArgument,
     set_: SetOption = None,
     store: StoreOption = STORE,
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Where the best experiment goes.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Where the best experiment goes.")
+    ] = None,
     verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -157,7 +169,10 @@ def tune(
     for column in ("trial", "objective", "self", "cross", "tasks", "weights"):
         table.add_column(column, justify="left" if column == "weights" else "right")
     for row in outcome["trials"][:10]:
-        weights = "  ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in row["values"].items())
+        weights = "  ".join(
+            f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+            for key, value in row["values"].items()
+        )
         table.add_row(
             row["trial"] + (" ★" if row["pareto"] else ""),
             f"{row['objective']:.2f}",
@@ -168,8 +183,8 @@ def tune(
         )
     console.print(table)
     console.print(
-        f"Best on validation: {outcome['best']['objective']:.2f}, from {outcome['start']['objective']:.2f} at the start. "
-        f"★ is on the Pareto front of self and cross. Written: {target}",
+        f"Best on validation: {outcome['best']['objective']:.2f}, from {outcome['start']['objective']:.2f} "
+        f"at the start. ★ is on the Pareto front of self and cross. Written: {target}",
         soft_wrap=True,
     )
 
@@ -204,9 +219,9 @@ def versions(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
             ]
         )
         return
-    table = Table()
-    for column in ("version", "aliases", "parent", "run", "task", "dimension", "may search", "contract", "made"):
-        table.add_column(column)
+    table = Table(
+        "version", "aliases", "parent", "run", "task", "dimension", "may search", "contract", "made"
+    )
     for v in found:
         table.add_row(
             v.name,
@@ -225,9 +240,15 @@ def versions(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
 @app.command()
 def promote(
     version: Annotated[str, typer.Argument(help="Version to promote, such as v3.")],
-    writes: Annotated[bool, typer.Option("--writes", help="The second switch: it embeds new entries too.")] = False,
-    canary: Annotated[float | None, typer.Option(help="Only this share of the queries, such as 0.05.")] = None,
-    force: Annotated[bool, typer.Option("--force", help="Although compatibility was not measured or failed; recorded.")] = False,
+    writes: Annotated[
+        bool, typer.Option("--writes", help="The second switch: it embeds new entries too.")
+    ] = False,
+    canary: Annotated[
+        float | None, typer.Option(help="Only this share of the queries, such as 0.05.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Although compatibility was not measured or failed; recorded.")
+    ] = False,
     note: Annotated[str, typer.Option(help="Why; kept in the traffic record.")] = "",
     store: StoreOption = STORE,
     as_json: JsonOption = False,
@@ -240,17 +261,19 @@ def promote(
     Example: [bold]holdfast promote v3[/] and later [bold]holdfast promote v3 --writes[/]
     """
     with open_store(store, create=False) as opened:
-        if canary is not None:
-            name = opened.version(version).name
-            traffic = opened.traffic.change(None, canary_version=name, canary_share=canary, force=force, note=note)
+        name, traffic = opened.version(version).name, opened.traffic
+        if canary is None:
+            record = traffic.promote(name, writes=writes, force=force, note=note)
         else:
-            traffic = opened.traffic.promote(version, writes=writes, force=force, note=note)
-    _print_traffic(traffic, as_json)
+            record = traffic.change(canary_version=name, canary_share=canary, force=force, note=note)
+    _print_traffic(record, as_json)
 
 
 @app.command()
 def rollback(
-    force: Annotated[bool, typer.Option("--force", help="Although entries may become unreachable; recorded.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Although entries may become unreachable; recorded.")
+    ] = False,
     store: StoreOption = STORE,
     as_json: JsonOption = False,
 ) -> None:
@@ -267,10 +290,14 @@ def _print_traffic(traffic: Any, as_json: bool) -> None:
     if as_json:
         print_json(vars(traffic))
         return
-    canary = f", {traffic.canary_share:.0%} of them by {traffic.canary_version}" if traffic.canary_version else ""
+    canary = (
+        f", {traffic.canary_share:.0%} of them by {traffic.canary_version}" if traffic.canary_version else ""
+    )
     forced = " (forced)" if traffic.forced else ""
     _console().print(
-        f"Epoch {traffic.epoch}: queries by {traffic.query_version}{canary}, new entries by {traffic.write_version}{forced}."
+        f"Epoch {traffic.epoch}: queries by {traffic.query_version}{canary}, "
+        f"new entries by {traffic.write_version}{forced}.",
+        soft_wrap=True,
     )
 
 
@@ -284,22 +311,29 @@ def serve(
 ) -> None:
     """Serve embeddings and the shared gallery over HTTP, with a web page at /.
 
-    Keys come from HOLDFAST_API_KEYS (role:key, comma separated); without it one admin key is made and shown once.
+    Keys come from HOLDFAST_API_KEYS (role:key, comma separated); without it one admin key is made, kept as a
+    hash, and shown once. SIGTERM answers what is in progress and exits with 0.
 
     Example: [bold]holdfast serve --port 8000[/]
     """
-    from holdfast_serving import ServingConfig, serve_forever
+    from holdfast_serving import serve_forever
 
-    raise Exit(serve_forever(ServingConfig(store=store, host=host, port=port, replicas=replicas), verbose=verbose))
+    # A mistyped path would otherwise serve a new and empty store.
+    open_store(store, create=False).close()
+    serve_forever(store, host, port, replicas=replicas, verbose=verbose, say=typer.echo)
 
 
 @app.command()
 def submit(
     experiment: ExperimentArgument,
-    address: Annotated[str, typer.Option(envvar="RAY_ADDRESS", help="Ray dashboard, such as http://127.0.0.1:8265.")],
+    address: Annotated[
+        str, typer.Option(envvar="RAY_ADDRESS", help="Ray dashboard, such as http://127.0.0.1:8265.")
+    ],
     set_: SetOption = None,
     store: StoreOption = STORE,
-    follow: Annotated[bool, typer.Option("--follow/--no-follow", help="Stay and show what the job says.")] = True,
+    follow: Annotated[
+        bool, typer.Option("--follow/--no-follow", help="Stay and show what the job says.")
+    ] = True,
     as_json: JsonOption = False,
 ) -> None:
     """Submit a run as a job to a Ray cluster; the store is opened on the cluster's head node.
@@ -316,12 +350,13 @@ def submit(
         raise Exit(1)
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point. A user's mistake is one sentence on standard error and exit code 2."""
     prepare_environment()
-    wants_json = "--json" in sys.argv
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    wants_json = "--json" in given
     try:
-        code = app(standalone_mode=False)
+        code = app(given, standalone_mode=False)
     except HoldfastError as error:
         if wants_json:
             print_json({"error": {"type": type(error).__name__, "code": error.code, "message": str(error)}})

@@ -100,13 +100,17 @@ def load_experiment(file: str | Path, overrides: Sequence[str] = ()) -> Experime
     """
     path = Path(file)
     if not path.is_file():
-        raise ConfigError(f"No experiment file at {path}. Give the path of a YAML file, such as experiments/quickstart.yaml.")
+        raise ConfigError(
+            f"No experiment file at {path}: give the path of a YAML file, as experiments/quickstart.yaml."
+        )
     try:
         values = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from error
     if not isinstance(values, dict):
-        raise ConfigError(f"{path} holds no mapping of keys to values; an experiment starts with 'name:' and 'data:'.")
+        raise ConfigError(
+            f"{path} holds no mapping of keys to values; an experiment starts with 'name:' and 'data:'."
+        )
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator or not key:
@@ -182,9 +186,13 @@ def _allowed_keys(model: type[BaseModel], location: tuple[str | int, ...]) -> li
         if fields:
             candidates = [inner for field in fields for inner in _unfold(field)]
         else:
-            tagged = [m for m in models if "kind" in m.model_fields and m.model_fields["kind"].default == part]
+            tagged = [
+                m for m in models if "kind" in m.model_fields and m.model_fields["kind"].default == part
+            ]
             candidates = tagged or candidates
-    names = [n for c in candidates if isinstance(c, type) and issubclass(c, BaseModel) for n in c.model_fields]
+    names = [
+        n for c in candidates if isinstance(c, type) and issubclass(c, BaseModel) for n in c.model_fields
+    ]
     return list(dict.fromkeys(names))
 
 

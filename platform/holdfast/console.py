@@ -66,7 +66,9 @@ class ProgressView:
         place = (progress.phase, progress.task, progress.epoch if progress.phase == "learning" else 0)
         if place != self._place:
             self._place = place
-            self._console.print(f"{_title(progress)}  {_note(progress)}".rstrip(), highlight=False, soft_wrap=True)
+            self._console.print(
+                f"{_title(progress)}  {_note(progress)}".rstrip(), highlight=False, soft_wrap=True
+            )
 
 
 def _title(progress: Progress) -> str:
@@ -121,7 +123,11 @@ def print_summary(console: Console, report: dict[str, Any]) -> None:
         return "-" if value is None else format(value, form)
 
     mixed = report.get("mixed") or {}
-    parts = [f"AC {shown('ac', '.2f')}", f"AM {shown('am', '.1f')}", f"forgetting {shown('forgetting', '.1f')} points"]
+    parts = [
+        f"AC {shown('ac', '.2f')}",
+        f"AM {shown('am', '.1f')}",
+        f"forgetting {shown('forgetting', '.1f')} points",
+    ]
     if mixed.get("recall_at_1"):
         parts.append(f"mixed gallery {mixed['recall_at_1'][-1]:.1f} %")
     parts.append(f"{shown('images_per_second', ',.0f')} images/s")

@@ -8,11 +8,8 @@ from rich.console import Console
 
 from holdfast.console import print_json
 from holdfast.gallery import Gallery
+from holdfast.options import STORE, JsonOption, StoreOption
 from holdfast.store import open_store
-
-STORE = "./holdfast-store"
-StoreOption = Annotated[str, typer.Option("--store", help="Folder or SQLAlchemy URL.", envvar="HOLDFAST_STORE")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
 
 gallery = typer.Typer(
     help="The shared gallery: import, export, stats, verify.", no_args_is_help=True, rich_markup_mode="rich"
@@ -21,7 +18,9 @@ gallery = typer.Typer(
 
 @gallery.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="Parquet: id or sample_id, version, vector, attributes, source.")],
+    file: Annotated[
+        Path, typer.Argument(help="Parquet: id or sample_id, version, vector, attributes, source.")
+    ],
     store: StoreOption = STORE,
     as_json: JsonOption = False,
 ) -> None:
@@ -88,7 +87,9 @@ def verify(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
         print_json({**vars(report), "ok": report.ok})
     else:
         console = Console()
-        console.print(f"{report.entries:,} entries, {report.deleted:,} deleted: {report.problem_count} problems.")
+        console.print(
+            f"{report.entries:,} entries, {report.deleted:,} deleted: {report.problem_count} problems."
+        )
         for problem in report.problems:
             console.print(f"  {problem}", soft_wrap=True)
     if not report.ok:
