@@ -94,7 +94,7 @@ def test_weight_zero_costs_nothing_and_changes_nothing(plan, data, publisher, tm
 
 def test_divergence_names_the_term_and_keeps_the_checkpoint(plan, data, publisher, tmp_path):
     wild = LearningConfig(
-        epochs=3, batch_size=16, checkpoint_steps=2, precision="float32", optimizer={"learning_rate": 1e30}
+        epochs=3, batch_size=16, checkpoint_steps=1, precision="float32", optimizer={"learning_rate": 1e30}
     )
     checkpoints = FolderCheckpoints(tmp_path)
     with pytest.raises(DivergedError, match=r"term 'classification' became (nan|inf).*task 0"):
