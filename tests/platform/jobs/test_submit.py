@@ -1,0 +1,72 @@
+"""Submission to a Ray cluster that was started separately."""
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from holdfast.store import open_store
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A head node of its own, with a token; yields the dashboard's address and the environment for it."""
+    ray, port, dashboard = Path(sys.executable).with_name("ray"), free_port(), free_port()
+    environment = {
+        **os.environ,
+        "RAY_AUTH_MODE": "token",
+        "RAY_AUTH_TOKEN": secrets.token_hex(32),
+        "RAY_USAGE_STATS_ENABLED": "0",
+        "PATH": f"{ray.parent}:{os.environ['PATH']}",
+    }
+    environment.pop("RAY_ADDRESS", None)
+    head = subprocess.Popen(
+        [ray, "start", "--head", "--block", f"--port={port}", f"--dashboard-port={dashboard}", "--num-cpus=2",
+         "--include-dashboard=true", "--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1",
+         f"--temp-dir={tmp_path / 'r'}", "--object-store-memory=200000000"],
+        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    yield f"http://127.0.0.1:{dashboard}", environment
+    head.terminate()
+    try:
+        head.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        head.kill()
+
+
+def submit(arguments, environment):
+    return subprocess.run(
+        [sys.executable, "-m", "holdfast", "submit", *map(str, arguments)],
+        env=environment, capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+
+
+def test_a_submitted_run_learns_on_the_cluster(cluster, tiny_file, tmp_path):
+    address, environment = cluster
+    arguments = [tiny_file, "--address", address, "--store", tmp_path / "store", "--json", "--set", "scaling.workers=1"]
+    for _ in range(30):
+        done = submit(arguments, environment)
+        if "No Ray cluster answers" not in done.stderr:
+            break
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["status"] == "SUCCEEDED"
+    with open_store(tmp_path / "store") as opened:
+        assert [version.name for version in opened.versions()] == ["v1", "v2", "v3"]
+
+
+def test_no_cluster_is_one_sentence(tiny_file, tmp_path):
+    done = submit([tiny_file, "--address", f"http://127.0.0.1:{free_port()}", "--store", tmp_path], os.environ)
+    assert done.returncode == 2
+    assert "No Ray cluster answers at" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,84 @@
+"""A run as a Ray Train job: killed and restarted, with several workers, with a user's mistake."""
+
+import json
+import os
+import signal
+import time
+
+import pytest
+
+from holdfast.store import open_store
+
+SMALL_RAY = ("--set", "scaling.cpus_per_worker=1")
+
+
+def finish(process, seconds=240):
+    output, _ = process.communicate(timeout=seconds)
+    return process.returncode, output
+
+
+def contracts(store):
+    with open_store(store) as opened:
+        return [version.contract for version in opened.versions()]
+
+
+def test_killed_runs_go_on_to_the_same_weights(holdfast, tiny_file, tmp_path):
+    """SIGKILL to the whole process group, inside a task and after one; then the run is finished."""
+    whole = finish(holdfast("run", tiny_file, "--store", tmp_path / "whole", "--workers", 0))
+    assert whole[0] == 0, whole[1]
+
+    store, checkpoints = tmp_path / "broken", tmp_path / "broken/runs/tiny/checkpoints-1"
+    for least in (1, 6):
+        process = holdfast("run", tiny_file, "--store", store, "--workers", 1, *SMALL_RAY)
+        deadline = time.monotonic() + 180
+        while time.monotonic() < deadline and process.poll() is None:
+            saved = sorted(checkpoints.glob("checkpoint-*.pt"))
+            if saved and int(saved[-1].stem.split("-")[1]) >= least:
+                break
+            time.sleep(0.02)
+        assert process.poll() is None, process.communicate()[0]
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    code, output = finish(holdfast("run", tiny_file, "--store", store, "--workers", 1, *SMALL_RAY))
+    assert code == 0, output
+    assert contracts(store) == contracts(tmp_path / "whole")
+
+
+def test_two_workers_learn_what_one_learns(holdfast, tiny_file, tmp_path):
+    """Batch statistics and pair losses are over the global batch, so the first task's losses agree."""
+    histories = []
+    for workers in (0, 2):
+        store = tmp_path / f"store-{workers}"
+        code, output = finish(holdfast("run", tiny_file, "--store", store, "--workers", workers, *SMALL_RAY))
+        assert code == 0, output
+        with open_store(store) as opened:
+            histories.append(opened.version("v1").metrics["history"])
+    for one, two in zip(*histories, strict=True):
+        assert two == pytest.approx(one, abs=1e-3)
+
+
+def test_a_mistake_on_a_worker_is_one_sentence(holdfast, tiny_file, tmp_path):
+    process = holdfast(
+        "run", tiny_file, "--store", tmp_path / "store", "--workers", 1, *SMALL_RAY,
+        "--set", "learning.optimizer.learning_rate=1e30",
+    )  # fmt: skip
+    code, output = finish(process)
+    assert code == 2
+    assert "The term 'classification' became" in output
+    assert "Traceback" not in output
+    with open_store(tmp_path / "store") as opened:
+        assert opened.versions() == []
+
+
+def test_json_is_the_report_alone(holdfast, tiny_file, tmp_path):
+    import subprocess
+    import sys
+
+    done = subprocess.run(
+        [sys.executable, "-m", "holdfast", "run", tiny_file, "--store", tmp_path / "store", "--json"],
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["versions"] == ["v1", "v2", "v3"]
