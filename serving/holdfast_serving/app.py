@@ -32,6 +32,7 @@ def create_app(replica: Replica, echo_request_id: bool = True) -> FastAPI:
         description="Versioned image embeddings over one shared gallery.",
         lifespan=lifespan,
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     keyring = FixedKeys(replica.config.key_hashes) if replica.config.key_hashes else replica.store.keys
     app.state.replica = replica

@@ -4,19 +4,17 @@ import hashlib
 import hmac
 import time
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Literal, Protocol, cast, get_args
+from typing import Any, Literal, Protocol, get_args
 
 from fastapi import Depends, Request
-from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
+from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
+from fastapi.security.base import SecurityBase
 
 from holdfast.errors import ConfigError
 from holdfast_serving.errors import ForbiddenError, UnauthorizedError
 
 Role = Literal["read", "write", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
-
-_bearer = HTTPBearer(auto_error=False, description="The API key.")
-_header = APIKeyHeader(name="X-API-Key", auto_error=False, description="The API key, the other way.")
 
 
 class Keyring(Protocol):
@@ -97,22 +95,30 @@ class Gatekeeper:
         return role
 
 
-def require(role: Role) -> Callable[..., Awaitable[None]]:
-    """A FastAPI dependency that lets a request pass whose key reaches `role`."""
+class Require(SecurityBase):
+    """A FastAPI dependency that lets a request pass whose key reaches `role`.
 
-    async def check(
-        request: Request,
-        bearer: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
-        header: Annotated[str | None, Depends(_header)],
-    ) -> None:
-        secret = bearer.credentials if bearer is not None else header
+    One dependency: FastAPI's two header schemes below a third would cost more than a small search does.
+    """
+
+    def __init__(self, role: Role) -> None:
+        self._role = role
+        self.model = HTTPBearerModel(description="The API key (also taken from the header X-API-Key).")
+        self.scheme_name = "API key"
+
+    async def __call__(self, request: Request) -> None:
+        kind, _, secret = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer":
+            secret = request.headers.get("x-api-key", "")
         if not secret:
             raise UnauthorizedError("A key is needed: send Authorization: Bearer KEY, or X-API-Key: KEY.")
-        gatekeeper = cast(Gatekeeper, request.app.state.gatekeeper)
-        held = await gatekeeper.role(secret)
+        held = await request.app.state.gatekeeper.role(secret)
         if held is None:
             raise UnauthorizedError("This key is not known.")
-        if ROLES.index(cast(Role, held)) < ROLES.index(role):
-            raise ForbiddenError(f"This key has the role {held}; {request.url.path} needs {role}.")
+        if ROLES.index(held) < ROLES.index(self._role):
+            raise ForbiddenError(f"This key has the role {held}; {request.url.path} needs {self._role}.")
 
-    return check
+
+def require(role: Role) -> Any:
+    """`dependencies=[require("read")]` on a route or a router."""
+    return Depends(Require(role))

@@ -46,10 +46,15 @@ _TYPES = {401: "authentication_error", 403: "permission_error", 429: "overloaded
 _CODES = {404: "no_such_route", 405: "method_not_allowed"}
 
 
+def error_body(status: int, code: str, message: str, request_id: str) -> dict[str, dict[str, str]]:
+    """The one shape."""
+    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
+    return {"error": {"type": kind, "code": code, "message": message, "request_id": request_id}}
+
+
 def error_response(status: int, code: str, message: str, request_id: str) -> Response:
     """An error in the one shape; 401, 429 and 503 carry the header that tells the client what to do next."""
-    kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
-    body = {"error": {"type": kind, "code": code, "message": message, "request_id": request_id}}
+    body = error_body(status, code, message, request_id)
     headers: dict[str, str] = {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.errors import NotReadyError
+from holdfast_serving.proxy import prepare_proxy
 
 OBJECT_STORE_BYTES = 200 * 1024 * 1024
 """Requests and vectors go through sockets; next to nothing goes through the object store."""
 
 
-def prepare_environment(verbose: bool) -> None:
-    """Must run before ray is imported: some of these are read at import.
+def prepare_environment(folder: Path, verbose: bool) -> None:
+    """Must run before ray is imported, which reads some of these. `folder` is private and outlives Ray.
 
     A private instance gets a token of its own, so that no other user of this machine can send it code; for a
     cluster the user's own setting counts, else whether a token lies at hand.
@@ -33,6 +34,7 @@ def prepare_environment(verbose: bool) -> None:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        prepare_proxy(folder)
 
 
 def start_ray(cpus: int, dashboard: bool, verbose: bool) -> bool:

@@ -4,9 +4,12 @@ import logging
 import os
 import signal
 import socket
+import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
@@ -33,7 +36,7 @@ def serve_forever(
     dashboard: bool = False,
     verbose: bool = False,
     config: ServingConfig | None = None,
-    say: Callable[[str], None] = print,
+    say: Callable[[str], None] | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> None:
     """Serves `store` until SIGTERM or SIGINT, then answers what is in progress and returns.
@@ -43,17 +46,21 @@ def serve_forever(
         port: 0 takes a free one.
         replicas: gateway processes.
         config: further settings; its store, artifacts, replicas and keys are replaced by the arguments'.
-        say: gets the one line that tells that the server is ready.
-        warn: gets everything else that the operator must see once (a new key, an open host). Default: stderr.
+        say: gets the one line that tells that the server is ready. Default: stdout.
+        warn: gets what else the operator must see (a new key, an open host). Default: stderr.
 
     Raises ConfigError (keys, host, port), StoreError, NotReadyError (no cluster at RAY_ADDRESS).
     """
-    warn = warn or _to_stderr
+    say = say or partial(print, flush=True)
+    warn = warn or partial(print, file=sys.stderr, flush=True)
     key_hashes = parse_keys(os.environ.get(KEYS_VARIABLE, ""))
     port = _free_port(host, port)
     where = _absolute(store)
-    prepare_environment(verbose)
-    with open_store(where, artifacts) as opened:
+    with (
+        open_store(where, artifacts) as opened,
+        tempfile.TemporaryDirectory(prefix="holdfast-", ignore_cleanup_errors=True) as folder,
+    ):
+        prepare_environment(Path(folder), verbose)
         if not key_hashes and opened.keys.count() == 0:
             warn(f"API key (role admin, shown only now): {opened.keys.create('admin')}")
         if host not in LOOPBACK:
@@ -141,9 +148,3 @@ def _free_port(host: str, port: int) -> int:
         raise ConfigError(
             f"Cannot listen on {host} port {port}: {reason}. Choose another --host or --port."
         ) from None
-
-
-def _to_stderr(line: str) -> None:
-    import sys
-
-    print(line, file=sys.stderr, flush=True)

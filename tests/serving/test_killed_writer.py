@@ -85,9 +85,7 @@ def test_every_acknowledged_entry_survives_the_death_of_the_writer(
         assert stored[name].seq == seq
         np.testing.assert_allclose(stored[name].vector, vector(name), atol=1e-6)
     assert state["last_seq"] >= max(acknowledged.values())
-    print(
-        f"\n{len(acknowledged)} acknowledged, {len(after_the_kill)} of them after the kill, answers {statuses}"
-    )
+    print(f"\n{len(acknowledged)} acknowledged, {len(after_the_kill)} after the kill, answers {statuses}")
 
 
 def put_last(http: httpx.Client) -> httpx.Response:

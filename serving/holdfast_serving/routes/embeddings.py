@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from holdfast.errors import HoldfastError
 from holdfast_serving.api import EmbeddingsRequest
@@ -10,7 +10,7 @@ from holdfast_serving.auth import require
 from holdfast_serving.embedder import to_base64
 from holdfast_serving.routes.common import answer, refuse_over, remember_version, replica_of, sticky_text
 
-router = APIRouter(tags=["embeddings"], dependencies=[Depends(require("read"))])
+router = APIRouter(tags=["embeddings"], dependencies=[require("read")])
 
 
 @router.post("/v1/embeddings")

@@ -3,7 +3,7 @@
 from typing import Any
 
 import numpy as np
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from holdfast.errors import InvalidVectorError
 from holdfast.gallery import Entry
@@ -15,7 +15,7 @@ from holdfast_serving.routes.common import answer, refuse_over, remember_version
 router = APIRouter(prefix="/v1/gallery", tags=["gallery"])
 
 
-@router.get("", dependencies=[Depends(require("read"))])
+@router.get("", dependencies=[require("read")])
 async def get_gallery(request: Request) -> Response:
     """Entries by version, how far this replica has applied the writes, the index's kind and size."""
     replica = replica_of(request)
@@ -32,7 +32,7 @@ async def get_gallery(request: Request) -> Response:
     )
 
 
-@router.put("/entries", dependencies=[Depends(require("write"))])
+@router.put("/entries", dependencies=[require("write")])
 async def put_entries(request: Request, body: EntriesRequest) -> Response:
     """Inserts or replaces entries, all or none; answers after the commit. Search with `seq` as `min_seq`."""
     replica = replica_of(request)
@@ -45,7 +45,7 @@ async def put_entries(request: Request, body: EntriesRequest) -> Response:
     return answer({"seq": seq, "upserted": len(entries)})
 
 
-@router.get("/entries/{entry_id:path}", dependencies=[Depends(require("read"))])
+@router.get("/entries/{entry_id:path}", dependencies=[require("read")])
 async def get_entry(request: Request, entry_id: str, vector: bool = False) -> Response:
     """One entry as it is in the database; `?vector=true` adds its vector."""
     entry = await _stored(replica_of(request), entry_id)
@@ -61,7 +61,7 @@ async def get_entry(request: Request, entry_id: str, vector: bool = False) -> Re
     return answer(content, version=entry.version)
 
 
-@router.delete("/entries/{entry_id:path}", dependencies=[Depends(require("write"))])
+@router.delete("/entries/{entry_id:path}", dependencies=[require("write")])
 async def delete_entry(request: Request, entry_id: str) -> Response:
     """Deletes one entry; 404 when there is none."""
     replica = replica_of(request)

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from holdfast.store import Compatibility, Store, Version
 from holdfast_serving.auth import require
 from holdfast_serving.routes.common import answer, replica_of
 
-router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[Depends(require("read"))])
+router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[require("read")])
 
 
 @router.get("")

@@ -1,7 +1,7 @@
 """POST /v1/search: by image, by vector, or by the id of an entry."""
 
 import numpy as np
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 
 from holdfast.errors import HoldfastError, InvalidVectorError
 from holdfast_serving.api import SearchRequest
@@ -10,7 +10,7 @@ from holdfast_serving.replica import Replica
 from holdfast_serving.routes.common import answer, remember_version, replica_of, sticky_text
 from holdfast_serving.routes.gallery import as_vector
 
-router = APIRouter(tags=["search"], dependencies=[Depends(require("read"))])
+router = APIRouter(tags=["search"], dependencies=[require("read")])
 
 
 @router.post("/v1/search")
