@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from click import ClickException
-from click.exceptions import Abort, Exit
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -34,6 +33,7 @@ SetOption = Annotated[
 ]
 VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show what Ray says.")]
 ExperimentArgument = Annotated[Path, typer.Argument(help="YAML file, such as experiments/quickstart.yaml.")]
+INTERRUPTED = 130
 
 
 def _console() -> Console:
@@ -219,20 +219,17 @@ def versions(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
             ]
         )
         return
-    table = Table(
-        "version", "aliases", "parent", "run", "task", "dimension", "may search", "contract", "made"
-    )
+    table = Table("version", "aliases", "parent", "run", "dim", "searches", "contract", box=SIMPLE_HEAD)
+    table.columns[-1].no_wrap = True
     for v in found:
         table.add_row(
             v.name,
             ", ".join(sorted(alias for alias, name in aliases.items() if name == v.name)),
             v.parent or "-",
             v.run,
-            str(v.metrics.get("task", v.task)),
             str(v.dimension),
-            ", ".join([v.name, *searches[v.name]]),
+            " ".join([*searches[v.name], v.name]),
             v.contract,
-            f"{v.created_at:%Y-%m-%d %H:%M}",
         )
     Console().print(table)
 
@@ -347,27 +344,26 @@ def submit(
     if as_json:
         print_json(outcome)
     if outcome["status"] == "FAILED":
-        raise Exit(1)
+        raise typer.Exit(1)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point. A user's mistake is one sentence on standard error and exit code 2."""
     prepare_environment()
     given = list(sys.argv[1:] if arguments is None else arguments)
-    wants_json = "--json" in given
     try:
         code = app(given, standalone_mode=False)
     except HoldfastError as error:
-        if wants_json:
+        if "--json" in given:
             print_json({"error": {"type": type(error).__name__, "code": error.code, "message": str(error)}})
         sys.stderr.write(f"error: {error}\n")
         sys.exit(2)
-    except ClickException as error:
-        error.show()
+    except typer.TyperException as error:
+        message = error.format_message().strip()
+        # Without a verb the help has been printed, and there is nothing more to say.
+        if message:
+            sys.stderr.write(f"error: {message.rstrip('.')}. --help says what is allowed.\n")
         sys.exit(2)
-    except (Abort, KeyboardInterrupt):
-        sys.stderr.write("interrupted; the same command goes on from the last checkpoint\n")
-        sys.exit(130)
-    except Exit as exit_:
-        sys.exit(exit_.exit_code)
+    if code == INTERRUPTED:
+        sys.stderr.write("interrupted; the same command goes on where it stopped\n")
     sys.exit(code or 0)

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
@@ -100,8 +101,7 @@ def _clock(seconds: float) -> str:
 def matrix_table(report: dict[str, Any]) -> Table:
     """The compatibility matrix of a report: query versions down, gallery versions across."""
     versions = report["versions"]
-    table = Table(title="Recall@1, %: rows query, columns gallery", title_justify="left")
-    table.add_column("")
+    table = Table("", box=SIMPLE_HEAD)
     for version in versions:
         table.add_column(version, justify="right")
     for i, version in enumerate(versions):
@@ -116,6 +116,9 @@ def matrix_table(report: dict[str, Any]) -> Table:
 
 def print_summary(console: Console, report: dict[str, Any]) -> None:
     """The figures of a finished run that a person looks for first."""
+    console.print(
+        "Recall@1 in percent; a row is a query version, a column a gallery version:", soft_wrap=True
+    )
     console.print(matrix_table(report))
 
     def shown(name: str, form: str) -> str:
@@ -131,4 +134,4 @@ def print_summary(console: Console, report: dict[str, Any]) -> None:
     if mixed.get("recall_at_1"):
         parts.append(f"mixed gallery {mixed['recall_at_1'][-1]:.1f} %")
     parts.append(f"{shown('images_per_second', ',.0f')} images/s")
-    console.print("  ·  ".join(parts), highlight=False)
+    console.print("  ·  ".join(parts), highlight=False, soft_wrap=True)
