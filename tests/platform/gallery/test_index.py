@@ -20,12 +20,14 @@ def _changes(rows: list[tuple[str, str, np.ndarray | None, dict[str, object]]], 
 def test_an_upsert_of_an_id_does_not_keep_both(vectors: Callable[..., np.ndarray]) -> None:
     rows = vectors(3)
     index = ExactIndex()
-    index.apply(_changes([("a", "v1", rows[0], {}), ("b", "v1", rows[1], {})]))
+    index.apply(_changes([("a", "v1", rows[0], {"new": False, "old": 1}), ("b", "v1", rows[1], {})]))
     index.apply(_changes([("a", "v1", rows[2], {"new": True})], 2))
     found = index.search(rows[2], 10, ["v1"])
     assert found[0].id == "a"
     assert sorted(hit.id for hit in found) == ["a", "b"]
     assert found[0].attributes == {"new": True}
+    for raw, ids in (({"new": True}, ["a"]), ({"new": False}, []), ({"old": 1}, [])):
+        assert [hit.id for hit in index.search(rows[2], 10, ["v1"], parse_filter(raw))] == ids
     assert index.count() == {"v1": 2}
 
 
