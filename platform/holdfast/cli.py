@@ -2,9 +2,10 @@
 
 import json
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -352,7 +353,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     prepare_environment()
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        code = app(given, standalone_mode=False)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            code = app(given, standalone_mode=False)
     except HoldfastError as error:
         if "--json" in given:
             print_json({"error": {"type": type(error).__name__, "code": error.code, "message": str(error)}})
@@ -367,3 +370,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if code == INTERRUPTED:
         sys.stderr.write("interrupted; the same command goes on where it stopped\n")
     sys.exit(code or 0)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """A warning is for the user as well: the sentence, not the line of code that says it."""
+    sys.stderr.write(f"warning: {message}\n")

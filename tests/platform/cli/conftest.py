@@ -123,7 +123,9 @@ def learned(template: Path, tmp_path: Path) -> Path:
 def pictures() -> Callable[..., Path]:
     """Fill a folder with classes of grey images: SPLIT/CLASS/NUMBER.png."""
 
-    def draw(folder: Path, classes: int = 4, images: int = 6, splits: tuple[str, ...] = ("train", "test")) -> Path:
+    def draw(
+        folder: Path, classes: int = 4, images: int = 6, splits: tuple[str, ...] = ("train", "test")
+    ) -> Path:
         generator = np.random.default_rng(0)
         for split in splits:
             for label in range(classes):

@@ -100,7 +100,9 @@ def test_the_same_name_for_another_experiment_is_refused(
 
 
 def test_update_gain_against_a_control(holdfast: Holdfast, write: Write, learned: Path) -> None:
-    control = write("c.yaml", name="c", parent="none", regularizers=[], learning__initialization="independent")
+    control = write(
+        "c.yaml", name="c", parent="none", regularizers=[], learning__initialization="independent"
+    )
     assert holdfast("run", control, "--store", learned).code == 0
     outcome = holdfast("evaluate", write(), "--store", learned, "--control", "c", "--json")
     assert outcome.json["control"] == "c"
