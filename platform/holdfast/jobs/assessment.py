@@ -3,7 +3,6 @@
 import hashlib
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -86,7 +85,9 @@ class Assessment:
             pairs += [pair for older in versions[:number] for pair in ((newer, older), (older, newer))]
             self._score_pairs(newer, pairs)
         known = {
-            (row.query, row.gallery) for row in self._store.compatibility() if row.evaluation == self.fingerprint
+            (row.query, row.gallery)
+            for row in self._store.compatibility()
+            if row.evaluation == self.fingerprint
         }
         rows = []
         for number, newer in enumerate(versions):
@@ -125,7 +126,9 @@ class Assessment:
         fresh = False
         for query, gallery in missing:
             prefix = f"{query}>{gallery}."
-            arrays = {key.removeprefix(prefix): value for key, value in cached.items() if key.startswith(prefix)}
+            arrays = {
+                key.removeprefix(prefix): value for key, value in cached.items() if key.startswith(prefix)
+            }
             if arrays:
                 self._scores[query, gallery] = Scores.from_arrays(arrays)
                 continue
@@ -259,7 +262,11 @@ class Assessment:
                 if entry >= 0
             ]
             examples.append(
-                {"query_png": png(queries, int(query)), "query_label": str(queries.labels[query]), "hits": hits}
+                {
+                    "query_png": png(queries, int(query)),
+                    "query_label": str(queries.labels[query]),
+                    "hits": hits,
+                }
             )
         return examples
 

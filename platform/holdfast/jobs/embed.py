@@ -33,7 +33,7 @@ def embed_source(
     thumbnails: bool = False,
     large: int = LARGE,
 ) -> tuple[int, str]:
-    """Write `sample_id, label, version, vector` (fixed-size list of float32, unit norm), in the source's order.
+    """Write `sample_id, label, version, vector` (fixed-size float32 list, unit norm), in the source's order.
 
     Sources of `large` images and more go through Ray Data. With `thumbnails` a column `attributes` (JSON)
     holds the label and the image as a data URI, so that an imported gallery shows pictures on the page.
@@ -60,7 +60,9 @@ def embed_source(
     return len(table), name
 
 
-def embed_batch(encoder: Encoder, version: str, batch: pa.RecordBatch | pa.Table, thumbnails: bool) -> pa.Table:
+def embed_batch(
+    encoder: Encoder, version: str, batch: pa.RecordBatch | pa.Table, thumbnails: bool
+) -> pa.Table:
     """Embed a batch of encoded images; see `embed_source` for the columns."""
     sample_ids, images = batch.column("sample_id").to_pylist(), batch.column("image").to_pylist()
     pixels = np.stack([_decode(encoder, *item) for item in zip(sample_ids, images, strict=True)])

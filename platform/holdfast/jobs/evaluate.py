@@ -20,7 +20,9 @@ def evaluate_lineage(store: Store, experiment: Experiment, newest: str | None, w
     if newest is None:
         own = [version.name for version in store.versions() if version.run == run.name]
         if not own:
-            raise NotFoundError(f"Run '{run.name}' has published no version yet; holdfast run goes on with it.")
+            raise NotFoundError(
+                f"Run '{run.name}' has published no version yet; holdfast run goes on with it."
+            )
         newest = own[-1]
     publisher = StorePublisher(store, experiment, run, load_datasets(experiment, watch))
     return publisher.report(store.version(newest).name)

@@ -75,7 +75,8 @@ class StorePublisher:
         figures = self.assessment.figures(names, self._control_self(control))
         own = [version.metrics for version in lineage if version.run == self._run.name and version.metrics]
         seconds = {
-            phase: sum(metrics["seconds"].get(phase, 0.0) for metrics in own) for phase in ("learning", "embedding")
+            phase: sum(metrics["seconds"].get(phase, 0.0) for metrics in own)
+            for phase in ("learning", "embedding")
         }
         seconds["publishing"] = self._publishing
         images = sum(metrics["images"] for metrics in own)

@@ -41,7 +41,9 @@ def submit_experiment(
         shutil.copy(experiment, Path(folder) / "experiment.yaml")
         sets = [part for override in overrides for part in ("--set", override)]
         job = client.submit_job(
-            entrypoint=shlex.join(["python", "-m", "holdfast", "run", "experiment.yaml", "--store", where, *sets]),
+            entrypoint=shlex.join(
+                ["python", "-m", "holdfast", "run", "experiment.yaml", "--store", where, *sets]
+            ),
             runtime_env={"working_dir": folder},
             metadata={"holdfast": experiment.name},
         )
@@ -62,5 +64,3 @@ def _follow(client: JobSubmissionClient, job: str, console: Console) -> None:
         if ended:
             return
         time.sleep(1)
-
-

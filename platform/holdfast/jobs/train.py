@@ -89,6 +89,6 @@ def check_scaling(experiment: Experiment) -> None:
     workers = experiment.scaling.workers
     if workers > 1 and experiment.learning.batch_size < 2 * workers:
         raise ConfigError(
-            f"learning.batch_size is {experiment.learning.batch_size} for {workers} workers; it is the global "
-            f"batch, so it must be at least {2 * workers}."
+            f"learning.batch_size is {experiment.learning.batch_size} for {workers} workers; it is the "
+            f"global batch, so it must be at least {2 * workers}."
         )

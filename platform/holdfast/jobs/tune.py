@@ -1,17 +1,20 @@
 """Sweeps over an experiment's weights: Ray Tune with ASHA, judged on validation images alone."""
 
+import io
+import sys
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from ray import get, put, tune
+from ray import ObjectRef, get, put, tune
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.basic_variant import BasicVariantGenerator
 from rich.console import Console
 
-from holdfast.config import Choice, Experiment, LogUniform, Uniform, parse_experiment, set_key
+from holdfast.config import Choice, Experiment, LogUniform, TuningConfig, Uniform, parse_experiment, set_key
 from holdfast.data import Evaluation, build_stream, load_training
 from holdfast.errors import ConfigError
 from holdfast.evaluation import score
@@ -77,7 +80,9 @@ def tune_experiment(
     """
     tuning = experiment.tuning
     if tuning is None:
-        raise ConfigError("The experiment has no 'tuning:' section; it says which keys may vary and between what.")
+        raise ConfigError(
+            "The experiment has no 'tuning:' section; it says which keys may vary and between what."
+        )
     start = {key: _current(experiment, key) for key in tuning.space}
     for key, where in tuning.space.items():
         apply_values(experiment, {key: where.values[0] if isinstance(where, Choice) else where.low})
@@ -87,15 +92,14 @@ def tune_experiment(
     ancestor = None
     if experiment.parent == "latest" and versions:
         ancestor = Ancestor(versions[-1].name, store.load(versions[-1].name).requires_grad_(False))
-    cpus = tuning.cpus_per_trial
     with ray_session(verbose=verbose):
         shared = put((experiment, ancestor))
 
         def trial(values: dict[str, Any]) -> None:
-            run_trial(*get(shared), values, cpus)
+            run_trial(shared, values, tuning)
 
         tuner = tune.Tuner(
-            tune.with_resources(trial, {"cpu": cpus}),
+            tune.with_resources(trial, {"cpu": tuning.cpus_per_trial}),
             param_space={key: _domain(where) for key, where in tuning.space.items()},
             tune_config=tune.TuneConfig(
                 metric="objective",
@@ -104,7 +108,10 @@ def tune_experiment(
                 max_concurrent_trials=tuning.concurrent,
                 search_alg=BasicVariantGenerator(points_to_evaluate=[start], random_state=experiment.seed),
                 scheduler=ASHAScheduler(
-                    time_attr="tasks", max_t=len(tasks), grace_period=min(tuning.grace_tasks, len(tasks)), reduction_factor=2
+                    time_attr="tasks",
+                    max_t=len(tasks),
+                    grace_period=min(tuning.grace_tasks, len(tasks)),
+                    reduction_factor=2,
                 ),
             ),
             run_config=tune.RunConfig(
@@ -114,10 +121,14 @@ def tune_experiment(
                 callbacks=[_Teller(console, tuning.trials)],
             ),
         )
-        results = tuner.fit()
+        # Tune draws its own tables on standard output, which belongs to the answer.
+        with redirect_stdout(sys.stderr if verbose else io.StringIO()):
+            results = tuner.fit()
     rows = [_row(result) for result in results if result.metrics and "objective" in result.metrics]
     if not rows:
-        raise ConfigError(f"No trial finished a task; the first error was: {results.errors[0] if results.errors else '-'}")
+        raise ConfigError(
+            f"No trial finished a task; the first error was: {results.errors[0] if results.errors else '-'}"
+        )
     rows.sort(key=lambda row: (row["tasks"], row["objective"]), reverse=True)
     mark_front(rows, len(tasks))
     best = rows[0]
@@ -132,16 +143,15 @@ def tune_experiment(
     }
 
 
-def run_trial(
-    experiment: Experiment, ancestor: Ancestor | None, values: dict[str, Any], cpus: int
-) -> None:
+def run_trial(shared: ObjectRef, values: dict[str, Any], tuning: TuningConfig) -> None:
     """One trial, in the trial's own process: the whole sequence, no evaluation data, nothing published."""
-    torch.set_num_threads(cpus)
+    experiment, ancestor = get(shared)
+    torch.set_num_threads(tuning.cpus_per_trial)
     chosen = apply_values(experiment, values)
     training = load_training(chosen.data, chosen.model.preprocessing)
     held_out = validation_indices(build_stream(chosen.stream, training, chosen.seed))
     nothing = training.take(np.empty(0, np.int64))
-    publisher = TrialPublisher(ancestor, training.labels[held_out], experiment.tuning.objective, tune.report)
+    publisher = TrialPublisher(ancestor, training.labels[held_out], tuning.objective, tune.report)
     run_sequence(chosen, Datasets(training, Evaluation(nothing, nothing)), publisher, NoCheckpoints())
 
 
@@ -198,6 +208,10 @@ class _Teller(tune.Callback):
 
     def __init__(self, console: Console, trials: int) -> None:
         self._console, self._trials, self._done = console, trials, 0
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Tune saves its callbacks beside the sweep; a terminal cannot be saved.
+        return {}
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._done += 1

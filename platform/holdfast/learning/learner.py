@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from holdfast.data import AugmentConfig, Augmentation, Batches
+from holdfast.data import Augmentation, AugmentConfig, Batches
 from holdfast.errors import DivergedError
 from holdfast.learning.progress import Progress, Throttle, Watcher, ignore_progress
 from holdfast.learning.randomness import derive_seed
@@ -117,9 +117,9 @@ class Learner:
         device: torch.device = torch.device("cpu"),
     ) -> None:
         self.config, self.lesson, self.seed, self.ranks, self.device = config, lesson, seed, ranks, device
-        self.encoder = encoder.to(device, memory_format=torch.channels_last)
+        self.encoder = encoder.to(device)
         self.head = head.to(device)
-        self.parent = parent.to(device, memory_format=torch.channels_last) if parent is not None else None
+        self.parent = parent.to(device) if parent is not None else None
         self.terms = [term for term in terms if term.weight > 0] if parent is not None else []
         self._modules = [term.module for term in self.terms if isinstance(term.module, nn.Module)]
         for module in self._modules:

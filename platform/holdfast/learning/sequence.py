@@ -127,7 +127,9 @@ class _Sequence:
         plan = self.plan
         self.tasks = build_stream(plan.stream, self.data.training, plan.seed)
         self.terms = [
-            Term(config.kind, config.weight, config.build()) for config in plan.regularizers if config.weight > 0
+            Term(config.kind, config.weight, config.build())
+            for config in plan.regularizers
+            if config.weight > 0
         ]
         state = self.checkpoints.latest()
         if state is None:
@@ -191,10 +193,9 @@ class _Sequence:
                 outcome[1] = mistake
         if self.ranks.world > 1:
             torch.distributed.broadcast_object_list(outcome, src=0)
-        version, mistake = outcome
-        if mistake is not None:
-            raise mistake
-        return str(version)
+        if outcome[1] is not None:
+            raise outcome[1]
+        return str(outcome[0])
 
     def _evaluate_and_publish(self, task: Task, learner: Learner) -> str:
         self.watch(Progress("evaluating", task.index, len(self.tasks), task.name))
@@ -238,7 +239,11 @@ class _Sequence:
             {
                 "task": task,
                 "learner": learner.state() if learner is not None else None,
-                "terms": [term.module.state_dict() for term in self.terms if isinstance(term.module, torch.nn.Module)],
+                "terms": [
+                    term.module.state_dict()
+                    for term in self.terms
+                    if isinstance(term.module, torch.nn.Module)
+                ],
                 "parent": parent,
                 "versions": list(self.versions),
             }
@@ -260,6 +265,8 @@ def start_from(encoder: Encoder, parent: Encoder) -> None:
     """Warm start: copy every weight of the parent that has the same name and shape."""
     own = encoder.state_dict()
     fitting = {
-        name: value for name, value in parent.state_dict().items() if name in own and own[name].shape == value.shape
+        name: value
+        for name, value in parent.state_dict().items()
+        if name in own and own[name].shape == value.shape
     }
     encoder.load_state_dict({**own, **fitting})

@@ -57,4 +57,4 @@ class PrototypeAlignment(nn.Module):
     def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
         # The number of classes differs between tasks, so the buffer takes the saved shape.
         self.prototypes = torch.empty_like(state[prefix + "prototypes"])
-        super()._load_from_state_dict(state, prefix, *rest)  # type: ignore[arg-type]
+        super()._load_from_state_dict(state, prefix, *rest)

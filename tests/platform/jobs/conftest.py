@@ -14,7 +14,11 @@ from holdfast.config import Experiment, parse_experiment
 
 TINY = {
     "name": "tiny",
-    "data": {"source": "glyphs:?classes=36&instances=8", "train": {"split": "train"}, "evaluate": {"split": "evaluation"}},
+    "data": {
+        "source": "glyphs:?classes=36&instances=8",
+        "train": {"split": "train"},
+        "evaluate": {"split": "evaluation"},
+    },
     "stream": {"tasks": 3, "validation": 0.25},
     "model": {"dimension": 16, "width": 0.25},
     "learning": {"epochs": 2, "batch_size": 16, "checkpoint_steps": 2, "precision": "float32"},

@@ -3,9 +3,13 @@
 import json
 import os
 import secrets
+import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -20,9 +24,11 @@ def free_port():
 
 
 @pytest.fixture
-def cluster(tmp_path):
+def cluster():
     """A head node of its own, with a token; yields the dashboard's address and the environment for it."""
     ray, port, dashboard = Path(sys.executable).with_name("ray"), free_port(), free_port()
+    # Short, because Ray puts sockets below it and their paths may have 107 bytes.
+    folder = tempfile.mkdtemp(prefix="hf-", dir="/tmp")
     environment = {
         **os.environ,
         "RAY_AUTH_MODE": "token",
@@ -34,15 +40,20 @@ def cluster(tmp_path):
     head = subprocess.Popen(
         [ray, "start", "--head", "--block", f"--port={port}", f"--dashboard-port={dashboard}", "--num-cpus=2",
          "--include-dashboard=true", "--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1",
-         f"--temp-dir={tmp_path / 'r'}", "--object-store-memory=200000000"],
-        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT,
+         f"--temp-dir={folder}", "--object-store-memory=200000000"],
+        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline:
+        assert head.poll() is None, "the cluster did not start"
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", dashboard)) == 0:
+                break
+        time.sleep(0.5)
     yield f"http://127.0.0.1:{dashboard}", environment
-    head.terminate()
-    try:
-        head.wait(timeout=30)
-    except subprocess.TimeoutExpired:
-        head.kill()
+    os.killpg(head.pid, signal.SIGKILL)
+    head.wait()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def submit(arguments, environment):
@@ -54,11 +65,17 @@ def submit(arguments, environment):
 
 def test_a_submitted_run_learns_on_the_cluster(cluster, tiny_file, tmp_path):
     address, environment = cluster
-    arguments = [tiny_file, "--address", address, "--store", tmp_path / "store", "--json", "--set", "scaling.workers=1"]
-    for _ in range(30):
-        done = submit(arguments, environment)
-        if "No Ray cluster answers" not in done.stderr:
-            break
+    arguments = [
+        tiny_file,
+        "--address",
+        address,
+        "--store",
+        tmp_path / "store",
+        "--json",
+        "--set",
+        "scaling.workers=1",
+    ]
+    done = submit(arguments, environment)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["status"] == "SUCCEEDED"
     with open_store(tmp_path / "store") as opened:
@@ -66,7 +83,9 @@ def test_a_submitted_run_learns_on_the_cluster(cluster, tiny_file, tmp_path):
 
 
 def test_no_cluster_is_one_sentence(tiny_file, tmp_path):
-    done = submit([tiny_file, "--address", f"http://127.0.0.1:{free_port()}", "--store", tmp_path], os.environ)
+    done = submit(
+        [tiny_file, "--address", f"http://127.0.0.1:{free_port()}", "--store", tmp_path], os.environ
+    )
     assert done.returncode == 2
     assert "No Ray cluster answers at" in done.stderr
     assert "Traceback" not in done.stderr

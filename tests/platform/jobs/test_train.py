@@ -93,7 +93,12 @@ def test_another_experiment_under_the_same_name_is_refused(store, tiny):
 
 def test_update_gain_against_a_control(store, tiny):
     run_experiment(store, tiny(), ignore_progress)
-    control = tiny(name="control", parent="none", regularizers=[], learning={"epochs": 2, "batch_size": 16, "initialization": "independent"})
+    control = tiny(
+        name="control",
+        parent="none",
+        regularizers=[],
+        learning={"epochs": 2, "batch_size": 16, "initialization": "independent"},
+    )
     run_experiment(store, control, ignore_progress)
     file = evaluate_lineage(store, tiny(evaluation={"control": "control"}), None, ignore_progress)
     report = json.loads(file.with_suffix(".json").read_text())

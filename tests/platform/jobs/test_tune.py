@@ -20,7 +20,8 @@ def test_sweep_writes_the_best_experiment(tmp_path, tiny):
     file = tmp_path / "sweep.yaml"
     file.write_text(tiny(tuning={"space": SPACE, "trials": 3, "grace_tasks": 1}).to_yaml())
     done = subprocess.run(
-        [sys.executable, "-m", "holdfast", "tune", file, "--store", tmp_path / "store", "-o", tmp_path / "best.yaml", "--json"],
+        [sys.executable, "-m", "holdfast", "tune", file, "--store", tmp_path / "store",
+         "-o", tmp_path / "best.yaml", "--json"],
         capture_output=True,
         text=True,
         timeout=300,
@@ -30,7 +31,10 @@ def test_sweep_writes_the_best_experiment(tmp_path, tiny):
     assert len(outcome["trials"]) == 3
     start = outcome["start"]["values"]
     assert start["regularizers.feature-distillation.weight"] == 10
-    assert outcome["best"]["objective"] >= outcome["start"]["objective"] or outcome["best"]["tasks"] > outcome["start"]["tasks"]
+    assert (
+        outcome["best"]["objective"] >= outcome["start"]["objective"]
+        or outcome["best"]["tasks"] > outcome["start"]["tasks"]
+    )
     best = load_experiment(tmp_path / "best.yaml")
     assert best.name == "tiny-tuned"
     chosen = outcome["best"]["values"]["regularizers.feature-distillation.weight"]

@@ -6,7 +6,7 @@ from holdfast.errors import DivergedError
 from holdfast.learning import FolderCheckpoints, LearningConfig, run_sequence
 
 
-class Killed(Exception):
+class KilledError(Exception):
     """Stands for a process that died."""
 
 
@@ -21,7 +21,7 @@ class DyingCheckpoints(FolderCheckpoints):
         super().save(state)
         self.left -= 1
         if self.left == 0:
-            raise Killed
+            raise KilledError
 
 
 def weights(learned):
@@ -54,7 +54,7 @@ def test_interrupted_anywhere_gives_the_same_weights(plan, data, publisher, tmp_
     """Invariant 8: checkpoints inside tasks and between them, one interruption each."""
     whole, broken = publisher(), publisher()
     run_sequence(plan(), data, whole, FolderCheckpoints(tmp_path / "whole"))
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         run_sequence(plan(), data, broken, DyingCheckpoints(tmp_path / "broken", after))
     torch.manual_seed(12345)
     versions = run_sequence(plan(), data, broken, FolderCheckpoints(tmp_path / "broken"))

@@ -41,7 +41,9 @@ def start(encoder: Callable[[int, int], Encoder]) -> TaskStart:
 def step() -> Callable[..., Step]:
     """A step from given embeddings; the parent must not run unless it is asked."""
 
-    def make(embeddings: torch.Tensor, parent: torch.Tensor | None, labels: torch.Tensor | None = None) -> Step:
+    def make(
+        embeddings: torch.Tensor, parent: torch.Tensor | None, labels: torch.Tensor | None = None
+    ) -> Step:
         def parent_embeddings() -> torch.Tensor:
             assert parent is not None, "this regularizer has no use for the parent's embeddings"
             return parent

@@ -8,7 +8,9 @@ from holdfast.regularizers.correlation_distillation import correlation_divergenc
 
 
 def random_units(seed: int, rows: int, width: int) -> torch.Tensor:
-    return functional.normalize(torch.randn(rows, width, generator=torch.Generator().manual_seed(seed)), dim=1)
+    return functional.normalize(
+        torch.randn(rows, width, generator=torch.Generator().manual_seed(seed)), dim=1
+    )
 
 
 @given(seed=st.integers(0, 1000), rows=st.integers(2, 9), temperature=st.floats(0.1, 5))
