@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, Engine, Text, cast, func, select
+from sqlalchemy import Connection, Engine, Text, bindparam, cast, func, select
 
 from holdfast.errors import NotFoundError
 from holdfast.gallery.changes import Changes
@@ -25,6 +25,16 @@ from holdfast.store.database import as_parameter, reading, replace_rows, writing
 from holdfast.store.schema import entries, versions
 
 CHUNK = 10_000
+
+
+# Built once, see `holdfast.store.counters`.
+_CHANGES = (
+    select(entries.c.id, entries.c.seq, entries.c.version, entries.c.vector, cast(entries.c.attributes, Text))
+    .where(entries.c.seq > bindparam("since"))
+    .order_by(entries.c.seq)
+    .limit(bindparam("limit"))
+)
+_GET = select(entries).where(entries.c.id == bindparam("wanted"), entries.c.deleted.is_(False))
 
 
 @dataclass(frozen=True)
@@ -101,9 +111,7 @@ class Entries:
     def get(self, identifier: str) -> Entry:
         """The entry of an id. Raises NotFoundError."""
         with reading(self.engine) as connection:
-            row = connection.execute(
-                select(entries).where(entries.c.id == identifier, entries.c.deleted.is_(False))
-            ).first()
+            row = connection.execute(_GET, {"wanted": identifier}).first()
         if row is None:
             raise NotFoundError(f"There is no entry {identifier!r}.")
         return _entry(row)
@@ -201,14 +209,7 @@ class Entries:
 
 
 def _changes(connection: Connection, since: int, limit: int) -> Changes:
-    columns = (entries.c.id, entries.c.seq, entries.c.version, entries.c.vector)
-    statement = (
-        select(*columns, cast(entries.c.attributes, Text))
-        .where(entries.c.seq > since)
-        .order_by(entries.c.seq)
-        .limit(limit)
-    )
-    rows = connection.execute(statement).all()
+    rows = connection.execute(_CHANGES, {"since": since, "limit": limit}).all()
     return Changes(*zip(*rows, strict=True)) if rows else Changes()
 
 

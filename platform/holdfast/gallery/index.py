@@ -99,8 +99,8 @@ class Partition:
         del self.ids[length:], self._attributes[length:]
         self._columns.resize(length)
 
-    def search(self, vector: np.ndarray, k: int, allowed: Filter | None) -> list[Found]:
-        """The k best by inner product (fewer if there are fewer), exact under any filter."""
+    def search(self, vector: np.ndarray, k: int, allowed: Filter | None) -> list[tuple[float, str]]:
+        """Score and id of the k best by inner product (fewer if there are fewer), exact under any filter."""
         parameters = None
         if allowed is not None:
             mask = allowed.mask(self._columns)
@@ -110,11 +110,12 @@ class Partition:
         if k == 0:
             return []
         scores, slots = self._index.search(vector[None], k, params=parameters)
-        return [
-            Found(self.ids[slot], float(score), self.version, json.loads(self._attributes[slot]))
-            for score, slot in zip(scores[0], slots[0], strict=True)
-            if slot >= 0
-        ]
+        return [(score, self.ids[slot]) for score, slot in zip(scores[0].tolist(), slots[0], strict=True)]
+
+    def attributes(self, identifier: str) -> dict[str, Value]:
+        """What an entry of this partition can be filtered by."""
+        found: dict[str, Value] = json.loads(self._attributes[self._slots[identifier]])
+        return found
 
 
 def _only(mask: np.ndarray) -> Any:
@@ -184,11 +185,14 @@ class ExactIndex:
         self, vector: np.ndarray, k: int, versions: Sequence[str], allowed: Filter | None = None
     ) -> list[Found]:
         """The k best over these partitions, best first; equal scores in the order of their ids."""
-        found = [
-            hit
+        ranking = [
+            (-score, identifier, self._partitions[version])
             for version in versions
             if version in self._partitions
-            for hit in self._partitions[version].search(vector, k, allowed)
+            for score, identifier in self._partitions[version].search(vector, k, allowed)
         ]
-        found.sort(key=lambda hit: (-hit.score, hit.id))
-        return found[:k]
+        ranking.sort(key=lambda hit: hit[:2])
+        return [
+            Found(identifier, -negative, partition.version, partition.attributes(identifier))
+            for negative, identifier, partition in ranking[:k]
+        ]

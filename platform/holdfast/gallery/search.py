@@ -78,14 +78,15 @@ class Gallery:
     def refresh(self) -> int:
         """Follow the database; returns the number of the last write that searches now see."""
         with self._refreshing:
-            self._refresh_compatibility()
-            while True:
+            numbers = self.store.counters()
+            self._refresh_compatibility(numbers["compatibility"])
+            while self._applied < numbers["entries"]:
                 changes = self.entries.changes(self._applied)
-                if not len(changes):
-                    return self._applied
                 with self._lock.writing():
                     self._index.apply(changes)
-                    self._applied = changes.seqs[-1]
+                    # Rows may have been removed by hand: then the last number belongs to none.
+                    self._applied = changes.seqs[-1] if len(changes) else numbers["entries"]
+            return self._applied
 
     def rebuild(self) -> int:
         """Throw the index away and build it again from the database."""
@@ -171,7 +172,7 @@ class Gallery:
                     hits = [Hit(hit.id, hit.score, hit.version, hit.attributes) for hit in found]
                     return SearchResult(hits, query.name, self._applied, searched)
             # Asked outside the lock: the database may be slow, and a measurement may be new.
-            self._refresh_compatibility()
+            self._refresh_compatibility(self.store.counters()["compatibility"])
             self._require(query, refused)
 
     def _query_vector(self, vector: object, version: Version) -> np.ndarray:
@@ -196,8 +197,7 @@ class Gallery:
         pairs = self._compatibility[1]
         return [name for name in names if name != query.name and (query.name, name) not in pairs]
 
-    def _refresh_compatibility(self) -> None:
-        revision = self.store.compatibility_revision()
+    def _refresh_compatibility(self, revision: int) -> None:
         if revision != self._compatibility[0]:
             dimensions = {version.name: version.dimension for version in self.store.versions()}
             pairs = frozenset(

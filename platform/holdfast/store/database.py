@@ -164,7 +164,10 @@ def _as_store_error(engine: Engine) -> Iterator[None]:
     try:
         yield
     except (DatabaseError, sqlite3.DatabaseError) as error:
-        raise explain(engine, error) from error
+        explained = explain(engine, error)
+        if explained is error:
+            raise
+        raise explained from error
 
 
 def explain(engine: Engine, error: DatabaseError | sqlite3.DatabaseError) -> Exception:

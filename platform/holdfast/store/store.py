@@ -172,10 +172,13 @@ class Store:
         with reading(self.engine) as connection:
             return measurement(connection, query, gallery)
 
-    def compatibility_revision(self) -> int:
-        """A number that grows with every recorded measurement, for caches."""
+    def counters(self) -> dict[str, int]:
+        """Numbers that grow with every change, for caches to see in one small read whether they are stale.
+
+        `entries`: the last write to the gallery; `compatibility`, `traffic`, `versions`, `runs` likewise.
+        """
         with reading(self.engine) as connection:
-            return counters.current(connection, "compatibility")
+            return counters.all_current(connection)
 
     def close(self) -> None:
         """Close the connections."""

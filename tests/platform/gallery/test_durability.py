@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import Connection, event
 
+from holdfast.errors import StoreError
 from holdfast.gallery import Entries, Entry, Gallery
 from holdfast.store import Store, open_store
 
@@ -168,3 +170,35 @@ def test_a_follower_misses_nothing_of_several_threads(store: Store) -> None:
     # The numbers that one writer is given grow, and those of upserts are nobody else's.
     assert all(mine == sorted(mine) for mine in numbers)
     assert entries.last_seq() == max(map(max, numbers)) == max(seen.values())
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_a_full_disk_refuses_a_whole_write_and_spoils_nothing(
+    store: Store, vectors: Callable[..., np.ndarray]
+) -> None:
+    entries, rows = Entries(store), vectors(64)
+
+    def fill(connection: Connection) -> None:
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
+
+    with store.engine.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one() + 40
+    event.listen(store.engine, "begin", fill)
+    written = 0
+
+    def write_until_it_fails() -> None:
+        nonlocal written
+        for batch in range(1000):
+            entries.upsert(
+                [Entry(f"{batch}-{n}", "v1", row, {"text": "x" * 100}) for n, row in enumerate(rows)]
+            )
+            written += 1
+
+    with pytest.raises(StoreError, match="full"):
+        write_until_it_fails()
+    assert 0 < written < 1000
+    assert entries.count() == {"v1": 64 * written}
+    assert entries.last_seq() == 64 * written
+    assert Gallery(store).verify().ok
+    pages = 2**30
+    assert entries.upsert([Entry("more", "v1", rows[0])]) == 64 * written + 1

@@ -26,10 +26,8 @@ def upgrade() -> None:
         sa.Column("value", sa.BigInteger, nullable=False),
         sa.PrimaryKeyConstraint("name", name="pk_counters"),
     )
-    op.bulk_insert(
-        counters,
-        [{"name": name, "value": 0} for name in ("versions", "entries", "compatibility", "traffic", "runs")],
-    )
+    names = ("versions", "entries", "compatibility", "traffic", "runs", "writer")
+    op.bulk_insert(counters, [{"name": name, "value": 0} for name in names])
     op.create_table(
         "versions",
         sa.Column("number", sa.Integer, nullable=False, autoincrement=False),
