@@ -1,0 +1,223 @@
+"""Every verb as a user meets it: its help, its JSON, and what it leaves."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.main import get_command
+
+from holdfast import open_store
+from holdfast.cli import app
+from holdfast.data import open_source
+
+Holdfast = Callable[..., Any]
+Write = Callable[..., Path]
+Pictures = Callable[..., Path]
+SOURCE = "glyphs:?classes=24&instances=6"
+CONTRACT = {
+    "run", "evaluate", "embed", "tune", "versions", "promote", "rollback", "serve", "submit",
+    "gallery import", "gallery export", "gallery stats", "gallery verify",
+}  # fmt: skip
+
+
+def verbs(group: Any = None, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """All verbs with their commands, those of groups as `group verb`."""
+    for name, command in (group or get_command(app)).commands.items():
+        if hasattr(command, "commands"):
+            yield from verbs(command, f"{name} ")
+        else:
+            yield prefix + name, command
+
+
+VERBS = dict(verbs())
+
+
+@pytest.fixture
+def filled(holdfast: Holdfast, learned: Path, tmp_path: Path) -> Path:
+    """The store with the evaluation images of both versions in its gallery."""
+    for version in ("v1", "v2"):
+        file = tmp_path / f"{version}.parquet"
+        split = ["--split", "evaluation"]
+        assert holdfast("embed", version, SOURCE, *split, "-o", file, "--store", learned).code == 0
+        table = pq.read_table(file)
+        ids = pa.array([f"{version}/{name}" for name in table["sample_id"].to_pylist()])
+        pq.write_table(table.set_column(0, "sample_id", ids), file)
+        assert holdfast("gallery", "import", file, "--store", learned).code == 0
+    return learned
+
+
+def test_the_verbs_are_those_of_the_contract() -> None:
+    assert set(VERBS) == CONTRACT
+
+
+@pytest.mark.parametrize("verb", CONTRACT)
+def test_help_has_an_example_that_the_verb_understands(holdfast: Holdfast, verb: str) -> None:
+    shown = holdfast(*verb.split(), "--help")
+    assert shown.code == 0
+    text = " ".join(re.sub(r"[│╭╮╰╯─]", " ", shown.out).split())
+    assert f"holdfast {verb}" in text
+    examples = re.findall(rf"\[bold\]holdfast {verb}(.*?)\[/\]", VERBS[verb].help)
+    assert examples
+    for example in examples:
+        VERBS[verb].make_context(verb, example.split())
+
+
+@pytest.mark.parametrize("verb", sorted(CONTRACT - {"serve"}))
+def test_every_verb_speaks_json_and_names_its_store(verb: str) -> None:
+    options = {option for parameter in VERBS[verb].params for option in parameter.opts}
+    assert {"--json", "--store"} <= options
+
+
+def test_versions(holdfast: Holdfast, learned: Path) -> None:
+    rows = holdfast("versions", "--store", learned, "--json").json
+    assert [(row["version"], row["parent"], row["run"], row["task"]) for row in rows] == [
+        ("v1", None, "tiny", 0),
+        ("v2", "v1", "tiny", 1),
+    ]
+    assert all(re.fullmatch(r"hf1-[0-9a-f]{16}", row["contract"]) for row in rows)
+    table = holdfast("versions", "--store", learned).out
+    for row in rows:
+        assert row["version"] in table
+        assert row["contract"] in table
+
+
+def test_promote_canary_and_rollback_follow_the_record(holdfast: Holdfast, learned: Path) -> None:
+    def call(*arguments: object) -> dict[str, Any]:
+        record: dict[str, Any] = holdfast(*arguments, "--store", learned, "--json").json
+        return record
+
+    first = call("promote", "v1")
+    assert (first["epoch"], first["query_version"], first["write_version"]) == (1, "v1", "v1")
+    canary = call("promote", "v2", "--canary", "0.25", "--force")
+    assert (canary["canary_version"], canary["canary_share"]) == ("v2", 0.25)
+    assert canary["query_version"] == "v1"
+    full = call("promote", "canary", "--force")
+    assert (full["query_version"], full["write_version"], full["canary_version"]) == ("v2", "v1", None)
+    aliases = {row["version"]: row["aliases"] for row in call("versions")}
+    assert aliases == {"v1": ["previous", "writing"], "v2": ["live"]}
+    writes = call("promote", "live", "--writes", "--force")
+    assert writes["write_version"] == "v2"
+    back = call("rollback", "--force")
+    assert (back["epoch"], back["query_version"], back["write_version"]) == (5, "v2", "v1")
+    said = holdfast("rollback", "--force", "--store", learned).err
+    assert re.search(r"Epoch 6: queries by v\d", said)
+
+
+@pytest.mark.parametrize("thumbnails", [False, True])
+def test_embed_writes_the_sources_rows_in_order(
+    holdfast: Holdfast, learned: Path, tmp_path: Path, thumbnails: bool
+) -> None:
+    file = tmp_path / "new" / "folder" / "vectors.parquet"
+    option = ["--thumbnails"] if thumbnails else []
+    outcome = holdfast(
+        "embed", "v2", SOURCE, "--split", "evaluation", "-o", file, *option, "--store", learned, "--json"
+    )
+    table, source = pq.read_table(file), open_source(SOURCE).read("evaluation")
+    assert outcome.json == {"version": "v2", "rows": len(source), "file": str(file)}
+    assert table.column_names[:4] == ["sample_id", "label", "version", "vector"]
+    assert table.schema.field("vector").type == pa.list_(pa.float32(), 16)
+    for column in ("sample_id", "label"):
+        assert table[column].to_pylist() == source[column].to_pylist()
+    assert set(table["version"].to_pylist()) == {"v2"}
+    vectors = np.stack(table["vector"].to_numpy())
+    with open_store(learned) as store:
+        expected = store.load("v2").embed(source["image"].to_pylist())
+    np.testing.assert_allclose(vectors, expected, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    if thumbnails:
+        attributes = json.loads(table["attributes"][0].as_py())
+        assert attributes["label"] == source["label"][0].as_py()
+        assert attributes["thumbnail"].startswith("data:image/png;base64,")
+
+
+def test_embed_reads_folders_of_pictures(
+    holdfast: Holdfast, learned: Path, tmp_path: Path, pictures: Pictures
+) -> None:
+    folder = pictures(tmp_path / "pictures", splits=("all",)) / "all"
+    file = tmp_path / "vectors.parquet"
+    outcome = holdfast("embed", "v1", f"folder:{folder}", "-o", file, "--store", learned)
+    assert "24 images embedded by v1" in outcome.err
+    assert pq.read_table(file)["sample_id"][0].as_py() == "class-0/0.png"
+
+
+def test_gallery_stats_export_verify_and_import_into_another_store(
+    holdfast: Holdfast, filled: Path, template: Path, tmp_path: Path
+) -> None:
+    import shutil
+
+    stats = holdfast("gallery", "stats", "--store", filled, "--json").json
+    assert stats == {"entries": 96, "by_version": {"v1": 48, "v2": 48}, "seq": 96}
+    said = holdfast("gallery", "stats", "--store", filled).out
+    assert "96 entries" in said
+    assert "v2: 48" in said
+    exported = holdfast("gallery", "export", tmp_path / "all.parquet", "--store", filled, "--json").json
+    assert exported == {"entries": 96, "file": str(tmp_path / "all.parquet")}
+    other = shutil.copytree(template / "store", tmp_path / "other")
+    imported = holdfast("gallery", "import", tmp_path / "all.parquet", "--store", other, "--json").json
+    assert imported["entries"] == 96
+    assert holdfast("gallery", "stats", "--store", other, "--json").json["by_version"] == stats["by_version"]
+    verified = holdfast("gallery", "verify", "--store", other, "--json")
+    assert verified.code == 0
+    assert verified.json["ok"]
+    # Importing again replaces, and adds nothing.
+    assert holdfast("gallery", "import", tmp_path / "all.parquet", "--store", other).code == 0
+    assert holdfast("gallery", "stats", "--store", other, "--json").json["entries"] == 96
+
+
+def test_verify_finds_a_damaged_entry_and_exits_with_1(holdfast: Holdfast, filled: Path) -> None:
+    from sqlalchemy import text
+
+    with open_store(filled) as store, store.engine.begin() as connection:
+        connection.execute(text("UPDATE entries SET vector = zeroblob(64) WHERE seq = 5"))
+    outcome = holdfast("gallery", "verify", "--store", filled, "--json")
+    assert outcome.code == 1
+    assert (outcome.json["ok"], outcome.json["problem_count"]) == (False, 1)
+    told = holdfast("gallery", "verify", "--store", filled)
+    assert told.code == 1
+    assert "1 problem" in told.out
+
+
+def test_evaluate_redraws_the_report_with_the_same_numbers(
+    holdfast: Holdfast, write: Write, learned: Path
+) -> None:
+    file = learned / "runs" / "tiny" / "report.json"
+    before = json.loads(file.read_text())
+    file.unlink()
+    outcome = holdfast("evaluate", write(), "--store", learned, "--json")
+    after = json.loads(file.read_text())
+    assert outcome.json == after
+    for name in ("versions", "recall_at_1", "map_at_r", "intervals", "ac", "per_task_recall_at_1"):
+        assert after[name] == before[name]
+
+
+def test_evaluate_on_other_data_embeds_what_was_never_embedded(
+    holdfast: Holdfast, write: Write, learned: Path
+) -> None:
+    other = write(data__source="glyphs:?classes=24&instances=6&seed=7")
+    outcome = holdfast("evaluate", other, "--version", "v1", "--store", learned, "--json")
+    assert outcome.json["versions"] == ["v1"]
+    assert 0 < outcome.json["recall_at_1"][0][0] <= 100
+
+
+def test_serve_speaks_one_line_when_it_is_ready(
+    holdfast: Holdfast, learned: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The verb hands its options on; what a server does is tested where servers are."""
+    import holdfast_serving
+
+    calls: list[tuple[Any, ...]] = []
+
+    def serve_forever(*arguments: Any, **options: Any) -> None:
+        options.pop("say")("Holdfast serves")
+        calls.append((*arguments, options))
+
+    monkeypatch.setattr(holdfast_serving, "serve_forever", serve_forever)
+    outcome = holdfast("serve", "--store", learned, "--port", 0, "--replicas", 2)
+    assert (outcome.code, outcome.out) == (0, "Holdfast serves\n")
+    assert calls == [(str(learned), "127.0.0.1", 0, {"replicas": 2, "verbose": False})]
