@@ -1,0 +1,140 @@
+"""From nothing to a report and an answered search over a gallery of mixed versions, in about two minutes.
+
+It calls the public command line as you would, and shows every command: learn three versions of a model from
+the built-in glyphs, let the first and the last of them fill one gallery, serve it, and search it by HTTP.
+"""
+
+import argparse
+import base64
+import json
+import os
+import secrets
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from holdfast.data import open_source
+
+EXPERIMENT = Path(__file__).with_name("quickstart.yaml")
+SOURCE, SPLIT = "glyphs:", "evaluation"
+QUERIES = 5
+"""Of every character, so many images only ask; the others are the gallery."""
+HITS = 8
+
+console = Console(soft_wrap=True, highlight=False)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--store", type=Path, default=Path("holdfast-store"))
+    parser.add_argument("--experiment", type=Path, default=EXPERIMENT)
+    arguments = parser.parse_args()
+    started = time.monotonic()
+    store = ["--store", str(arguments.store)]
+
+    holdfast("run", str(arguments.experiment), *store)
+    report = arguments.store / "runs" / arguments.experiment.stem / "report.html"
+    versions = json.loads(report.with_suffix(".json").read_text())["versions"]
+    first, last = versions[0], versions[-1]
+
+    for version, remainder in ((first, 1), (last, 0)):
+        file = arguments.store / "quickstart" / f"{version}.parquet"
+        holdfast("embed", version, SOURCE, "--split", SPLIT, "--thumbnails", "-o", str(file), *store)
+        keep_gallery_part(file, remainder)
+        holdfast("gallery", "import", str(file), *store)
+
+    promoted = holdfast("promote", last, *store, check=False) == 0
+    with server(store) as client:
+        show_search(client, None if promoted else last)
+
+    console.print(f"Report:  {report}")
+    console.print(f"Serve:   holdfast serve {shlex.join(store)}   and open http://127.0.0.1:8000")
+    console.print(f"Seconds: {time.monotonic() - started:.0f}")
+
+
+def holdfast(*arguments: str, check: bool = True) -> int:
+    """Run one command; what it says goes to the terminal. Ends the quickstart where it must not fail."""
+    console.print(f"\n[bold]$ holdfast {shlex.join(arguments)}[/]")
+    code = subprocess.run([sys.executable, "-m", "holdfast", *arguments]).returncode
+    if check and code != 0:
+        sys.exit(code)
+    return code
+
+
+def keep_gallery_part(file: Path, remainder: int) -> None:
+    """Drop the queries and every other image, so that the two versions hold different ones."""
+    table = pq.read_table(file)
+    instances = pc.cast(pc.list_element(pc.split_pattern(table["sample_id"], "_"), 1), "int32")
+    mine = pc.equal(pc.bit_wise_and(instances, 1), remainder)
+    pq.write_table(table.filter(pc.and_(pc.greater_equal(instances, QUERIES), mine)), file)
+
+
+@contextmanager
+def server(store: list[str]) -> Iterator[httpx.Client]:
+    """`holdfast serve` on a free port for as long as the block lasts; it has to end with exit code 0."""
+    key = secrets.token_urlsafe(16)
+    console.print(f"\n[bold]$ HOLDFAST_API_KEYS=admin:... holdfast serve --port 0 {shlex.join(store)}[/]")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "holdfast", "serve", "--port", "0", *store],
+        env={**os.environ, "HOLDFAST_API_KEYS": f"admin:{key}"},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout is not None
+        ready = process.stdout.readline().strip()
+        console.print(ready)
+        address = next((word for word in ready.split() if word.startswith("http://")), None)
+        if address is None:
+            sys.exit(process.wait() or 1)
+        headers = {"Authorization": f"Bearer {key}"}
+        with httpx.Client(base_url=address, headers=headers, timeout=30) as client:
+            yield client
+    finally:
+        process.send_signal(signal.SIGTERM)
+        code = process.wait(60)
+    console.print(f"The server drained and ended with exit code {code}.\n")
+    if code != 0:
+        sys.exit(code)
+
+
+def show_search(client: httpx.Client, only: str | None) -> None:
+    """Search with one image that the gallery does not hold. `only`: the version that may be searched."""
+    rows = open_source(SOURCE).read(SPLIT)
+    row = rows.slice(rows["label"].to_pylist().index("Latin small letter g"), 1).to_pylist()[0]
+    body: dict[str, Any] = {"image": base64.b64encode(row["image"]).decode(), "k": HITS}
+    if only is not None:
+        console.print(f"Not measured to be compatible, so the search is limited to entries of {only}.")
+        body |= {"model": only, "versions": [only]}
+    answer = client.post("/v1/search", json=body)
+    if answer.status_code != 200:
+        sys.exit(f"error: {answer.json()['error']['message']}")
+    found = answer.json()
+    console.print(
+        f"[bold]POST /v1/search[/] with an image of '{row['label']}', embedded by {found['query_version']}:"
+    )
+    table = Table("", "score", "entry", "label", "embedded by", box=SIMPLE_HEAD)
+    for hit in found["hits"]:
+        label = hit["attributes"]["label"]
+        mark = "[green]✓[/]" if label == row["label"] else "[red]✗[/]"
+        table.add_row(mark, f"{hit['score']:.3f}", hit["id"], label, hit["embedded_by"])
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
