@@ -2,7 +2,9 @@
 
 Why not `serve.batch`: it closes a batch before the model is free, so that under load the waiting requests
 queue up as batches of one behind its semaphore unless every request first waits out a timeout; and its queue
-can never be closed, so that a version which traffic has left would stay in memory.
+can never be closed, so that a version which traffic has left would stay in memory. With 64 clients that pause
+4 ms (mean) between requests, conv4 on one thread: this queue 3,210 images/s at a median of 13.5 ms;
+`serve.batch` waiting 0, 2 and 10 ms: 628, 1,337 and 2,336 images/s at 98, 40 and 22 ms.
 """
 
 import asyncio

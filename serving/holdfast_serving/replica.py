@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 DECODERS = 2
 SEARCHERS = 4
+PAUSE_SECONDS = 0.01
 
 
 class Replica:
@@ -122,6 +123,8 @@ class Replica:
             self._wake.clear()
             try:
                 await self.refresh()
+                # Under steady writes, many of them share one look at the database.
+                await asyncio.sleep(PAUSE_SECONDS)
                 pause = self.config.follow_seconds
             except Exception:
                 # The replica keeps answering with what it has: an old record beats none.

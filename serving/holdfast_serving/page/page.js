@@ -62,7 +62,7 @@ const TITLES = {
   503: "Not ready yet",
 };
 const title = (error) => TITLES[error.status] ?? "The server failed";
-const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+const sentence = (text) => text + (/[.!?]$/.test(text) ? "" : ".");
 
 function notice(text) {
   $("notice").textContent = text;
@@ -185,7 +185,7 @@ function draw(side) {
   }
   const { hits, versions } = found.answer;
   const otherIds = other?.answer ? new Set(other.answer.hits.map((entry) => entry.id)) : null;
-  const detail = `${hits.length} of entries by ${versions.join(", ") || "nobody"} · ${found.milliseconds} ms`;
+  const detail = `searched entries of ${versions.join(", ") || "no version"} in ${found.milliseconds} ms`;
   column.replaceChildren(head(detail), hits.length === 0
     ? element("p", { className: "empty" }, "The gallery holds nothing to find yet.")
     : element("ol", { className: "hits" }, ...hits.map((entry, index) => hit(entry, index + 1, otherIds))));

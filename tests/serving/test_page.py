@@ -1,0 +1,177 @@
+"""The web page in headless Chromium: a key, an image, two versions side by side."""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from holdfast.gallery import Entries, Entry
+from holdfast.models import Encoder
+from holdfast.store import open_store
+
+CHROMIUM = "/usr/bin/chromium"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium") or CHROMIUM
+    if not Path(chromium).exists():
+        pytest.skip("there is no chromium on this machine")
+    with playwright.sync_playwright() as started:
+        opened = started.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def page(browser: Any) -> Iterator[Any]:
+    """A fresh tab; fails on anything that the page logs as an error or fetches from elsewhere."""
+    context = browser.new_context(viewport={"width": 1180, "height": 1000})
+    opened = context.new_page()
+    problems: list[str] = []
+    opened.on("pageerror", lambda error: problems.append(str(error)))
+    opened.on(
+        "request",
+        lambda request: (
+            None
+            if request.url.startswith(("http://127.0.0.1", "data:", "blob:"))
+            else problems.append(request.url)
+        ),
+    )
+    yield opened
+    context.close()
+    assert not problems
+
+
+@pytest.fixture
+def filled(
+    server: Any, encoders: dict[str, Encoder], png: Callable[..., bytes], data_uri: Callable[..., str]
+) -> Iterator[int]:
+    """24 entries by v1 and 16 by v3, with small thumbnails."""
+    entries = []
+    for version, numbers in (("v1", range(24)), ("v3", range(24, 40))):
+        vectors = encoders[version].embed([png(number) for number in numbers])
+        for number, vector in zip(numbers, vectors, strict=True):
+            attributes = {"shape": f"block {number}", "drawer": number % 7, "thumbnail": data_uri(number)}
+            entries.append(Entry(f"drawing-{number:02d}", version, vector, attributes))
+    with open_store(server.store) as store:
+        seq = Entries(store).upsert(entries)
+        yield seq
+        Entries(store).delete([entry.id for entry in entries])
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Asks again and again from here: the page's own policy forbids Playwright to wait inside it."""
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline, "the page never came to that"
+        time.sleep(0.05)
+
+
+def connect(page: Any, server: Any) -> None:
+    page.goto(server.url)
+    page.fill("#key", server.key)
+    page.click("text=Connect")
+    until(lambda: page.locator("#left option").count() == 3)
+
+
+def drop(page: Any, content: bytes, name: str = "drawing.png") -> None:
+    page.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": content})
+
+
+def hits(page: Any, side: str) -> list[str]:
+    page.wait_for_selector(f"#column-{side} .hits li")
+    ids: list[str] = page.eval_on_selector_all(
+        f"#column-{side} .hits li", "nodes => nodes.map(node => node.dataset.id)"
+    )
+    return ids
+
+
+def screenshot(page: Any, name: str) -> None:
+    folder = os.environ.get("HOLDFAST_SCREENSHOTS")
+    if folder:
+        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=True)
+
+
+def test_two_versions_side_by_side(
+    page: Any, server: Any, filled: int, png: Callable[..., bytes], tmp_path: Path
+) -> None:
+    connect(page, server)
+    page.select_option("#left", "v1")
+    page.select_option("#right", "v3")
+    drop(page, png(30))
+    left, right = hits(page, "left"), hits(page, "right")
+    assert len(left) == len(right) == 8
+    assert left[0] == right[0] == "drawing-30"
+    assert page.inner_text("#column-left h3").strip() == "v1"
+    assert page.inner_text("#column-right h3").strip() == "v3"
+    first = page.inner_text("#column-right .hits li >> nth=0")
+    assert "1.0000" in first
+    assert "v3" in first
+    assert "shape: block 30" in first
+    assert page.locator("#column-left .hits img.thumb").count() == 8
+    assert page.inner_text("#traffic").split()[:2] == ["live", "v1"]
+    until(lambda: page.inner_text("#total") == "40")
+    assert "v1 24" in " ".join(page.inner_text("#legend").split())
+    screenshot(page, "two-versions")
+
+    page.fill("#k", "3")
+    page.press("#k", "Tab")
+    until(lambda: page.locator("#column-left .hits li").count() == 3)
+
+    page.select_option("#right", "v2")
+    page.wait_for_selector("#column-right .problem")
+    words = page.inner_text("#column-right .problem")
+    assert "may not share a ranking" in words
+    assert "v2 is not compatible with entries of v1" in words
+    screenshot(page, "refused")
+    page.click("#column-right .problem button")
+    page.wait_for_selector("#column-right .empty")
+    assert len(hits(page, "left")) == 3
+
+
+def test_dark_and_narrow(browser: Any, server: Any, filled: int, png: Callable[..., bytes]) -> None:
+    context = browser.new_context(viewport={"width": 420, "height": 900}, color_scheme="dark")
+    page = context.new_page()
+    connect(page, server)
+    drop(page, png(3))
+    assert hits(page, "left")[0] == "drawing-03"
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    screenshot(page, "dark-narrow")
+    context.close()
+
+
+def test_errors_in_words(page: Any, server: Any, filled: int, png: Callable[..., bytes]) -> None:
+    page.goto(server.url)
+    page.wait_for_selector("#notice:not([hidden])")
+    assert "Enter the API key" in page.inner_text("#notice")
+    page.fill("#key", "a-wrong-key")
+    page.click("text=Connect")
+    until(lambda: "not known" in page.inner_text("#notice"))
+    connect(page, server)
+    page.wait_for_selector("#notice", state="hidden")
+    drop(page, b"this is no picture")
+    page.wait_for_selector("#column-left .problem")
+    assert "not an image" in page.inner_text("#column-left .problem")
+
+
+def test_the_key_stays_in_the_tab_and_out_of_the_address(page: Any, server: Any, filled: int) -> None:
+    connect(page, server)
+    page.reload()
+    until(lambda: page.locator("#left option").count() == 3)
+    assert server.key not in page.url
+    assert page.evaluate("Object.keys(localStorage).length") == 0
+    assert page.evaluate("document.cookie") == ""
