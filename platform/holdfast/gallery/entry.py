@@ -63,7 +63,7 @@ def check_attributes(identifier: str, attributes: object) -> str:
 
     Raises InvalidEntryError, naming the entry and the key, unless they can be stored and filtered.
     """
-    if not isinstance(attributes, Mapping):
+    if not isinstance(attributes, dict | Mapping):  # dict first: it is the quick check
         raise InvalidEntryError(f"The attributes of {identifier!r} are not an object of keys and values.")
     if not attributes:
         return "{}"
