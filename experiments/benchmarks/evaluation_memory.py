@@ -1,4 +1,4 @@
-"""Peak extra memory and time of scoring many queries over a large gallery; prints one line.
+"""Peak extra memory and time of scoring many queries over a large gallery.
 
     python experiments/benchmarks/evaluation_memory.py
     python experiments/benchmarks/evaluation_memory.py --queries 2000 --gallery 100000 --dimension 64
@@ -8,12 +8,16 @@ high-water mark of its resident memory while scoring, less its resident memory b
 """
 
 import argparse
+import json
 import time
-from pathlib import Path
 
 import numpy as np
+from cells import Cells
+from child import measure_in_child
+from memory import reset_peak, resident_mib
+from rows import Row, at_most, for_the_record
 
-from holdfast.evaluation import describe_machine, score
+from holdfast.evaluation import score
 
 
 def embeddings(labels: np.ndarray, classes: int, dimension: int, seed: int) -> np.ndarray:
@@ -24,12 +28,16 @@ def embeddings(labels: np.ndarray, classes: int, dimension: int, seed: int) -> n
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def resident_kib(field: str) -> int:
-    """`VmRSS` (now) or `VmHWM` (the highest since the last reset) of this process."""
-    for line in Path("/proc/self/status").read_text().splitlines():
-        if line.startswith(field + ":"):
-            return int(line.split()[1])
-    raise RuntimeError(f"/proc/self/status has no {field}")
+def measure(cells: Cells, quick: bool) -> list[Row]:
+    """One pass; memory does not vary between repetitions."""
+    size = 4_000 if quick else 100_000
+    arguments = ["--queries", str(size), "--gallery", str(size)]
+    cell = cells(f"{size} x {size}", lambda: measure_in_child("evaluation_memory.py", arguments))
+    what = f"{size:,} x {size:,} x {cell['dimension']}"
+    return [
+        at_most("evaluation, extra memory", [cell["extra_mib"]], "MiB", 1024, what),
+        for_the_record("evaluation, time", [cell["seconds"]], "s", what),
+    ]
 
 
 def main() -> None:
@@ -46,18 +54,12 @@ def main() -> None:
     gallery = embeddings(gallery_labels, sizes.classes, sizes.dimension, seed=2)
     score(queries[:8], query_labels[:8], gallery[:8], gallery_labels[:8])  # loads what is loaded lazily
 
-    Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
-    before, started = resident_kib("VmRSS"), time.perf_counter()
+    reset_peak()
+    before, started = resident_mib("VmRSS"), time.perf_counter()
     scores = score(queries, query_labels, gallery, gallery_labels)
-    seconds, extra = time.perf_counter() - started, resident_kib("VmHWM") - before
-
-    machine = describe_machine()
-    print(
-        f"queries={sizes.queries} gallery={sizes.gallery} dimension={sizes.dimension} "
-        f"extra_mib={extra / 1024:.1f} seconds={seconds:.1f} "
-        f"recall_at_1={scores.percent()['recall_at_1']:.2f} "
-        f"processor={machine['processor']!r} cores={machine['cores']}"
-    )
+    seconds, extra = time.perf_counter() - started, resident_mib("VmHWM") - before
+    recall = scores.percent()["recall_at_1"]
+    print(json.dumps({**vars(sizes), "extra_mib": extra, "seconds": seconds, "recall_at_1": recall}))
 
 
 if __name__ == "__main__":
