@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pyarrow.compute as pc
+import pyarrow as pa
 import pyarrow.parquet as pq
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -30,8 +30,9 @@ from holdfast.data import open_source
 
 EXPERIMENT = Path(__file__).with_name("quickstart.yaml")
 SOURCE, SPLIT = "glyphs:", "evaluation"
-QUERIES = 5
-"""Of every character, so many images only ask; the others are the gallery."""
+OLD, NEW = range(5, 16), range(16, 20)
+"""Of every character's 20 images: those that the first version put into the gallery, and those that the last
+version added. The others only ask."""
 HITS = 8
 
 console = Console(soft_wrap=True, highlight=False)
@@ -52,10 +53,10 @@ def main() -> None:
     versions = json.loads(report.with_suffix(".json").read_text())["versions"]
     first, last = versions[0], versions[-1]
 
-    for version, remainder in ((first, 1), (last, 0)):
+    for version, instances in ((first, OLD), (last, NEW)):
         file = arguments.store / "quickstart" / f"{version}.parquet"
         holdfast("embed", version, SOURCE, "--split", SPLIT, "--thumbnails", "-o", str(file), *store)
-        keep_gallery_part(file, remainder)
+        keep_instances(file, instances)
         holdfast("gallery", "import", str(file), *store)
 
     promoted = holdfast("promote", last, *store, check=False) == 0
@@ -76,12 +77,11 @@ def holdfast(*arguments: str, check: bool = True) -> int:
     return code
 
 
-def keep_gallery_part(file: Path, remainder: int) -> None:
-    """Drop the queries and every other image, so that the two versions hold different ones."""
+def keep_instances(file: Path, instances: range) -> None:
+    """Keep the rows of these instances of every character; a sample_id ends with its instance's number."""
     table = pq.read_table(file)
-    instances = pc.cast(pc.list_element(pc.split_pattern(table["sample_id"], "_"), 1), "int32")
-    mine = pc.equal(pc.bit_wise_and(instances, 1), remainder)
-    pq.write_table(table.filter(pc.and_(pc.greater_equal(instances, QUERIES), mine)), file)
+    kept = [int(name.rpartition("_")[2]) in instances for name in table["sample_id"].to_pylist()]
+    pq.write_table(table.filter(pa.array(kept)), file)
 
 
 @contextmanager
