@@ -3,7 +3,7 @@
 import json
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -11,10 +11,11 @@ import typer
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
+from typer.main import get_command
 
 from holdfast.config import load_experiment
 from holdfast.console import ProgressView, print_json, print_summary
-from holdfast.errors import HoldfastError
+from holdfast.errors import ConfigError, HoldfastError
 from holdfast.gallery_cli import gallery
 from holdfast.jobs.runtime import prepare_environment
 from holdfast.options import STORE, JsonOption, StoreOption
@@ -64,8 +65,7 @@ def run(
     """
     from holdfast.jobs.train import run_experiment
 
-    overrides = [*(set_ or []), *([f"scaling.workers={workers}"] if workers is not None else [])]
-    loaded = load_experiment(experiment, overrides)
+    loaded = load_experiment(experiment, _overrides(set_, workers))
     console = _console()
     with open_store(store) as opened, ProgressView(console) as view:
         outcome = run_experiment(opened, loaded, view, fresh=fresh, verbose=verbose)
@@ -323,29 +323,48 @@ def serve(
 
 @app.command()
 def submit(
-    experiment: ExperimentArgument,
+    command: Annotated[list[str], typer.Argument(help="After --: run EXPERIMENT, with the options of run.")],
     address: Annotated[
         str, typer.Option(envvar="RAY_ADDRESS", help="Ray dashboard, such as http://127.0.0.1:8265.")
     ],
-    set_: SetOption = None,
-    store: StoreOption = STORE,
     follow: Annotated[
         bool, typer.Option("--follow/--no-follow", help="Stay and show what the job says.")
     ] = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Submit a run as a job to a Ray cluster; the store is opened on the cluster's head node.
+    """Submit a run as a job to a Ray cluster; its store and its data are those of the cluster's head node.
 
-    Example: [bold]holdfast submit experiments/quickstart.yaml --address http://127.0.0.1:8265[/]
+    Only the experiment file travels. The exit code is 1 if the job fails.
+
+    Example: [bold]holdfast submit --address http://127.0.0.1:8265 -- run experiments/quickstart.yaml[/]
     """
     from holdfast.jobs.submit import submit_experiment
 
-    load_experiment(experiment, set_ or [])
-    outcome = submit_experiment(experiment, set_ or [], store, address, follow=follow, console=_console())
+    if command[0] != "run":
+        raise ConfigError(
+            f"A job cannot be {command[0]!r}: it is run, as in holdfast submit -- run EXPERIMENT."
+        )
+    given = _options_of(run, command[1:])
+    experiment, overrides = Path(given["experiment"]), _overrides(given["set_"], given["workers"])
+    load_experiment(experiment, overrides)
+    outcome = submit_experiment(
+        experiment, overrides, given["store"], address, follow, _console(), fresh=given["fresh"]
+    )
     if as_json:
         print_json(outcome)
     if outcome["status"] == "FAILED":
         raise typer.Exit(1)
+
+
+def _overrides(set_: Sequence[str] | None, workers: int | None) -> list[str]:
+    return [*(set_ or []), *([f"scaling.workers={workers}"] if workers is not None else [])]
+
+
+def _options_of(verb: Callable[..., None], arguments: Sequence[str]) -> dict[str, Any]:
+    """What a verb would be called with."""
+    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
+    alone.command()(verb)
+    return get_command(alone).make_context(f"holdfast {verb.__name__}", list(arguments)).params
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

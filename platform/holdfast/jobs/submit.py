@@ -16,7 +16,13 @@ ENDED = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED)
 
 
 def submit_experiment(
-    experiment: Path, overrides: list[str], store: str, address: str, follow: bool, console: Console
+    experiment: Path,
+    overrides: list[str],
+    store: str,
+    address: str,
+    follow: bool,
+    console: Console,
+    fresh: bool = False,
 ) -> dict[str, Any]:
     """Run an experiment on the cluster whose dashboard is at `address`.
 
@@ -31,7 +37,7 @@ def submit_experiment(
     """
     try:
         client = JobSubmissionClient(address)
-    except (ConnectionError, RuntimeError) as error:
+    except (ConnectionError, RuntimeError, ValueError) as error:
         raise ConfigError(
             f"No Ray cluster answers at {address}: {str(error).splitlines()[0]} "
             f"Give the dashboard's address, such as http://127.0.0.1:8265."
@@ -39,10 +45,11 @@ def submit_experiment(
     where = store if "://" in store else str(Path(store).resolve())
     with tempfile.TemporaryDirectory(prefix="holdfast-submit-") as folder:
         shutil.copy(experiment, Path(folder) / "experiment.yaml")
-        sets = [part for override in overrides for part in ("--set", override)]
+        options = [part for override in overrides for part in ("--set", override)]
+        options += ["--fresh"] if fresh else []
         job = client.submit_job(
             entrypoint=shlex.join(
-                ["python", "-m", "holdfast", "run", "experiment.yaml", "--store", where, *sets]
+                ["python", "-m", "holdfast", "run", "experiment.yaml", "--store", where, *options]
             ),
             runtime_env={"working_dir": folder},
             metadata={"holdfast": experiment.name},

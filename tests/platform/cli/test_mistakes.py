@@ -402,6 +402,26 @@ def test_serve_refuses_a_port_that_is_taken(
         assert str(port) in holdfast("serve", "--port", port, "--store", learned).sentence
 
 
+# Submission, as far as it is refused before a cluster is asked
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["evaluate", "{tmp}/tiny.yaml"], "submit -- run"),
+        (["run", "{tmp}/missing.yaml"], "missing.yaml"),
+        (["run", "{tmp}/tiny.yaml", "--set", "learning.epoch=1"], "epochs"),
+        (["run", "{tmp}/tiny.yaml", "--frsh"], "--frsh"),
+    ],
+)
+def test_a_job_that_cannot_run_is_not_submitted(
+    holdfast: Holdfast, write: Write, tmp_path: Path, command: list[str], said: str
+) -> None:
+    write()
+    arguments = [part.format(tmp=tmp_path) for part in command]
+    assert said in holdfast("submit", "--address", "http://127.0.0.1:9", "--", *arguments).sentence
+
+
 # The command line itself
 
 

@@ -56,7 +56,7 @@ def test_the_verbs_are_those_of_the_contract() -> None:
     assert set(VERBS) == CONTRACT
 
 
-@pytest.mark.parametrize("verb", CONTRACT)
+@pytest.mark.parametrize("verb", sorted(CONTRACT))
 def test_help_has_an_example_that_the_verb_understands(holdfast: Holdfast, verb: str) -> None:
     shown = holdfast(*verb.split(), "--help")
     assert shown.code == 0
@@ -71,7 +71,8 @@ def test_help_has_an_example_that_the_verb_understands(holdfast: Holdfast, verb:
 @pytest.mark.parametrize("verb", sorted(CONTRACT - {"serve"}))
 def test_every_verb_speaks_json_and_names_its_store(verb: str) -> None:
     options = {option for parameter in VERBS[verb].params for option in parameter.opts}
-    assert {"--json", "--store"} <= options
+    assert "--json" in options
+    assert "--store" in options or verb == "submit"  # a job names it after --
 
 
 def test_versions(holdfast: Holdfast, learned: Path) -> None:

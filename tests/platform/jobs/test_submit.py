@@ -65,17 +65,8 @@ def submit(arguments, environment):
 
 def test_a_submitted_run_learns_on_the_cluster(cluster, tiny_file, tmp_path):
     address, environment = cluster
-    arguments = [
-        tiny_file,
-        "--address",
-        address,
-        "--store",
-        tmp_path / "store",
-        "--json",
-        "--set",
-        "scaling.workers=1",
-    ]
-    done = submit(arguments, environment)
+    command = ["run", tiny_file, "--store", tmp_path / "store", "--set", "learning.epochs=1", "--workers", 1]
+    done = submit(["--address", address, "--json", "--", *command], environment)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["status"] == "SUCCEEDED"
     with open_store(tmp_path / "store") as opened:
@@ -83,9 +74,8 @@ def test_a_submitted_run_learns_on_the_cluster(cluster, tiny_file, tmp_path):
 
 
 def test_no_cluster_is_one_sentence(tiny_file, tmp_path):
-    done = submit(
-        [tiny_file, "--address", f"http://127.0.0.1:{free_port()}", "--store", tmp_path], os.environ
-    )
-    assert done.returncode == 2
-    assert "No Ray cluster answers at" in done.stderr
-    assert "Traceback" not in done.stderr
+    for address in (f"http://127.0.0.1:{free_port()}", "nonsense"):
+        done = submit(["--address", address, "--", "run", tiny_file, "--store", tmp_path], os.environ)
+        assert done.returncode == 2
+        assert "No Ray cluster answers at" in done.stderr
+        assert "Traceback" not in done.stderr
