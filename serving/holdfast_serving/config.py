@@ -47,5 +47,7 @@ class ServingConfig(Settings):
     """Versions outside the traffic record that stay loaded because somebody asked for them by name."""
     catch_up_seconds: float = Field(default=5.0, gt=0)
     """How long a search waits for its `min_seq`."""
+    drain_seconds: float = Field(default=20.0, ge=0)
+    """How long a server that is told to stop waits for the requests in progress."""
     write_seconds: float = Field(default=10.0, gt=0)
     """How long a write waits for the writer's commit."""

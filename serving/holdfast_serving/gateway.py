@@ -1,6 +1,7 @@
 """The gateway deployment: ingress, models and a read-only index in one process, so a request stays in it."""
 
 import asyncio
+import contextlib
 import logging
 import os
 from typing import Any
@@ -39,7 +40,8 @@ class Gateway:
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """`{"draining": true}` refuses new requests and returns when those in progress are answered."""
         if user_config.get("draining", False):
-            await self._replica.admission.drain()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._replica.admission.drain(), self._replica.config.drain_seconds)
         else:
             self._replica.admission.reopen()
 

@@ -1,6 +1,7 @@
 """`holdfast serve`: starts Ray and the application, says so in one line, and drains on SIGTERM."""
 
 import logging
+import math
 import os
 import signal
 import socket
@@ -22,7 +23,6 @@ from holdfast_serving.config import ServingConfig
 from holdfast_serving.local_ray import prepare_environment, refuse_sqlite_on_many_nodes, start_ray
 
 KEYS_VARIABLE = "HOLDFAST_API_KEYS"
-DRAIN_SECONDS = 30
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -82,6 +82,8 @@ def _running(
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         stop.set()
+        # A second Ctrl-C does not wait for the drain.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     import ray
     from ray import serve
@@ -91,7 +93,7 @@ def _running(
     if not verbose:
         for name in ("ray", "ray.serve"):
             logging.getLogger(name).setLevel(logging.ERROR)
-    private = start_ray(max(2, -(-int(config.cpus * config.replicas) // 1) + 1), dashboard, verbose)
+    private = start_ray(max(2, math.ceil(config.cpus * config.replicas)), dashboard, verbose)
     handlers = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         refusal = refuse_sqlite_on_many_nodes(config.store)

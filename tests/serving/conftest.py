@@ -181,12 +181,13 @@ def start_server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     """Starts servers over copies of the template; they are stopped at the end of the session."""
     servers: list[Server] = []
 
-    def start(key: str = "an-admin-key") -> Server:
+    def start(key: str | None = "an-admin-key") -> Server:
+        """Without a key the server makes one, and shows it."""
         store = Path(shutil.copytree(template, tmp_path_factory.mktemp("served") / "store"))
         code = f"from holdfast_serving import serve_forever; serve_forever({str(store)!r}, port=0)"
         process = subprocess.Popen(
             [sys.executable, "-c", code],
-            env={**os.environ, "HOLDFAST_API_KEYS": f"admin:{key}", "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "HOLDFAST_API_KEYS": f"admin:{key}" if key else ""},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -194,6 +195,9 @@ def start_server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         )
         try:
             url = next(word for word in wait_until_ready(process).split() if word.startswith("http"))
+            if key is None:
+                assert process.stderr is not None
+                key = process.stderr.readline().split()[-1]
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)
             raise

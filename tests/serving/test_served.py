@@ -78,10 +78,13 @@ def test_many_at_once_share_passes_of_the_model(server: Any, data_uri: DataUri) 
     assert passes < images
 
 
-def test_sigterm_answers_what_is_in_progress_and_exits_0(
+def test_a_first_start_shows_one_key_and_sigterm_answers_what_is_in_progress_and_exits_0(
     start_server: Callable[..., Any], data_uri: DataUri
 ) -> None:
-    server = start_server()
+    server = start_server(key=None)
+    assert server.key.startswith("hf_")
+    with open_store(server.store) as store:
+        assert store.keys.check(server.key) == "admin"
     late: dict[str, Any] = {}
     inside = threading.Event()
 
