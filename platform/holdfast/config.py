@@ -36,18 +36,24 @@ class EvaluationConfig(Settings):
 
 
 class Uniform(Settings):
+    """A number, all of them alike likely."""
+
     kind: Literal["uniform"] = "uniform"
     low: float
     high: float
 
 
 class LogUniform(Settings):
+    """A positive number, all orders of magnitude alike likely."""
+
     kind: Literal["loguniform"] = "loguniform"
     low: float = Field(gt=0)
     high: float = Field(gt=0)
 
 
 class Choice(Settings):
+    """One of `values`."""
+
     kind: Literal["choice"] = "choice"
     values: tuple[Any, ...] = Field(min_length=1)
 
@@ -70,7 +76,7 @@ class TuningConfig(Settings):
 
 
 class Experiment(SequencePlan):
-    """One experiment: `SequencePlan` plus its name, its data and how it is run."""
+    """What is learned (seed, stream, model, learning, regularizers), from which data, and how it is run."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     data: DataConfig
