@@ -1,4 +1,8 @@
-"""The command line: one verb, one function."""
+"""The command line: one verb, one function.
+
+Verbs import what they need when they are called: PyTorch and Ray take seconds, and listing versions or moving
+traffic needs neither.
+"""
 
 import json
 import sys
@@ -13,7 +17,6 @@ from rich.console import Console
 from rich.table import Table
 from typer.main import get_command
 
-from holdfast.config import load_experiment
 from holdfast.console import ProgressView, print_json, print_summary
 from holdfast.errors import ConfigError, HoldfastError
 from holdfast.gallery_cli import gallery
@@ -63,6 +66,7 @@ def run(
 
     Example: [bold]holdfast run experiments/quickstart.yaml --set learning.epochs=4[/]
     """
+    from holdfast.config import load_experiment
     from holdfast.jobs.train import run_experiment
 
     loaded = load_experiment(experiment, _overrides(set_, workers))
@@ -99,6 +103,7 @@ def evaluate(
 
     Example: [bold]holdfast evaluate experiments/omniglot-5.yaml --control omniglot-5-independent[/]
     """
+    from holdfast.config import load_experiment
     from holdfast.jobs.evaluate import evaluate_lineage
 
     overrides = [*(set_ or []), *([f"evaluation.control={control}"] if control else [])]
@@ -156,6 +161,7 @@ def tune(
 
     Example: [bold]holdfast tune experiments/quickstart.yaml -o best.yaml[/]
     """
+    from holdfast.config import load_experiment
     from holdfast.jobs.tune import tune_experiment
 
     loaded = load_experiment(experiment, set_ or [])
@@ -338,6 +344,7 @@ def submit(
 
     Example: [bold]holdfast submit --address http://127.0.0.1:8265 -- run experiments/quickstart.yaml[/]
     """
+    from holdfast.config import load_experiment
     from holdfast.jobs.submit import submit_experiment
 
     if command[0] != "run":

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -11,7 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from holdfast.learning import Progress
+if TYPE_CHECKING:
+    from holdfast.learning import Progress
 
 Matrix = Sequence[Sequence[float | None]]
 
@@ -46,13 +47,13 @@ class ProgressView:
         if self._console.is_terminal:
             self._bars.stop()
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: "Progress") -> None:
         if self._console.is_terminal:
             self._draw(progress)
         else:
             self._print(progress)
 
-    def _draw(self, progress: Progress) -> None:
+    def _draw(self, progress: "Progress") -> None:
         if self._bar is None:
             self._bar = self._bars.add_task("", note="")
         self._bars.update(
@@ -63,7 +64,7 @@ class ProgressView:
             note=_note(progress),
         )
 
-    def _print(self, progress: Progress) -> None:
+    def _print(self, progress: "Progress") -> None:
         place = (progress.phase, progress.task, progress.epoch if progress.phase == "learning" else 0)
         if place != self._place:
             self._place = place
@@ -72,7 +73,7 @@ class ProgressView:
             )
 
 
-def _title(progress: Progress) -> str:
+def _title(progress: "Progress") -> str:
     if not progress.tasks:
         return progress.phase
     where = f"task {progress.task + 1}/{progress.tasks}"
@@ -85,7 +86,7 @@ def _short(name: str) -> str:
     return name if len(name) <= 28 else name[:27] + "…"
 
 
-def _note(progress: Progress) -> str:
+def _note(progress: "Progress") -> str:
     if progress.phase != "learning":
         return ""
     terms = "  ".join(f"{name} {value:.3f}" for name, value in progress.terms.items())

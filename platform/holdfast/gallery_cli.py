@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from holdfast.console import print_json
-from holdfast.gallery import Gallery
+from holdfast.gallery import Entries, Gallery
 from holdfast.options import STORE, JsonOption, StoreOption
 from holdfast.store import open_store
 
@@ -29,7 +29,7 @@ def import_(
     Example: [bold]holdfast gallery import photos-v1.parquet[/]
     """
     with open_store(store, create=False) as opened:
-        entries = Gallery(opened).entries
+        entries = Entries(opened)
         count, seq = entries.import_parquet(file), entries.last_seq()
     if as_json:
         print_json({"entries": count, "seq": seq})
@@ -48,7 +48,7 @@ def export(
     Example: [bold]holdfast gallery export backup.parquet[/]
     """
     with open_store(store, create=False) as opened:
-        count = Gallery(opened).entries.export_parquet(file)
+        count = Entries(opened).export_parquet(file)
     if as_json:
         print_json({"entries": count, "file": str(file)})
     else:
@@ -62,7 +62,7 @@ def stats(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
     Example: [bold]holdfast gallery stats[/]
     """
     with open_store(store, create=False) as opened:
-        entries = Gallery(opened).entries
+        entries = Entries(opened)
         by_version, seq = entries.count(), entries.last_seq()
     if as_json:
         print_json({"entries": sum(by_version.values()), "by_version": by_version, "seq": seq})
