@@ -3,10 +3,11 @@
 import logging
 import os
 import secrets
+import socket
 from pathlib import Path
 from typing import Any
 
-from holdfast.errors import NotReadyError
+from holdfast.errors import ConfigError
 from holdfast_serving.proxy import prepare_proxy
 
 OBJECT_STORE_BYTES = 200 * 1024 * 1024
@@ -20,6 +21,8 @@ def prepare_environment(folder: Path, verbose: bool) -> None:
     cluster the user's own setting counts, else whether a token lies at hand.
     """
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # No call may start or join another Ray by itself once ours has ended.
+    os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if not verbose:
         os.environ.setdefault("RAY_SERVE_LOG_TO_STDERR", "0")
@@ -48,10 +51,11 @@ def start_ray(cpus: int, dashboard: bool, verbose: bool) -> bool:
     }
     address = os.environ.get("RAY_ADDRESS")
     if address:
+        _refuse_silence(address)
         try:
             ray.init(address=address, **options)
         except ConnectionError as error:
-            raise NotReadyError(f"No Ray cluster answers at RAY_ADDRESS={address}: {error}") from None
+            raise ConfigError(f"No Ray cluster answers at RAY_ADDRESS={address}: {error}") from None
         return False
     ray.init(
         # Never somebody else's instance on this machine, which is what ray.init() would look for first.
@@ -63,6 +67,32 @@ def start_ray(cpus: int, dashboard: bool, verbose: bool) -> bool:
         **options,
     )
     return True
+
+
+def _refuse_silence(address: str) -> None:
+    """Finds out in seconds what Ray would retry for minutes."""
+    host, colon, port = address.rpartition(":")
+    if not colon or "/" in address or not port.isdigit():
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+    except OSError as error:
+        raise ConfigError(
+            f"No Ray cluster answers at RAY_ADDRESS={address} ({error}): start one there, or unset RAY_ADDRESS."
+        ) from None
+
+
+def ray_has_ended() -> bool:
+    """Whether a process that the private instance needs has exited; nothing can be served or drained then.
+
+    These are the children of this process; one that exited is seen here without being reaped.
+    """
+    if not hasattr(os, "waitid"):
+        return False
+    try:
+        return os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+    except ChildProcessError:
+        return True
 
 
 def refuse_sqlite_on_many_nodes(where: str) -> str | None:

@@ -4,17 +4,21 @@ Ray writes HAProxy's configuration, and some of it does not suit a server that l
 errors in one shape. A small script between Ray and HAProxy mends that whenever HAProxy starts or reloads.
 """
 
+import contextlib
 import json
 import os
 import shutil
+import signal
 import socket
 from importlib import import_module
 from pathlib import Path
 
 from holdfast_serving.errors import error_body
 
+PIDS = "haproxy.pids"
 SCRIPT = """#!/bin/sh
 # Ray binds its statistics page to all interfaces, and answers 500 in plain text while no replica is up.
+echo $$ >> "{pids}"
 previous=
 for argument; do
     if [ "$previous" = -f ]; then
@@ -39,7 +43,7 @@ def prepare_proxy(folder: Path) -> bool:
     answer = folder / "unavailable.http"
     answer.write_bytes(_unavailable())
     script = folder / "haproxy"
-    script.write_text(SCRIPT.format(answer=answer, binary=binary))
+    script.write_text(SCRIPT.format(answer=answer, binary=binary, pids=folder / PIDS))
     script.chmod(0o700)
     os.environ.update(
         {
@@ -60,6 +64,16 @@ def prepare_proxy(folder: Path) -> bool:
         }
     )
     return True
+
+
+def stop_proxies(folder: Path) -> None:
+    """Ends the HAProxy processes that are left: the actor that started them may have been killed first."""
+    pids = folder / PIDS
+    for pid in map(int, pids.read_text().split()) if pids.exists() else ():
+        with contextlib.suppress(OSError):
+            # The number may belong to another process by now.
+            if str(folder) in Path(f"/proc/{pid}/cmdline").read_text():
+                os.kill(pid, signal.SIGKILL)
 
 
 def _binary() -> str | None:

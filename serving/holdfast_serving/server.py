@@ -13,14 +13,23 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from sqlalchemy import make_url
 
-from holdfast.errors import ConfigError, StoreError
+from holdfast.errors import ConfigError, NotReadyError, StoreError
 from holdfast.store import Store, open_store
 from holdfast_serving.auth import parse_keys
 from holdfast_serving.config import ServingConfig
-from holdfast_serving.local_ray import prepare_environment, refuse_sqlite_on_many_nodes, start_ray
+from holdfast_serving.local_ray import (
+    prepare_environment,
+    ray_has_ended,
+    refuse_sqlite_on_many_nodes,
+    start_ray,
+)
+from holdfast_serving.proxy import stop_proxies
+
+logger = logging.getLogger(__name__)
 
 KEYS_VARIABLE = "HOLDFAST_API_KEYS"
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
@@ -49,7 +58,7 @@ def serve_forever(
         say: gets the one line that tells that the server is ready. Default: stdout.
         warn: gets what else the operator must see (a new key, an open host). Default: stderr.
 
-    Raises ConfigError (keys, host, port), StoreError, NotReadyError (no cluster at RAY_ADDRESS).
+    Raises ConfigError (keys, host, port, RAY_ADDRESS), StoreError, NotReadyError (Ray ended by itself).
     """
     say = say or partial(print, flush=True)
     warn = warn or partial(print, file=sys.stderr, flush=True)
@@ -68,16 +77,24 @@ def serve_forever(
         settings = (config or ServingConfig(store=where)).model_copy(
             update={"store": where, "artifacts": artifacts, "replicas": replicas, "key_hashes": key_hashes}
         )
-        with _running(settings, host, port, dashboard, verbose) as stop:
-            say(_ready_line(opened, host, port))
-            stop.wait()
+        try:
+            with _running(settings, host, port, dashboard, verbose) as has_to_stop:
+                say(_ready_line(opened, host, port))
+                while not has_to_stop(0.5):
+                    pass
+        finally:
+            stop_proxies(Path(folder))
 
 
 @contextmanager
 def _running(
     config: ServingConfig, host: str, port: int, dashboard: bool, verbose: bool
-) -> Iterator[threading.Event]:
-    """The application between its start and its drain; yields the event that a signal sets."""
+) -> Iterator[Callable[[float], bool]]:
+    """The application between its start and its drain.
+
+    Yields a function that waits for some seconds and tells whether a signal has asked the server to stop. It
+    raises NotReadyError when Ray has ended by itself.
+    """
     stop = threading.Event()
 
     def on_signal(number: int, frame: FrameType | None) -> None:
@@ -101,9 +118,22 @@ def _running(
             raise StoreError(refusal)
         serve.start(http_options={"host": host, "port": port, "location": "HeadOnly"})
         serve.run(build_application(config), name=APPLICATION, route_prefix="/")
-        yield stop
+
+        def has_to_stop(seconds: float) -> bool:
+            if stop.wait(seconds):
+                return True
+            if private and ray_has_ended():
+                raise NotReadyError("Ray ended unexpectedly, and the server with it: start it again.")
+            return False
+
+        yield has_to_stop
         # Reaches every replica without a restart, and returns when each has answered what it had in progress.
-        serve.run(build_application(config, draining=True), name=APPLICATION, route_prefix="/")
+        drained = build_application(config, draining=True)
+        drain = threading.Thread(target=_drain, args=(drained, APPLICATION), daemon=True)
+        drain.start()
+        # Whoever stops a whole process group or control group has stopped Ray as well: nothing left to drain.
+        while drain.is_alive() and not (private and ray_has_ended()):
+            drain.join(0.1)
     finally:
         if not private:
             serve.delete(APPLICATION)
@@ -112,6 +142,15 @@ def _running(
         ray.shutdown()
         for number, handler in handlers.items():
             signal.signal(number, handler)
+
+
+def _drain(application: Any, name: str) -> None:
+    from ray import serve
+
+    try:
+        serve.run(application, name=name, route_prefix="/")
+    except Exception as error:
+        logger.info("the drain was cut short: %s", error)
 
 
 def _ready_line(store: Store, host: str, port: int) -> str:
