@@ -5,6 +5,7 @@ node through Ray's object store. SQLite therefore serves any cluster on which th
 """
 
 import io
+import os
 from collections import deque
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from holdfast.config import Experiment
 from holdfast.errors import HoldfastError
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.publisher import StorePublisher
+from holdfast.jobs.runtime import work_in
 from holdfast.learning import Ancestor, FolderCheckpoints, Learned, Progress, Ranks
 from holdfast.learning.checkpoints import State
 from holdfast.store import open_store
@@ -25,14 +27,15 @@ from holdfast.store import open_store
 class RunHost:
     """What the workers of one run talk to. Plain class; `start_host` makes it an actor."""
 
-    def __init__(self, experiment_yaml: dict[str, Any], where: str) -> None:
+    def __init__(self, experiment: dict[str, Any], where: str, folder: str) -> None:
+        work_in(folder)
         torch.set_num_threads(1)
-        self._experiment = Experiment.model_validate(experiment_yaml)
+        self._experiment = Experiment.model_validate(experiment)
         self._store = open_store(where)
         run = self._store.runs.get(self._experiment.name)
         self._publisher = StorePublisher(self._store, self._experiment, run, load_datasets(self._experiment))
-        folder = self._store.runs_folder / run.name / f"checkpoints-{run.attempt}"
-        self._checkpoints = FolderCheckpoints(folder)
+        checkpoints = self._store.runs_folder / run.name / f"checkpoints-{run.attempt}"
+        self._checkpoints = FolderCheckpoints(checkpoints)
         self._progress: deque[Progress] = deque(maxlen=64)
         self._mistake: HoldfastError | None = None
 
@@ -70,7 +73,9 @@ def start_host(experiment: Experiment, where: str) -> Any:
     """Start the run's host on this process's node; returns the actor's handle."""
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor = ray.remote(num_cpus=0, max_concurrency=1)(RunHost)
-    return actor.options(scheduling_strategy=here).remote(experiment.model_dump(mode="json"), where)
+    return actor.options(scheduling_strategy=here).remote(
+        experiment.model_dump(mode="json"), where, os.getcwd()
+    )
 
 
 @dataclass(frozen=True)

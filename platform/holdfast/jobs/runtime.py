@@ -54,3 +54,13 @@ def ray_session(verbose: bool = False, cpus: int | None = None) -> Iterator[None
         yield
     finally:
         ray.shutdown()
+
+
+def work_in(folder: str) -> None:
+    """Make `folder` the current one where this machine has it.
+
+    Ray starts workers in folders of their own, and a relative path in an experiment means the folder in which
+    the user stood.
+    """
+    if os.path.isdir(folder):
+        os.chdir(folder)

@@ -1,5 +1,6 @@
 """A whole sequence as one Ray Train job: one `fit()`, because starting a trainer costs 10 s and more."""
 
+import os
 import threading
 import time
 from pathlib import Path
@@ -16,7 +17,7 @@ from holdfast.config import Experiment
 from holdfast.errors import HoldfastError
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.host import RemoteCheckpoints, RemotePublisher, start_host
-from holdfast.jobs.runtime import ray_session
+from holdfast.jobs.runtime import ray_session, work_in
 from holdfast.jobs.train import cpu_count
 from holdfast.learning import Progress, Ranks, Watcher, run_sequence
 from holdfast.store import Store
@@ -32,7 +33,12 @@ def run_on_ray(store: Store, experiment: Experiment, watch: Watcher, verbose: bo
         host = start_host(experiment, _location(store))
         trainer = TorchTrainer(
             _learn_on_worker,
-            train_loop_config={"experiment": experiment.model_dump(mode="json"), "host": host, "cpus": cpus},
+            train_loop_config={
+                "experiment": experiment.model_dump(mode="json"),
+                "host": host,
+                "cpus": cpus,
+                "folder": os.getcwd(),
+            },
             scaling_config=ScalingConfig(
                 num_workers=scaling.workers,
                 use_gpu=scaling.gpu,
@@ -66,6 +72,7 @@ def run_on_ray(store: Store, experiment: Experiment, watch: Watcher, verbose: bo
 
 def _learn_on_worker(config: dict[str, Any]) -> None:
     """The training function of one Ray Train worker."""
+    work_in(config["folder"])
     experiment = Experiment.model_validate(config["experiment"])
     host = config["host"]
     torch.set_num_threads(config["cpus"])

@@ -1,6 +1,7 @@
 """Sweeps over an experiment's weights: Ray Tune with ASHA, judged on validation images alone."""
 
 import io
+import os
 import sys
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from holdfast.config import Choice, Experiment, LogUniform, TuningConfig, Unifor
 from holdfast.data import Evaluation, build_stream, load_training
 from holdfast.errors import ConfigError
 from holdfast.evaluation import score
-from holdfast.jobs.runtime import ray_session
+from holdfast.jobs.runtime import ray_session, work_in
 from holdfast.learning import Ancestor, Datasets, Learned, run_sequence, validation_indices
 from holdfast.learning.checkpoints import State
 from holdfast.store import Store
@@ -95,7 +96,10 @@ def tune_experiment(
     with ray_session(verbose=verbose):
         shared = put((experiment, ancestor))
 
+        folder = os.getcwd()
+
         def trial(values: dict[str, Any]) -> None:
+            work_in(folder)
             run_trial(shared, values, tuning)
 
         tuner = tune.Tuner(

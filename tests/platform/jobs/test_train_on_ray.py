@@ -2,11 +2,16 @@
 
 import json
 import os
+import random
 import signal
+import subprocess
+import sys
 import time
 
+import pyarrow.parquet as pq
 import pytest
 
+from holdfast.data import open_source
 from holdfast.store import open_store
 
 SMALL_RAY = ("--set", "scaling.cpus_per_worker=1")
@@ -23,12 +28,14 @@ def contracts(store):
 
 
 def test_killed_runs_go_on_to_the_same_weights(holdfast, tiny_file, tmp_path):
-    """SIGKILL to the whole process group, inside a task and after one; then the run is finished."""
+    """SIGKILL to the whole process group at three random moments; then the run is finished."""
     whole = finish(holdfast("run", tiny_file, "--store", tmp_path / "whole", "--workers", 0))
     assert whole[0] == 0, whole[1]
 
     store, checkpoints = tmp_path / "broken", tmp_path / "broken/runs/tiny/checkpoints-1"
-    for least in (1, 6):
+    moments = sorted(random.sample(range(8), 3))
+    print(f"killed after checkpoints {moments}")
+    for least in moments:
         process = holdfast("run", tiny_file, "--store", store, "--workers", 1, *SMALL_RAY)
         deadline = time.monotonic() + 180
         while time.monotonic() < deadline and process.poll() is None:
@@ -70,15 +77,15 @@ def test_a_mistake_on_a_worker_is_one_sentence(holdfast, tiny_file, tmp_path):
         assert opened.versions() == []
 
 
-def test_json_is_the_report_alone(holdfast, tiny_file, tmp_path):
-    import subprocess
-    import sys
-
+def test_a_relative_source_means_the_users_folder(tiny_file, tmp_path):
+    """And with --json the report is all that standard output holds."""
+    table = open_source("glyphs:?classes=36&instances=8").read()
+    pq.write_table(table, tmp_path / "glyphs.parquet")
     done = subprocess.run(
-        [sys.executable, "-m", "holdfast", "run", tiny_file, "--store", tmp_path / "store", "--json"],
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
+        [sys.executable, "-m", "holdfast", "run", tiny_file, "--json", "--workers", "1",
+         "--set", "data.source=parquet:glyphs.parquet"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=240,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["versions"] == ["v1", "v2", "v3"]
+    assert contracts(tmp_path / "holdfast-store")
