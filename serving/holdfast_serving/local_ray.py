@@ -78,7 +78,7 @@ def _refuse_silence(address: str) -> None:
         socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
     except OSError as error:
         raise ConfigError(
-            f"No Ray cluster answers at RAY_ADDRESS={address} ({error}): start one there, or unset RAY_ADDRESS."
+            f"No Ray cluster answers at RAY_ADDRESS={address} ({error}): start one, or unset RAY_ADDRESS."
         ) from None
 
 

@@ -19,6 +19,8 @@ PIDS = "haproxy.pids"
 SCRIPT = """#!/bin/sh
 # Ray binds its statistics page to all interfaces, and answers 500 in plain text while no replica is up.
 echo $$ >> "{pids}"
+# A server that was killed must not leave its port taken.
+(while kill -0 {server} && kill -0 $$; do sleep 1; done; kill -9 $$) < /dev/null > /dev/null 2>&1 &
 previous=
 for argument; do
     if [ "$previous" = -f ]; then
@@ -43,7 +45,7 @@ def prepare_proxy(folder: Path) -> bool:
     answer = folder / "unavailable.http"
     answer.write_bytes(_unavailable())
     script = folder / "haproxy"
-    script.write_text(SCRIPT.format(answer=answer, binary=binary, pids=folder / PIDS))
+    script.write_text(SCRIPT.format(answer=answer, binary=binary, pids=folder / PIDS, server=os.getpid()))
     script.chmod(0o700)
     os.environ.update(
         {
@@ -67,7 +69,7 @@ def prepare_proxy(folder: Path) -> bool:
 
 
 def stop_proxies(folder: Path) -> None:
-    """Ends the HAProxy processes that are left: the actor that started them may have been killed first."""
+    """Ends what HAProxy processes are left, so that the port is free when the server has ended."""
     pids = folder / PIDS
     for pid in map(int, pids.read_text().split()) if pids.exists() else ():
         with contextlib.suppress(OSError):

@@ -62,6 +62,25 @@ def test_the_user_may_choose_serves_own_proxy(environment: dict[str, str], tmp_p
     assert "RAY_SERVE_HAPROXY_BINARY_PATH" not in environment
 
 
+def test_a_killed_server_takes_its_proxy_with_it(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = subprocess.Popen(["sleep", "60"])
+    monkeypatch.setattr("holdfast_serving.proxy._binary", lambda: "/bin/sleep")
+    monkeypatch.setattr(os, "getpid", lambda: server.pid)
+    assert prepare_proxy(tmp_path)
+    proxy = subprocess.Popen([environment["RAY_SERVE_HAPROXY_BINARY_PATH"], "60"])
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            proxy.wait(1.5)
+        server.kill()
+        server.wait()
+        assert proxy.wait(10) == -9
+    finally:
+        proxy.kill()
+        server.kill()
+
+
 def test_left_over_proxies_are_ended_and_nobody_else(tmp_path: Path) -> None:
     ours = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", str(tmp_path)])
     other = subprocess.Popen(["sleep", "60"])
