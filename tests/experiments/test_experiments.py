@@ -1,4 +1,4 @@
-"""Every experiment file of the repository loads, and the controls differ from what they control as they say."""
+"""Every experiment file loads, and the controls differ from what they control as they say."""
 
 import csv
 from pathlib import Path
