@@ -2,41 +2,27 @@
 
 import logging
 import os
-import secrets
 import socket
 from pathlib import Path
 from typing import Any
 
 from holdfast.errors import ConfigError
+from holdfast.jobs.runtime import prepare_environment
 from holdfast_serving.proxy import prepare_proxy
 
 OBJECT_STORE_BYTES = 200 * 1024 * 1024
 """Requests and vectors go through sockets; next to nothing goes through the object store."""
 
 
-def prepare_environment(folder: Path, verbose: bool) -> None:
-    """Must run before ray is imported, which reads some of these. `folder` is private and outlives Ray.
-
-    A private instance gets a token of its own, so that no other user of this machine can send it code; for a
-    cluster the user's own setting counts, else whether a token lies at hand.
-    """
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+def prepare_serving(folder: Path, verbose: bool) -> None:
+    """Must run before ray is imported, which reads some of these. `folder` is private and outlives Ray."""
+    prepare_environment()
     # No call may start or join another Ray by itself once ours has ended.
     os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     if not verbose:
         os.environ.setdefault("RAY_SERVE_LOG_TO_STDERR", "0")
         os.environ.setdefault("RAY_DEDUP_LOGS", "0")
-    if os.environ.get("RAY_ADDRESS"):
-        if "RAY_AUTH_MODE" not in os.environ:
-            has_token = "RAY_AUTH_TOKEN" in os.environ or (Path.home() / ".ray" / "auth_token").exists()
-            os.environ["RAY_AUTH_MODE"] = "token" if has_token else "disabled"
-    else:
-        # "No cluster" makes Ray listen on loopback only, as it does by itself on macOS and Windows. Serve's
-        # replicas still listen for each other on all interfaces; there the token guards them.
-        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
-        os.environ["RAY_AUTH_MODE"] = "token"
-        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+    if not os.environ.get("RAY_ADDRESS"):
         prepare_proxy(folder)
 
 

@@ -22,7 +22,7 @@ from holdfast.store import Store, open_store
 from holdfast_serving.auth import parse_keys
 from holdfast_serving.config import ServingConfig
 from holdfast_serving.local_ray import (
-    prepare_environment,
+    prepare_serving,
     ray_has_ended,
     refuse_sqlite_on_many_nodes,
     start_ray,
@@ -69,7 +69,7 @@ def serve_forever(
         open_store(where, artifacts) as opened,
         tempfile.TemporaryDirectory(prefix="holdfast-", ignore_cleanup_errors=True) as folder,
     ):
-        prepare_environment(Path(folder), verbose)
+        prepare_serving(Path(folder), verbose)
         if not key_hashes and opened.keys.count() == 0:
             warn(f"API key (role admin, shown only now): {opened.keys.create('admin')}")
         if host not in LOOPBACK:

@@ -17,7 +17,7 @@ def _no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("Ray was about to be started")
 
     monkeypatch.setattr(module, "start_ray", unexpected)
-    monkeypatch.setattr(module, "prepare_environment", unexpected)
+    monkeypatch.setattr(module, "prepare_serving", unexpected)
     monkeypatch.delenv("HOLDFAST_API_KEYS", raising=False)
 
 

@@ -20,6 +20,9 @@ def prepare_environment() -> None:
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_TRAIN_ENABLE_STATE_TRACKING", "0")
     if not os.environ.get("RAY_ADDRESS"):
+        # "No cluster" makes Ray listen on loopback only, as it does by itself on macOS and Windows. Where a
+        # part of it still listens on all interfaces, the token guards it.
+        os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     elif "RAY_AUTH_MODE" not in os.environ:
@@ -45,7 +48,6 @@ def ray_session(verbose: bool = False, cpus: int | None = None) -> Iterator[None
             include_dashboard=False,
             log_to_driver=verbose,
             logging_level=level,
-            _node_ip_address="127.0.0.1",
         )
     if not verbose:
         for name in QUIET:
