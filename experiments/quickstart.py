@@ -10,6 +10,7 @@ import json
 import os
 import secrets
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -64,7 +65,12 @@ def main() -> None:
         show_search(client, None if promoted else last)
 
     console.print(f"Report:  {report}")
-    console.print(f"Serve:   holdfast serve {shlex.join(store)}   and open http://127.0.0.1:8000")
+    program = (
+        "holdfast"
+        if shutil.which("holdfast")
+        else os.path.relpath(Path(sys.executable).with_name("holdfast"))
+    )
+    console.print(f"Serve:   {program} serve {shlex.join(store)}   and open http://127.0.0.1:8000")
     console.print(f"Seconds: {time.monotonic() - started:.0f}")
 
 
