@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 
 from holdfast.config import Experiment
+from holdfast.data import build_stream
 from holdfast.errors import ConfigError
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.publisher import StorePublisher
@@ -41,10 +42,17 @@ def run_experiment(
     """
     started = time.monotonic()
     check_scaling(experiment)
-    if fresh and any(run.name == experiment.name for run in store.runs.list()):
+    known = {run.name: run for run in store.runs.list()}.get(experiment.name)
+    parent = known.parent if known is not None else _parent(store, experiment)
+    if known is None or fresh:
+        # Before anything is written, so that a mistake can be mended under the same name.
+        data = load_datasets(experiment, watch)
+        build_stream(experiment.stream, data.training, experiment.seed)
+        _check_parent(store, experiment, parent)
+    if known is not None and fresh:
         run = store.runs.restart(experiment.name, experiment.fingerprint)
     else:
-        run = store.runs.begin(experiment.name, experiment.fingerprint, _parent(store, experiment))
+        run = store.runs.begin(experiment.name, experiment.fingerprint, parent)
     report = store.runs_folder / run.name / "report.html"
     if run.status == "finished":
         return RunOutcome(run.name, _published(store, run), report, 0.0, already_finished=True)
@@ -64,6 +72,21 @@ def run_experiment(
 def _parent(store: Store, experiment: Experiment) -> str | None:
     versions = store.versions()
     return versions[-1].name if versions and experiment.parent == "latest" else None
+
+
+def _check_parent(store: Store, experiment: Experiment, parent: str | None) -> None:
+    """A task's images go through both models, so both have to read the same pixels."""
+    if parent is None:
+        return
+    theirs = store.version(parent).contract_body["preprocessing"]
+    ours = experiment.model.preprocessing.model_dump(mode="json")
+    other = [key for key in ("size", "channels", "fit", "background") if theirs.get(key) != ours.get(key)]
+    if other:
+        differences = ", ".join(f"{key} {ours.get(key)} instead of {theirs.get(key)}" for key in other)
+        raise ConfigError(
+            f"model.preprocessing: {differences}, which the parent {parent} reads. Take over the parent's "
+            f"values, or start a lineage of its own with 'parent: none'."
+        )
 
 
 def _published(store: Store, run: Run) -> list[str]:

@@ -99,4 +99,4 @@ def _learn_on_worker(config: dict[str, Any]) -> None:
 
 
 def _location(store: Store) -> str:
-    return store.where if "://" in store.where else str(Path(store.where).resolve())
+    return store.location if "://" in store.location else str(Path(store.location).resolve())

@@ -284,9 +284,9 @@ class Learner:
         for name, value in values.items():
             if not math.isfinite(value):
                 raise DivergedError(
-                    f"The term '{name}' became {value} in task {self.lesson.task} ({self.lesson.name}), "
-                    f"epoch {epoch}, step {self._step}. The last checkpoint is kept. Lower "
-                    f"learning.optimizer.learning_rate or the term's weight, and run again."
+                    f"The term '{name}' became {value} in task {self.lesson.task + 1} ({self.lesson.name}), "
+                    f"epoch {epoch + 1}, step {self._step + 1}. The last checkpoint is kept. Lower "
+                    f"learning.optimizer.learning_rate or the term's weight, and start over with --fresh."
                 )
 
     def _progress(self, losses: dict[str, float]) -> Progress:

@@ -1,5 +1,6 @@
 """The store: one database, one place for artifacts, and what the rest of Holdfast asks of them."""
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -42,7 +43,8 @@ def open_store(
 
     Args:
         where: a folder (SQLite), or an SQLAlchemy URL (`sqlite:///FILE`, `postgresql+psycopg://...`).
-        artifacts: a folder or any pyarrow file system URI; by default a folder beside the SQLite file.
+        artifacts: a folder or any pyarrow file system URI; by default a folder beside the SQLite file, or
+            what the variable HOLDFAST_ARTIFACTS says.
         create: False refuses a folder that holds no store yet.
 
     Raises:
@@ -57,9 +59,12 @@ def open_store(
         folder = Path(where).absolute()
         url = f"sqlite:///{folder / DATABASE}"
     if artifacts is None:
-        if folder is None:
-            raise StoreError(f"The store {_shown(text)} needs a place for its files: give artifacts as well.")
-        artifacts = str(folder / "artifacts")
+        artifacts = str(folder / "artifacts") if folder is not None else os.environ.get("HOLDFAST_ARTIFACTS")
+    if artifacts is None:
+        raise StoreError(
+            f"The store {_shown(text)} needs a place for its files: set HOLDFAST_ARTIFACTS to a folder or a "
+            "pyarrow file system URI."
+        )
     if folder is not None:
         if not create and "://" not in text and not (folder / DATABASE).is_file():
             raise StoreError(f"{text} holds no store: run an experiment first, or name another folder.")
@@ -70,7 +75,7 @@ def open_store(
     engine = make_engine(url)
     try:
         migrate(engine)
-        return Store(_shown(text), engine, Artifacts(artifacts), (folder or Path.cwd()) / "runs")
+        return Store(text, engine, Artifacts(artifacts), (folder or Path.cwd()) / "runs")
     except BaseException:
         engine.dispose()
         raise
@@ -80,7 +85,9 @@ class Store:
     """An open store. Safe to use from many threads; many processes may open the same one."""
 
     def __init__(self, where: str, engine: Engine, artifacts: Artifacts, runs_folder: Path) -> None:
-        self.where = where
+        self.location = where
+        """As `open_store` takes it, password and all; for another process of ours, never for a message."""
+        self.where = _shown(where)
         self.engine = engine
         self.artifacts = artifacts
         self.runs_folder = runs_folder

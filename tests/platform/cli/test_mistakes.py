@@ -187,7 +187,6 @@ def test_classes_that_make_no_stream(
     assert_nothing_done(tmp_path / "store")
 
 
-@pytest.mark.xfail(reason="run_experiment begins the run before it has seen the data", strict=False)
 def test_a_mistake_in_the_data_can_be_mended_under_the_same_name(
     holdfast: Holdfast, write: Write, tmp_path: Path
 ) -> None:
@@ -196,7 +195,6 @@ def test_a_mistake_in_the_data_can_be_mended_under_the_same_name(
     assert holdfast("run", write(), "--store", tmp_path / "store").code == 0
 
 
-@pytest.mark.xfail(reason="the parent's preprocessing is not compared with the experiment's", strict=False)
 def test_a_parent_that_reads_other_images_is_refused(holdfast: Holdfast, write: Write, learned: Path) -> None:
     other = write(name="larger", model={"dimension": 16, "width": 0.25, "preprocessing": {"size": 24}})
     sentence = holdfast("run", other, "--store", learned).sentence
