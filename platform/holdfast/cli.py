@@ -101,7 +101,7 @@ def evaluate(
 ) -> None:
     """Measure a lineage on an experiment's evaluation data and redraw the report.
 
-    Example: [bold]holdfast evaluate experiments/omniglot-5.yaml --control omniglot-5-independent[/]
+    Example: [bold]holdfast evaluate experiments/omniglot-5.yaml --control omniglot-5-finetune[/]
     """
     from holdfast.config import load_experiment
     from holdfast.jobs.evaluate import evaluate_lineage
