@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from typer.main import get_command
 
-from holdfast.console import ProgressView, print_json, print_summary
+from holdfast.console import ProgressView, print_json, print_summary, print_trials
 from holdfast.errors import ConfigError, HoldfastError
 from holdfast.gallery_cli import gallery
 from holdfast.jobs.runtime import prepare_environment
@@ -172,28 +172,7 @@ def tune(
     if as_json:
         print_json(outcome)
         return
-    table = Table(title="Trials, best first (validation images only)", title_justify="left")
-    for column in ("trial", "objective", "self", "cross", "tasks", "weights"):
-        table.add_column(column, justify="left" if column == "weights" else "right")
-    for row in outcome["trials"][:10]:
-        weights = "  ".join(
-            f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
-            for key, value in row["values"].items()
-        )
-        table.add_row(
-            row["trial"] + (" ★" if row["pareto"] else ""),
-            f"{row['objective']:.2f}",
-            f"{row['self']:.2f}",
-            f"{row['cross']:.2f}",
-            str(row["tasks"]),
-            weights,
-        )
-    console.print(table)
-    console.print(
-        f"Best on validation: {outcome['best']['objective']:.2f}, from {outcome['start']['objective']:.2f} "
-        f"at the start. ★ is on the Pareto front of self and cross. Written: {target}",
-        soft_wrap=True,
-    )
+    print_trials(console, outcome)
 
 
 @app.command()

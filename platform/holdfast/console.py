@@ -136,3 +136,24 @@ def print_summary(console: Console, report: dict[str, Any]) -> None:
         parts.append(f"mixed gallery {mixed['recall_at_1'][-1]:.1f} %")
     parts.append(f"{shown('images_per_second', ',.0f')} images/s")
     console.print("  ·  ".join(parts), highlight=False, soft_wrap=True)
+
+
+def print_trials(console: Console, outcome: dict[str, Any]) -> None:
+    """The trials of a sweep, best first, and what came of it."""
+    table = Table(box=SIMPLE_HEAD, title="Trials, best first; validation images only", title_justify="left")
+    for column in ("", "objective", "self", "cross", "tasks"):
+        table.add_column(column, justify="right")
+    table.add_column("values")
+    for row in outcome["trials"][:10]:
+        values = [
+            f"{key.split('.', 1)[-1]} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+            for key, value in row["values"].items()
+        ]
+        figures = [f"{row[name]:.2f}" for name in ("objective", "self", "cross")]
+        table.add_row("★" if row["pareto"] else "", *figures, str(row["tasks"]), "\n".join(values))
+    console.print(table)
+    console.print(
+        f"Best on validation: {outcome['best']['objective']:.2f}, from {outcome['start']['objective']:.2f} "
+        f"at the start. ★ is on the Pareto front of self and cross. Written: {outcome['file']}",
+        soft_wrap=True,
+    )
