@@ -24,9 +24,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-# Before torch is imported: threads that spin while they wait would take the cores from the others' work.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 import evaluation_memory
 import gallery
 import ray_overhead

@@ -17,8 +17,17 @@ Cell = dict[str, Any]
 
 
 def describe_context(quick: bool) -> Cell:
-    """All that a figure depends on besides chance: the machine, the code, the sizes."""
-    return {"machine": describe_machine(), "code": code_fingerprint(), "quick": quick}
+    """All that a figure depends on besides chance: the machine, the code, the sizes.
+
+    Whether OpenMP's threads spin or sleep while they wait (`OMP_WAIT_POLICY`) moves a step by some percent.
+    """
+    waiting = os.environ.get("OMP_WAIT_POLICY") or "default"
+    return {
+        "machine": describe_machine(),
+        "omp_wait_policy": waiting,
+        "code": code_fingerprint(),
+        "quick": quick,
+    }
 
 
 def code_fingerprint(root: Path = REPOSITORY) -> str:

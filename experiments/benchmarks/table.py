@@ -59,6 +59,7 @@ def describe(context: Mapping[str, Any]) -> str:
         machine["platform"],
         f"Python {machine['python']}",
         f"torch {machine['torch']}",
+        f"OMP_WAIT_POLICY {context['omp_wait_policy']}",
         f"code {context['code']}",
         *([f"commit {context['commit']}"] if context.get("commit") else []),
     ]
