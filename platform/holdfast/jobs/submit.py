@@ -13,6 +13,8 @@ from rich.console import Console
 from holdfast.errors import ConfigError
 
 ENDED = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED)
+AGENT_SECONDS = 90
+"""How long a cluster may take to be ready for jobs after its dashboard answers."""
 
 
 def submit_experiment(
@@ -47,17 +49,32 @@ def submit_experiment(
         shutil.copy(experiment, Path(folder) / "experiment.yaml")
         options = [part for override in overrides for part in ("--set", override)]
         options += ["--fresh"] if fresh else []
-        job = client.submit_job(
-            entrypoint=shlex.join(
-                ["python", "-m", "holdfast", "run", "experiment.yaml", "--store", where, *options]
-            ),
-            runtime_env={"working_dir": folder},
-            metadata={"holdfast": experiment.name},
-        )
+        entrypoint = ["python", "-m", "holdfast", "run", "experiment.yaml", "--store", where, *options]
+        job = _submit(client, shlex.join(entrypoint), folder, experiment.name)
     console.print(f"Submitted {experiment} as {job} to {address}; its store is {where}.", soft_wrap=True)
     if follow:
         _follow(client, job, console)
     return {"job": job, "status": client.get_job_status(job).value, "store": where}
+
+
+def _submit(client: JobSubmissionClient, entrypoint: str, folder: str, name: str) -> str:
+    """Submit; a cluster that has just started answers before its nodes can take a job."""
+    deadline = time.monotonic() + AGENT_SECONDS
+    while True:
+        try:
+            job: str = client.submit_job(
+                entrypoint=entrypoint, runtime_env={"working_dir": folder}, metadata={"holdfast": name}
+            )
+            return job
+        except RuntimeError as error:
+            if "No available agent" not in str(error):
+                raise
+            if time.monotonic() > deadline:
+                raise ConfigError(
+                    f"The cluster takes no job: after {AGENT_SECONDS} s none of its nodes has an agent. "
+                    "Look at 'ray status' there."
+                ) from error
+        time.sleep(1)
 
 
 def _follow(client: JobSubmissionClient, job: str, console: Console) -> None:

@@ -235,8 +235,8 @@ def test_a_gallery_of_100000_stays_far_below_one_gibibyte():
         timeout=300,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
-    figures = dict(pair.split("=", 1) for pair in run.stdout.split() if "=" in pair)
+    figures = json.loads(run.stdout.splitlines()[-1])
     per_query = 3 * 4 + 8 + 5 * (8 + 4) + 4 * 8  # a query's scores, and its class, R and place in the order
-    at_100000_queries = float(figures["extra_mib"]) + 98_000 * per_query / 2**20
-    assert 10 < float(figures["extra_mib"]) < 300
+    at_100000_queries = figures["extra_mib"] + 98_000 * per_query / 2**20
+    assert 10 < figures["extra_mib"] < 300
     assert at_100000_queries < 1024
