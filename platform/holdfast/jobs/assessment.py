@@ -1,15 +1,13 @@
 """Measuring a lineage of versions against each other from their stored embeddings."""
 
 import hashlib
-import io
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from holdfast.config import EvaluationConfig
-from holdfast.data import ImageSet, Task
+from holdfast.data import Task
 from holdfast.errors import NotFoundError
 from holdfast.evaluation import (
     Scores,
@@ -17,6 +15,7 @@ from holdfast.evaluation import (
     average_multimodel_accuracy,
     bootstrap,
     compare_pair,
+    example_queries,
     forgetting,
     mixed_gallery,
     negative_flips,
@@ -24,7 +23,7 @@ from holdfast.evaluation import (
     summarize_mixed,
     update_gains,
 )
-from holdfast.learning import Datasets, Embedded, validation_indices
+from holdfast.learning import Datasets, Embedded, embed_datasets, validation_indices
 from holdfast.store import Compatibility, Store
 
 Matrix = list[list[float | None]]
@@ -62,16 +61,7 @@ class Assessment:
                 tensors = self._store.load_tensors(version, f"embedded-{self.fingerprint}")
                 self._embedded[version] = Embedded(**tensors)
             except NotFoundError:
-                encoder = self._store.load(version)
-                evaluation = self._data.evaluation
-                self.keep(
-                    version,
-                    Embedded(
-                        queries=encoder.embed(evaluation.queries.images),
-                        gallery=encoder.embed(evaluation.gallery.images),
-                        validation=encoder.embed(self._data.training.images[self._held_out]),
-                    ),
-                )
+                self.keep(version, embed_datasets(self._store.load(version), self._data, self._tasks))
         return self._embedded[version]
 
     def measure(self, versions: Sequence[str]) -> None:
@@ -242,39 +232,13 @@ class Assessment:
             alike, outcomes, self._scores[alike[0], alike[0]], self._scores[alike[-1], alike[-1]]
         )
         embedded_by = [alike[number] for number in outcomes[-1].assignment]
-        return {"mixed": summary, "examples": self._examples(outcomes[-1].scores, embedded_by)}
-
-    def _examples(self, found: Scores, embedded_by: list[str], count: int = 8) -> list[dict[str, Any]]:
-        """A seeded draw of queries over the mixed gallery with their best five entries."""
-        queries, gallery = self._data.evaluation.queries, self._data.evaluation.gallery
-        drawn = np.random.default_rng(self._seed).permutation(len(queries))[:count]
-        examples = []
-        for query in drawn:
-            hits = [
-                {
-                    "png": png(gallery, int(entry)),
-                    "label": str(gallery.labels[entry]),
-                    "score": float(similarity),
-                    "embedded_by": embedded_by[entry],
-                    "right": bool(gallery.labels[entry] == queries.labels[query]),
-                }
-                for entry, similarity in zip(found.top[query], found.similarity[query], strict=True)
-                if entry >= 0
-            ]
-            examples.append(
-                {
-                    "query_png": png(queries, int(query)),
-                    "query_label": str(queries.labels[query]),
-                    "hits": hits,
-                }
-            )
-        return examples
-
-
-def png(images: ImageSet, index: int) -> bytes:
-    """One image of a set as a PNG file's bytes."""
-    pixels = images.images[index]
-    picture = Image.fromarray(pixels[0] if len(pixels) == 1 else pixels.transpose(1, 2, 0))
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG")
-    return buffer.getvalue()
+        examples = example_queries(
+            evaluation.queries.images,
+            evaluation.queries.labels,
+            evaluation.gallery.images,
+            evaluation.gallery.labels,
+            outcomes[-1].scores,
+            embedded_by,
+            seed=self._seed,
+        )
+        return {"mixed": summary, "examples": examples}

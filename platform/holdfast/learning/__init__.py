@@ -11,6 +11,7 @@ from holdfast.learning.sequence import (
     Learned,
     Publisher,
     SequencePlan,
+    embed_datasets,
     run_sequence,
     validation_indices,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "SequencePlan",
     "Term",
     "Watcher",
+    "embed_datasets",
     "read_state",
     "run_sequence",
     "validation_indices",

@@ -1,7 +1,6 @@
 """Where an interrupted sequence goes on from."""
 
 import os
-import shutil
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -53,6 +52,3 @@ class FolderCheckpoints:
         write_state(state, self._folder / f"checkpoint-{number:08d}.pt")
         for old in files[:-1]:
             old.unlink()
-
-    def clear(self) -> None:
-        shutil.rmtree(self._folder, ignore_errors=True)

@@ -20,7 +20,6 @@ class Progress:
     terms: dict[str, float] = field(default_factory=dict)
     images_per_second: float = 0.0
     seconds_left: float | None = None
-    message: str = ""
 
 
 Watcher = Callable[[Progress], None]

@@ -94,6 +94,15 @@ def validation_indices(tasks: tuple[Task, ...]) -> np.ndarray:
     return np.unique(np.concatenate([task.validation for task in tasks])).astype(np.int64)
 
 
+def embed_datasets(encoder: Encoder, data: Datasets, tasks: tuple[Task, ...]) -> Embedded:
+    """Embed the evaluation data and the stream's validation images."""
+    return Embedded(
+        queries=encoder.embed(data.evaluation.queries.images),
+        gallery=encoder.embed(data.evaluation.gallery.images),
+        validation=encoder.embed(data.training.images[validation_indices(tasks)]),
+    )
+
+
 def run_sequence(
     plan: SequencePlan,
     data: Datasets,
@@ -200,7 +209,7 @@ class _Sequence:
     def _evaluate_and_publish(self, task: Task, learner: Learner) -> str:
         self.watch(Progress("evaluating", task.index, len(self.tasks), task.name))
         started = time.perf_counter()
-        embedded = self._embed(learner.encoder)
+        embedded = embed_datasets(learner.encoder, self.data, self.tasks)
         evaluating = time.perf_counter() - started
         self.watch(Progress("publishing", task.index, len(self.tasks), task.name))
         return self.publisher.publish(
@@ -217,14 +226,6 @@ class _Sequence:
                 images=learner.pace.images,
                 seconds={"learning": learner.pace.seconds, "embedding": evaluating},
             )
-        )
-
-    def _embed(self, encoder: Encoder) -> Embedded:
-        evaluation, training = self.data.evaluation, self.data.training
-        return Embedded(
-            queries=encoder.embed(evaluation.queries.images),
-            gallery=encoder.embed(evaluation.gallery.images),
-            validation=encoder.embed(training.images[validation_indices(self.tasks)]),
         )
 
     def _save(self, task: int, learner: Learner | None) -> None:
