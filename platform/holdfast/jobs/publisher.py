@@ -12,6 +12,7 @@ from holdfast.config import Experiment
 from holdfast.data import build_stream
 from holdfast.errors import ConfigError
 from holdfast.evaluation import Report, describe_machine, write_report
+from holdfast.jobs.ancestor import CLASSES, HEAD, load_ancestor
 from holdfast.jobs.assessment import Assessment
 from holdfast.learning import Ancestor, Datasets, Learned
 from holdfast.store import Draft, Run, Store
@@ -29,7 +30,7 @@ class StorePublisher:
     def parent(self) -> Ancestor | None:
         if self._run.parent is None:
             return None
-        return Ancestor(self._run.parent, self._store.load(self._run.parent).requires_grad_(False))
+        return load_ancestor(self._store, self._run.parent)
 
     def publish(self, learned: Learned) -> str:
         started = time.perf_counter()
@@ -37,9 +38,9 @@ class StorePublisher:
         with tempfile.TemporaryDirectory(prefix="holdfast-publish-") as temporary:
             folder = Path(temporary) / "encoder"
             learned.encoder.save(folder)
-            head = Path(temporary) / "head.safetensors"
-            save_file(dict(learned.head), head)
-            classes = Path(temporary) / "classes.json"
+            head = Path(temporary) / HEAD
+            save_file({"directions": learned.directions}, head)
+            classes = Path(temporary) / CLASSES
             classes.write_text(json.dumps(list(learned.classes)))
             version = self._store.publish(
                 Draft(
@@ -58,7 +59,7 @@ class StorePublisher:
                         "seconds": dict(learned.seconds),
                         "history": learned.history,
                     },
-                    files={"head.safetensors": head, "classes.json": classes},
+                    files={HEAD: head, CLASSES: classes},
                 )
             )
         self.assessment.keep(version.name, learned.embedded)

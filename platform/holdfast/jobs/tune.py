@@ -19,6 +19,7 @@ from holdfast.config import Choice, Experiment, LogUniform, TuningConfig, Unifor
 from holdfast.data import Evaluation, build_stream, load_training
 from holdfast.errors import ConfigError
 from holdfast.evaluation import score
+from holdfast.jobs.ancestor import load_ancestor
 from holdfast.jobs.runtime import ray_session, work_in
 from holdfast.learning import Ancestor, Datasets, Learned, run_sequence, validation_indices
 from holdfast.learning.checkpoints import State
@@ -92,7 +93,7 @@ def tune_experiment(
     versions = store.versions()
     ancestor = None
     if experiment.parent == "latest" and versions:
-        ancestor = Ancestor(versions[-1].name, store.load(versions[-1].name).requires_grad_(False))
+        ancestor = load_ancestor(store, versions[-1].name)
     with ray_session(verbose=verbose):
         shared = put((experiment, ancestor))
 

@@ -16,8 +16,15 @@ from holdfast.errors import DivergedError
 from holdfast.learning.progress import Progress, Throttle, Watcher, ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
-from holdfast.models import Encoder
-from holdfast.regularizers import RefreshesEachEpoch, Regularizer, ReplacesEmbeddings, Step, TaskStart
+from holdfast.models import Encoder, Head
+from holdfast.regularizers import (
+    Classifier,
+    RefreshesEachEpoch,
+    Regularizer,
+    ReplacesEmbeddings,
+    Step,
+    TaskStart,
+)
 from holdfast.settings import Settings
 
 
@@ -110,7 +117,8 @@ class Learner:
         lesson: Lesson,
         encoder: Encoder,
         parent: Encoder | None,
-        head: nn.Module,
+        parent_classifier: Classifier | None,
+        head: Head,
         terms: list[Term],
         seed: int,
         ranks: Ranks = Ranks(),
@@ -134,7 +142,9 @@ class Learner:
         self.start = TaskStart(
             index=lesson.task,
             encoder=self.encoder,
+            head=self.head,
             parent=self.parent,
+            parent_classifier=parent_classifier,
             load_images=lambda: lesson.images[lesson.indices],
             labels=self.labels,
             classes=len(lesson.class_names),
@@ -248,6 +258,7 @@ class Learner:
             labels=self.labels[torch.from_numpy(positions).to(self.device)],
             parent_embeddings_of=lambda: self.ranks.gather(self._encode_with_parent(pixels), sizes),
             encode=self._encode,
+            encode_with_parent=self._encode_with_parent,
             progress=self._step / self.total_steps,
         )
         for module in self._modules:

@@ -17,7 +17,7 @@ from holdfast.learning.progress import Progress, Watcher, ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
 from holdfast.models import Encoder, ModelConfig
-from holdfast.regularizers import FinishesTask, RegularizerConfig
+from holdfast.regularizers import ChecksSetting, Classifier, FinishesTask, RegularizerConfig, Setting
 from holdfast.settings import Settings
 
 
@@ -45,6 +45,7 @@ class Ancestor:
 
     version: str
     encoder: Encoder
+    classifier: Classifier | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +70,7 @@ class Learned:
     name: str
     parent: str | None
     encoder: Encoder
-    head: Mapping[str, np.ndarray]
+    directions: np.ndarray
     embedded: Embedded
     classes: tuple[str, ...]
     history: list[dict[str, float]]
@@ -144,6 +145,7 @@ class _Sequence:
         if state is None:
             self.parent = self.publisher.parent()
             first, learner_state = 0, None
+            self._check()
         else:
             first, learner_state = state["task"], state["learner"]
             self._restore(state)
@@ -152,6 +154,18 @@ class _Sequence:
             learner_state = None
         return self.versions
 
+    def _check(self) -> None:
+        """Refuse a method in a setting where it is undefined, before anything is trained."""
+        setting = Setting(
+            scenario=self.plan.stream.scenario,
+            classes=tuple(task.classes for task in self.tasks),
+            model=self.plan.model,
+            parent=self.parent.encoder.config if self.parent is not None else None,
+        )
+        for config in self.plan.regularizers:
+            if config.weight > 0 and isinstance(config, ChecksSetting):
+                config.check(setting)
+
     def _run_task(self, task: Task, learner_state: State | None) -> None:
         learner = self._learner(task)
         if learner_state is None:
@@ -159,13 +173,13 @@ class _Sequence:
         else:
             learner.restore(learner_state)
         learner.learn(save=lambda: self._save(task.index, learner), watch=self.watch)
-        for term in learner.terms:
+        for term in self.terms:
             if isinstance(term.module, FinishesTask):
                 term.module.finish(learner.start)
         version = self._publish(task, learner)
         self.versions.append(version)
         encoder = copy.deepcopy(learner.encoder).eval().requires_grad_(False)
-        self.parent = Ancestor(version, encoder)
+        self.parent = Ancestor(version, encoder, Classifier(learner.head.unit_directions(), task.classes))
         self._save(task.index + 1, None)
 
     def _learner(self, task: Task) -> Learner:
@@ -189,7 +203,16 @@ class _Sequence:
             class_names=task.classes,
         )
         return Learner(
-            plan.learning, lesson, encoder, parent, head, self.terms, plan.seed, self.ranks, self.device
+            plan.learning,
+            lesson,
+            encoder,
+            parent,
+            self.parent.classifier if self.parent is not None else None,
+            head,
+            self.terms,
+            plan.seed,
+            self.ranks,
+            self.device,
         )
 
     def _publish(self, task: Task, learner: Learner) -> str:
@@ -219,7 +242,7 @@ class _Sequence:
                 name=task.name,
                 parent=self.parent.version if self.parent is not None else None,
                 encoder=copy.deepcopy(learner.encoder).cpu().eval(),
-                head={key: value.cpu().numpy() for key, value in learner.head.state_dict().items()},
+                directions=learner.head.unit_directions().cpu().numpy(),
                 embedded=embedded,
                 classes=task.classes,
                 history=learner.pace.history,
@@ -235,6 +258,7 @@ class _Sequence:
                 "version": self.parent.version,
                 "model": self.parent.encoder.config.model_dump_json(),
                 "weights": self.parent.encoder.state_dict(),
+                "classifier": vars(self.parent.classifier) if self.parent.classifier is not None else None,
             }
         self.checkpoints.save(
             {
@@ -259,7 +283,12 @@ class _Sequence:
         if saved_parent is not None:
             encoder = Encoder(ModelConfig.model_validate_json(saved_parent["model"]))
             encoder.load_state_dict(saved_parent["weights"])
-            self.parent = Ancestor(saved_parent["version"], encoder.eval().requires_grad_(False))
+            classifier = saved_parent["classifier"]
+            self.parent = Ancestor(
+                saved_parent["version"],
+                encoder.eval().requires_grad_(False),
+                Classifier(**classifier) if classifier is not None else None,
+            )
 
 
 def start_from(encoder: Encoder, parent: Encoder) -> None:

@@ -45,10 +45,13 @@ class ModelConfig(Settings):
 
 
 class Encoder(nn.Module):
-    """Backbone, linear layer, batch normalization on the embedding, L2 norm.
+    """Backbone, linear layer, batch normalization on the embedding, a rotation, L2 norm.
 
-    It is initialized from torch's global generator, and its weights are laid out channels last. The
-    classification head is not part of it.
+    The rotation (d, d) is the frame in which the embeddings are written, the identity unless `rotate` was
+    called; it is not learned, and passes on to whoever starts from these weights.
+
+    The weights are drawn from torch's global generator and laid out channels last. The classification head is
+    not part of the encoder.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -61,6 +64,8 @@ class Encoder(nn.Module):
         )
         self.linear = nn.Linear(self.backbone.features, config.dimension, bias=False)
         self.norm = SyncedBatchNorm1d(config.dimension)
+        self.rotation: Tensor
+        self.register_buffer("rotation", torch.eye(config.dimension))
         # Training conv4 on a CPU is up to half faster in this format; tensor cores prefer it too.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
 
@@ -72,7 +77,11 @@ class Encoder(nn.Module):
         """
         features = self.backbone(self.preprocessing.normalize(pixels))
         with torch.autocast(features.device.type, enabled=False):
-            return F.normalize(self.norm(self.linear(features.float())))
+            return F.normalize(self.norm(self.linear(features.float())) @ self.rotation)
+
+    def rotate(self, rotation: Tensor) -> None:
+        """From now on write every embedding z (d,) as z @ rotation, (d, d) orthogonal."""
+        self.rotation.copy_(self.rotation @ rotation)
 
     def embed(self, images: np.ndarray | Sequence[Image.Image | bytes], batch_size: int = 512) -> np.ndarray:
         """Embed images as a float32 array (n, dimension) of unit norm, in evaluation mode.

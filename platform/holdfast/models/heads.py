@@ -39,6 +39,10 @@ class Head(nn.Module):
         """How many classes it tells apart."""
         return len(self.directions)
 
+    def unit_directions(self) -> Tensor:
+        """The directions (classes, d) float32 as they are now, of unit norm, without gradient."""
+        return F.normalize(self.directions.detach().float())
+
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Mean loss (float32 scalar) of unit embeddings (b, d) with labels (b,) int64 in [0, classes)."""
         cosines = self._cosines(embeddings)

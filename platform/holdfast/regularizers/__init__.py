@@ -8,10 +8,13 @@ from holdfast.regularizers.correlation_distillation import CorrelationDistillati
 from holdfast.regularizers.feature_distillation import FeatureDistillationConfig
 from holdfast.regularizers.prototype_alignment import PrototypeAlignmentConfig
 from holdfast.regularizers.regularizer import (
+    ChecksSetting,
+    Classifier,
     FinishesTask,
     RefreshesEachEpoch,
     Regularizer,
     ReplacesEmbeddings,
+    Setting,
     Step,
     TaskStart,
 )
@@ -22,6 +25,8 @@ RegularizerConfig = Annotated[
 ]
 
 __all__ = [
+    "ChecksSetting",
+    "Classifier",
     "CorrelationDistillationConfig",
     "FeatureDistillationConfig",
     "FinishesTask",
@@ -30,6 +35,7 @@ __all__ = [
     "Regularizer",
     "RegularizerConfig",
     "ReplacesEmbeddings",
+    "Setting",
     "Step",
     "TaskStart",
 ]

@@ -9,7 +9,37 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from holdfast.models import Encoder
+from holdfast.models import Encoder, Head, ModelConfig
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """What is left of the head that a version was trained with.
+
+    Attributes:
+        directions: float32 (classes, d), unit norm, in the version's own space.
+        classes: their labels in the data, in the order of the rows.
+    """
+
+    directions: Tensor
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is known of a sequence before its first step, so that a method can refuse what it cannot do.
+
+    Attributes:
+        scenario: of the stream, for instance "class-incremental".
+        classes: the labels of every task, in the stream's order.
+        model: of the versions to come.
+        parent: the model of the version that the first task starts from, None where there is none.
+    """
+
+    scenario: str
+    classes: tuple[tuple[str, ...], ...]
+    model: ModelConfig
+    parent: ModelConfig | None
 
 
 @dataclass(eq=False)
@@ -19,7 +49,9 @@ class TaskStart:
     Attributes:
         index: 0 for the first task of the stream.
         encoder: the new model, not yet trained on this task.
+        head: the new model's classification head, trained with it: `directions` (classes, d), not normalized.
         parent: the previous version, frozen and in eval mode; None where there is none.
+        parent_classifier: the head that the parent was trained with, where it is known.
         load_images: reads the task's training images, not augmented, uint8 (n, C, H, W).
         labels: their classes as int64 (n,), numbered 0..classes-1 within the task.
         classes: the number of classes of the task.
@@ -28,7 +60,9 @@ class TaskStart:
 
     index: int
     encoder: Encoder
+    head: Head
     parent: Encoder | None
+    parent_classifier: Classifier | None
     load_images: Callable[[], np.ndarray]
     labels: Tensor
     classes: int
@@ -54,6 +88,7 @@ class Step:
         labels: int64 (b,), numbered within the task.
         parent_embeddings_of: computes the parent's embeddings of the same augmented images.
         encode: runs the new model on further images (float (m, C, H, W) in [0, 1]), with gradient.
+        encode_with_parent: runs the parent on further images, without gradient.
         progress: the share of the task that is done, in [0, 1).
     """
 
@@ -61,6 +96,7 @@ class Step:
     labels: Tensor
     parent_embeddings_of: Callable[[], Tensor]
     encode: Callable[[Tensor], Tensor]
+    encode_with_parent: Callable[[Tensor], Tensor]
     progress: float
 
     @cached_property
@@ -97,6 +133,19 @@ class RefreshesEachEpoch(Protocol):
 
 @runtime_checkable
 class FinishesTask(Protocol):
-    """A regularizer that keeps something of a learned task (exemplars, measured ranges)."""
+    """A regularizer that keeps something of a learned task (exemplars, measured ranges).
+
+    It is called after every task, also after the first, which may have no parent. The encoder may be changed
+    one last time before it is published (a rotation folded into it).
+    """
 
     def finish(self, task: TaskStart) -> None: ...
+
+
+@runtime_checkable
+class ChecksSetting(Protocol):
+    """A regularizer's config that knows settings in which its method is undefined."""
+
+    def check(self, setting: Setting) -> None:
+        """Raises ConfigError with the reason and the alternatives; called before anything is trained."""
+        ...

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from holdfast.models import Encoder, ModelConfig, Preprocessing
+from holdfast.models import CosFaceConfig, Encoder, ModelConfig, Preprocessing
 from holdfast.regularizers import Step, TaskStart
 
 SIZE = 8
@@ -29,7 +29,9 @@ def start(encoder: Callable[[int, int], Encoder]) -> TaskStart:
     return TaskStart(
         index=1,
         encoder=encoder(2, 6),
+        head=CosFaceConfig().build(6, 3),
         parent=encoder(1, 6),
+        parent_classifier=None,
         load_images=lambda: images,
         labels=torch.arange(12) % 3,
         classes=3,
@@ -53,6 +55,7 @@ def step() -> Callable[..., Step]:
             labels=torch.zeros(len(embeddings), dtype=torch.int64) if labels is None else labels,
             parent_embeddings_of=parent_embeddings,
             encode=lambda pixels: pixels.flatten(1),
+            encode_with_parent=lambda pixels: pixels.flatten(1).detach(),
             progress=0.0,
         )
 
