@@ -61,6 +61,10 @@ def prepare_proxy(folder: Path) -> bool:
             # The defaults are fixed ports, so that a second server on this machine could not start.
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(_free_port()),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(_free_port()),
+            # HAProxy falls back to Serve's own proxy while no replica answers. The kernel shares its fixed
+            # port between all servers of a machine, so that one would answer the other's requests.
+            "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(_free_port()),
+            "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(_free_port()),
             # A write of 1,000 entries with attributes is larger than the default of 4 MB.
             "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(128 * 1024 * 1024),
         }

@@ -1,5 +1,6 @@
 """What only a real server shows: the proxy in front, the openai client, start, drain and exit."""
 
+import os
 import signal
 import threading
 import time
@@ -76,6 +77,25 @@ def test_many_at_once_share_passes_of_the_model(server: Any, data_uri: DataUri) 
     passes = float(figures['holdfast_embed_batch_size_count{version="v1"}'])
     images = float(figures['holdfast_embed_batch_size_sum{version="v1"}'])
     assert passes < images
+
+
+def test_no_server_answers_for_another_one_of_the_machine(
+    server: Any, start_server: Callable[..., Any]
+) -> None:
+    """HAProxy falls back to Serve's own proxy while no replica answers; it must be this server's."""
+    other = start_server(key=None)
+    assert other.key != server.key
+    (victim,) = other.processes("ServeReplica:holdfast:gateway")
+    os.kill(victim, signal.SIGKILL)
+    statuses = set()
+    until = time.monotonic() + 4
+    while time.monotonic() < until:
+        with other.http() as http:  # A new connection each time: that is what the kernel shares.
+            statuses.add(http.get("/v1/models").status_code)
+        time.sleep(0.02)
+    assert statuses <= {200, 503}, "401 is the other server's answer to a key that it does not know"
+    other.process.send_signal(signal.SIGTERM)
+    assert other.process.wait(60) == 0
 
 
 def test_a_first_start_shows_one_key_and_sigterm_answers_what_is_in_progress_and_exits_0(

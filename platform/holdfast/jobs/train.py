@@ -16,7 +16,7 @@ from holdfast.errors import ConfigError
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.publisher import StorePublisher
 from holdfast.jobs.runtime import prepare_environment
-from holdfast.learning import FolderCheckpoints, Watcher, run_sequence
+from holdfast.learning import FolderCheckpoints, Watcher, keep_freed_memory, run_sequence
 from holdfast.store import Run, Store
 
 
@@ -95,6 +95,7 @@ def _published(store: Store, run: Run) -> list[str]:
 
 def _run_here(store: Store, experiment: Experiment, run: Run, watch: Watcher) -> None:
     data = load_datasets(experiment, watch)
+    keep_freed_memory()
     torch.set_num_threads(experiment.scaling.cpus_per_worker or cpu_count())
     folder = store.runs_folder / run.name / f"checkpoints-{run.attempt}"
     publisher = StorePublisher(store, experiment, run, data)

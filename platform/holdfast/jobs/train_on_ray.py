@@ -19,7 +19,7 @@ from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.host import RemoteCheckpoints, RemotePublisher, start_host
 from holdfast.jobs.runtime import ray_session, work_in
 from holdfast.jobs.train import cpu_count
-from holdfast.learning import Progress, Ranks, Watcher, run_sequence
+from holdfast.learning import Progress, Ranks, Watcher, keep_freed_memory, run_sequence
 from holdfast.store import Store
 
 
@@ -75,6 +75,7 @@ def _learn_on_worker(config: dict[str, Any]) -> None:
     work_in(config["folder"])
     experiment = Experiment.model_validate(config["experiment"])
     host = config["host"]
+    keep_freed_memory()
     torch.set_num_threads(config["cpus"])
     context = ray.train.get_context()
     ranks = Ranks(context.get_world_rank(), context.get_world_size())

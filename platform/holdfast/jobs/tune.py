@@ -21,7 +21,7 @@ from holdfast.errors import ConfigError
 from holdfast.evaluation import score
 from holdfast.jobs.ancestor import load_ancestor
 from holdfast.jobs.runtime import ray_session, work_in
-from holdfast.learning import Ancestor, Datasets, Learned, run_sequence, validation_indices
+from holdfast.learning import Ancestor, Datasets, Learned, keep_freed_memory, run_sequence, validation_indices
 from holdfast.learning.checkpoints import State
 from holdfast.store import Store
 
@@ -151,6 +151,7 @@ def tune_experiment(
 def run_trial(shared: ObjectRef, values: dict[str, Any], tuning: TuningConfig) -> None:
     """One trial, in the trial's own process: the whole sequence, no evaluation data, nothing published."""
     experiment, ancestor = get(shared)
+    keep_freed_memory()
     torch.set_num_threads(tuning.cpus_per_trial)
     chosen = apply_values(experiment, values)
     training = load_training(chosen.data, chosen.model.preprocessing)

@@ -1,5 +1,6 @@
 """Learning one task (`Learner`) and all tasks (`run_sequence`). Pure PyTorch: Ray is not known here."""
 
+from holdfast.learning.allocator import keep_freed_memory
 from holdfast.learning.checkpoints import Checkpoints, FolderCheckpoints, read_state, write_state
 from holdfast.learning.learner import Learner, LearningConfig, Lesson, Term
 from holdfast.learning.progress import Progress, Watcher
@@ -33,6 +34,7 @@ __all__ = [
     "Term",
     "Watcher",
     "embed_datasets",
+    "keep_freed_memory",
     "read_state",
     "run_sequence",
     "validation_indices",

@@ -173,6 +173,7 @@ class Learner:
             [*self.encoder.parameters(), *extra],
             lr=config.learning_rate,
             weight_decay=config.weight_decay,
+            fused=True,
         )
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
             self._optimizer, max_lr=config.learning_rate, total_steps=max(self.total_steps, 2)
