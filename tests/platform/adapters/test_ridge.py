@@ -1,0 +1,88 @@
+import time
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import Ridge
+
+from holdfast.adapters import ProcrustesConfig, RidgeConfig
+from holdfast.adapters.procrustes import procrustes
+
+
+@given(seed=st.integers(0, 999))
+def test_huge_shrinkage_is_the_rotation_and_tiny_is_least_squares(drifted, seed):
+    source, target = drifted(seed, 60, 8)
+    rotation = ProcrustesConfig().fit(source, target)
+    np.testing.assert_allclose(
+        RidgeConfig(shrinkage=1e9).fit(source, target).matrix, rotation.matrix, atol=1e-6
+    )
+    least_squares = np.linalg.lstsq(source.astype(np.float64), target.astype(np.float64))[0]
+    np.testing.assert_allclose(
+        RidgeConfig(shrinkage=1e-12).fit(source, target).matrix, least_squares, atol=1e-5
+    )
+
+
+@given(seed=st.integers(0, 99), shrinkage=st.floats(1e-4, 10), toward=st.sampled_from(["rotation", "zero"]))
+def test_equals_a_librarys_ridge_regression(drifted, seed, shrinkage, toward):
+    """Of what the origin leaves over: ||S (M - R) - (T - S R)||^2 + lambda n ||M - R||^2."""
+    source, target = (side.astype(np.float64) for side in drifted(seed, 40, 6))
+    origin = procrustes(source.T @ target) if toward == "rotation" else np.zeros((6, 6))
+    ridge = Ridge(alpha=shrinkage * 40, fit_intercept=False).fit(source, target - source @ origin)
+    found = RidgeConfig(shrinkage=shrinkage, toward=toward).fit(source, target)
+    np.testing.assert_allclose(found.matrix, origin + ridge.coef_.T, atol=1e-6)
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize(("rows", "shear"), [(100, 0.3), (200, 0.4)])
+def test_auto_beats_the_rotation_and_least_squares_on_new_images(drifted, mean_cosine, seed, rows, shear):
+    source, target = drifted(seed, rows + 2000, shear=shear)
+    fitted, new = slice(None, rows), slice(rows, None)
+
+    def quality(config) -> float:
+        return mean_cosine(config.fit(source[fitted], target[fitted]).apply(source[new]), target[new])
+
+    found = quality(RidgeConfig())
+    assert found > quality(ProcrustesConfig()) + 1e-3
+    assert found > quality(RidgeConfig(shrinkage=1e-12)) + 1e-3
+
+
+def test_auto_stays_at_the_rotation_where_there_is_nothing_else(units, rotation):
+    source = units(0, 50, 12)
+    target = (source @ rotation(1, 12)).astype(np.float32)
+    assert RidgeConfig().choose_shrinkage(source, target) == pytest.approx(1000 / 12)
+
+
+def test_auto_lets_go_of_the_rotation_where_there_is_no_noise(drifted):
+    source, target = drifted(0, 500, 8, shear=0.5, noise=0.0)
+    assert RidgeConfig().choose_shrinkage(source, target) < 0.1 / 8
+
+
+@given(seed=st.integers(0, 99), toward=st.sampled_from(["rotation", "zero"]))
+@settings(max_examples=20)
+def test_auto_is_cross_validation_by_the_book(drifted, mean_cosine, seed, toward):
+    """Folds, rotations and solutions one at a time, without an eigendecomposition."""
+    source, target = (side.astype(np.float64) for side in drifted(seed, 30, 5))
+    config = RidgeConfig(toward=toward, folds=3)
+    folds = np.array_split(np.random.default_rng(seed).permutation(30), 3)
+    means = {}
+    for shrinkage in np.logspace(-3, 3, 13) / 5:
+        cosines = []
+        for held in folds:
+            kept = np.setdiff1d(np.arange(30), held)
+            adapter = RidgeConfig(shrinkage=shrinkage, toward=toward).fit(source[kept], target[kept])
+            cosines.append(mean_cosine(adapter.apply(source[held]), target[held]))
+        means[shrinkage] = np.mean(cosines)
+    chosen = config.choose_shrinkage(source, target, seed)
+    # float32 may decide between neighbours that are alike; the chosen one must be as good as the best.
+    near = min(means, key=lambda shrinkage: abs(np.log(shrinkage / chosen)))
+    assert near == pytest.approx(chosen)
+    assert means[near] >= max(means.values()) - 1e-6
+
+
+def test_auto_can_be_afforded_at_every_publication(drifted):
+    """Under 0.1 s on an idle core; the bound is wide, for a busy machine."""
+    source, target = drifted(0, 1500, 128)
+    start = time.perf_counter()
+    RidgeConfig().fit(source, target)
+    assert time.perf_counter() - start < 2
