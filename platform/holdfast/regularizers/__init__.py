@@ -4,9 +4,20 @@ from typing import Annotated
 
 from pydantic import Field
 
+from holdfast.regularizers.adversarial import AdversarialConfig
+from holdfast.regularizers.boundary import BoundaryConfig
+from holdfast.regularizers.contrastive import ContrastiveConfig
 from holdfast.regularizers.correlation_distillation import CorrelationDistillationConfig
+from holdfast.regularizers.elastic_boundary import ElasticBoundaryConfig
 from holdfast.regularizers.feature_distillation import FeatureDistillationConfig
+from holdfast.regularizers.feature_estimation import FeatureEstimationConfig
+from holdfast.regularizers.higher_order_contrast import HigherOrderContrastConfig
+from holdfast.regularizers.influence_loss import InfluenceConfig
+from holdfast.regularizers.mixing import MixingConfig
+from holdfast.regularizers.orthogonal_expansion import OrthogonalExpansionConfig
+from holdfast.regularizers.perturbed_prototypes import PerturbedPrototypesConfig
 from holdfast.regularizers.prototype_alignment import PrototypeAlignmentConfig
+from holdfast.regularizers.prototype_centres import PrototypeCentresConfig
 from holdfast.regularizers.regularizer import (
     ChecksSetting,
     Classifier,
@@ -18,24 +29,54 @@ from holdfast.regularizers.regularizer import (
     Step,
     TaskStart,
 )
+from holdfast.regularizers.rehearsal import RehearsalConfig
+from holdfast.regularizers.structural_regularization import StructuralRegularizationConfig
 
 RegularizerConfig = Annotated[
-    FeatureDistillationConfig | CorrelationDistillationConfig | PrototypeAlignmentConfig,
+    AdversarialConfig
+    | BoundaryConfig
+    | ContrastiveConfig
+    | CorrelationDistillationConfig
+    | ElasticBoundaryConfig
+    | FeatureDistillationConfig
+    | FeatureEstimationConfig
+    | HigherOrderContrastConfig
+    | InfluenceConfig
+    | MixingConfig
+    | OrthogonalExpansionConfig
+    | PerturbedPrototypesConfig
+    | PrototypeAlignmentConfig
+    | PrototypeCentresConfig
+    | RehearsalConfig
+    | StructuralRegularizationConfig,
     Field(discriminator="kind"),
 ]
 
 __all__ = [
+    "AdversarialConfig",
+    "BoundaryConfig",
     "ChecksSetting",
     "Classifier",
+    "ContrastiveConfig",
     "CorrelationDistillationConfig",
+    "ElasticBoundaryConfig",
     "FeatureDistillationConfig",
+    "FeatureEstimationConfig",
     "FinishesTask",
+    "HigherOrderContrastConfig",
+    "InfluenceConfig",
+    "MixingConfig",
+    "OrthogonalExpansionConfig",
+    "PerturbedPrototypesConfig",
     "PrototypeAlignmentConfig",
+    "PrototypeCentresConfig",
     "RefreshesEachEpoch",
     "Regularizer",
     "RegularizerConfig",
+    "RehearsalConfig",
     "ReplacesEmbeddings",
     "Setting",
     "Step",
+    "StructuralRegularizationConfig",
     "TaskStart",
 ]
