@@ -20,7 +20,8 @@ def image_weights(new: Tensor, tau: float, lam: float) -> Tensor:
     """How much each image of one class counts in its prototype, (n, d) of unit norm -> (n,), sum 1.
 
     pi = (1/n) 1^T W with W = (1 - lam) (I - lam A)^-1, the closed form of endless propagation: a PageRank
-    with uniform restarts. One linear system in pi, so that W itself is never formed.
+    with uniform restarts. One linear system in pi, so that W itself is never formed. An outlier counts little
+    as long as it is unlike the other outliers; two that are alike hold each other up.
     """
     n = len(new)
     system = torch.eye(n, dtype=new.dtype, device=new.device) - lam * transitions(new, tau).T
