@@ -20,7 +20,7 @@ class LowRankAffineConfig(Settings):
 
     kind: Literal["low-rank-affine"] = "low-rank-affine"
     rank: int = Field(default=32, ge=1)
-    shrinkage: float = Field(default=0.01, gt=0, le=1e12)
+    shrinkage: float = Field(default=0.01, ge=1e-9, le=1e12)
 
     def fit(self, source: np.ndarray, target: np.ndarray, seed: int = 0) -> LinearAdapter:
         """From pairs float32 (n, d_s) and (n, d_t), unit norm. `seed` is not used: nothing is drawn.

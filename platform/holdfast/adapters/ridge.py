@@ -19,7 +19,7 @@ class RidgeConfig(Settings):
     """M = argmin ||S M - T||_F^2 + shrinkage n ||M - R||_F^2, R the Procrustes rotation or zero."""
 
     kind: Literal["linear"] = "linear"
-    shrinkage: Annotated[float, Field(gt=0, le=1e12)] | Literal["auto"] = "auto"
+    shrinkage: Annotated[float, Field(ge=1e-9, le=1e12)] | Literal["auto"] = "auto"
     """`auto`: the best mean cosine of held-out pairs, from 0.001 to 1,000 times 1 / d_s in half decades."""
     toward: Literal["rotation", "zero"] = "rotation"
     folds: int = Field(default=5, ge=2)
@@ -77,5 +77,5 @@ def _spectral(
     M = origin + (G + p I)^-1 (C - G origin), with G = S^T S = axes diag(values) axes^T and C = S^T T.
     """
     values, axes = np.linalg.eigh(gram)
-    inverses = 1.0 / (np.maximum(values, 0.0) + penalties[:, None])
+    inverses = 1.0 / (values + penalties[:, None])
     return axes, inverses, axes.T @ (cross - gram @ origin)

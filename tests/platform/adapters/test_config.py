@@ -28,7 +28,7 @@ def test_an_unknown_kind_and_an_unknown_key_are_refused():
         CONFIGS.validate_python({"kind": "affine"})
     with pytest.raises(ValidationError, match="Extra inputs"):
         CONFIGS.validate_python({"kind": "linear", "lambda": 1})
-    with pytest.raises(ValidationError, match="greater than 0"):
+    with pytest.raises(ValidationError, match="greater than or equal to"):
         CONFIGS.validate_python({"kind": "linear", "shrinkage": 0})
 
 

@@ -83,6 +83,13 @@ def test_of_equals_the_midpoint():
     assert fit_alpha(good, good, labels, (0.1, 0.3, 1.0)) == 0.3
 
 
+def test_no_query_finds_its_own_row_in_any_block(units):
+    """Old queries are as good as chance; a hundred aligned ones point at the other row of their class."""
+    old, aligned = units(0, 1200, 64), units(1, 1200, 64)
+    aligned[:100] = old[600:700]
+    assert fit_alpha(old, aligned, np.arange(1200) % 600, (0.0, 1.0)) == 1.0
+
+
 def test_what_cannot_be_done_is_refused(units):
     old = units(0, 4, 3)
     with pytest.raises(ConfigError, match=r"alpha is 1\.1"):
