@@ -14,15 +14,15 @@ from holdfast.evaluation.compatibility import (
 from holdfast.evaluation.examples import example_queries, thumbnail
 from holdfast.evaluation.intervals import Interval, bootstrap, bootstrap_many, paired_bootstrap
 from holdfast.evaluation.machine import describe_machine
-from holdfast.evaluation.mixed import MixedGallery, assign_versions, mixed_gallery, summarize_mixed
+from holdfast.evaluation.mixed import assign_versions, mix, summarize_mixed
 from holdfast.evaluation.report import Report
-from holdfast.evaluation.retrieval import Scores, score
+from holdfast.evaluation.retrieval import Outcome, Scores, score
 from holdfast.evaluation.write import write_report
 
 __all__ = [
     "Comparison",
     "Interval",
-    "MixedGallery",
+    "Outcome",
     "Report",
     "Scores",
     "assign_versions",
@@ -35,7 +35,7 @@ __all__ = [
     "describe_machine",
     "example_queries",
     "forgetting",
-    "mixed_gallery",
+    "mix",
     "negative_flips",
     "paired_bootstrap",
     "score",

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from holdfast.evaluation.intervals import bootstrap_many
-from holdfast.evaluation.retrieval import Scores
+from holdfast.evaluation.retrieval import Outcome
 
 Matrix = Sequence[Sequence[float]]
 Table = Sequence[Sequence[float | None]]
@@ -33,7 +33,7 @@ class Comparison:
         return asdict(self)
 
 
-def compare_pair(pair: Scores, reference: Scores, resamples: int = 1000, seed: int = 0) -> Comparison:
+def compare_pair(pair: Outcome, reference: Outcome, resamples: int = 1000, seed: int = 0) -> Comparison:
     """Is a pair of versions compatible? By Recall@1, with a paired bootstrap interval over the queries.
 
     `pair` is C[a][b]; `reference` the self-test of the older of a and b, over the same queries. The rule is
@@ -43,16 +43,13 @@ def compare_pair(pair: Scores, reference: Scores, resamples: int = 1000, seed: i
 
 
 def compare_pairs(
-    pairs: Sequence[tuple[Scores, Scores]], resamples: int = 1000, seed: int = 0
+    pairs: Sequence[tuple[Outcome, Outcome]], resamples: int = 1000, seed: int = 0
 ) -> list[Comparison]:
     """`compare_pair` for many pairs over the same queries; one set of resamples serves them all."""
     if not pairs:
         return []
     differences = np.stack(
-        [
-            pair.recall_at_1.astype(np.float64) - reference.recall_at_1.astype(np.float64)
-            for pair, reference in pairs
-        ]
+        [pair.hits.astype(np.float64) - reference.hits.astype(np.float64) for pair, reference in pairs]
     )
     intervals = bootstrap_many(differences, resamples, seed)
     comparisons = []

@@ -1,7 +1,6 @@
 """The mixed-gallery test: entries embedded by different versions in one ranking, as production has them."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,15 +8,7 @@ import numpy as np
 from holdfast.errors import DataError
 from holdfast.evaluation.compatibility import compare_pair
 from holdfast.evaluation.intervals import bootstrap_many
-from holdfast.evaluation.retrieval import Scores, score
-
-
-@dataclass(frozen=True, eq=False)
-class MixedGallery:
-    """One query version over a gallery to which all versions contributed."""
-
-    assignment: np.ndarray  # int64 (n,), the index of the version that embedded each entry
-    scores: Scores
+from holdfast.evaluation.retrieval import Outcome, Scores
 
 
 def assign_versions(labels: np.ndarray, versions: int, seed: int = 0) -> np.ndarray:
@@ -34,50 +25,50 @@ def assign_versions(labels: np.ndarray, versions: int, seed: int = 0) -> np.ndar
     return generator.permutation(versions)[assignment]
 
 
-def mixed_gallery(
-    query_embeddings: np.ndarray,
-    query_labels: np.ndarray,
-    gallery_by_version: Sequence[np.ndarray],
-    gallery_labels: np.ndarray,
-    seed: int = 0,
-) -> MixedGallery:
-    """Search a gallery that all versions embedded in equal shares, with queries (q, d) of one version.
+def mix(
+    galleries: Iterable[np.ndarray], labels: np.ndarray, versions: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """A gallery to which all versions contributed: vectors (n, d) and who embedded each, int64 (n,).
 
-    `gallery_by_version` has the whole gallery (n, d) as embedded by each version, oldest first. Raises
-    `DataError` if the versions' shapes differ.
+    `galleries` has the whole gallery (n, d) as embedded by each version, oldest first; one is held at a time.
+    Raises `DataError` if their shapes differ.
     """
-    shapes = {vectors.shape for vectors in gallery_by_version}
-    if len(shapes) != 1:
-        raise DataError(
-            f"A mixed gallery needs versions of one dimension over the same entries: got {shapes}."
-        )
-    assignment = assign_versions(gallery_labels, len(gallery_by_version), seed)
-    mixed = np.empty_like(gallery_by_version[0])
-    for version, vectors in enumerate(gallery_by_version):
+    assignment = assign_versions(labels, versions, seed)
+    mixed: np.ndarray | None = None
+    for version, vectors in enumerate(galleries):
+        if mixed is None:
+            mixed = np.empty_like(vectors)
+        if vectors.shape != mixed.shape:
+            raise DataError(
+                f"A mixed gallery needs versions of one dimension over the same entries: "
+                f"got {mixed.shape} and {vectors.shape}."
+            )
         mine = assignment == version
         mixed[mine] = vectors[mine]
-    return MixedGallery(assignment, score(query_embeddings, query_labels, mixed, gallery_labels))
+    if mixed is None:
+        raise DataError("A mixed gallery needs a version.")
+    return mixed, assignment
 
 
 def summarize_mixed(
     versions: Sequence[str],
-    by_query_version: Sequence[MixedGallery],
-    oldest_self: Scores,
-    newest_self: Scores,
+    by_query_version: Sequence[Scores],
+    assignment: np.ndarray,
+    oldest_self: Outcome,
+    newest_self: Outcome,
     seed: int = 0,
 ) -> dict[str, Any]:
     """The report's `mixed` entry: every version's queries over the same mixed gallery, percent with
     intervals.
 
-    `oldest_self` and `newest_self` are what it is read against: a gallery that was never touched, searched by
-    its own version, and a gallery that was embedded anew. `against_oldest` compares the newest version's
-    queries with the former, paired by query.
+    `assignment` (n,) is that of `mix`. `oldest_self` and `newest_self` are what it is read against: a gallery
+    that was never touched, searched by its own version, and a gallery that was embedded anew.
+    `against_oldest` compares the newest version's queries with the former, paired by query.
     """
-    outcomes = [mixed.scores for mixed in by_query_version]
-    stacked = np.stack([s.recall_at_1 for s in [*outcomes, oldest_self, newest_self]])
+    outcomes = [scores.outcome() for scores in by_query_version]
+    stacked = np.stack([outcome.hits for outcome in [*outcomes, oldest_self, newest_self]])
     intervals = [[100 * i.low, 100 * i.high] for i in bootstrap_many(stacked, seed=seed)]
-    assignment = by_query_version[-1].assignment
-    first = by_query_version[-1].scores.top[:, 0]
+    first = by_query_version[-1].top[:, 0]
     return {
         "versions": list(versions),
         "entries": [int((assignment == v).sum()) for v in range(len(versions))],

@@ -48,13 +48,26 @@ class Scores:
             "map_at_r": 100.0 * float(self.ap_at_r.mean(dtype=np.float64)),
         }
 
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Everything as named arrays, to be stored; `from_arrays` reads it back."""
-        return dict(vars(self))
+    def outcome(self) -> "Outcome":
+        """What is worth keeping when the rankings are not."""
+        return Outcome(self.recall_at_1 > 0, self.percent())
 
-    @classmethod
-    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> "Scores":
-        return cls(**arrays)
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """A scored pair without its rankings: a byte a query, for paired comparisons, and the means.
+
+    Attributes:
+        hits: bool (q,), whether the nearest gallery item had the query's class.
+        means: as `Scores.percent` gives them.
+    """
+
+    hits: np.ndarray
+    means: Mapping[str, float]
+
+    def percent(self) -> Mapping[str, float]:
+        """Means over the queries, in percent: `recall_at_1`, `recall_at_5`, `map_at_r`."""
+        return self.means
 
 
 def score(

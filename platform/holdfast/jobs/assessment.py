@@ -10,14 +10,15 @@ from holdfast.config import EvaluationConfig
 from holdfast.data import Task
 from holdfast.errors import NotFoundError
 from holdfast.evaluation import (
-    Scores,
+    Comparison,
+    Outcome,
     average_compatibility,
     average_multimodel_accuracy,
     bootstrap,
     compare_pair,
     example_queries,
     forgetting,
-    mixed_gallery,
+    mix,
     negative_flips,
     score,
     summarize_mixed,
@@ -27,13 +28,15 @@ from holdfast.learning import Datasets, Embedded, embed_datasets, validation_ind
 from holdfast.store import Compatibility, Store
 
 Matrix = list[list[float | None]]
+METRICS = ("recall_at_1", "recall_at_5", "map_at_r")
 
 
 class Assessment:
     """All pairwise measurements of one lineage on one set of evaluation data.
 
-    Embeddings and scores are kept beside each version, so that a new version costs one row and one column of
-    the matrix, and no old model runs again. They are caches: what is missing is made anew.
+    Embeddings and outcomes are kept beside each version, so that a new version costs one row and one column
+    of the matrix, and no old model runs again. They are caches: what is missing is made anew. In memory are
+    one version's embeddings, two while a pair is scored, and a byte for every query of every pair.
     """
 
     def __init__(
@@ -46,34 +49,37 @@ class Assessment:
         places = (evaluation.queries.fingerprint, evaluation.gallery.fingerprint, data.training.fingerprint)
         digest = hashlib.sha256("/".join(places).encode() + self._held_out.tobytes())
         self.fingerprint = digest.hexdigest()[:16]
-        self._embedded: dict[str, Embedded] = {}
-        self._scores: dict[tuple[str, str], Scores] = {}
+        self._newest: tuple[str, Embedded] | None = None
+        self._outcomes: dict[tuple[str, str], Outcome] = {}
+        self._comparisons: dict[tuple[str, str], Comparison] = {}
+        self._intervals: dict[tuple[str, str], list[float]] = {}
+        self._per_task: dict[str, list[float | None]] = {}
 
     def keep(self, version: str, embedded: Embedded) -> None:
         """Store what a version makes of the evaluation data."""
         self._store.save_tensors(version, f"embedded-{self.fingerprint}", vars(embedded))
-        self._embedded[version] = embedded
+        self._newest = (version, embedded)
 
     def embedded(self, version: str) -> Embedded:
         """The stored embeddings; a version that never saw this evaluation data embeds it once, now."""
-        if version not in self._embedded:
-            try:
-                tensors = self._store.load_tensors(version, f"embedded-{self.fingerprint}")
-                self._embedded[version] = Embedded(**tensors)
-            except NotFoundError:
-                self.keep(version, embed_datasets(self._store.load(version), self._data, self._tasks))
-        return self._embedded[version]
+        if self._newest is not None and self._newest[0] == version:
+            return self._newest[1]
+        try:
+            return Embedded(**self._store.load_tensors(version, f"embedded-{self.fingerprint}"))
+        except NotFoundError:
+            embedded = embed_datasets(self._store.load(version), self._data, self._tasks)
+            self.keep(version, embedded)
+            return embedded
 
     def measure(self, versions: Sequence[str]) -> None:
         """Score all pairs of `versions` (oldest first) that are not scored yet, and record compatibility.
 
-        Rows for the older version's queries over the newer one's gallery are recorded too: they tell
-        whether a roll-back would be safe.
+        Pairs of the older version's queries and the newer one's gallery are recorded too: they tell whether a
+        roll-back would be safe.
         """
         for number, newer in enumerate(versions):
-            pairs = [(newer, newer)]
-            pairs += [pair for older in versions[:number] for pair in ((newer, older), (older, newer))]
-            self._score_pairs(newer, pairs)
+            pairs = [pair for older in versions[:number] for pair in ((newer, older), (older, newer))]
+            self._score_pairs(newer, [(newer, newer), *pairs])
         known = {
             (row.query, row.gallery)
             for row in self._store.compatibility()
@@ -83,11 +89,9 @@ class Assessment:
         for number, newer in enumerate(versions):
             for older in versions[:number]:
                 for query, gallery in ((newer, older), (older, newer)):
-                    if (query, gallery) in known or (query, gallery) not in self._scores:
+                    if (query, gallery) in known or (query, gallery) not in self._outcomes:
                         continue
-                    found = compare_pair(
-                        self._scores[query, gallery], self._scores[older, older], self._config.resamples
-                    )
+                    found = self._compare(query, gallery, older)
                     rows.append(
                         Compatibility(
                             query=query,
@@ -105,22 +109,20 @@ class Assessment:
 
     def _score_pairs(self, owner: str, pairs: list[tuple[str, str]]) -> None:
         """Score pairs, from the cache beside `owner` where it holds them."""
-        missing = [pair for pair in pairs if pair not in self._scores]
+        missing = [pair for pair in pairs if pair not in self._outcomes]
         if not missing:
             return
-        name = f"scores-{self.fingerprint}"
+        name = f"outcomes-{self.fingerprint}"
         try:
             cached = self._store.load_tensors(owner, name)
         except NotFoundError:
             cached = {}
         fresh = False
         for query, gallery in missing:
-            prefix = f"{query}>{gallery}."
-            arrays = {
-                key.removeprefix(prefix): value for key, value in cached.items() if key.startswith(prefix)
-            }
-            if arrays:
-                self._scores[query, gallery] = Scores.from_arrays(arrays)
+            key = f"{query}>{gallery}"
+            if f"{key}.hits" in cached:
+                means = dict(zip(METRICS, cached[f"{key}.means"].tolist(), strict=True))
+                self._outcomes[query, gallery] = Outcome(cached[f"{key}.hits"], means)
                 continue
             of_query, of_gallery = self.embedded(query), self.embedded(gallery)
             if of_query.queries.shape[1] != of_gallery.gallery.shape[1]:
@@ -128,39 +130,53 @@ class Assessment:
             evaluation = self._data.evaluation
             found = score(
                 of_query.queries, evaluation.queries.labels, of_gallery.gallery, evaluation.gallery.labels
-            )
-            self._scores[query, gallery] = found
-            cached.update({prefix + key: value for key, value in found.arrays().items()})
+            ).outcome()
+            self._outcomes[query, gallery] = found
+            cached[f"{key}.hits"] = found.hits
+            cached[f"{key}.means"] = np.array([found.means[metric] for metric in METRICS])
             fresh = True
         if fresh:
             self._store.save_tensors(owner, name, cached)
+
+    def _compare(self, query: str, gallery: str, older: str) -> Comparison:
+        pair = (query, gallery)
+        if pair not in self._comparisons:
+            reference = self._outcomes[older, older]
+            self._comparisons[pair] = compare_pair(self._outcomes[pair], reference, self._config.resamples)
+        return self._comparisons[pair]
+
+    def _interval(self, pair: tuple[str, str]) -> list[float]:
+        if pair not in self._intervals:
+            around = bootstrap(self._outcomes[pair].hits, self._config.resamples)
+            self._intervals[pair] = [100 * around.low, 100 * around.high]
+        return self._intervals[pair]
 
     def matrix(self, versions: Sequence[str], metric: str = "recall_at_1") -> Matrix:
         """Rows: query version; columns: gallery version; percent; None where dimensions differ."""
         return [[self._percent(query, gallery, metric) for gallery in versions] for query in versions]
 
     def _percent(self, query: str, gallery: str, metric: str) -> float | None:
-        found = self._scores.get((query, gallery))
+        found = self._outcomes.get((query, gallery))
         return found.percent()[metric] if found is not None else None
 
     def per_task(self, versions: Sequence[str]) -> Matrix:
         """Closed-set Recall@1 on each task's validation images, leave-one-out: row version, column task."""
-        labels = self._data.training.labels[self._held_out]
-        rows: Matrix = []
         for version in versions:
-            validation = self.embedded(version).validation
-            row: list[float | None] = []
-            for task in self._tasks:
-                own = np.searchsorted(self._held_out, np.sort(task.validation))
-                enough = len(own) >= 2
-                found = (
-                    score(validation[own], labels[own], validation[own], labels[own], leave_one_out=True)
-                    if enough
-                    else None
-                )
-                row.append(found.percent()["recall_at_1"] if found is not None else None)
-            rows.append(row)
-        return rows
+            if version not in self._per_task:
+                self._per_task[version] = self._score_tasks(self.embedded(version).validation)
+        return [self._per_task[version] for version in versions]
+
+    def _score_tasks(self, validation: np.ndarray) -> list[float | None]:
+        labels = self._data.training.labels[self._held_out]
+        row: list[float | None] = []
+        for task in self._tasks:
+            own = np.searchsorted(self._held_out, np.sort(task.validation))
+            if len(own) < 2:
+                row.append(None)
+                continue
+            found = score(validation[own], labels[own], validation[own], labels[own], leave_one_out=True)
+            row.append(found.percent()["recall_at_1"])
+        return row
 
     def validation_matrix(self, versions: Sequence[str]) -> Matrix:
         """Like `matrix`, over the validation images, leave-one-out: what choices may be made by."""
@@ -185,18 +201,14 @@ class Assessment:
         intervals: list[list[list[float] | None]] = [[None] * len(versions) for _ in versions]
         for i, query in enumerate(versions):
             for j, gallery in enumerate(versions):
-                found = self._scores.get((query, gallery))
+                found = self._outcomes.get((query, gallery))
                 if found is None:
                     continue
-                around = bootstrap(found.recall_at_1, self._config.resamples)
-                intervals[i][j] = [100 * around.low, 100 * around.high]
+                intervals[i][j] = self._interval((query, gallery))
                 if i != j:
-                    older = versions[min(i, j)]
-                    compared = compare_pair(found, self._scores[older, older], self._config.resamples)
-                    comparisons[i][j] = compared.as_dict()
+                    comparisons[i][j] = self._compare(query, gallery, versions[min(i, j)]).as_dict()
                 if i > j:
-                    old_hit = self._scores[gallery, gallery].recall_at_1
-                    flips[i][j] = 100 * negative_flips(old_hit, found.recall_at_1)
+                    flips[i][j] = 100 * negative_flips(self._outcomes[gallery, gallery].hits, found.hits)
         return {
             "recall_at_1": recall,
             "recall_at_5": self.matrix(versions, "recall_at_5"),
@@ -215,30 +227,30 @@ class Assessment:
     def _mixed(self, versions: Sequence[str]) -> dict[str, Any]:
         """The mixed-gallery test over the versions that share the newest one's dimension, with examples."""
         newest = self.embedded(versions[-1])
-        alike = [v for v in versions if self.embedded(v).gallery.shape[1] == newest.gallery.shape[1]]
+        self._newest = (versions[-1], newest)
+        width = newest.gallery.shape[1]
+        alike = [v for v in versions if self.embedded(v).gallery.shape[1] == width]
         evaluation = self._data.evaluation
-        galleries = [self.embedded(version).gallery for version in alike]
+        galleries = (self.embedded(version).gallery for version in alike)
+        mixed, assignment = mix(galleries, evaluation.gallery.labels, len(alike), self._seed)
         outcomes = [
-            mixed_gallery(
-                self.embedded(version).queries,
-                evaluation.queries.labels,
-                galleries,
-                evaluation.gallery.labels,
-                self._seed,
-            )
+            score(self.embedded(version).queries, evaluation.queries.labels, mixed, evaluation.gallery.labels)
             for version in alike
         ]
         summary = summarize_mixed(
-            alike, outcomes, self._scores[alike[0], alike[0]], self._scores[alike[-1], alike[-1]]
+            alike,
+            outcomes,
+            assignment,
+            self._outcomes[alike[0], alike[0]],
+            self._outcomes[alike[-1], alike[-1]],
         )
-        embedded_by = [alike[number] for number in outcomes[-1].assignment]
         examples = example_queries(
             evaluation.queries.images,
             evaluation.queries.labels,
             evaluation.gallery.images,
             evaluation.gallery.labels,
-            outcomes[-1].scores,
-            embedded_by,
+            outcomes[-1],
+            [alike[number] for number in assignment],
             seed=self._seed,
         )
         return {"mixed": summary, "examples": examples}

@@ -14,6 +14,7 @@ from holdfast.errors import ConfigError
 from holdfast.evaluation import Report, describe_machine, write_report
 from holdfast.jobs.ancestor import CLASSES, HEAD, load_ancestor
 from holdfast.jobs.assessment import Assessment
+from holdfast.jobs.cpus import cpus_per_worker
 from holdfast.learning import Ancestor, Datasets, Learned
 from holdfast.store import Draft, Run, Store
 
@@ -23,7 +24,7 @@ class StorePublisher:
 
     def __init__(self, store: Store, experiment: Experiment, run: Run, data: Datasets) -> None:
         self._store, self._experiment, self._run, self._data = store, experiment, run, data
-        self._publishing = 0.0
+        self._publishing = self._published_before()
         tasks = build_stream(experiment.stream, data.training, experiment.seed)
         self.assessment = Assessment(store, data, tasks, experiment.evaluation, experiment.seed)
 
@@ -63,12 +64,15 @@ class StorePublisher:
                 )
             )
         self.assessment.keep(version.name, learned.embedded)
-        self.report(version.name)
+        self.report(version.name, started)
         self._publishing += time.perf_counter() - started
         return version.name
 
-    def report(self, newest: str) -> Path:
-        """Measure the lineage that ends with `newest` and redraw the run's report."""
+    def report(self, newest: str, started: float | None = None) -> Path:
+        """Measure the lineage that ends with `newest` and redraw the run's report.
+
+        `started`: since when, on `time.perf_counter`, the publication lasts that this belongs to.
+        """
         lineage = self.lineage(newest)
         names = [version.name for version in lineage]
         self.assessment.measure(names)
@@ -80,6 +84,9 @@ class StorePublisher:
             for phase in ("learning", "embedding")
         }
         seconds["publishing"] = self._publishing
+        if started is not None:
+            # All but the drawing itself, of which the drawing cannot tell.
+            seconds["publishing"] += time.perf_counter() - started
         images = sum(metrics["images"] for metrics in own)
         return write_report(
             self.folder,
@@ -91,10 +98,23 @@ class StorePublisher:
                 control=control,
                 images_per_second=images / max(seconds["learning"], 1e-9),
                 seconds=seconds,
-                machine=describe_machine(),
+                machine={**describe_machine(), "threads": cpus_per_worker(self._experiment.scaling)},
                 **figures,
             ),
         )
+
+    def _published_before(self) -> float:
+        """The seconds that earlier processes spent on publishing this attempt's versions."""
+        file = self.folder / "report.json"
+        if not file.is_file():
+            return 0.0
+        before = json.loads(file.read_text())
+        own = {
+            v.name
+            for v in self._store.versions()
+            if (v.run, v.attempt) == (self._run.name, self._run.attempt)
+        }
+        return float(before["seconds"]["publishing"]) if before["versions"][-1] in own else 0.0
 
     @property
     def folder(self) -> Path:

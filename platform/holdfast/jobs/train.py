@@ -3,7 +3,6 @@
 Ray is imported only where it is used, so that `workers: 0` learns on a machine without it.
 """
 
-import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import torch
 from holdfast.config import Experiment
 from holdfast.data import build_stream
 from holdfast.errors import ConfigError
+from holdfast.jobs.cpus import cpus_per_worker
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.publisher import StorePublisher
 from holdfast.jobs.runtime import prepare_environment
@@ -96,16 +96,11 @@ def _published(store: Store, run: Run) -> list[str]:
 def _run_here(store: Store, experiment: Experiment, run: Run, watch: Watcher) -> None:
     data = load_datasets(experiment, watch)
     keep_freed_memory()
-    torch.set_num_threads(experiment.scaling.cpus_per_worker or cpu_count())
+    torch.set_num_threads(cpus_per_worker(experiment.scaling))
     folder = store.runs_folder / run.name / f"checkpoints-{run.attempt}"
     publisher = StorePublisher(store, experiment, run, data)
     device = torch.device("cuda" if experiment.scaling.gpu else "cpu")
     run_sequence(experiment, data, publisher, FolderCheckpoints(folder), watch, device=device)
-
-
-def cpu_count() -> int:
-    """The CPUs that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_scaling(experiment: Experiment) -> None:

@@ -15,17 +15,17 @@ from ray.train.torch import TorchTrainer
 
 from holdfast.config import Experiment
 from holdfast.errors import HoldfastError
+from holdfast.jobs.cpus import cpu_count, cpus_per_worker
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.host import RemoteCheckpoints, RemotePublisher, start_host
 from holdfast.jobs.runtime import ray_session, work_in
-from holdfast.jobs.train import cpu_count
 from holdfast.learning import Progress, Ranks, Watcher, keep_freed_memory, run_sequence
 from holdfast.store import Store
 
 
 def run_on_ray(store: Store, experiment: Experiment, watch: Watcher, verbose: bool) -> None:
     scaling = experiment.scaling
-    cpus = scaling.cpus_per_worker or max(1, cpu_count() // scaling.workers)
+    cpus = cpus_per_worker(scaling)
     # Decoded here first: the workers then find the cache, and a mistake in the data costs no start of Ray.
     load_datasets(experiment, watch)
     with ray_session(verbose=verbose, cpus=max(cpu_count(), cpus * scaling.workers)):

@@ -22,6 +22,7 @@ from holdfast.regularizers import (
     RefreshesEachEpoch,
     Regularizer,
     ReplacesEmbeddings,
+    ResumesTask,
     Step,
     TaskStart,
 )
@@ -204,6 +205,9 @@ class Learner:
         self._step = state["step"]
         self._sums = state["sums"]
         self.pace = Pace(state["images"], state["seconds"], state["history"])
+        for module in self._modules:
+            if isinstance(module, ResumesTask):
+                module.resume(self.start)
 
     def learn(self, save: Callable[[], None], watch: Watcher = ignore_progress) -> None:
         """Train to the end of the task from wherever the state is.

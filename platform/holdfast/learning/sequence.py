@@ -16,7 +16,7 @@ from holdfast.learning.learner import Learner, LearningConfig, Lesson, Term
 from holdfast.learning.progress import Progress, Watcher, ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
-from holdfast.models import Encoder, ModelConfig
+from holdfast.models import Encoder, Head, ModelConfig
 from holdfast.regularizers import ChecksSetting, Classifier, FinishesTask, RegularizerConfig, Setting
 from holdfast.settings import Settings
 
@@ -156,6 +156,8 @@ class _Sequence:
 
     def _check(self) -> None:
         """Refuse a method in a setting where it is undefined, before anything is trained."""
+        for task in self.tasks:
+            self._head(task)
         setting = Setting(
             scenario=self.plan.stream.scenario,
             classes=tuple(task.classes for task in self.tasks),
@@ -191,8 +193,7 @@ class _Sequence:
             start_from(encoder, parent)
         known = {name: number for number, name in enumerate(task.classes)}
         labels = torch.tensor([known[label] for label in self.data.training.labels[task.train]])
-        seen = {name for earlier in self.tasks[: task.index] for name in earlier.classes}
-        head = plan.model.head.build(plan.model.dimension, len(task.classes), first_class=len(seen))
+        head = self._head(task)
         lesson = Lesson(
             task=task.index,
             tasks=len(self.tasks),
@@ -214,6 +215,15 @@ class _Sequence:
             self.ranks,
             self.device,
         )
+
+    def _head(self, task: Task) -> Head:
+        """A new head. Its fixed directions, if it has any, go by the order in which classes first appear."""
+        numbers: dict[str, int] = {}
+        for earlier in self.tasks[: task.index + 1]:
+            for name in earlier.classes:
+                numbers.setdefault(name, len(numbers))
+        model = self.plan.model
+        return model.head.build(model.dimension, len(task.classes), [numbers[name] for name in task.classes])
 
     def _publish(self, task: Task, learner: Learner) -> str:
         """Rank 0 evaluates and publishes; the others wait for the version's name, or for the error."""

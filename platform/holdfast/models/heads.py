@@ -1,7 +1,7 @@
 """Classification heads. A head is made anew for every task, and it is that task's classification loss."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Literal
 
@@ -66,8 +66,8 @@ class NormalizedSoftmaxConfig(Settings):
     kind: Literal["softmax"] = "softmax"
     scale: float = Field(16, gt=0)
 
-    def build(self, dimension: int, classes: int, first_class: int = 0) -> Head:
-        """A head for `classes` new classes; `first_class` does not matter to it."""
+    def build(self, dimension: int, classes: int, numbers: Sequence[int] | None = None) -> Head:
+        """A head for `classes` classes; which `numbers` they have in the stream does not matter to it."""
         return Head(_learned(dimension, classes), self.scale)
 
 
@@ -78,8 +78,8 @@ class CosFaceConfig(Settings):
     scale: float = Field(16, gt=0)
     margin: float = Field(0.2, ge=0, lt=1)
 
-    def build(self, dimension: int, classes: int, first_class: int = 0) -> Head:
-        """A head for `classes` new classes; `first_class` does not matter to it."""
+    def build(self, dimension: int, classes: int, numbers: Sequence[int] | None = None) -> Head:
+        """A head for `classes` classes; which `numbers` they have in the stream does not matter to it."""
         return Head(_learned(dimension, classes), self.scale, partial(_cosine_margin, margin=self.margin))
 
 
@@ -90,15 +90,15 @@ class ArcFaceConfig(Settings):
     scale: float = Field(16, gt=0)
     margin: float = Field(0.2, ge=0, lt=math.pi / 2)
 
-    def build(self, dimension: int, classes: int, first_class: int = 0) -> Head:
-        """A head for `classes` new classes; `first_class` does not matter to it."""
+    def build(self, dimension: int, classes: int, numbers: Sequence[int] | None = None) -> Head:
+        """A head for `classes` classes; which `numbers` they have in the stream does not matter to it."""
         return Head(_learned(dimension, classes), self.scale, partial(_angle_margin, margin=self.margin))
 
 
 class SimplexConfig(Settings):
     """Fixed directions: the vertices of one regular simplex, reserved for `classes` classes of all tasks.
 
-    New tasks take vertices that no earlier task has used, so that old classes keep their place in the space
+    A class has the same vertex in every task, and new classes take vertices that no earlier one has used
     (CoReS, Biondi et al. 2023, section 3.2). A simplex of n vertices needs n - 1 dimensions.
     """
 
@@ -106,24 +106,26 @@ class SimplexConfig(Settings):
     scale: float = Field(16, gt=0)
     classes: int = Field(1024, ge=2)
 
-    def build(self, dimension: int, classes: int, first_class: int = 0) -> Head:
-        """A head for the vertices `first_class` to `first_class + classes - 1`.
+    def build(self, dimension: int, classes: int, numbers: Sequence[int] | None = None) -> Head:
+        """A head for the vertices `numbers`, one a class: the classes' places in the stream, 0 to n - 1.
 
-        Raises ConfigError when the simplex does not fit the dimension, or has too few vertices.
+        Without `numbers` they are the first ones. Raises ConfigError when the simplex does not fit the
+        dimension, or has too few vertices.
         """
+        places = list(range(classes)) if numbers is None else list(numbers)
         if dimension < self.classes - 1:
             raise ConfigError(
                 f"model.head.classes is {self.classes} and model.dimension is {dimension}; a simplex has at "
                 f"most dimension + 1 vertices: head.classes may be at most {dimension + 1}, "
                 f"or dimension at least {self.classes - 1}."
             )
-        needed = first_class + classes
+        needed = max(places) + 1
         if needed > self.classes:
             raise ConfigError(
                 f"model.head.classes is {self.classes}, but the stream has {needed} classes by this task: "
                 f"head.classes must be at least {needed} and model.dimension at least {needed - 1}."
             )
-        vertices = F.pad(_simplex(self.classes)[first_class:needed], (0, dimension - (self.classes - 1)))
+        vertices = F.pad(_simplex(self.classes)[places], (0, dimension - (self.classes - 1)))
         return Head(vertices, self.scale)
 
 

@@ -132,6 +132,15 @@ class RefreshesEachEpoch(Protocol):
 
 
 @runtime_checkable
+class ResumesTask(Protocol):
+    """A regularizer that holds on to live parts of the task, which no checkpoint can hold (the head)."""
+
+    def resume(self, task: TaskStart) -> None:
+        """Called in place of `begin` when the task goes on after an interruption."""
+        ...
+
+
+@runtime_checkable
 class FinishesTask(Protocol):
     """A regularizer that keeps something of a learned task (exemplars, measured ranges).
 

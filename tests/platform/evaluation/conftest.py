@@ -14,7 +14,7 @@ from holdfast.evaluation import (
     compare_pair,
     example_queries,
     forgetting,
-    mixed_gallery,
+    mix,
     negative_flips,
     score,
     summarize_mixed,
@@ -61,11 +61,13 @@ def make_report(lineage: Callable[..., Lineage]) -> Callable[..., Report]:
     def make(versions: int, **changes: object) -> Report:
         line = lineage(versions)
         scores = line.scores()
+        outcomes = [[s.outcome() for s in row] for row in scores]
         percent = {
             name: [[s.percent()[name] for s in row] for row in scores]
             for name in ("recall_at_1", "recall_at_5", "map_at_r")
         }
-        mixed = [mixed_gallery(q, line.query_labels, line.gallery, line.gallery_labels) for q in line.queries]
+        entries, assignment = mix(line.gallery, line.gallery_labels, versions)
+        mixed = [score(q, line.query_labels, entries, line.gallery_labels) for q in line.queries]
         steps = range(versions)
         per_task = [[90.0 - 2 * (i - j) if j <= i else None for j in steps] for i in steps]
         hits = [[s.recall_at_1 for s in row] for row in scores]
@@ -91,10 +93,10 @@ def make_report(lineage: Callable[..., Lineage]) -> Callable[..., Report]:
                 for i in steps
             ],
             compatible=[
-                [compare_pair(scores[i][j], scores[min(i, j)][min(i, j)]).as_dict() for j in steps]
+                [compare_pair(outcomes[i][j], outcomes[min(i, j)][min(i, j)]).as_dict() for j in steps]
                 for i in steps
             ],
-            mixed=summarize_mixed(line.names, mixed, scores[0][0], scores[-1][-1]),
+            mixed=summarize_mixed(line.names, mixed, assignment, outcomes[0][0], outcomes[-1][-1]),
             images_per_second=1234.5,
             seconds={"learn": 12.0, "evaluate": 0.4},
             machine={"processor": "a processor", "cores": 2},
@@ -103,8 +105,8 @@ def make_report(lineage: Callable[..., Lineage]) -> Callable[..., Report]:
                 line.query_labels,
                 pictures,
                 line.gallery_labels,
-                mixed[-1].scores,
-                np.array(line.names)[mixed[-1].assignment],
+                mixed[-1],
+                np.array(line.names)[assignment],
                 count=6,
             ),
         )

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.errors import DataError
-from holdfast.evaluation import assign_versions, compare_pair, mixed_gallery, score, summarize_mixed
+from holdfast.evaluation import assign_versions, compare_pair, mix, score, summarize_mixed
 
 
 @given(st.lists(st.integers(0, 6), min_size=1, max_size=80), st.integers(1, 6), st.integers(0, 3))
@@ -26,43 +26,42 @@ def test_another_seed_deals_other_entries():
 def test_one_version_over_itself_is_its_self_test(lineage):
     line = lineage(1)
     own = score(line.queries[0], line.query_labels, line.gallery[0], line.gallery_labels)
-    mixed = mixed_gallery(line.queries[0], line.query_labels, line.gallery * 3, line.gallery_labels)
-    assert mixed.scores.percent() == own.percent()
-    assert np.bincount(mixed.assignment).tolist() == [60, 60, 60]
+    mixed, assignment = mix(line.gallery * 3, line.gallery_labels, 3)
+    scores = score(line.queries[0], line.query_labels, mixed, line.gallery_labels)
+    assert scores.percent() == own.percent()
+    assert np.bincount(assignment).tolist() == [60, 60, 60]
 
 
 def test_entries_are_searched_as_their_version_embedded_them(lineage):
     """A second version that is another space altogether finds only its own entries, and wrong ones."""
     line = lineage(1)
     stranger = np.roll(line.gallery[0], 5, axis=1)
-    mixed = mixed_gallery(
-        line.queries[0], line.query_labels, [line.gallery[0], stranger], line.gallery_labels
-    )
+    mixed, assignment = mix(iter([line.gallery[0], stranger]), line.gallery_labels, 2)
+    scores = score(line.queries[0], line.query_labels, mixed, line.gallery_labels)
     own = score(line.queries[0], line.query_labels, line.gallery[0], line.gallery_labels)
-    assert mixed.scores.recall_at_1.mean() < own.recall_at_1.mean()
-    right = mixed.scores.top[mixed.scores.recall_at_1 > 0, 0]
-    assert (mixed.assignment[right] == 0).mean() > 0.7
+    assert scores.recall_at_1.mean() < own.recall_at_1.mean()
+    right = scores.top[scores.recall_at_1 > 0, 0]
+    assert (assignment[right] == 0).mean() > 0.7
 
 
 def test_the_summary_has_every_query_version_and_both_references(lineage):
     line = lineage(3)
-    mixed = [
-        mixed_gallery(q, line.query_labels, line.gallery, line.gallery_labels, seed=1) for q in line.queries
-    ]
-    scores = line.scores()
-    summary = summarize_mixed(line.names, mixed, scores[0][0], scores[2][2])
+    entries, assignment = mix(line.gallery, line.gallery_labels, 3, seed=1)
+    mixed = [score(q, line.query_labels, entries, line.gallery_labels) for q in line.queries]
+    oldest, newest = line.scores()[0][0].outcome(), line.scores()[2][2].outcome()
+    summary = summarize_mixed(line.names, mixed, assignment, oldest, newest)
     assert summary["entries"] == [60, 60, 60]
-    assert summary["recall_at_1"] == [m.scores.percent()["recall_at_1"] for m in mixed]
-    assert summary["oldest_self"] == scores[0][0].percent()["recall_at_1"]
+    assert summary["recall_at_1"] == [m.percent()["recall_at_1"] for m in mixed]
+    assert summary["oldest_self"] == oldest.percent()["recall_at_1"]
     assert sum(summary["first_hits"]) == pytest.approx(1.0)
-    assert summary["against_oldest"] == compare_pair(mixed[2].scores, scores[0][0]).as_dict()
+    assert summary["against_oldest"] == compare_pair(mixed[2].outcome(), oldest).as_dict()
     for value, (low, high) in zip(summary["recall_at_1"], summary["intervals"], strict=True):
         assert low <= value <= high
 
 
-def test_versions_of_different_dimensions_cannot_be_mixed(lineage):
+@pytest.mark.parametrize("widths", [[], [16, 8]])
+def test_versions_of_different_dimensions_cannot_be_mixed(lineage, widths):
     line = lineage(1)
-    with pytest.raises(DataError, match="one dimension"):
-        mixed_gallery(
-            line.queries[0], line.query_labels, [line.gallery[0], line.gallery[0][:, :8]], line.gallery_labels
-        )
+    galleries = [line.gallery[0][:, :width] for width in widths]
+    with pytest.raises(DataError, match="A mixed gallery needs"):
+        mix(galleries, line.gallery_labels, max(1, len(galleries)))

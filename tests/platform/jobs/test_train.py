@@ -33,6 +33,7 @@ def test_a_run_leaves_versions_measurements_and_a_report(store, tiny):
         assert isinstance(report[name], float)
     assert np.shape(report["per_task_recall_at_1"]) == (3, 3)
     assert {"learning", "embedding", "publishing"} <= set(report["seconds"])
+    assert all(seconds > 0 for seconds in report["seconds"].values())
     assert report["machine"]
     assert report["experiment"]["name"] == "tiny"
     low, high = report["intervals"][2][0]

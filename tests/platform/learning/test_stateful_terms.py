@@ -10,6 +10,10 @@ from holdfast.models import ModelConfig, Preprocessing, SimplexConfig
 
 TERMS = (
     {"kind": "adversarial"},
+    {"kind": "boundary"},
+    {"kind": "structural-regularization"},
+    {"kind": "prototype-alignment", "refine": True, "refine_after": 0, "refresh_epochs": 1},
+    {"kind": "feature-estimation"},
     {"kind": "elastic-boundary"},
     {"kind": "higher-order-contrast", "memory_bytes": 2000, "rehearsed": 9, "selection": "reservoir"},
     {"kind": "mixing"},
@@ -61,6 +65,16 @@ def test_a_folded_rotation_is_published_and_passed_on(plan, data, publisher, tmp
     last = published.learned[2]
     own = last.encoder.embed(data.evaluation.queries.images)
     np.testing.assert_allclose(own, last.embedded.queries, atol=1e-6)
+
+
+def test_a_simplex_that_a_later_task_overflows_is_refused_before_the_first(plan, data, publisher, tmp_path):
+    published = publisher()
+    too_few = ModelConfig(
+        dimension=16, width=0.125, preprocessing=Preprocessing(size=8), head=SimplexConfig(classes=8)
+    )
+    with pytest.raises(ConfigError, match="at least 12"):
+        run_sequence(plan(learning=LEARNING, model=too_few), data, published, FolderCheckpoints(tmp_path))
+    assert not published.learned
 
 
 @pytest.mark.parametrize(

@@ -102,19 +102,19 @@ def test_the_simplex_has_equal_angles(classes, spare):
     assert list(head.parameters()) == []
 
 
-def test_later_tasks_take_vertices_that_earlier_ones_did_not():
+def test_classes_take_the_vertices_of_their_numbers():
     config = SimplexConfig(classes=10)
     whole = config.build(12, 10).directions
     assert torch.equal(config.build(12, 4).directions, whole[:4])
-    assert torch.equal(config.build(12, 3, first_class=4).directions, whole[4:7])
-    assert config.build(12, 3, first_class=7).classes == 3
+    assert torch.equal(config.build(12, 3, [4, 5, 6]).directions, whole[4:7])
+    assert torch.equal(config.build(12, 3, [5, 0, 9]).directions, whole[[5, 0, 9]])
 
 
 def test_a_simplex_that_does_not_fit_names_what_would():
     with pytest.raises(ConfigError, match=r"at most 129.*at least 1023"):
         SimplexConfig().build(128, 10)
     with pytest.raises(ConfigError, match=r"11 classes.*at least 11.*dimension at least 10"):
-        SimplexConfig(classes=10).build(16, 4, first_class=7)
+        SimplexConfig(classes=10).build(16, 4, [7, 8, 9, 10])
 
 
 def test_the_kind_chooses_the_config():
