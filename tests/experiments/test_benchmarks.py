@@ -142,8 +142,8 @@ def test_rows_hold_their_bounds_by_the_median(load_module: Callable[[str], Modul
 def test_the_plain_loop_has_the_same_network(load_module: Callable[[str], ModuleType]) -> None:
     encoder = Encoder(ModelConfig(dimension=32)).eval()
     plain = load_module("plain_loop").plain_network(encoder).eval()
-    ours = encoder.state_dict()
-    plain.load_state_dict(dict(zip(plain.state_dict(), ours.values(), strict=True)))
+    ours = [value for name, value in encoder.state_dict().items() if name != "rotation"]
+    plain.load_state_dict(dict(zip(plain.state_dict(), ours, strict=True)))
     images = torch.rand(4, 1, 28, 28)
     expected = encoder(images)
     normalized = encoder.preprocessing.normalize(images).contiguous()
