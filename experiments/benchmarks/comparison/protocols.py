@@ -1,0 +1,188 @@
+"""The benchmarks: which images, which stream of tasks, which network and how many epochs.
+
+Every method of a benchmark shares them, and with them the budget. The evaluation images are divided once, with
+seed 0, so that all seeds and all methods answer the same queries.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from holdfast.config import Experiment, parse_experiment, set_key
+from holdfast.data import Evaluation, ImageSet, load_evaluation, load_training, select
+from holdfast.data.shares import rounded_share, shuffled_ranks
+from holdfast.learning import Datasets
+
+EXPERIMENTS = Path(__file__).resolve().parents[2]
+WIDE = 2.0
+HELD_OUT = 5
+"""Every so many-th class of each group is held out when weights are chosen."""
+CHOOSE = "choose"
+
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """One benchmark.
+
+    Attributes:
+        values: an experiment without name, seed and regularizers.
+        recipe: the experiment file whose regularizers are the default recipe here.
+        newer: what the model of all versions but the first has otherwise (an upgrade to a wider network).
+        coarse: whether the groups are scored too, as coarser classes.
+        held_out_classes: evaluate on validation classes, which are taken out of the training images.
+    """
+
+    name: str
+    title: str
+    values: Values
+    recipe: str = "omniglot-5"
+    newer: Values = field(default_factory=dict)
+    coarse: bool = False
+    held_out_classes: bool = False
+
+    def experiment(self, name: str, seed: int, changes: Mapping[str, Any]) -> Experiment:
+        """The experiment of a method, whose `changes` are dotted keys. Raises ConfigError."""
+        values: Values = {"name": name, "seed": seed, "parent": "none", **copy.deepcopy(self.values)}
+        for key, value in changes.items():
+            set_key(values, key, value)
+        return parse_experiment(values, name)
+
+    @cached_property
+    def plain(self) -> Experiment:
+        return self.experiment(self.name, 0, {})
+
+    @property
+    def place(self) -> str:
+        """Benchmarks with the same place have the same decoded images."""
+        plain = self.plain
+        return f"{plain.data.model_dump_json()}{plain.model.preprocessing.model_dump_json()}{self.held_out_classes}"
+
+    def load(self) -> Datasets:
+        """Decode, or map from the cache, the images. Raises DataError."""
+        data, decoder = self.plain.data, self.plain.model.preprocessing
+        training = load_training(data, decoder)
+        if self.held_out_classes:
+            return hold_out_classes(training, data.evaluate.queries)
+        return Datasets(training, load_evaluation(data, decoder, seed=0))
+
+    def changed(self, settings: Mapping[str, Any]) -> "Protocol":
+        """The same with other dotted keys, for trying it out."""
+        values = copy.deepcopy(self.values)
+        for key, value in settings.items():
+            set_key(values, key, value)
+        return replace(self, values=values)
+
+
+def hold_out_classes(training: ImageSet, queries: float | str) -> Datasets:
+    """Validation classes in place of the evaluation split: every fifth class of each group.
+
+    `queries` divides their images as it divides the evaluation split's: an expression, or a share of a class.
+    """
+    held = np.zeros(len(training), dtype=bool)
+    for group in np.unique(training.groups):
+        inside = training.groups == group
+        classes = np.unique(training.labels[inside])
+        held |= inside & np.isin(training.labels, classes[HELD_OUT - 1 :: HELD_OUT])
+    images = training.take(held)
+    if isinstance(queries, str):
+        asks = select(queries, images.columns)
+    else:
+        ranks, sizes = shuffled_ranks(images.labels, np.random.default_rng(0))
+        asks = ranks < np.clip(rounded_share(sizes, queries), 1, sizes - 1)
+    return Datasets(training.take(~held), Evaluation(images.take(asks), images.take(~asks)))
+
+
+def all_protocols(quick: bool = False) -> dict[str, Protocol]:
+    """By name, in the order of the tables; `choose`, on which weights are chosen, is the last.
+
+    `quick` gives each of them small sizes and the built-in images.
+    """
+    five, ten = _control("omniglot-5"), _control("omniglot-10")
+    protocols = [
+        Protocol("omniglot-5", "Omniglot, 5 tasks", five),
+        Protocol("omniglot-10", "Omniglot, 10 tasks", ten, recipe="omniglot-10"),
+        *_upgrades(ten),
+        Protocol("grocery", "Grocery, 6 tasks by coarse class", GROCERY, coarse=True),
+        Protocol("glyphs", "Glyphs, 5 tasks by script", _glyphs()),
+        Protocol(CHOOSE, "Omniglot, 5 tasks, validation classes", five, held_out_classes=True),
+    ]
+    return {one.name: _small(one) if quick else one for one in protocols}
+
+
+def _control(name: str) -> Values:
+    """The experiment's fine-tuning control: everything but what is compared."""
+    values: Values = yaml.safe_load((EXPERIMENTS / f"{name}-finetune.yaml").read_text())
+    return {key: value for key, value in values.items() if key not in ("name", "seed", "parent")}
+
+
+def _upgrades(ten: Values) -> list[Protocol]:
+    """One upgrade from 30 %, of the classes (tasks 0 to 2 of ten) or of every class's images."""
+    by_class = {"shares": [0.3, 0.7], "manifest": ten["stream"]["manifest"]}
+    by_image = {"shares": [0.3, 0.7]}
+    streams = {
+        "extended-class": ("extended-class", by_class),
+        "extended-data": ("extended-data", by_image),
+        "open-class": ("class-incremental", by_class),
+        "open-data": ("data-incremental", by_image),
+    }
+    made = []
+    for newer, suffix, said in (
+        ({}, "", ""),
+        ({"model.width": WIDE}, "-wide", ", new network twice as wide"),
+    ):
+        for split, (scenario, dealt) in streams.items():
+            stream = {"scenario": scenario, **dealt, "validation": ten["stream"]["validation"]}
+            title = f"Omniglot, one upgrade, {split}{said}"
+            values = {**ten, "stream": stream}
+            made.append(Protocol(f"omniglot-upgrade-{split}{suffix}", title, values, newer=dict(newer)))
+    return made
+
+
+GROCERY: Values = {
+    "data": {
+        "source": "parquet:$HOLDFAST_DATA/grocery.parquet",
+        "train": {"split": "train"},
+        "evaluate": {"split": "test", "queries": 0.5},
+    },
+    "stream": {"scenario": "class-incremental", "tasks": 6, "by": "group"},
+    "model": {
+        "backbone": "conv4",
+        "dimension": 128,
+        "preprocessing": {"size": 64, "channels": 3, "fit": "crop"},
+        "head": {"kind": "cosface", "scale": 16, "margin": 0.2},
+    },
+    "learning": {"epochs": 30, "batch_size": 64, "augment": {"flip": True}},
+}
+"""Half of each product's test images ask, the other half is the gallery."""
+
+
+def _glyphs() -> Values:
+    values = _control("quickstart")
+    return {**values, "stream": {"scenario": "class-incremental", "by": "group", "tasks": 5}}
+
+
+def _small(protocol: Protocol) -> Protocol:
+    values = copy.deepcopy(protocol.values)
+    values["data"] = {
+        "source": "glyphs:?classes=24&instances=6&size=16",
+        "train": {"split": "train"},
+        "evaluate": {"split": "evaluation", "queries": 0.25},
+    }
+    dealt = "shares" if "shares" in values["stream"] else "tasks"
+    values["stream"] = {
+        "scenario": values["stream"]["scenario"],
+        dealt: values["stream"].get("shares", 2),
+        "validation": 0.3,
+    }
+    values["model"].update(width=0.25, dimension=16, preprocessing={"size": 16})
+    values["learning"] = {"epochs": 1, "batch_size": 16}
+    newer = {"model.width": 0.5} if protocol.newer else {}
+    return replace(protocol, values=values, newer=newer)
