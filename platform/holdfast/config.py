@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
+from holdfast.adapters import AdapterConfig
 from holdfast.data import DataConfig
 from holdfast.errors import ConfigError
 from holdfast.learning import SequencePlan
@@ -84,12 +85,14 @@ class Experiment(SequencePlan):
     """`latest`: the first task goes on from the newest version of the store; `none`: a lineage of its own."""
     scaling: ScalingConfig = ScalingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
+    adapter: AdapterConfig | None = None
+    """What is fitted, when a version is published, from its space to each ancestor's; none by default."""
     tuning: TuningConfig | None = None
 
     @property
     def fingerprint(self) -> str:
-        """Hash of everything that decides the weights; scaling, tuning and evaluation do not."""
-        decisive = self.model_dump_json(exclude={"scaling", "tuning", "evaluation", "name"})
+        """Hash of everything that decides the weights; scaling, tuning, evaluation and adapter do not."""
+        decisive = self.model_dump_json(exclude={"scaling", "tuning", "evaluation", "adapter", "name"})
         return hashlib.sha256(decisive.encode()).hexdigest()[:16]
 
     def to_yaml(self) -> str:

@@ -14,15 +14,16 @@ from holdfast.evaluation.compatibility import (
 from holdfast.evaluation.examples import example_queries, thumbnail
 from holdfast.evaluation.intervals import Interval, bootstrap, bootstrap_many, paired_bootstrap
 from holdfast.evaluation.machine import describe_machine
-from holdfast.evaluation.mixed import assign_versions, mix, summarize_mixed
+from holdfast.evaluation.mixed import assign_versions, deal, mix, summarize_mixed
 from holdfast.evaluation.report import Report
-from holdfast.evaluation.retrieval import Outcome, Scores, score
+from holdfast.evaluation.retrieval import Outcome, Part, Scores, score, score_parts
 from holdfast.evaluation.write import write_report
 
 __all__ = [
     "Comparison",
     "Interval",
     "Outcome",
+    "Part",
     "Report",
     "Scores",
     "assign_versions",
@@ -32,6 +33,7 @@ __all__ = [
     "bootstrap_many",
     "compare_pair",
     "compare_pairs",
+    "deal",
     "describe_machine",
     "example_queries",
     "forgetting",
@@ -39,6 +41,7 @@ __all__ = [
     "negative_flips",
     "paired_bootstrap",
     "score",
+    "score_parts",
     "summarize_mixed",
     "thumbnail",
     "update_gain",

@@ -25,34 +25,49 @@ def assign_versions(labels: np.ndarray, versions: int, seed: int = 0) -> np.ndar
     return generator.permutation(versions)[assignment]
 
 
+def deal(
+    galleries: Iterable[np.ndarray], labels: np.ndarray, versions: int, seed: int = 0
+) -> tuple[list[np.ndarray], np.ndarray]:
+    """A gallery to which all versions contributed, as each embeds its entries: a list of (n_v, d_v), in the
+    order of the entries; and who embedded each, int64 (n,).
+
+    `galleries` has the whole gallery (n, d_v) as embedded by each version, oldest first; one is held at a
+    time. Raises `DataError` if one of them has not an entry for every label.
+    """
+    assignment = assign_versions(labels, versions, seed)
+    shares = []
+    for version, vectors in enumerate(galleries):
+        if len(vectors) != len(labels):
+            raise DataError(
+                f"A mixed gallery needs all {len(labels)} entries as each version embeds them: "
+                f"got {len(vectors)}."
+            )
+        shares.append(vectors[assignment == version])
+    if not shares:
+        raise DataError("A mixed gallery needs a version.")
+    return shares, assignment
+
+
 def mix(
     galleries: Iterable[np.ndarray], labels: np.ndarray, versions: int, seed: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A gallery to which all versions contributed: vectors (n, d) and who embedded each, int64 (n,).
+    """`deal` for versions that share a space: vectors (n, d) and who embedded each, int64 (n,).
 
-    `galleries` has the whole gallery (n, d) as embedded by each version, oldest first; one is held at a time.
-    Raises `DataError` if their shapes differ.
+    Raises `DataError` as `deal`, and if the dimensions differ.
     """
-    assignment = assign_versions(labels, versions, seed)
-    mixed: np.ndarray | None = None
-    for version, vectors in enumerate(galleries):
-        if mixed is None:
-            mixed = np.empty_like(vectors)
-        if vectors.shape != mixed.shape:
-            raise DataError(
-                f"A mixed gallery needs versions of one dimension over the same entries: "
-                f"got {mixed.shape} and {vectors.shape}."
-            )
-        mine = assignment == version
-        mixed[mine] = vectors[mine]
-    if mixed is None:
-        raise DataError("A mixed gallery needs a version.")
+    shares, assignment = deal(galleries, labels, versions, seed)
+    widths = sorted({share.shape[1] for share in shares})
+    if len(widths) > 1:
+        raise DataError(f"A mixed gallery needs versions of one dimension: got {widths}.")
+    mixed = np.empty((len(labels), widths[0]), shares[0].dtype)
+    for version, share in enumerate(shares):
+        mixed[assignment == version] = share
     return mixed, assignment
 
 
 def summarize_mixed(
     versions: Sequence[str],
-    by_query_version: Sequence[Scores],
+    by_query_version: Sequence[Scores | None],
     assignment: np.ndarray,
     oldest_self: Outcome,
     newest_self: Outcome,
@@ -61,25 +76,31 @@ def summarize_mixed(
     """The report's `mixed` entry: every version's queries over the same mixed gallery, percent with
     intervals.
 
-    `assignment` (n,) is that of `mix`. `oldest_self` and `newest_self` are what it is read against: a gallery
-    that was never touched, searched by its own version, and a gallery that was embedded anew.
+    A version whose queries cannot search all of it, because of their width, has None; the newest can.
+    `assignment` (n,) is that of `deal`. `oldest_self` and `newest_self` are what it is read against: a
+    gallery that was never touched, searched by its own version, and a gallery that was embedded anew.
     `against_oldest` compares the newest version's queries with the former, paired by query.
     """
-    outcomes = [scores.outcome() for scores in by_query_version]
-    stacked = np.stack([outcome.hits for outcome in [*outcomes, oldest_self, newest_self]])
-    intervals = [[100 * i.low, 100 * i.high] for i in bootstrap_many(stacked, seed=seed)]
-    first = by_query_version[-1].top[:, 0]
+    *_, newest = by_query_version
+    assert newest is not None
+    outcomes = [None if scores is None else scores.outcome() for scores in by_query_version]
+    known = [outcome for outcome in outcomes if outcome is not None]
+    stacked = np.stack([outcome.hits for outcome in [*known, oldest_self, newest_self]])
+    bounds = [[100 * i.low, 100 * i.high] for i in bootstrap_many(stacked, seed=seed)]
+    intervals = iter(bounds)
+    first = newest.top[:, 0]
     return {
         "versions": list(versions),
         "entries": [int((assignment == v).sum()) for v in range(len(versions))],
-        "recall_at_1": [s.percent()["recall_at_1"] for s in outcomes],
-        "recall_at_5": [s.percent()["recall_at_5"] for s in outcomes],
-        "map_at_r": [s.percent()["map_at_r"] for s in outcomes],
-        "intervals": intervals[: len(outcomes)],
+        **{
+            metric: [None if outcome is None else outcome.percent()[metric] for outcome in outcomes]
+            for metric in ("recall_at_1", "recall_at_5", "map_at_r")
+        },
+        "intervals": [None if outcome is None else next(intervals) for outcome in outcomes],
         "oldest_self": oldest_self.percent()["recall_at_1"],
-        "oldest_self_interval": intervals[-2],
+        "oldest_self_interval": bounds[-2],
         "newest_self": newest_self.percent()["recall_at_1"],
-        "newest_self_interval": intervals[-1],
-        "against_oldest": compare_pair(outcomes[-1], oldest_self, seed=seed).as_dict(),
+        "newest_self_interval": bounds[-1],
+        "against_oldest": compare_pair(newest.outcome(), oldest_self, seed=seed).as_dict(),
         "first_hits": [float(np.mean(assignment[first] == v)) for v in range(len(versions))],
     }

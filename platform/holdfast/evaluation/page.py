@@ -33,6 +33,7 @@ class Cell:
     difference: str = ""
     hover: str = ""
     heat: int = 0
+    adapted: bool = False
 
 
 def render_page(report: Report) -> str:
@@ -85,6 +86,8 @@ def _tiles(report: Report) -> list[Tile]:
         pairs = [(i, j) for i in range(newest + 1) for j in range(i)]
         good = sum(is_compatible(report, i, j) for i, j in pairs)
         note = f"AC {report.ac:.2f}" if report.ac is not None else ""
+        if note and report.ac_raw is not None:
+            note += f", {report.ac_raw:.2f} without adapters"
         tiles.append(Tile("Compatible pairs", f"{good}", f"of {len(pairs)}", note))
     mixed = report.mixed.get("recall_at_1") or []
     if newest and mixed and mixed[-1] is not None:
@@ -125,6 +128,10 @@ def _cell(report: Report, i: int, j: int, value: float | None, heat: int) -> Cel
     older = report.versions[min(i, j)]
     hover = f"queries by {report.versions[i]}, gallery by {report.versions[j]}: {value:.2f} %"
     difference = ""
+    adapted = bool(_at(report.adapters, i, j))
+    if adapted:
+        raw = _at(report.recall_at_1_raw or [], i, j)
+        hover += " through an adapter" + (f", {raw:.2f} % without" if raw is not None else "")
     if i != j:
         reference = report.recall_at_1[min(i, j)][min(i, j)]
         if comparison is not None:
@@ -143,6 +150,7 @@ def _cell(report: Report, i: int, j: int, value: float | None, heat: int) -> Cel
         difference=difference,
         hover=hover,
         heat=heat,
+        adapted=adapted,
     )
 
 
@@ -307,6 +315,7 @@ def _picture(png: bytes | str) -> str:
 def _tables(report: Report) -> list[tuple[str, list[list[str]]]]:
     """The matrices that are not drawn, as text."""
     tables: list[tuple[str, Matrix | None, float]] = [
+        ("Recall@1 without adapters, percent", report.recall_at_1_raw, 1.0),
         ("Recall@5, percent", report.recall_at_5, 1.0),
         ("mAP@R, percent", report.map_at_r, 1.0),
         ("Negative flips, percent of all queries", report.negative_flips, 1.0),

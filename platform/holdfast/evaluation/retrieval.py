@@ -1,4 +1,4 @@
-"""Retrieval metrics of one query version over one gallery: exact, blockwise, in bounded memory.
+"""Retrieval metrics of one query version over a gallery: exact, blockwise, in bounded memory.
 
 Definitions, each for one query whose class has R items in the gallery:
 
@@ -11,7 +11,7 @@ Definitions, each for one query whose class has R items in the gallery:
 Nearness is the inner product of float32 vectors; equal products are ranked by gallery position.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,11 +89,64 @@ def score(
     Raises `DataError` for an empty side, shapes that do not match, and values that are not finite.
     """
     _check(queries, query_labels, gallery, gallery_labels, leave_one_out)
+    whole = Part(gallery, np.arange(len(gallery)))
+    return _score(queries, query_labels, [whole], gallery_labels, leave_one_out, block_bytes)
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """The entries of a gallery that lie in one space, and how queries get there.
+
+    Attributes:
+        items: float32 (m, d_p).
+        positions: int64 (m,), the places of these entries in the gallery.
+        adapt: maps queries, float32 (b, d) to (b, d_p); None searches with the queries as they are.
+    """
+
+    items: np.ndarray
+    positions: np.ndarray
+    adapt: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+def score_parts(
+    queries: np.ndarray,
+    query_labels: np.ndarray,
+    parts: Sequence[Part],
+    gallery_labels: np.ndarray,
+    *,
+    block_bytes: int = 64 * 2**20,
+) -> Scores:
+    """`score` over a gallery whose entries lie in several spaces: one ranking, by inner product.
+
+    Every block of queries is mapped once for each part, so memory does not grow with the number of parts.
+    Raises `DataError` as `score`, and where the parts are not the whole gallery, each entry once.
+    """
+    _check_side("queries", queries, query_labels)
+    parts = [part for part in parts if len(part.positions)]
+    for part in parts:
+        _check_side("gallery", part.items, gallery_labels[part.positions])
+        if part.adapt is None:
+            _check_widths(queries, part.items)
+    places = np.concatenate([part.positions for part in parts]) if parts else np.empty(0, np.int64)
+    if not np.array_equal(np.sort(places), np.arange(len(gallery_labels))):
+        raise DataError("The parts of a gallery have to hold each of its entries once.")
+    return _score(queries, query_labels, parts, gallery_labels, False, block_bytes)
+
+
+def _score(
+    queries: np.ndarray,
+    query_labels: np.ndarray,
+    parts: Sequence[Part],
+    gallery_labels: np.ndarray,
+    leave_one_out: bool,
+    block_bytes: int,
+) -> Scores:
     vectors = torch.from_numpy(np.ascontiguousarray(queries, dtype=np.float32))
-    items = torch.from_numpy(np.ascontiguousarray(gallery, dtype=np.float32))
+    spaces = [_Space(part, alone=len(parts) == 1) for part in parts]
+    count = len(gallery_labels)
     query_codes, item_codes, relevant = _encode(query_labels, gallery_labels)
     relevant = relevant - 1 if leave_one_out else relevant
-    searchable = len(items) - 1 if leave_one_out else len(items)
+    searchable = count - 1 if leave_one_out else count
     codes = torch.from_numpy(item_codes)
 
     result = Scores(
@@ -105,11 +158,14 @@ def score(
         similarity=np.full((len(vectors), TOP), np.nan, np.float32),
     )
     # One buffer for all blocks: writing to fresh pages costs more than the product itself.
-    most = block_rows(len(items), min(TOP, searchable), block_bytes)
-    buffer = torch.empty(min(len(vectors), most), len(items))
-    for rows, depth in _blocks(relevant, len(items), searchable, block_bytes):
+    width = count + max(space.extra for space in spaces)
+    most = block_rows(width, min(TOP, searchable), block_bytes)
+    buffer = torch.empty(min(len(vectors), most), count)
+    for rows, depth in _blocks(relevant, width, searchable, block_bytes):
         chosen = torch.from_numpy(rows)
-        products = torch.mm(vectors[chosen], items.T, out=buffer[: len(rows)])
+        block, products = vectors[chosen], buffer[: len(rows)]
+        for space in spaces:
+            space.compare(block, products)
         if leave_one_out:
             products[torch.arange(len(rows)), chosen] = -torch.inf
         values, positions = _ranked(products, depth)
@@ -123,13 +179,33 @@ def score(
     return result
 
 
-def block_rows(gallery: int, depth: int, block_bytes: int) -> int:
-    """How many queries are searched at once among `gallery` items when `depth` ranks of each are kept."""
-    return max(1, block_bytes // (4 * gallery + _BYTES_PER_RANK * depth))
+class _Space:
+    """A part of the gallery as tensors."""
+
+    def __init__(self, part: Part, alone: bool) -> None:
+        self.items = torch.from_numpy(np.ascontiguousarray(part.items, dtype=np.float32))
+        self.positions = None if alone else torch.from_numpy(part.positions)
+        self.adapt = part.adapt
+        self.extra = 0 if alone else len(part.items)
+        """Similarities of a query that are held beside those of the whole gallery."""
+
+    def compare(self, block: torch.Tensor, products: torch.Tensor) -> None:
+        """Write the similarities of queries (b, d) to this part into its columns of `products` (b, n)."""
+        if self.adapt is not None:
+            block = torch.from_numpy(self.adapt(block.numpy()))
+        if self.positions is None:
+            torch.mm(block, self.items.T, out=products)
+        else:
+            products.index_copy_(1, self.positions, torch.mm(block, self.items.T))
+
+
+def block_rows(width: int, depth: int, block_bytes: int) -> int:
+    """How many queries are searched at once when `width` products and `depth` ranks of each are held."""
+    return max(1, block_bytes // (4 * width + _BYTES_PER_RANK * depth))
 
 
 def _blocks(
-    relevant: np.ndarray, gallery: int, searchable: int, block_bytes: int
+    relevant: np.ndarray, width: int, searchable: int, block_bytes: int
 ) -> Iterator[tuple[np.ndarray, int]]:
     """Queries in blocks of similar R, so that one class of thousands does not deepen every search."""
     order = np.argsort(-relevant, kind="stable")
@@ -137,7 +213,7 @@ def _blocks(
     start = 0
     while start < len(order):
         depth = min(max(int(descending[start]), TOP), searchable)
-        stop = min(start + block_rows(gallery, depth, block_bytes), len(order))
+        stop = min(start + block_rows(width, depth, block_bytes), len(order))
         if depth > 64:
             shallower = int(np.searchsorted(-descending, -(depth // 2), side="right"))
             stop = min(stop, max(shallower, start + 1))
@@ -193,22 +269,30 @@ def _check(
     gallery_labels: np.ndarray,
     leave_one_out: bool,
 ) -> None:
-    for side, vectors, labels in (("queries", queries, query_labels), ("gallery", gallery, gallery_labels)):
-        if vectors.ndim != 2 or len(vectors) != len(labels):
-            raise DataError(
-                f"The {side} of an evaluation need one label a vector: "
-                f"got vectors of shape {vectors.shape} and {len(labels)} labels."
-            )
-        if len(vectors) == 0:
-            raise DataError(f"The {side} of an evaluation are empty: at least one vector is needed.")
-        if not np.isfinite(vectors).all():
-            raise DataError(f"The {side} of an evaluation hold values that are NaN or infinite.")
+    _check_side("queries", queries, query_labels)
+    _check_side("gallery", gallery, gallery_labels)
+    _check_widths(queries, gallery)
+    if leave_one_out and (len(queries) != len(gallery) or not np.array_equal(query_labels, gallery_labels)):
+        raise DataError("Leave-one-out evaluation needs the same images, in the same order, on both sides.")
+    if leave_one_out and len(gallery) < 2:
+        raise DataError("Leave-one-out evaluation needs at least two images.")
+
+
+def _check_side(side: str, vectors: np.ndarray, labels: np.ndarray) -> None:
+    if vectors.ndim != 2 or len(vectors) != len(labels):
+        raise DataError(
+            f"The {side} of an evaluation need one label a vector: "
+            f"got vectors of shape {vectors.shape} and {len(labels)} labels."
+        )
+    if len(vectors) == 0:
+        raise DataError(f"The {side} of an evaluation are empty: at least one vector is needed.")
+    if not np.isfinite(vectors).all():
+        raise DataError(f"The {side} of an evaluation hold values that are NaN or infinite.")
+
+
+def _check_widths(queries: np.ndarray, gallery: np.ndarray) -> None:
     if queries.shape[1] != gallery.shape[1]:
         raise DataError(
             f"Queries of dimension {queries.shape[1]} cannot search a gallery "
             f"of dimension {gallery.shape[1]}."
         )
-    if leave_one_out and (len(queries) != len(gallery) or not np.array_equal(query_labels, gallery_labels)):
-        raise DataError("Leave-one-out evaluation needs the same images, in the same order, on both sides.")
-    if leave_one_out and len(gallery) < 2:
-        raise DataError("Leave-one-out evaluation needs at least two images.")

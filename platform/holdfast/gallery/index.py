@@ -1,8 +1,9 @@
 """The exact index: a cache of the entries, one partition a version. It can be thrown away at any time."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import faiss
@@ -182,14 +183,24 @@ class ExactIndex:
             )
 
     def search(
-        self, vector: np.ndarray, k: int, versions: Sequence[str], allowed: Filter | None = None
+        self,
+        vector: np.ndarray,
+        k: int,
+        versions: Sequence[str],
+        allowed: Filter | None = None,
+        adapted: Mapping[str, np.ndarray] = MappingProxyType({}),
     ) -> list[Found]:
-        """The k best over these partitions, best first; equal scores in the order of their ids."""
+        """The k best over these partitions, best first; equal scores in the order of their ids.
+
+        `adapted`: by version, what its entries are compared with instead of `vector`, float32 (d_v,).
+        """
         ranking = [
             (-score, identifier, self._partitions[version])
             for version in versions
             if version in self._partitions
-            for score, identifier in self._partitions[version].search(vector, k, allowed)
+            for score, identifier in self._partitions[version].search(
+                adapted.get(version, vector), k, allowed
+            )
         ]
         ranking.sort(key=lambda hit: hit[:2])
         return [

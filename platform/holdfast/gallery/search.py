@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,9 +20,13 @@ from holdfast.gallery.filters import parse_filter
 from holdfast.gallery.index import ExactIndex
 from holdfast.gallery.locks import ReadWriteLock
 from holdfast.gallery.verify import SHOWN, VerifyReport, verify_index
-from holdfast.store import Store, Version
+from holdfast.store import RegisteredAdapter, Store, Version
+from holdfast.store.adapters import find_adapter
 from holdfast.store.compatibility import METRIC, incompatibility
 from holdfast.store.database import reading
+
+if TYPE_CHECKING:
+    from holdfast.adapters import Adapter
 
 MAX_K = 10_000
 
@@ -39,12 +44,30 @@ class Hit:
 
 @dataclass(frozen=True)
 class SearchResult:
-    """Hits, best first; which versions' entries were searched, and up to which write (`seq`)."""
+    """Hits, best first; which versions' entries were searched, and up to which write (`seq`).
+
+    `adapted`: those of the searched versions whose entries the query reached through an adapter.
+    """
 
     hits: list[Hit]
     query_version: str
     seq: int
     searched: list[str]
+    adapted: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """Which version may search which entries, as of one number of the counter, and through which adapter.
+
+    Attributes:
+        pairs: (query, gallery) to the adapter with which it was measured compatible, None for none.
+        loaded: adapters by digest, filled as they are needed.
+    """
+
+    revision: int = -1
+    pairs: Mapping[tuple[str, str], RegisteredAdapter | None] = field(default_factory=dict)
+    loaded: dict[str, "Adapter"] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -72,7 +95,7 @@ class Gallery:
         self._lock = ReadWriteLock()
         self._refreshing = threading.Lock()
         self._versions: dict[str, Version] = {}
-        self._compatibility: tuple[int, frozenset[tuple[str, str]]] = (-1, frozenset())
+        self._rules = _Rules()
         self.refresh()
 
     def refresh(self) -> int:
@@ -138,7 +161,7 @@ class Gallery:
         versions: Sequence[str] | None = None,
         min_seq: int | None = None,
     ) -> SearchResult:
-        """The k best entries by inner product.
+        """The k best entries by inner product; each version's entries with the query as its adapter maps it.
 
         Args:
             vector: float32 (d,), unit norm, embedded by `version`.
@@ -150,7 +173,8 @@ class Gallery:
         Raises:
             IncompatibleError: a version whose entries would be searched was not measured to be compatible.
             NotFoundError: an unknown version. InvalidVectorError, InvalidFilterError, ConfigError (k),
-            TooLargeError (k). NotReadyError: `min_seq` lies beyond the last write.
+            TooLargeError (k). NotReadyError: `min_seq` lies beyond the last write. StoreError: an adapter is
+            damaged.
         """
         query = self._version(version)
         row = self._query_vector(vector, query)
@@ -162,18 +186,26 @@ class Gallery:
         wanted = None if versions is None else [self._version(name).name for name in dict.fromkeys(versions)]
         if min_seq is not None and self._applied < min_seq and self.refresh() < min_seq:
             raise NotReadyError(f"The gallery is at write {self._applied}, before {min_seq}: try again soon.")
+        adapted: dict[str, np.ndarray] = {}
+        rules = self._rules
         while True:
             with self._lock.reading():
                 present = self._index.versions()
                 searched = present if wanted is None else [name for name in present if name in wanted]
-                refused = self._refused(query, searched)
-                if not refused:
-                    found = self._index.search(row, k, searched, allowed)
+                refused = self._refused(rules, query, searched)
+                through = self._adapters(rules, query, searched)
+                if not refused and through.keys() <= adapted.keys():
+                    vectors = {name: adapted[name] for name in through}
+                    found = self._index.search(row, k, searched, allowed, vectors)
                     hits = [Hit(hit.id, hit.score, hit.version, hit.attributes) for hit in found]
-                    return SearchResult(hits, query.name, self._applied, searched)
-            # Asked outside the lock: the database may be slow, and a measurement may be new.
-            self._refresh_compatibility(self.store.counters()["compatibility"])
-            self._require(query, refused)
+                    return SearchResult(hits, query.name, self._applied, searched, list(through))
+            # Outside the lock: the database and the artifacts may be slow, and a measurement may be new.
+            if refused:
+                self._refresh_compatibility(self.store.counters()["compatibility"])
+                rules, adapted = self._rules, {}
+                self._require(rules, query, refused)
+            for name, adapter in self._adapters(rules, query, searched).items():
+                adapted[name] = self._loaded(rules, adapter).apply(row[None])[0]
 
     def _query_vector(self, vector: object, version: Version) -> np.ndarray:
         row = np.ascontiguousarray(as_vector(vector, "of the query"))
@@ -193,25 +225,42 @@ class Gallery:
                 self._versions[name] = found
         return found
 
-    def _refused(self, query: Version, names: Sequence[str]) -> list[str]:
-        pairs = self._compatibility[1]
-        return [name for name in names if name != query.name and (query.name, name) not in pairs]
+    @staticmethod
+    def _refused(rules: _Rules, query: Version, names: Sequence[str]) -> list[str]:
+        return [name for name in names if name != query.name and (query.name, name) not in rules.pairs]
+
+    @staticmethod
+    def _adapters(rules: _Rules, query: Version, names: Sequence[str]) -> dict[str, RegisteredAdapter]:
+        """The adapters through which `query` goes to entries of these versions."""
+        pairs = ((name, rules.pairs.get((query.name, name))) for name in names if name != query.name)
+        return {name: adapter for name, adapter in pairs if adapter is not None}
+
+    def _loaded(self, rules: _Rules, row: RegisteredAdapter) -> "Adapter":
+        if row.digest not in rules.loaded:
+            rules.loaded[row.digest] = self.store.load_adapter(row)
+        return rules.loaded[row.digest]
 
     def _refresh_compatibility(self, revision: int) -> None:
-        if revision != self._compatibility[0]:
+        before = self._rules
+        if revision != before.revision:
             dimensions = {version.name: version.dimension for version in self.store.versions()}
-            pairs = frozenset(
-                (row.query, row.gallery)
-                for row in self.store.compatibility()
-                if row.compatible
-                and row.metric == METRIC
-                and dimensions[row.query] == dimensions[row.gallery]
-            )
+            adapters = {(row.query, row.gallery): row for row in self.store.adapters()}
+            pairs: dict[tuple[str, str], RegisteredAdapter | None] = {}
+            for row in self.store.compatibility():
+                pair = (row.query, row.gallery)
+                adapter = adapters.get(pair)
+                # The adapter may have changed between the two questions: then this verdict is not about it.
+                same = row.adapter == (None if adapter is None else adapter.digest)
+                meet = adapter is not None or dimensions[row.query] == dimensions[row.gallery]
+                if row.compatible and row.metric == METRIC and same and meet:
+                    pairs[pair] = adapter
+            kept = {adapter.digest for adapter in pairs.values() if adapter is not None}
+            loaded = {digest: adapter for digest, adapter in dict(before.loaded).items() if digest in kept}
             # Replaced together: a slower thread may bring an older state, but never one under a newer number.
-            self._compatibility = (revision, pairs)
+            self._rules = _Rules(revision, pairs, loaded)
 
-    def _require(self, query: Version, names: Sequence[str]) -> None:
-        refused = self._refused(query, names)
+    def _require(self, rules: _Rules, query: Version, names: Sequence[str]) -> None:
+        refused = self._refused(rules, query, names)
         if refused:
             problems = "; ".join(self._problem(query, name) for name in refused)
             raise IncompatibleError(
@@ -220,9 +269,10 @@ class Gallery:
 
     def _problem(self, query: Version, name: str) -> str:
         dimension = self._version(name).dimension
-        if dimension != query.dimension:
-            return (
-                f"{query.name} ({query.dimension} dimensions) cannot search entries of {name} ({dimension})"
-            )
         with reading(self.store.engine) as connection:
+            if dimension != query.dimension and find_adapter(connection, query.name, name) is None:
+                return (
+                    f"{query.name} ({query.dimension} dimensions) cannot search entries of {name} "
+                    f"({dimension}) without an adapter"
+                )
             return incompatibility(connection, query.name, name) or f"{query.name} may not search {name}"

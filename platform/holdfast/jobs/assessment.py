@@ -1,7 +1,7 @@
 """Measuring a lineage of versions against each other from their stored embeddings."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,27 +12,34 @@ from holdfast.errors import NotFoundError
 from holdfast.evaluation import (
     Comparison,
     Outcome,
+    Part,
+    Scores,
     average_compatibility,
     average_multimodel_accuracy,
     bootstrap,
     compare_pair,
+    deal,
     example_queries,
     forgetting,
-    mix,
     negative_flips,
     score,
+    score_parts,
     summarize_mixed,
     update_gains,
 )
 from holdfast.learning import Datasets, Embedded, embed_datasets, validation_indices
-from holdfast.store import Compatibility, Store
+from holdfast.store import Compatibility, RegisteredAdapter, Store
 
 Matrix = list[list[float | None]]
+Pair = tuple[str, str, str | None]
+"""Query version, gallery version, and the digest of the adapter between them, None for none."""
 METRICS = ("recall_at_1", "recall_at_5", "map_at_r")
 
 
 class Assessment:
     """All pairwise measurements of one lineage on one set of evaluation data.
+
+    A pair that has an adapter is measured through it, and once more without, for comparison.
 
     Embeddings and outcomes are kept beside each version, so that a new version costs one row and one column
     of the matrix, and no old model runs again. They are caches: what is missing is made anew. In memory are
@@ -50,9 +57,10 @@ class Assessment:
         digest = hashlib.sha256("/".join(places).encode() + self._held_out.tobytes())
         self.fingerprint = digest.hexdigest()[:16]
         self._newest: tuple[str, Embedded] | None = None
-        self._outcomes: dict[tuple[str, str], Outcome] = {}
-        self._comparisons: dict[tuple[str, str], Comparison] = {}
-        self._intervals: dict[tuple[str, str], list[float]] = {}
+        self._adapters: dict[tuple[str, str], RegisteredAdapter] = {}
+        self._outcomes: dict[Pair, Outcome] = {}
+        self._comparisons: dict[Pair, Comparison] = {}
+        self._intervals: dict[Pair, list[float]] = {}
         self._per_task: dict[str, list[float | None]] = {}
 
     def keep(self, version: str, embedded: Embedded) -> None:
@@ -77,9 +85,12 @@ class Assessment:
         Pairs of the older version's queries and the newer one's gallery are recorded too: they tell whether a
         roll-back would be safe.
         """
+        self._adapters = {(row.query, row.gallery): row for row in self._store.adapters()}
         for number, newer in enumerate(versions):
-            pairs = [pair for older in versions[:number] for pair in ((newer, older), (older, newer))]
-            self._score_pairs(newer, [(newer, newer), *pairs])
+            around = [pair for older in versions[:number] for pair in ((newer, older), (older, newer))]
+            raw: list[Pair] = [(*pair, None) for pair in [(newer, newer), *around]]
+            adapted = [self._pair(*pair) for pair in around if pair in self._adapters]
+            self._score_pairs(newer, [*raw, *adapted])
         known = {
             (row.query, row.gallery)
             for row in self._store.compatibility()
@@ -89,9 +100,10 @@ class Assessment:
         for number, newer in enumerate(versions):
             for older in versions[:number]:
                 for query, gallery in ((newer, older), (older, newer)):
-                    if (query, gallery) in known or (query, gallery) not in self._outcomes:
+                    pair = self._pair(query, gallery)
+                    if (query, gallery) in known or pair not in self._outcomes:
                         continue
-                    found = self._compare(query, gallery, older)
+                    found = self._compare(pair, older)
                     rows.append(
                         Compatibility(
                             query=query,
@@ -102,12 +114,22 @@ class Assessment:
                             high=found.high,
                             compatible=found.compatible,
                             evaluation=self.fingerprint,
+                            adapter=pair[2],
                         )
                     )
         if rows:
             self._store.record_compatibility(rows)
 
-    def _score_pairs(self, owner: str, pairs: list[tuple[str, str]]) -> None:
+    def _pair(self, query: str, gallery: str) -> Pair:
+        """The pair with the adapter in force."""
+        row = self._adapters.get((query, gallery))
+        return (query, gallery, None if row is None else row.digest)
+
+    def _adapt(self, query: str, gallery: str) -> Callable[[np.ndarray], np.ndarray] | None:
+        row = self._adapters.get((query, gallery))
+        return None if row is None else self._store.load_adapter(row).apply
+
+    def _score_pairs(self, owner: str, pairs: list[Pair]) -> None:
         """Score pairs, from the cache beside `owner` where it holds them."""
         missing = [pair for pair in pairs if pair not in self._outcomes]
         if not missing:
@@ -118,45 +140,48 @@ class Assessment:
         except NotFoundError:
             cached = {}
         fresh = False
-        for query, gallery in missing:
-            key = f"{query}>{gallery}"
+        for pair in missing:
+            query, gallery, adapter = pair
+            key = f"{query}>{gallery}" if adapter is None else f"{query}>{gallery}@{adapter}"
             if f"{key}.hits" in cached:
                 means = dict(zip(METRICS, cached[f"{key}.means"].tolist(), strict=True))
-                self._outcomes[query, gallery] = Outcome(cached[f"{key}.hits"], means)
+                self._outcomes[pair] = Outcome(cached[f"{key}.hits"], means)
                 continue
-            of_query, of_gallery = self.embedded(query), self.embedded(gallery)
-            if of_query.queries.shape[1] != of_gallery.gallery.shape[1]:
+            queries, entries = self.embedded(query).queries, self.embedded(gallery).gallery
+            adapt = None if adapter is None else self._adapt(query, gallery)
+            if adapt is None and queries.shape[1] != entries.shape[1]:
                 continue  # Two widths meet only through an adapter.
+            queries = queries if adapt is None else adapt(queries)
             evaluation = self._data.evaluation
-            found = score(
-                of_query.queries, evaluation.queries.labels, of_gallery.gallery, evaluation.gallery.labels
-            ).outcome()
-            self._outcomes[query, gallery] = found
+            found = score(queries, evaluation.queries.labels, entries, evaluation.gallery.labels).outcome()
+            self._outcomes[pair] = found
             cached[f"{key}.hits"] = found.hits
             cached[f"{key}.means"] = np.array([found.means[metric] for metric in METRICS])
             fresh = True
         if fresh:
             self._store.save_tensors(owner, name, cached)
 
-    def _compare(self, query: str, gallery: str, older: str) -> Comparison:
-        pair = (query, gallery)
+    def _compare(self, pair: Pair, older: str) -> Comparison:
         if pair not in self._comparisons:
-            reference = self._outcomes[older, older]
+            reference = self._outcomes[older, older, None]
             self._comparisons[pair] = compare_pair(self._outcomes[pair], reference, self._config.resamples)
         return self._comparisons[pair]
 
-    def _interval(self, pair: tuple[str, str]) -> list[float]:
+    def _interval(self, pair: Pair) -> list[float]:
         if pair not in self._intervals:
             around = bootstrap(self._outcomes[pair].hits, self._config.resamples)
             self._intervals[pair] = [100 * around.low, 100 * around.high]
         return self._intervals[pair]
 
-    def matrix(self, versions: Sequence[str], metric: str = "recall_at_1") -> Matrix:
-        """Rows: query version; columns: gallery version; percent; None where dimensions differ."""
-        return [[self._percent(query, gallery, metric) for gallery in versions] for query in versions]
+    def matrix(self, versions: Sequence[str], metric: str = "recall_at_1", raw: bool = False) -> Matrix:
+        """Rows: query version; columns: gallery version; percent; None where the two do not meet.
 
-    def _percent(self, query: str, gallery: str, metric: str) -> float | None:
-        found = self._outcomes.get((query, gallery))
+        `raw`: without adapters.
+        """
+        return [[self._percent(query, gallery, metric, raw) for gallery in versions] for query in versions]
+
+    def _percent(self, query: str, gallery: str, metric: str, raw: bool) -> float | None:
+        found = self._outcomes.get((query, gallery, None) if raw else self._pair(query, gallery))
         return found.percent()[metric] if found is not None else None
 
     def per_task(self, versions: Sequence[str]) -> Matrix:
@@ -179,12 +204,18 @@ class Assessment:
         return row
 
     def validation_matrix(self, versions: Sequence[str]) -> Matrix:
-        """Like `matrix`, over the validation images, leave-one-out: what choices may be made by."""
+        """Like `matrix`, over the validation images, leave-one-out: what choices may be made by.
+
+        Adapters are those that `measure` met; they were fitted on other images.
+        """
         labels = self._data.training.labels[self._held_out]
 
         def cell(query: str, gallery: str) -> float | None:
             a, b = self.embedded(query).validation, self.embedded(gallery).validation
-            if a.shape[1] != b.shape[1]:
+            adapt = self._adapt(query, gallery)
+            if adapt is not None:
+                a = adapt(a)
+            elif a.shape[1] != b.shape[1]:
                 return None
             return score(a, labels, b, labels, leave_one_out=True).percent()["recall_at_1"]
 
@@ -193,22 +224,28 @@ class Assessment:
     def figures(self, versions: Sequence[str], control_self: Sequence[float | None] | None) -> dict[str, Any]:
         """Everything that a report says about the lineage, under the report's own names."""
         recall = self.matrix(versions)
-        whole = all(value is not None for row in recall for value in row)
+        # An older version does not search a newer gallery of another width: above the diagonal may be holes.
+        whole = _is_whole(recall)
         square: Any = recall if whole else None
+        adapters = [[self._pair(query, gallery)[2] for gallery in versions] for query in versions]
+        raw: Any = self.matrix(versions, raw=True) if any(map(any, adapters)) else None
         per_task = self.per_task(versions)
         comparisons: list[list[dict[str, Any] | None]] = [[None] * len(versions) for _ in versions]
         flips: Matrix = [[None] * len(versions) for _ in versions]
         intervals: list[list[list[float] | None]] = [[None] * len(versions) for _ in versions]
         for i, query in enumerate(versions):
             for j, gallery in enumerate(versions):
-                found = self._outcomes.get((query, gallery))
+                pair = self._pair(query, gallery)
+                found = self._outcomes.get(pair)
                 if found is None:
                     continue
-                intervals[i][j] = self._interval((query, gallery))
+                intervals[i][j] = self._interval(pair)
                 if i != j:
-                    comparisons[i][j] = self._compare(query, gallery, versions[min(i, j)]).as_dict()
+                    comparisons[i][j] = self._compare(pair, versions[min(i, j)]).as_dict()
                 if i > j:
-                    flips[i][j] = 100 * negative_flips(self._outcomes[gallery, gallery].hits, found.hits)
+                    flips[i][j] = 100 * negative_flips(
+                        self._outcomes[gallery, gallery, None].hits, found.hits
+                    )
         return {
             "recall_at_1": recall,
             "recall_at_5": self.matrix(versions, "recall_at_5"),
@@ -216,6 +253,9 @@ class Assessment:
             "intervals": intervals,
             "ac": average_compatibility(square) if whole else None,
             "am": average_multimodel_accuracy(square) if whole else None,
+            "recall_at_1_raw": raw,
+            "ac_raw": average_compatibility(raw) if raw and _is_whole(raw) else None,
+            "adapters": adapters if raw else [],
             "forgetting": forgetting(per_task),
             "per_task_recall_at_1": per_task,
             "update_gain": update_gains(square, control_self) if whole and control_self else None,
@@ -225,32 +265,52 @@ class Assessment:
         }
 
     def _mixed(self, versions: Sequence[str]) -> dict[str, Any]:
-        """The mixed-gallery test over the versions that share the newest one's dimension, with examples."""
-        newest = self.embedded(versions[-1])
-        self._newest = (versions[-1], newest)
-        width = newest.gallery.shape[1]
-        alike = [v for v in versions if self.embedded(v).gallery.shape[1] == width]
+        """The mixed-gallery test over the versions whose entries the newest one can search, with examples."""
+        newest = versions[-1]
+        self._newest = (newest, self.embedded(newest))
+        widths = {version: self.embedded(version).gallery.shape[1] for version in versions}
+
+        def meets(query: str, gallery: str) -> bool:
+            return widths[query] == widths[gallery] or (query, gallery) in self._adapters
+
+        reached = [version for version in versions if meets(newest, version)]
         evaluation = self._data.evaluation
-        galleries = (self.embedded(version).gallery for version in alike)
-        mixed, assignment = mix(galleries, evaluation.gallery.labels, len(alike), self._seed)
-        outcomes = [
-            score(self.embedded(version).queries, evaluation.queries.labels, mixed, evaluation.gallery.labels)
-            for version in alike
-        ]
+        galleries = (self.embedded(version).gallery for version in reached)
+        shares, assignment = deal(galleries, evaluation.gallery.labels, len(reached), self._seed)
+
+        def search(query: str) -> Scores | None:
+            if not all(meets(query, gallery) for gallery in reached):
+                return None
+            parts = [
+                Part(share, np.flatnonzero(assignment == number), self._adapt(query, gallery))
+                for number, (gallery, share) in enumerate(zip(reached, shares, strict=True))
+            ]
+            return score_parts(
+                self.embedded(query).queries, evaluation.queries.labels, parts, evaluation.gallery.labels
+            )
+
+        outcomes = [search(version) for version in reached]
         summary = summarize_mixed(
-            alike,
+            reached,
             outcomes,
             assignment,
-            self._outcomes[alike[0], alike[0]],
-            self._outcomes[alike[-1], alike[-1]],
+            self._outcomes[reached[0], reached[0], None],
+            self._outcomes[newest, newest, None],
         )
+        last = outcomes[-1]
+        assert last is not None
         examples = example_queries(
             evaluation.queries.images,
             evaluation.queries.labels,
             evaluation.gallery.images,
             evaluation.gallery.labels,
-            outcomes[-1],
-            [alike[number] for number in assignment],
+            last,
+            [reached[number] for number in assignment],
             seed=self._seed,
         )
         return {"mixed": summary, "examples": examples}
+
+
+def _is_whole(matrix: Matrix) -> bool:
+    """Whether every pair with a query version not older than the gallery's was measured."""
+    return all(value is not None for i, row in enumerate(matrix) for value in row[: i + 1])

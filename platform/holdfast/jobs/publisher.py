@@ -1,22 +1,24 @@
-"""From a learned task to a version: publish it, measure it against its ancestors, redraw the report."""
+"""From a learned task to a version: publish it, fit its adapters, measure it against its ancestors, redraw
+the report."""
 
 import json
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
 
+import yaml
 from safetensors.numpy import save_file
 
 from holdfast.config import Experiment
-from holdfast.data import build_stream
+from holdfast.data import StreamConfig, build_stream
 from holdfast.errors import ConfigError
 from holdfast.evaluation import Report, describe_machine, write_report
+from holdfast.jobs.adapting import fit_adapters
 from holdfast.jobs.ancestor import CLASSES, HEAD, load_ancestor
 from holdfast.jobs.assessment import Assessment
 from holdfast.jobs.cpus import cpus_per_worker
 from holdfast.learning import Ancestor, Datasets, Learned
-from holdfast.store import Draft, Run, Store
+from holdfast.store import Draft, Run, Store, Version
 
 
 class StorePublisher:
@@ -25,8 +27,8 @@ class StorePublisher:
     def __init__(self, store: Store, experiment: Experiment, run: Run, data: Datasets) -> None:
         self._store, self._experiment, self._run, self._data = store, experiment, run, data
         self._publishing = self._published_before()
-        tasks = build_stream(experiment.stream, data.training, experiment.seed)
-        self.assessment = Assessment(store, data, tasks, experiment.evaluation, experiment.seed)
+        self._tasks = build_stream(experiment.stream, data.training, experiment.seed)
+        self.assessment = Assessment(store, data, self._tasks, experiment.evaluation, experiment.seed)
 
     def parent(self) -> Ancestor | None:
         if self._run.parent is None:
@@ -69,12 +71,14 @@ class StorePublisher:
         return version.name
 
     def report(self, newest: str, started: float | None = None) -> Path:
-        """Measure the lineage that ends with `newest` and redraw the run's report.
+        """Fit the adapters that the run's versions lack, measure the lineage that ends with `newest` and
+        redraw the run's report.
 
         `started`: since when, on `time.perf_counter`, the publication lasts that this belongs to.
         """
         lineage = self.lineage(newest)
         names = [version.name for version in lineage]
+        self._fit_adapters(lineage)
         self.assessment.measure(names)
         control = self._experiment.evaluation.control
         figures = self.assessment.figures(names, self._control_self(control))
@@ -103,6 +107,34 @@ class StorePublisher:
             ),
         )
 
+    def _fit_adapters(self, lineage: list[Version]) -> None:
+        """Here and not in `publish`, so that what a crash left undone is done by whoever measures next."""
+        config = self._experiment.adapter
+        if config is None:
+            return
+        for number, version in enumerate(lineage):
+            if number and self._learned_from_these_tasks(version):
+                fit_adapters(
+                    self._store,
+                    config,
+                    version,
+                    [ancestor.name for ancestor in lineage[:number]],
+                    self._data.training.images,
+                    self._tasks[version.task].train,
+                    self._experiment.seed,
+                )
+
+    def _learned_from_these_tasks(self, version: Version) -> bool:
+        """Whether a version is this run's, and the experiment still cuts the tasks that it was made with."""
+        if (version.run, version.attempt) != (self._run.name, self._run.attempt):
+            return False
+        made = yaml.safe_load(version.experiment)
+        return (
+            version.data_fingerprint == self._data.training.fingerprint
+            and made["seed"] == self._experiment.seed
+            and StreamConfig.model_validate(made["stream"]) == self._experiment.stream
+        )
+
     def _published_before(self) -> float:
         """The seconds that earlier processes spent on publishing this attempt's versions."""
         file = self.folder / "report.json"
@@ -120,7 +152,7 @@ class StorePublisher:
     def folder(self) -> Path:
         return self._store.runs_folder / self._experiment.name
 
-    def lineage(self, newest: str) -> list[Any]:
+    def lineage(self, newest: str) -> list[Version]:
         """The versions from the first ancestor to `newest`."""
         chain = [self._store.version(newest)]
         while chain[0].parent is not None:

@@ -1,5 +1,6 @@
 """The truth: versions and their lineage, measured compatibility, traffic, runs, keys; and the artifacts."""
 
+from holdfast.store.adapters import RegisteredAdapter
 from holdfast.store.compatibility import Compatibility
 from holdfast.store.keys import Role
 from holdfast.store.runs import Run
@@ -7,4 +8,15 @@ from holdfast.store.store import Store, open_store
 from holdfast.store.traffic import KEEP, Traffic
 from holdfast.store.versions import Draft, Version
 
-__all__ = ["open_store", "Store", "Version", "Draft", "Compatibility", "Traffic", "KEEP", "Run", "Role"]
+__all__ = [
+    "open_store",
+    "Store",
+    "Version",
+    "Draft",
+    "Compatibility",
+    "RegisteredAdapter",
+    "Traffic",
+    "KEEP",
+    "Run",
+    "Role",
+]

@@ -4,14 +4,17 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, select
 
 from holdfast.store import counters
-from holdfast.store.schema import compatibility
+from holdfast.store.adapters import find_adapter
+from holdfast.store.schema import adapters, compatibility
 from holdfast.store.versions import find_version
 
 METRIC = "recall_at_1"
+_COLUMNS = [column for column in compatibility.c if column.name != "id"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,8 @@ class Compatibility:
         reference: what it has to beat, the self-test of the older of the two.
         low, high: the 95 % interval of `value - reference`.
         compatible: the verdict. `evaluation` is the fingerprint of the data it rests on.
+        adapter: digest of the adapter that the queries went through, None if they were searched as they are.
+            The measurement counts as long as the pair has this very adapter (or none).
     """
 
     query: str
@@ -35,6 +40,7 @@ class Compatibility:
     evaluation: str
     metric: str = METRIC
     measured_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+    adapter: str | None = None
 
 
 def add_measurements(connection: Connection, rows: Sequence[Compatibility]) -> None:
@@ -52,14 +58,13 @@ def add_measurements(connection: Connection, rows: Sequence[Compatibility]) -> N
 
 
 def measurements(connection: Connection) -> list[Compatibility]:
-    """The latest measurement of every (query, gallery, metric), oldest versions first."""
+    """The measurement that counts for every (query, gallery, metric), oldest versions first."""
     latest = (
-        select(func.max(compatibility.c.id))
+        _that_count(func.max(compatibility.c.id))
         .group_by(compatibility.c.query, compatibility.c.gallery, compatibility.c.metric)
         .scalar_subquery()
     )
-    columns = [column for column in compatibility.c if column.name != "id"]
-    rows = connection.execute(select(*columns).where(compatibility.c.id.in_(latest)))
+    rows = connection.execute(select(*_COLUMNS).where(compatibility.c.id.in_(latest)))
     found = [Compatibility(**row._mapping) for row in rows]
     return sorted(found, key=lambda row: (int(row.query[1:]), int(row.gallery[1:]), row.metric))
 
@@ -67,10 +72,9 @@ def measurements(connection: Connection) -> list[Compatibility]:
 def measurement(
     connection: Connection, query: str, gallery: str, metric: str = METRIC
 ) -> Compatibility | None:
-    """The latest measurement of a pair, None if there is none. A version is compatible with itself."""
-    columns = [column for column in compatibility.c if column.name != "id"]
+    """The measurement of a pair that counts, None if there is none. A version is compatible with itself."""
     row = connection.execute(
-        select(*columns)
+        _that_count(*_COLUMNS)
         .where(
             compatibility.c.query == query,
             compatibility.c.gallery == gallery,
@@ -91,10 +95,21 @@ def incompatibility(connection: Connection, query: str, gallery: str) -> str | N
     """Why `query` may not search entries of `gallery`; None if it may."""
     found = measurement(connection, query, gallery)
     if found is None:
-        return f"{query} was never measured against entries of {gallery}"
+        through = " through its adapter" if find_adapter(connection, query, gallery) is not None else ""
+        return f"{query} was never measured against entries of {gallery}{through}"
     if not found.compatible:
         return (
             f"{query} is not compatible with entries of {gallery} "
             f"({found.metric} {found.value:.4g}, has to beat {found.reference:.4g})"
         )
     return None
+
+
+def _that_count(*columns: ColumnElement[Any]) -> Select[Any]:
+    """Of the rows made with the adapter in force: another one, or none, answers other queries."""
+    pair = and_(adapters.c.query == compatibility.c.query, adapters.c.gallery == compatibility.c.gallery)
+    return (
+        select(*columns)
+        .select_from(compatibility.outerjoin(adapters, pair))
+        .where(compatibility.c.adapter.is_not_distinct_from(adapters.c.digest))
+    )

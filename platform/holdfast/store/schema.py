@@ -90,7 +90,21 @@ versions = Table(
     UniqueConstraint("run", "attempt", "task"),
 )
 
-# Append-only: the newest row of a (query, gallery, metric) is the one that counts.
+# The adapter in force for each pair: a new fit takes the place of the old one.
+adapters = Table(
+    "adapters",
+    metadata,
+    Column("query", String(32), ForeignKey("versions.name"), primary_key=True),
+    Column("gallery", String(32), ForeignKey("versions.name"), primary_key=True),
+    Column("kind", String(32), nullable=False),
+    Column("artifact", Text, nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("config", JSON, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+)
+
+# Append-only: of the rows of a (query, gallery, metric) that were measured with the adapter in force (or
+# without one where there is none) the newest counts.
 compatibility = Table(
     "compatibility",
     metadata,
@@ -104,6 +118,8 @@ compatibility = Table(
     Column("high", Float(53), nullable=False),
     Column("compatible", Boolean, nullable=False),
     Column("evaluation", Text, nullable=False),
+    # The digest of the adapter that the queries went through; null where there was none.
+    Column("adapter", String(64)),
     Column("measured_at", UtcDateTime, nullable=False),
     Index("ix_compatibility_pair", "query", "gallery", "metric"),
 )

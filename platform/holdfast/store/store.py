@@ -5,14 +5,15 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from sqlalchemy import Engine, make_url
 
-from holdfast.errors import NotFoundError, StoreError
+from holdfast.errors import InvalidVectorError, NotFoundError, StoreError
 from holdfast.store import counters
-from holdfast.store.artifacts import Artifacts
+from holdfast.store.adapters import RegisteredAdapter, all_adapters, find_adapter, put_adapter
+from holdfast.store.artifacts import Artifacts, sha256
 from holdfast.store.compatibility import Compatibility, add_measurements, measurement, measurements
 from holdfast.store.database import make_engine, reading, writing
 from holdfast.store.keys import Keys
@@ -31,6 +32,7 @@ from holdfast.store.versions import (
 )
 
 if TYPE_CHECKING:
+    from holdfast.adapters import Adapter
     from holdfast.models import Encoder
 
 DATABASE = "holdfast.db"
@@ -169,20 +171,73 @@ class Store:
         with writing(self.engine) as connection:
             add_measurements(connection, rows)
 
+    def register_adapter(
+        self, query: str, gallery: str, adapter: "Adapter", config: Mapping[str, Any] | None = None
+    ) -> RegisteredAdapter:
+        """From now on queries by `query` go through `adapter` to entries by `gallery`.
+
+        Its tensors first, then one transaction that replaces what was registered for the pair; what was
+        measured without it, or with another, no longer counts. The same adapter again changes nothing.
+
+        Args:
+            config: how it was fitted, to be told again; plain values.
+
+        Raises:
+            NotFoundError: an unknown version.
+            InvalidVectorError: the adapter does not lead from the one version's dimension to the other's.
+        """
+        source, target = self.version(query), self.version(gallery)
+        if (adapter.source_dimension, adapter.target_dimension) != (source.dimension, target.dimension):
+            raise InvalidVectorError(
+                f"An adapter from {adapter.source_dimension} to {adapter.target_dimension} dimensions does "
+                f"not lead from {source.name} ({source.dimension}) to {target.name} ({target.dimension})."
+            )
+        data = pack(adapter.tensors())
+        digest = sha256(data)
+        artifact = f"adapters/{source.name}/{target.name}-{digest[:32]}.safetensors"
+        self.artifacts.put(artifact, data)
+        row = RegisteredAdapter(source.name, target.name, adapter.kind, artifact, digest, dict(config or {}))
+        with writing(self.engine) as connection:
+            return put_adapter(connection, row)
+
+    def adapters(self) -> list[RegisteredAdapter]:
+        """The adapter in force of every pair that has one."""
+        with reading(self.engine) as connection:
+            return all_adapters(connection)
+
+    def adapter(self, query: str, gallery: str) -> "Adapter | None":
+        """The adapter in force for a pair, None if there is none. Raises what `load_adapter` raises."""
+        with reading(self.engine) as connection:
+            row = find_adapter(connection, query, gallery)
+        return None if row is None else self.load_adapter(row)
+
+    def load_adapter(self, row: RegisteredAdapter) -> "Adapter":
+        """The map itself, its bytes checked. Raises StoreError if they are missing or damaged."""
+        from holdfast.adapters import load_adapter
+
+        try:
+            data = self.artifacts.read(row.artifact)
+        except NotFoundError as error:
+            raise _spoilt(row, "is missing") from error
+        if sha256(data) != row.digest:
+            raise _spoilt(row, "is damaged")
+        return load_adapter(row.kind, unpack(data))
+
     def compatibility(self) -> list[Compatibility]:
-        """The latest measurement of every pair and metric."""
+        """The measurement that counts for every pair and metric: the latest with the adapter in force."""
         with reading(self.engine) as connection:
             return measurements(connection)
 
     def compatible(self, query: str, gallery: str) -> Compatibility | None:
-        """The latest measurement of a pair, None if it was never measured; `compatible` is the verdict."""
+        """The measurement of a pair that counts, None if there is none; `compatible` is the verdict."""
         with reading(self.engine) as connection:
             return measurement(connection, query, gallery)
 
     def counters(self) -> dict[str, int]:
         """Numbers that grow with every change, for caches to see in one small read whether they are stale.
 
-        `entries`: the last write to the gallery; `compatibility`, `traffic`, `versions`, `runs` likewise.
+        `entries`: the last write to the gallery; `compatibility` (adapters included), `traffic`, `versions`,
+        `runs` likewise.
         """
         with reading(self.engine) as connection:
             return counters.all_current(connection)
@@ -210,3 +265,10 @@ class Store:
 
 def _shown(where: str) -> str:
     return make_url(where).render_as_string(hide_password=True) if "://" in where else where
+
+
+def _spoilt(row: RegisteredAdapter, how: str) -> StoreError:
+    return StoreError(
+        f"The adapter from {row.query} to {row.gallery} ({row.artifact}) {how}: fit it again with "
+        "holdfast evaluate, or restore the artifacts from a backup."
+    )

@@ -41,6 +41,7 @@ async def search(request: Request, body: SearchRequest) -> Response:
             ],
             "query_version": result.query_version,
             "versions": list(result.searched),
+            "adapted": list(result.adapted),
             "seq": result.seq,
         },
         version=result.query_version,

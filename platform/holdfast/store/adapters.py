@@ -1,0 +1,57 @@
+"""Registered adapters: how queries of one version are written in the space of another version's entries."""
+
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select
+
+from holdfast.store import counters
+from holdfast.store.schema import adapters
+
+
+@dataclass(frozen=True)
+class RegisteredAdapter:
+    """The adapter in force for queries by `query` over entries by `gallery`.
+
+    Args:
+        kind: the form of the map, as `load_adapter` takes it.
+        artifact: name of the file that holds its tensors; `digest` is the SHA-256 of its bytes, and what a
+            measurement made with the adapter refers to.
+        config: how it was fitted.
+    """
+
+    query: str
+    gallery: str
+    kind: str
+    artifact: str
+    digest: str
+    config: dict[str, Any] = field(default_factory=dict)
+    created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def put_adapter(connection: Connection, row: RegisteredAdapter) -> RegisteredAdapter:
+    """Register, in place of what was registered for the pair; the same bytes again change nothing."""
+    # Locks out another registrar of the pair, and tells caches to ask again.
+    counters.lock(connection, "compatibility")
+    before = find_adapter(connection, row.query, row.gallery)
+    if before is not None and (before.digest, before.config) == (row.digest, row.config):
+        return before
+    counters.advance(connection, "compatibility")
+    pair = (adapters.c.query == row.query) & (adapters.c.gallery == row.gallery)
+    connection.execute(delete(adapters).where(pair))
+    connection.execute(insert(adapters).values(asdict(row)))
+    return row
+
+
+def find_adapter(connection: Connection, query: str, gallery: str) -> RegisteredAdapter | None:
+    row = connection.execute(
+        select(adapters).where(adapters.c.query == query, adapters.c.gallery == gallery)
+    ).first()
+    return None if row is None else RegisteredAdapter(**row._mapping)
+
+
+def all_adapters(connection: Connection) -> list[RegisteredAdapter]:
+    """All of them, oldest versions first."""
+    found = [RegisteredAdapter(**row._mapping) for row in connection.execute(select(adapters))]
+    return sorted(found, key=lambda row: (int(row.query[1:]), int(row.gallery[1:])))
