@@ -75,7 +75,7 @@ def filled(
 
 def until(holds: Callable[[], bool]) -> None:
     """Asks again and again from here: the page's own policy forbids Playwright to wait inside it."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while not holds():
         assert time.monotonic() < deadline, "the page never came to that"
         time.sleep(0.05)

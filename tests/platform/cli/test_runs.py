@@ -114,7 +114,7 @@ def test_a_real_process_runs_and_refuses(write: Write, tmp_path: Path) -> None:
 
     def call(*arguments: object) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "holdfast", *map(str, arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=120)
+        return subprocess.run(command, capture_output=True, text=True, timeout=600)
 
     done = call("run", write(), "--store", tmp_path / "store", "--json")
     assert done.returncode == 0, done.stderr

@@ -145,7 +145,7 @@ def test_recall_and_map_equal_pytorch_metric_learning(tmp_path):
         capture_output=True,
         text=True,
         check=True,
-        timeout=300,
+        timeout=600,
     )
     expected = json.loads(run.stdout.strip().splitlines()[-1])
     assert len(expected) == 4
@@ -231,7 +231,7 @@ def test_a_gallery_of_100000_stays_far_below_one_gibibyte():
         capture_output=True,
         text=True,
         check=True,
-        timeout=300,
+        timeout=600,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
     )
     figures = json.loads(run.stdout.splitlines()[-1])

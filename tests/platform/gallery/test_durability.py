@@ -139,7 +139,7 @@ def test_a_follower_misses_nothing_of_several_processes(
         following = thread.submit(_follow, Entries(store), done)
         for process in processes:
             _go(process)
-        outputs = [process.communicate(timeout=120) for process in processes]
+        outputs = [process.communicate(timeout=600) for process in processes]
         done.set()
         seen = following.result(60)
     assert [process.returncode for process in processes] == [0, 0], outputs

@@ -43,7 +43,7 @@ def cluster():
          f"--temp-dir={folder}", "--object-store-memory=200000000"],
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while time.monotonic() < deadline:
         assert head.poll() is None, "the cluster did not start"
         with socket.socket() as probe:
@@ -59,7 +59,7 @@ def cluster():
 def submit(arguments, environment):
     return subprocess.run(
         [sys.executable, "-m", "holdfast", "submit", *map(str, arguments)],
-        env=environment, capture_output=True, text=True, timeout=300,
+        env=environment, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
 
 

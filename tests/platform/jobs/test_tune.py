@@ -24,7 +24,7 @@ def test_sweep_writes_the_best_experiment(tmp_path, tiny):
          "-o", tmp_path / "best.yaml", "--json"],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=600,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout)

@@ -63,7 +63,7 @@ def run(world: int, folder: Path) -> dict:
     ]
     try:
         for process in processes:
-            assert process.wait(timeout=240) == 0
+            assert process.wait(timeout=600) == 0
     finally:
         for process in processes:
             process.kill()

@@ -107,7 +107,7 @@ def processes() -> Callable[..., list[subprocess.CompletedProcess[str]]]:
             process.stdin.flush()
         finished = []
         for process in started:
-            output, errors = process.communicate(timeout=120)
+            output, errors = process.communicate(timeout=600)
             finished.append(subprocess.CompletedProcess(process.args, process.returncode, output, errors))
         return finished
 
