@@ -35,7 +35,9 @@ def places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int
     return []
 
 
-WHOLE = experiment(tuning={"space": {"seed": {"kind": "choice", "values": [1, 2]}}})
+WHOLE = experiment(
+    adapter={"kind": "linear"}, tuning={"space": {"seed": {"kind": "choice", "values": [1, 2]}}}
+)
 PLACES = places(WHOLE)
 
 
@@ -47,7 +49,7 @@ def at(value: Any, path: tuple[str | int, ...]) -> Any:
 
 def test_an_experiment_is_made_of_the_parts_own_configs() -> None:
     assert {path[0] for path in PLACES if path} >= {
-        "data", "stream", "model", "learning", "regularizers", "scaling", "evaluation", "tuning",
+        "data", "stream", "model", "learning", "regularizers", "scaling", "evaluation", "adapter", "tuning",
     }  # fmt: skip
     assert WHOLE.regularizers[0].weight == 2
     assert WHOLE.parent == "latest"
@@ -83,7 +85,13 @@ def test_writing_out_and_reading_back_gives_the_same(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("scaling.workers", 4), ("evaluation.resamples", 200), ("name", "other"), ("tuning", None)],
+    [
+        ("scaling.workers", 4),
+        ("evaluation.resamples", 200),
+        ("name", "other"),
+        ("tuning", None),
+        ("adapter", None),
+    ],
 )
 def test_what_does_not_decide_the_weights_is_not_in_the_fingerprint(key: str, value: Any) -> None:
     values = WHOLE.model_dump(mode="json")

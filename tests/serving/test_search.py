@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from holdfast.adapters import RidgeConfig
 from holdfast.gallery import Entries, Entry
 from holdfast.models import Encoder
-from holdfast.store import Store
+from holdfast.store import Compatibility, Store
 
 DataUri = Callable[..., str]
 
@@ -140,3 +141,26 @@ def test_entries_written_by_somebody_else_appear(
     seq = Entries(store).upsert([Entry("late", "v1", vector)])
     assert ask(filled, image=data_uri(77), k=1, min_seq=seq)["hits"][0]["id"] == "late"
     np.testing.assert_allclose(ask(filled, image=data_uri(77), k=1)["hits"][0]["score"], 1, atol=1e-4)
+
+
+def test_an_adapter_leads_an_unrelated_version_to_old_entries_and_the_answer_says_so(
+    filled: TestClient,
+    store: Store,
+    encoders: dict[str, Encoder],
+    png: Callable[..., bytes],
+    data_uri: DataUri,
+) -> None:
+    images = [png(number) for number in range(200, 600)]
+    adapter = RidgeConfig().fit(encoders["v2"].embed(images), encoders["v1"].embed(images))
+    row = store.register_adapter("v2", "v1", adapter)
+    refused = filled.post("/v1/search", json={"image": data_uri(3), "model": "v2", "versions": ["v1"]})
+    assert refused.status_code == 409
+    assert "through its adapter" in refused.json()["error"]["message"]
+    store.record_compatibility(
+        [Compatibility("v2", "v1", 60.0, 50.0, 5.0, 15.0, True, "test", adapter=row.digest)]
+    )
+    answers = [ask(filled, image=data_uri(n), model="v2", versions=["v1"], k=1) for n in range(20)]
+    assert all((answer["versions"], answer["adapted"]) == (["v1"], ["v1"]) for answer in answers)
+    found = sum(answer["hits"][0]["id"] == str(n) for n, answer in enumerate(answers))
+    assert found >= 10  # one in twenty by chance
+    assert ask(filled, image=data_uri(3), model="v3")["adapted"] == []

@@ -116,6 +116,30 @@ def test_missing_and_infinite_figures_become_null(tmp_path, make_report):
     assert len(page.all("td", "none")) == 3
 
 
+def test_a_report_tells_which_cells_went_through_an_adapter(tmp_path, make_report):
+    report = make_report(3)
+    raw = [
+        [value / 2 if j < i else value for j, value in enumerate(r)] for i, r in enumerate(report.recall_at_1)
+    ]
+    adapters = [[None, None, None], ["a" * 64, None, None], ["b" * 64, None, None]]
+    page = Page(
+        write_report(
+            tmp_path, replace(report, ac=1.0, ac_raw=0.25, recall_at_1_raw=raw, adapters=adapters)
+        ).read_text()
+    )
+    titles = [a.get("title") or "" for a in page.all("td")]
+    assert sum(f"through an adapter, {raw[1][0]:.2f} % without" in title for title in titles) == 1
+    assert sum("through an adapter" in title for title in titles) == 2
+    assert len(page.all("sup", "adapted")) == 2
+    assert "AC 1.00, 0.25 without adapters" in page.words
+    assert "Recall@1 without adapters" in page.words
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert (written["recall_at_1_raw"], written["ac_raw"], written["adapters"]) == (raw, 0.25, adapters)
+    plain = Page(write_report(tmp_path, report).read_text())
+    assert "adapters" not in plain.words
+    assert json.loads((tmp_path / "report.json").read_text())["recall_at_1_raw"] is None
+
+
 def test_the_smallest_report_there_is(tmp_path):
     page = Page(write_report(tmp_path, Report("bare", ["v1"], [[None]], [[None]])).read_text())
     assert "v1 is the first version" in page.words

@@ -1,16 +1,21 @@
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
+from holdfast.adapters import LinearAdapter
 from holdfast.errors import StoreError
-from holdfast.store import Store, migrate, open_store
+from holdfast.store import Compatibility, Draft, Store, migrate, open_store
+from holdfast.store.database import writing
 from holdfast.store.schema import metadata
 
 OPEN = """
@@ -37,6 +42,39 @@ def test_head_is_the_newest_script() -> None:
     config = Config()
     config.set_main_option("script_location", str(migrate.SCRIPTS))
     assert ScriptDirectory.from_config(config).get_heads() == [migrate.HEAD]
+
+
+def test_a_filled_store_goes_down_to_the_first_schema_and_up_again(
+    location: tuple[str, str],
+    draft: Callable[..., Draft],
+    measured: Callable[..., Compatibility],
+) -> None:
+    """Without adapters, what was measured through one would pass for a measurement without."""
+    with open_store(*location) as store:
+        for task in range(3):
+            store.publish(draft(task))
+        row = store.register_adapter("v2", "v1", LinearAdapter.of(np.eye(8)))
+        store.record_compatibility([measured("v2", "v1"), measured("v3", "v1")])
+        store.record_compatibility([replace(measured("v2", "v1", value=0.9), adapter=row.digest)])
+        with writing(store.engine) as connection:
+            config = Config()
+            config.set_main_option("script_location", str(migrate.SCRIPTS))
+            config.attributes["connection"] = connection
+            command.downgrade(config, "0001")
+        assert "adapters" not in inspect(store.engine).get_table_names()
+        columns = {column["name"] for column in inspect(store.engine).get_columns("compatibility")}
+        assert "adapter" not in columns
+        with store.engine.connect() as connection:
+            values = connection.execute(text("SELECT query, value FROM compatibility ORDER BY id")).all()
+        assert values == [("v2", 0.7), ("v3", 0.7)]
+    with open_store(*location) as store:
+        assert [version.name for version in store.versions()] == ["v1", "v2", "v3"]
+        assert [(each.query, each.value, each.adapter) for each in store.compatibility()] == [
+            ("v2", 0.7, None),
+            ("v3", 0.7, None),
+        ]
+        assert store.adapters() == []
+        assert store.register_adapter("v2", "v1", LinearAdapter.of(np.eye(8))).digest == row.digest
 
 
 def test_processes_may_open_a_fresh_store_at_once(

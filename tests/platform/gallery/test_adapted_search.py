@@ -1,0 +1,162 @@
+"""Search through adapters: a query is mapped once for each partition, and the partitions make one ranking."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from holdfast.adapters import LinearAdapter
+from holdfast.errors import IncompatibleError, StoreError
+from holdfast.gallery import Entry, Gallery
+from holdfast.store import Compatibility, Store
+
+DIMENSIONS = {"v1": 8, "v2": 8, "v3": 8, "v4": 16}
+
+
+@pytest.fixture
+def adapt(store: Store) -> Callable[..., LinearAdapter]:
+    def register(query: str, gallery: str, seed: int = 0, compatible: bool | None = True) -> LinearAdapter:
+        """Register a random map, and measure the pair with it unless `compatible` is None."""
+        drawn = np.random.default_rng(seed).normal(size=(DIMENSIONS[query], DIMENSIONS[gallery]))
+        adapter = LinearAdapter.of(drawn)
+        row = store.register_adapter(query, gallery, adapter)
+        if compatible is not None:
+            store.record_compatibility(
+                [Compatibility(query, gallery, 0.7, 0.6, 0.0, 0.2, compatible, "e", adapter=row.digest)]
+            )
+        return adapter
+
+    return register
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_a_search_is_the_formula_over_the_partitions(
+    store: Store,
+    vectors: Callable[..., np.ndarray],
+    allow: Callable[..., None],
+    adapt: Callable[..., LinearAdapter],
+) -> None:
+    maps: dict[tuple[str, str], LinearAdapter] = {
+        pair: adapt(*pair, seed=seed)
+        for seed, pair in enumerate([("v4", "v1"), ("v4", "v2"), ("v4", "v3"), ("v3", "v1"), ("v2", "v1")])
+    }
+    for query, gallery in ("v3", "v2"), ("v1", "v2"), ("v1", "v3"):
+        allow(query, gallery)
+    opened = Gallery(store)
+    entries = [
+        Entry(f"{name}-{n}", name, vector, {"even": n % 2 == 0})
+        for name, dimension in DIMENSIONS.items()
+        for n, vector in enumerate(vectors(12, dimension, seed=dimension + int(name[1:])))
+    ]
+    opened.upsert(entries)
+    queries = {name: vectors(5, dimension, seed=100) for name, dimension in DIMENSIONS.items()}
+    reachable = {"v1": ["v1", "v2", "v3"], "v2": ["v1", "v2"], "v3": ["v1", "v2", "v3"], "v4": [*DIMENSIONS]}
+
+    @settings(max_examples=60, deadline=None)
+    @given(
+        version=st.sampled_from(list(DIMENSIONS)),
+        number=st.integers(0, 4),
+        k=st.integers(1, 60),
+        even=st.sampled_from([None, True, False]),
+        data=st.data(),
+    )
+    def check(version: str, number: int, k: int, even: bool | None, data: st.DataObject) -> None:
+        names = data.draw(st.lists(st.sampled_from(reachable[version]), min_size=1, unique=True))
+        raw = None if even is None else {"even": even}
+        query = queries[version][number]
+        found = opened.search(query, version, k=k, filter=raw, versions=names)
+        scores = {}
+        for entry in entries:
+            if entry.version in names and (even is None or entry.attributes["even"] == even):
+                adapter = maps.get((version, entry.version))
+                mapped = query if adapter is None else query @ adapter.matrix
+                scores[entry.id] = float(mapped @ entry.vector) / float(np.linalg.norm(mapped))
+        best = sorted(scores.values(), reverse=True)[:k]
+        assert np.allclose([hit.score for hit in found.hits], best, atol=1e-5)
+        assert all(np.isclose(hit.score, scores[hit.id], atol=1e-5) for hit in found.hits)
+        assert len({hit.id for hit in found.hits}) == len(best)
+        assert found.searched == sorted(names)
+        assert found.adapted == [name for name in sorted(names) if (version, name) in maps]
+
+    check()
+    with pytest.raises(IncompatibleError, match="v2 was never measured against entries of v3"):
+        opened.search(queries["v2"][0], "v2")
+
+
+def test_an_adapter_bridges_two_widths_one_way(
+    store: Store,
+    entry: Callable[..., Entry],
+    vectors: Callable[..., np.ndarray],
+    adapt: Callable[..., LinearAdapter],
+) -> None:
+    gallery = Gallery(store)
+    gallery.upsert([entry("a", "v1"), entry("b", "v4")])
+    query = vectors(1, 16)[0]
+    with pytest.raises(IncompatibleError, match=r"v4 \(16 dimensions\) .* v1 \(8\) without an adapter"):
+        gallery.search(query, "v4")
+    adapter = adapt("v4", "v1", compatible=None)
+    with pytest.raises(IncompatibleError, match="v4 was never measured against entries of v1 through its"):
+        gallery.search(query, "v4")
+    adapt("v4", "v1")
+    found = gallery.search(query, "v4")
+    assert (found.searched, found.adapted) == (["v1", "v4"], ["v1"])
+    scores = {hit.id: hit.score for hit in found.hits}
+    assert np.isclose(scores["a"], entry("a").vector @ adapter.apply(query[None])[0], atol=1e-6)
+    assert np.isclose(scores["b"], entry("b", "v4").vector @ query, atol=1e-6)
+    with pytest.raises(IncompatibleError, match=r"v1 \(8 dimensions\) cannot search entries of v4"):
+        gallery.search(vectors(1)[0], "v1")
+
+
+def test_a_follower_takes_a_new_adapter_and_refuses_until_it_is_measured(
+    store: Store,
+    entry: Callable[..., Entry],
+    vectors: Callable[..., np.ndarray],
+    allow: Callable[..., None],
+    adapt: Callable[..., LinearAdapter],
+) -> None:
+    gallery = Gallery(store)
+    gallery.upsert([entry("a", "v1")])
+    query, item = vectors(1, seed=5)[0], entry("a").vector
+    allow("v2", "v1")
+    assert gallery.search(query, "v2").adapted == []
+    for seed in (1, 2):
+        adapter = adapt("v2", "v1", seed=seed, compatible=None)
+        gallery.refresh()
+        with pytest.raises(IncompatibleError, match="through its adapter"):
+            gallery.search(query, "v2")
+        adapt("v2", "v1", seed=seed)
+        gallery.refresh()
+        found = gallery.search(query, "v2")
+        assert found.adapted == ["v1"]
+        assert np.isclose(found.hits[0].score, adapter.apply(query[None])[0] @ item, atol=1e-6)
+    adapt("v2", "v1", seed=2, compatible=False)
+    gallery.refresh()
+    with pytest.raises(IncompatibleError, match="v2 is not compatible with entries of v1"):
+        gallery.search(query, "v2")
+
+
+def test_an_adapter_is_read_once_and_a_damaged_one_is_an_error(
+    store: Store,
+    entry: Callable[..., Entry],
+    vectors: Callable[..., np.ndarray],
+    allow: Callable[..., None],
+    adapt: Callable[..., LinearAdapter],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gallery = Gallery(store)
+    gallery.upsert([entry("a", "v1")])
+    adapt("v2", "v1")
+    read = []
+    original = store.load_adapter
+    monkeypatch.setattr(store, "load_adapter", lambda row: (read.append(row), original(row))[1])
+    for seed in range(3):
+        gallery.search(vectors(1, seed=seed)[0], "v2")
+        allow("v3", "v1")  # another pair, but the counter moves
+        gallery.refresh()
+    assert len(read) == 1
+    assert store.artifacts.root is not None
+    (store.artifacts.root / read[0].artifact).write_bytes(b"nothing")
+    with pytest.raises(StoreError, match=r"from v2 to v1 .* is damaged"):
+        Gallery(store).search(vectors(1)[0], "v2")

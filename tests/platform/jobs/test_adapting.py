@@ -1,0 +1,167 @@
+"""Runs with adapters: what is fitted on which images, and that a crash in between leaves nothing undone."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.linalg import orthogonal_procrustes
+from sqlalchemy import delete
+
+from holdfast.config import Experiment
+from holdfast.data import build_stream
+from holdfast.jobs.datasets import load_datasets
+from holdfast.jobs.evaluate import evaluate_lineage
+from holdfast.jobs.train import run_experiment
+from holdfast.learning.progress import ignore_progress
+from holdfast.store import Store, open_store
+from holdfast.store.schema import adapters
+
+PAIRS = [("v2", "v1"), ("v3", "v1"), ("v3", "v2")]
+
+
+@pytest.fixture
+def store(tmp_path):
+    with open_store(tmp_path / "store") as opened:
+        yield opened
+
+
+@pytest.fixture
+def adapted(tiny) -> Callable[..., Experiment]:
+    def make(kind: str = "linear", **changes: object) -> Experiment:
+        return tiny(**{"adapter": {"kind": kind}} | changes)
+
+    return make
+
+
+def digests(store: Store) -> dict[tuple[str, str], str]:
+    return {(row.query, row.gallery): row.digest for row in store.adapters()}
+
+
+def read(page: Path) -> dict:
+    return json.loads(page.with_suffix(".json").read_text())
+
+
+def test_every_ancestor_gets_a_map_that_was_fitted_on_the_tasks_training_images(store, adapted):
+    experiment = adapted("rotation")
+    outcome = run_experiment(store, experiment, ignore_progress)
+    assert list(digests(store)) == PAIRS
+    data = load_datasets(experiment)
+    tasks = build_stream(experiment.stream, data.training, experiment.seed)
+    encoders = {name: store.load(name) for name in outcome.versions}
+    report = read(outcome.report)
+    evaluation = data.evaluation
+    for query, gallery in PAIRS:
+        images = data.training.images[tasks[int(query[1:]) - 1].train]
+        source, target = encoders[query].embed(images), encoders[gallery].embed(images)
+        rotation, _ = orthogonal_procrustes(source.astype(np.float64), target.astype(np.float64))
+        adapter = store.adapter(query, gallery)
+        assert np.allclose(adapter.matrix, rotation, atol=1e-5)
+
+        queries = adapter.apply(encoders[query].embed(evaluation.queries.images))
+        best = (queries @ encoders[gallery].embed(evaluation.gallery.images).T).argmax(1)
+        recall = 100 * np.mean(evaluation.gallery.labels[best] == evaluation.queries.labels)
+        i, j = int(query[1:]) - 1, int(gallery[1:]) - 1
+        assert report["recall_at_1"][i][j] == pytest.approx(recall)
+        row = store.compatible(query, gallery)
+        assert row is not None
+        assert (row.adapter, row.value) == (digests(store)[query, gallery], pytest.approx(recall))
+        assert report["adapters"][i][j] == row.adapter
+    for i in range(3):
+        for j in range(i, 3):
+            assert report["recall_at_1_raw"][i][j] == report["recall_at_1"][i][j]
+            assert report["adapters"][i][j] is None
+    assert store.compatible("v1", "v3").adapter is None
+    assert 0 <= report["ac_raw"] <= 1
+
+    before = store.counters()["compatibility"]
+    evaluate_lineage(store, experiment, None, ignore_progress)
+    assert store.counters()["compatibility"] == before
+
+
+def test_the_adapter_decides_no_weights_and_can_come_later(store, tiny, adapted):
+    outcome = run_experiment(store, tiny(), ignore_progress)
+    plain = read(outcome.report)
+    assert (plain["recall_at_1_raw"], plain["ac_raw"], plain["adapters"]) == (None, None, [])
+    assert run_experiment(store, adapted(), ignore_progress).already_finished
+    found = read(evaluate_lineage(store, adapted(), None, ignore_progress))
+    assert found["recall_at_1_raw"] == plain["recall_at_1"]
+    assert found["ac_raw"] == plain["ac"]
+    first = digests(store)
+    assert list(first) == PAIRS
+
+    # What is registered is used, whether or not the file asks for more; another kind replaces it.
+    again = read(evaluate_lineage(store, tiny(), None, ignore_progress))
+    assert (again["adapters"], again["recall_at_1"]) == (found["adapters"], found["recall_at_1"])
+    evaluate_lineage(store, adapted("rotation"), None, ignore_progress)
+    assert not set(digests(store).values()) & set(first.values())
+    assert all(store.compatible(*pair).adapter == digests(store)[pair] for pair in PAIRS)
+
+
+def test_a_crash_between_publishing_and_registering_heals(tmp_path, adapted, monkeypatch):
+    with open_store(tmp_path / "whole") as store:
+        expected = read(run_experiment(store, adapted(), ignore_progress).report)
+        wanted = digests(store)
+    with open_store(tmp_path / "crashed") as store:
+        register, calls = Store.register_adapter, []
+
+        def crash_at_the_second(self, *arguments):
+            calls.append(arguments)
+            if len(calls) == 2:
+                raise RuntimeError("the power went")
+            return register(self, *arguments)
+
+        monkeypatch.setattr(Store, "register_adapter", crash_at_the_second)
+        with pytest.raises(RuntimeError, match="power"):
+            run_experiment(store, adapted(), ignore_progress)
+        monkeypatch.undo()
+        assert [version.name for version in store.versions()] == ["v1", "v2", "v3"]
+        assert list(digests(store)) == PAIRS[:1]
+        found = read(run_experiment(store, adapted(), ignore_progress).report)
+        assert [version.name for version in store.versions()] == ["v1", "v2", "v3"]
+        assert digests(store) == wanted
+        assert found["recall_at_1"] == expected["recall_at_1"]
+
+        # And whatever is lost later comes back, the same, when the lineage is measured again.
+        with store.engine.begin() as connection:
+            connection.execute(delete(adapters).where(adapters.c.query == "v3"))
+        file = store.artifacts.root / store.adapters()[0].artifact
+        file.write_bytes(file.read_bytes()[:-1])
+        evaluate_lineage(store, adapted(), None, ignore_progress)
+        assert digests(store) == wanted
+        assert all(store.adapter(*pair) is not None for pair in PAIRS)
+
+
+def test_names_do_not_matter_and_a_lineage_of_two_runs_is_whole(store, tiny, adapted):
+    run_experiment(store, adapted(), ignore_progress)
+    run_experiment(store, adapted(), ignore_progress, fresh=True)
+    found = digests(store)
+    assert found["v5", "v4"] == found["v2", "v1"]
+    assert found["v6", "v4"] == found["v3", "v1"]
+
+    # Another width goes on from v6: only adapters lead back, and nothing leads forward.
+    wider = adapted(
+        name="wider", model={"dimension": 24, "width": 0.25}, regularizers=[], stream={"tasks": 2}
+    )
+    report = read(run_experiment(store, wider, ignore_progress).report)
+    assert report["versions"] == ["v4", "v5", "v6", "v7", "v8"]
+    fresh = [pair for pair in digests(store) if pair not in found]
+    assert fresh == [
+        ("v7", "v4"),
+        ("v7", "v5"),
+        ("v7", "v6"),
+        ("v8", "v4"),
+        ("v8", "v5"),
+        ("v8", "v6"),
+        ("v8", "v7"),
+    ]
+    recall = report["recall_at_1"]
+    assert all(recall[i][j] is not None for i in range(5) for j in range(i + 1))
+    assert all(recall[i][j] is None for i in range(3) for j in (3, 4))
+    assert isinstance(report["ac"], float)
+    assert report["ac_raw"] is None
+    mixed = report["mixed"]
+    assert mixed["versions"] == report["versions"]
+    assert mixed["recall_at_1"][:3] == [None] * 3
+    assert all(isinstance(value, float) for value in mixed["recall_at_1"][3:])

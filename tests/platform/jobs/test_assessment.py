@@ -1,0 +1,197 @@
+"""Measuring from planted embeddings: what an adapter changes in the verdicts, the report and the cache."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from sqlalchemy import insert
+
+from holdfast.adapters import Adapter, LinearAdapter, Pairs, ProcrustesConfig, fit_from_pairs
+from holdfast.config import EvaluationConfig
+from holdfast.data import Evaluation, Task
+from holdfast.data.image_set import ImageSet
+from holdfast.errors import StoreError
+from holdfast.jobs.assessment import Assessment
+from holdfast.learning import Datasets, Embedded
+from holdfast.store import Store, open_store
+from holdfast.store.schema import versions
+
+CLASSES, WIDTHS = 20, {"v1": 12, "v2": 12, "v3": 18}
+NOISE = {"v1": 0.9, "v2": 0.6, "v3": 0.4}
+
+
+@pytest.fixture
+def store(tmp_path):
+    with open_store(tmp_path / "store") as opened:
+        with opened.engine.begin() as connection:
+            for number, (name, dimension) in enumerate(WIDTHS.items(), 1):
+                parent = f"v{number - 1}" if number > 1 else None
+                connection.execute(
+                    insert(versions).values(
+                        number=number, name=name, parent=parent, run="a", attempt=1, task=number,
+                        contract=f"hf1-{number:016}", contract_body={}, dimension=dimension, experiment="",
+                        data_fingerprint="", metrics={}, artifacts="", files={}, created_at=datetime.now(UTC),
+                    )
+                )  # fmt: skip
+        yield opened
+
+
+def image_set(each: int, seed: int) -> ImageSet:
+    labels = np.repeat([f"c{n:02}" for n in range(CLASSES)], each)
+    images = np.random.default_rng(seed).integers(0, 255, (len(labels), 1, 8, 8), np.uint8)
+    return ImageSet(images, labels, labels, labels, {}, f"images-{seed}")
+
+
+DATA = Datasets(image_set(6, 0), Evaluation(image_set(5, 1), image_set(15, 2)))
+HELD_OUT = np.arange(0, 6 * CLASSES, 3)
+TASKS = (Task(0, "all", np.setdiff1d(np.arange(6 * CLASSES), HELD_OUT), HELD_OUT, ()),)
+
+
+class Planted:
+    """Every version sees the same points: with less noise than its parent, and in a frame of its own."""
+
+    def __init__(self) -> None:
+        generator = np.random.default_rng(7)
+        self.centres = generator.normal(size=(CLASSES, 12))
+        turn = np.linalg.qr(generator.normal(size=(12, 12)))[0]
+        wider = np.linalg.qr(generator.normal(size=(18, 18)))[0][:12]
+        self.frames = {"v1": np.eye(12), "v2": turn, "v3": wider}
+
+    def embed(self, version: str, images: ImageSet, seed: int) -> np.ndarray:
+        codes = np.array([int(label[1:]) for label in images.labels])
+        noise = np.random.default_rng(seed).normal(size=(len(codes), 12))
+        vectors = (self.centres[codes] + NOISE[version] * noise) @ self.frames[version]
+        return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+    def embedded(self, version: str) -> Embedded:
+        return Embedded(
+            self.embed(version, DATA.evaluation.queries, 1),
+            self.embed(version, DATA.evaluation.gallery, 2),
+            self.embed(version, DATA.training, 3)[HELD_OUT],
+        )
+
+    def adapter(self, query: str, gallery: str) -> Adapter:
+        """Fitted on the training images."""
+        train = TASKS[0].train
+        source, target = (self.embed(name, DATA.training, 3)[train] for name in (query, gallery))
+        return fit_from_pairs(ProcrustesConfig(), Pairs(source, target))
+
+
+@pytest.fixture(scope="module")
+def planted() -> Planted:
+    return Planted()
+
+
+@pytest.fixture
+def assess(store: Store, planted: Planted) -> Callable[[], Assessment]:
+    def make() -> Assessment:
+        assessment = Assessment(store, DATA, TASKS, EvaluationConfig(resamples=100), seed=0)
+        for version in WIDTHS:
+            assessment.keep(version, planted.embedded(version))
+        return assessment
+
+    return make
+
+
+def test_a_planted_rotation_is_incompatible_until_the_adapter_undoes_it(store, planted, assess):
+    lineage = ["v1", "v2"]
+    assessment = assess()
+    assessment.measure(lineage)
+    raw = assessment.figures(lineage, None)
+    assert raw["ac"] == 0.0
+    assert raw["recall_at_1"][1][0] < 15  # five times chance: another frame altogether
+    assert store.compatible("v2", "v1").compatible is False
+
+    row = store.register_adapter("v2", "v1", planted.adapter("v2", "v1"))
+    assert store.compatible("v2", "v1") is None
+    assessment = assess()
+    assessment.measure(lineage)
+    found = assessment.figures(lineage, None)
+    measured = store.compatible("v2", "v1")
+    assert (measured.compatible, measured.adapter) == (True, row.digest)
+    assert measured.value == found["recall_at_1"][1][0] > found["recall_at_1"][0][0]
+    assert (found["ac"], found["ac_raw"]) == (1.0, 0.0)
+    assert found["recall_at_1_raw"] == raw["recall_at_1"]
+    assert found["adapters"] == [[None, None], [row.digest, None]]
+    assert found["compatible"][1][0]["compatible"] is True
+    assert found["recall_at_1"][0] == raw["recall_at_1"][0]  # the way back stays as it is
+    assert found["negative_flips"][1][0] < raw["negative_flips"][1][0]
+    validation = assessment.validation_matrix(lineage)
+    assert validation[1][0] > validation[0][0]
+    mixed, without = found["mixed"]["recall_at_1"], raw["mixed"]["recall_at_1"]
+    assert mixed[1] > without[1]
+    assert mixed[1] > found["mixed"]["oldest_self"]
+    assert mixed[0] == without[0]
+
+
+def test_two_widths_meet_through_an_adapter_and_one_way_only(store, planted, assess):
+    lineage = [*WIDTHS]
+    assessment = assess()
+    assessment.measure(lineage)
+    alone = assessment.figures(lineage, None)
+    assert alone["recall_at_1"][2][:2] == [None, None]
+    assert (alone["ac"], alone["mixed"]["versions"]) == (None, ["v3"])
+    for pair in ("v3", "v1"), ("v3", "v2"), ("v2", "v1"):
+        store.register_adapter(*pair, planted.adapter(*pair))
+    assessment = assess()
+    assessment.measure(lineage)
+    found = assessment.figures(lineage, None)
+    assert found["ac"] == 1.0
+    assert found["ac_raw"] is None
+    assert [row[2] for row in found["recall_at_1"][:2]] == [None, None]
+    assert assessment.validation_matrix(lineage)[2][0] is not None
+    mixed = found["mixed"]
+    assert mixed["versions"] == lineage
+    assert mixed["recall_at_1"][:2] == [None, None]
+    assert mixed["recall_at_1"][2] > mixed["oldest_self"]
+    assert sum(mixed["first_hits"]) == pytest.approx(1.0)
+
+
+def test_the_mixed_gallery_is_searched_as_production_would(store, planted, assess):
+    """Each entry by the inner product of its own vector with the query as mapped to its version."""
+    pair = ("v3", "v1"), ("v3", "v2"), ("v2", "v1")
+    for query, gallery in pair:
+        store.register_adapter(query, gallery, planted.adapter(query, gallery))
+    assessment = assess()
+    assessment.measure([*WIDTHS])
+    figures = assessment.figures([*WIDTHS], None)
+    from holdfast.evaluation import assign_versions
+
+    labels = DATA.evaluation.gallery.labels
+    assignment = assign_versions(labels, 3, 0)
+    queries = planted.embedded("v3").queries
+    products = np.empty((len(queries), len(labels)), np.float32)
+    for number, version in enumerate(WIDTHS):
+        adapter = store.adapter("v3", version)
+        mapped = queries if adapter is None else adapter.apply(queries)
+        mine = assignment == number
+        products[:, mine] = mapped @ planted.embedded(version).gallery[mine].T
+    right = labels[products.argmax(1)] == DATA.evaluation.queries.labels
+    assert figures["mixed"]["recall_at_1"][2] == pytest.approx(100 * right.mean())
+
+
+def test_no_outcome_of_another_adapter_is_ever_used(store, planted, assess):
+    """The cache beside a version knows which adapter an outcome belongs to."""
+    lineage = ["v1", "v2"]
+    values = []
+    wrong = LinearAdapter.of(np.linalg.qr(np.random.default_rng(0).normal(size=(12, 12)))[0])
+    for adapter in (planted.adapter("v2", "v1"), wrong, planted.adapter("v2", "v1")):
+        store.register_adapter("v2", "v1", adapter)
+        assessment = assess()
+        assessment.measure(lineage)
+        values.append(assessment.matrix(lineage)[1][0])
+        assert store.compatible("v2", "v1").value == values[-1]
+    assert values[0] == values[2] > 50 > values[1]
+
+    # One that was measured before, over and over: nothing is recorded twice.
+    before = store.counters()["compatibility"]
+    assess().measure(lineage)
+    assert store.counters()["compatibility"] == before
+
+
+def test_a_damaged_adapter_stops_the_measurement(store, planted, assess):
+    row = store.register_adapter("v2", "v1", planted.adapter("v2", "v1"))
+    (store.artifacts.root / row.artifact).write_bytes(b"nothing")
+    with pytest.raises(StoreError, match=r"from v2 to v1 .* is damaged"):
+        assess().measure(["v1", "v2"])
