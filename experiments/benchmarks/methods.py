@@ -1,14 +1,14 @@
-"""Every method on every benchmark, with paired seeds: measured, compared, and written to docs/results-methods.md.
+"""Every method on every benchmark, with paired seeds: measured, compared, written to docs/results.md.
 
-    python experiments/benchmarks/methods.py --choose            # first: each method's weights, on validation classes
-    python experiments/benchmarks/methods.py                     # all cells that are not there yet, then the page
-    python experiments/benchmarks/methods.py --only omniglot-5 --methods finetune,unibct --seeds 3
-    python experiments/benchmarks/methods.py --report            # the page alone, from what is there
-    python experiments/benchmarks/methods.py --quick             # small sizes: does it run at all?
+    python experiments/benchmarks/methods.py --choose       # first: weights, on validation classes
+    python experiments/benchmarks/methods.py                # all cells that are not there yet, then the page
+    python experiments/benchmarks/methods.py --only omniglot-5 glyphs --methods finetune,unibct --seeds 3
+    python experiments/benchmarks/methods.py --report       # the page alone, from what is there
+    python experiments/benchmarks/methods.py --quick        # small sizes: does it run at all?
 
-A cell is one method on one benchmark with one seed. Each is written when it is finished, so the command can be
-stopped at any moment and goes on from there. A cell is measured again when its experiment changes, not when
-the code does: `--fresh` forgets all of them. Results lie in experiments/results/methods.
+A cell is one method on one benchmark with one seed. Each is written when it is finished, so the command can
+be stopped at any moment and goes on from there. A cell is measured again when its experiment changes, not
+when the code does: `--fresh` forgets all of them. Results lie in experiments/results/methods.
 """
 
 import argparse
@@ -22,19 +22,22 @@ from pathlib import Path
 import yaml
 from comparison.choosing import choose, chosen_terms, read_chosen, trial_jobs
 from comparison.kept import Cells
+from comparison.page import render, write_page
 from comparison.pool import run_jobs
 from comparison.protocols import CHOOSE, Protocol, all_protocols
 from comparison.recipes import find_methods
+from comparison.results import Results, write_figures
 from comparison.work import Job, experiment_files, make_job
 from rich.console import Console
 
 from holdfast.errors import HoldfastError
+from holdfast.evaluation import describe_machine
 from holdfast.jobs.cpus import cpu_count
 from holdfast.learning import Datasets
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "experiments" / "results" / "methods"
-PAGE = REPOSITORY / "docs" / "results-methods.md"
+PAGE = REPOSITORY / "docs" / "results.md"
 TRIALS = 5
 
 
@@ -122,8 +125,27 @@ def main() -> int:
             for name, found in chosen.items():
                 weights = ", ".join(f"{t['kind']} {t.get('weight', t.get('ratio'))}" for t in found["terms"])
                 console.print(f"{name}: {weights}  score {found['score']:.1f}", markup=False, highlight=False)
+    if not options.choose:
+        page = options.page or (results / "results.md" if results != RESULTS else PAGE)
+        write_report(cells.folder, options, page)
+        console.print(f"The page: {page}", soft_wrap=True)
     console.print(f"Done in {time.perf_counter() - started:.0f} s.")
     return 1 if failed else 0
+
+
+def write_report(folder: Path, options: argparse.Namespace, page: Path) -> None:
+    """The page with its plots, and `figures.parquet`, from all cells that are in the folder."""
+    results = Results(Cells(folder))
+    protocols = [one for name, one in all_protocols(options.quick).items() if name != CHOOSE]
+    context = {
+        "trials": options.trials,
+        "seeds": options.seeds,
+        "cores": options.cores,
+        "machine": describe_machine(),
+    }
+    images = page.parent / "images" / "results"
+    write_page(page, render(results, protocols, images, page, context))
+    write_figures(results, folder / "figures.parquet")
 
 
 def write_experiments(jobs: list[Job], results: Path) -> None:
@@ -137,9 +159,7 @@ def write_experiments(jobs: list[Job], results: Path) -> None:
 
 if __name__ == "__main__":
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    signal.signal(
-        signal.SIGTERM, signal.default_int_handler
-    )  # ends as Ctrl-C does: Ray's processes are stopped
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: Ray stops
     try:
         with contextlib.suppress(KeyboardInterrupt):
             sys.exit(main())

@@ -1,4 +1,4 @@
-"""Finished cells on disk: one small file each while the benchmark runs, one Parquet file a benchmark after it.
+"""Finished cells on disk: a small file each while the benchmark runs, then one Parquet file a benchmark.
 
 A cell is known by a hash of its experiments, its method, its seed and the version of this format. Changes of
 the code do not invalidate it: `--fresh` does.

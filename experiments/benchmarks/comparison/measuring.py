@@ -1,8 +1,8 @@
 """The figures of one cell: from versions to matrices, and the outcome of every query in bits.
 
 Definitions are those of `holdfast.evaluation`: the matrix C[i][j] has queries by version i and the gallery by
-version j; AC counts ties as failures; forgetting is closed-set, leave-one-out Recall@1 on each task's held-out
-validation images, against the best earlier value.
+version j; AC counts ties as failures; forgetting is closed-set, leave-one-out Recall@1 on each task's
+held-out validation images, against the best earlier value.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,6 +23,7 @@ from holdfast.evaluation import (
     score,
 )
 from holdfast.learning import Datasets, validation_indices
+from holdfast.learning.randomness import derive_seed
 
 Record = dict[str, Any]
 Bits = dict[str, np.ndarray]
@@ -38,16 +39,17 @@ def measure(
 ) -> tuple[Record, Bits]:
     """All figures, in percent where they are recalls, and the bits behind them.
 
-    `record["rows"]` has the figures without an adapter under "" and those of each variant under its name. Bits
-    are packed along the last axis: `hits` (T, T, q), of a variant the lower triangle only; `mixed` (q,);
+    `record["rows"]` has the figures without an adapter under "" and those of each variant under its name.
+    Bits are packed along the last axis: `hits` (T, T, q), of a variant the lower triangle only; `mixed` (q,);
     `closed` (T, v), with `closed_tasks` (v,), the task of every validation image that counts.
     """
     count = len(versions)
     record: Record = {"versions": count, "queries": len(data.evaluation.queries.labels), "rows": {}}
+    record["chance"] = _chance(data)
     bits: Bits = {}
     seen = _pairs(versions, tasks, data) if variants else {}
     for variant in [PLAIN, *variants]:
-        adapters = {pair: fitted(variant, *seen[pair], seed) for pair in seen} if variant is not PLAIN else {}
+        adapters = {} if variant is PLAIN else _adapters(variant, seen, seed)
         found, hits, mixed = _row(variant, adapters, versions, data, seed)
         record["rows"][variant.name] = found
         suffix = f"/{variant.name}" if variant.name else ""
@@ -61,6 +63,13 @@ def measure(
     return record, bits
 
 
+def _chance(data: Datasets) -> float:
+    """Recall@1 of a random ranking, percent."""
+    classes, counts = np.unique(data.evaluation.gallery.labels, return_counts=True)
+    share = dict(zip(classes.tolist(), (counts / counts.sum()).tolist(), strict=True))
+    return 100 * float(np.mean([share.get(label, 0.0) for label in data.evaluation.queries.labels.tolist()]))
+
+
 def _pairs(
     versions: Sequence[Version], tasks: Sequence[Task], data: Datasets
 ) -> dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]:
@@ -72,6 +81,16 @@ def _pairs(
         for j in range(i):
             pairs[i, j] = (newer, versions[j].encoder.embed(images))
     return pairs
+
+
+def _adapters(
+    variant: Variant, seen: dict[tuple[int, int], tuple[np.ndarray, np.ndarray]], seed: int
+) -> dict[tuple[int, int], Adapter]:
+    """The adapter of every pair; what it draws is what it draws at publication."""
+    return {
+        (i, j): fitted(variant, newer, older, derive_seed(seed, "adapter", i, i - j))
+        for (i, j), (newer, older) in seen.items()
+    }
 
 
 def _row(
@@ -129,9 +148,9 @@ def search_mixed(
 ) -> np.ndarray:
     """Whether the nearest entry of a mixed gallery has the query's class, bool (q,).
 
-    Every version wrote an equal share of the entries (`holdfast.evaluation.assign_versions`). Each partition is
-    searched by what the newest version's query meets it as, and the best cosine of all wins; of equal ones the
-    first entry.
+    Every version wrote an equal share of the entries (`holdfast.evaluation.assign_versions`). Each partition
+    is searched by what the newest version's query meets it as, and the best cosine of all wins; of equal ones
+    the first entry.
     """
     assignment = assign_versions(gallery_labels, versions, seed)
     best = np.full(len(query_labels), -np.inf, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Cells side by side through Ray: one core each, images decoded once and shared, first versions learned once."""
+"""Cells side by side through Ray: a core each, images decoded once, first versions learned once."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -68,7 +68,7 @@ def _run(
         running[measure.remote(job, shared, firsts.get(key) if key else None)] = job
 
     while left or running:
-        # One more than there are cores: the next is ready when one ends, and little is lost by an interruption.
+        # One more than there are cores: the next is ready when one ends, and little is lost if stopped.
         while left and len(running) <= cores:
             start(left.pop(0))
         done, _ = ray.wait(list(running), num_returns=1)

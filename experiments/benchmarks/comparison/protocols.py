@@ -1,7 +1,7 @@
 """The benchmarks: which images, which stream of tasks, which network and how many epochs.
 
-Every method of a benchmark shares them, and with them the budget. The evaluation images are divided once, with
-seed 0, so that all seeds and all methods answer the same queries.
+Every method of a benchmark shares them, and with them the budget. The evaluation images are divided once,
+with seed 0, so that all seeds and all methods answer the same queries.
 """
 
 import copy
@@ -63,7 +63,8 @@ class Protocol:
     def place(self) -> str:
         """Benchmarks with the same place have the same decoded images."""
         plain = self.plain
-        return f"{plain.data.model_dump_json()}{plain.model.preprocessing.model_dump_json()}{self.held_out_classes}"
+        decoded = [plain.data.model_dump_json(), plain.model.preprocessing.model_dump_json()]
+        return "\n".join([*decoded, str(self.held_out_classes)])
 
     def load(self) -> Datasets:
         """Decode, or map from the cache, the images. Raises DataError."""

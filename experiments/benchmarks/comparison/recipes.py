@@ -38,10 +38,10 @@ class Method:
     Attributes:
         terms: the regularizers, with default weights.
         changes: further dotted keys of the experiment.
-        newer: such keys of all versions but the first, in an upgrade to a wider network.
         varied: the field that is chosen where it is not the weight, and its values.
         adapters: whether post-hoc adapters are measured on top.
-        only_wider: defined only where the new network is wider than the old one.
+        only_wider: defined only where the new version may be wider than the old one.
+        memory: whether the terms keep exemplars.
         benchmarks: where it is of interest; everywhere if empty.
     """
 
@@ -49,7 +49,6 @@ class Method:
     title: str
     terms: tuple[Term, ...] = ()
     changes: Mapping[str, Any] = field(default_factory=dict)
-    newer: Mapping[str, Any] = field(default_factory=dict)
     varied: tuple[str, tuple[float, ...]] | None = None
     adapters: bool = False
     only_wider: bool = False
@@ -222,6 +221,8 @@ def build(
         return first, first
     newer = {**changes, **protocol.newer}
     if method.only_wider:
+        # Its first version is as narrow as everybody's, and there is nothing to expand yet.
+        first = first.model_copy(update={"regularizers": ()})
         newer["model.dimension"] = first.model.dimension + FREE
     return protocol.experiment(name, seed, newer), first
 

@@ -5,6 +5,7 @@ network, head and images share it, and each goes on from its checkpoint. Methods
 learned task (exemplars, measured ranges) learn the first task themselves.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Sequence
@@ -76,10 +77,8 @@ class _StoppedOnPurposeError(Exception):
 def learn_first(experiment: Experiment, data: Datasets) -> State:
     """The first task alone: the checkpoint after it, and what it took."""
     memory = InMemory(stop_after=1)
-    try:
+    with contextlib.suppress(_StoppedOnPurposeError):
         run_sequence(_plan(experiment), data, memory, memory)
-    except _StoppedOnPurposeError:
-        pass
     learned = memory.learned[0]
     took = {"seconds": learned.seconds["learning"], "steps": _steps(experiment, learned)}
     return {**memory.finished, "took": took}

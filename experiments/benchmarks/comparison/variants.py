@@ -1,8 +1,8 @@
 """How a query of one version meets the entries of another: directly, or by an adapter fitted afterwards.
 
-An adapter from version i to ancestor j is fitted on the images that version i was trained on, embedded by both.
-No other image is used, and no label. All of it is computed from the encoders of a cell; nothing is trained
-again.
+An adapter from version i to ancestor j is fitted on the images that version i was trained on, embedded by
+both. No other image is used, and no label. All of it is computed from the encoders of a cell; nothing is
+trained again.
 """
 
 from collections.abc import Mapping
