@@ -8,7 +8,7 @@
 
 A cell is one method on one benchmark with one seed. Each is written when it is finished, so the command can
 be stopped at any moment and goes on from there. A cell is measured again when its experiment changes, not
-when the code does: `--fresh` forgets all of them. Results lie in experiments/results/methods.
+when the code does: `--fresh` forgets those that are asked for. Results lie in experiments/results/methods.
 """
 
 import argparse
@@ -72,7 +72,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--trials", type=int, default=TRIALS, help="of each method, with --choose")
     parser.add_argument("--report", action="store_true", help="measure nothing, write the page")
     parser.add_argument("--page", type=Path, default=None, help="where the page is written")
-    parser.add_argument("--fresh", action="store_true", help="forget the cells that were measured before")
+    parser.add_argument("--fresh", action="store_true", help="measure what was asked for again")
     parser.add_argument("--quick", action="store_true", help="small sizes; no figure means anything then")
     parser.add_argument(
         "--set",
@@ -111,12 +111,14 @@ def main() -> int:
     results = options.results or (RESULTS / "quick" if options.quick else RESULTS)
     console = Console(stderr=True)
     started = time.perf_counter()
-    images, cells = Images(), Cells(results, options.fresh)
+    images, cells = Images(), Cells(results)
     failed = 0
     if not options.report:
         jobs = plan(options, images, results)
         if not options.choose:
             write_experiments(jobs, results)
+        if options.fresh:
+            cells.forget(job.name for job in jobs)
         failed = run_jobs(jobs, cells, lambda job: images.of(job.protocol), options.cores, console)
         cells.gather({job.name.benchmark for job in jobs})
         if options.choose:
@@ -125,6 +127,8 @@ def main() -> int:
             for name, found in chosen.items():
                 weights = ", ".join(f"{t['kind']} {t.get('weight', t.get('ratio'))}" for t in found["terms"])
                 console.print(f"{name}: {weights}  score {found['score']:.1f}", markup=False, highlight=False)
+    else:
+        cells.gather({name.benchmark for name in cells.names()})
     if not options.choose:
         page = options.page or (results / "results.md" if results != RESULTS else PAGE)
         write_report(cells.folder, options, page)

@@ -192,7 +192,7 @@ def test_all_methods_get_the_same_number_of_trials(part: Callable[[str], ModuleT
     recipes = part("recipes")
     for method in recipes.METHODS:
         trials = method.trials(5)
-        assert len(trials) == (5 if method.terms else 0)
+        assert len(trials) == (5 if method.terms and not method.chosen_as else 0)
         assert len({json.dumps(trial) for trial in trials}) == len(trials)
     assert recipes.spread(1, 5) == [pytest.approx((value,)) for value in (0.1, 10**-0.5, 1, 10**0.5, 10)]
     assert recipes.spread(2, 5) == [(1, 1), (3, 3), (3, 1), (1, 3), (1 / 3, 1 / 3)]
@@ -236,6 +236,13 @@ def test_the_best_trial_is_chosen_and_all_are_kept(
     assert chosen["terms"] == [{"kind": "feature-distillation", "weight": 10.0}]
     assert [trial["score"] for trial in chosen["trials"]] == [40, 45, 37.5]
     assert choosing.chosen_terms(choosing.read_chosen(file), method) == chosen["terms"]
+    (control,) = recipes.find_methods(["fecd-control"])
+    weights = [{"kind": "correlation-distillation", "weight": 7}, {"kind": "feature-estimation", "weight": 9}]
+    terms = choosing.chosen_terms({"fecd": {"terms": weights}}, control)
+    assert [(term["kind"], term["weight"], term.get("noise")) for term in terms] == [
+        ("correlation-distillation", 7, None),
+        ("feature-estimation", 9, "zero"),
+    ]
 
 
 def random_units(generator: np.random.Generator, count: int, dimension: int) -> np.ndarray:
@@ -251,7 +258,7 @@ def rotated(part: Callable[[str], ModuleType]) -> tuple[list[Any], list[Task], D
 
     def images(count: int) -> tuple[np.ndarray, np.ndarray]:
         labels = np.repeat(np.arange(12), count)
-        noisy = centres[labels] + generator.normal(scale=0.12, size=(len(labels), 8))
+        noisy = centres[labels] + generator.normal(scale=0.25, size=(len(labels), 8))
         return (noisy / np.linalg.norm(noisy, axis=1, keepdims=True)).astype(np.float32), labels.astype(str)
 
     (asked, asks), (held, holds), (seen, labels) = images(6), images(6), images(8)
@@ -288,7 +295,7 @@ def test_every_adapter_finds_a_planted_rotation(
     assert len(rows) == 8
     for name in ("rotation", "rotation+slerp", "linear", "entries-forward", "low-rank-affine"):
         assert rows[name]["cross"] == pytest.approx(own, abs=1.5), name
-        assert rows[name]["mixed"] > rows[""]["mixed"] + 5, name
+        assert rows[name]["mixed"] > rows[""]["mixed"], name
     for name in ("residual-mlp", "lambda-orthogonal"):
         assert rows[name]["cross"] > rows[""]["cross"] + 15, name
     unpack = part("kept").unpack

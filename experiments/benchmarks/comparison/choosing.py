@@ -74,9 +74,9 @@ def read_chosen(file: Path) -> Chosen:
 
 def chosen_terms(chosen: Chosen, method: Method) -> list[Term] | None:
     """The chosen terms, unless the method has other ones by now."""
-    found = chosen.get(method.name)
-    if found is None:
+    found = chosen.get(method.chosen_as or method.name)
+    if found is None or [term["kind"] for term in found["terms"]] != [term["kind"] for term in method.terms]:
         return None
-    terms: list[Term] = found["terms"]
-    kinds = [term["kind"] for term in method.terms]
-    return terms if [term["kind"] for term in terms] == kinds else None
+    if not method.chosen_as:
+        return list(found["terms"])
+    return [{**own, "weight": term["weight"]} for own, term in zip(method.terms, found["terms"], strict=True)]

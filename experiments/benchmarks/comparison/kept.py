@@ -56,13 +56,8 @@ class Cells:
     and deflated. `BENCHMARK.parquet` has the same, a row a cell: what is there need not be measured again.
     """
 
-    def __init__(self, folder: Path, fresh: bool = False) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        if fresh:
-            for name in ("cells", "first"):
-                shutil.rmtree(folder / name, ignore_errors=True)
-            for file in folder.glob("*.parquet"):
-                file.unlink()
         self._gathered = dict(self._read_gathered())
 
     def record(self, name: Name) -> Record | None:
@@ -93,6 +88,14 @@ class Cells:
         np.savez_compressed(content, **bits)  # type: ignore[arg-type]
         _replace(file.with_suffix(".npz"), content.getvalue())
         _replace(file.with_suffix(".json"), json.dumps(record).encode())
+
+    def forget(self, names: Iterable[Name]) -> None:
+        """Take these cells out, and all first versions that cells shared."""
+        shutil.rmtree(self.folder / "first", ignore_errors=True)
+        for name in names:
+            self._gathered.pop(name, None)
+            for ending in (".json", ".npz"):
+                self._file(name).with_suffix(ending).unlink(missing_ok=True)
 
     def names(self) -> list[Name]:
         """All finished cells."""

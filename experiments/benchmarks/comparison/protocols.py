@@ -17,6 +17,7 @@ import yaml
 from holdfast.config import Experiment, parse_experiment, set_key
 from holdfast.data import Evaluation, ImageSet, load_evaluation, load_training, select
 from holdfast.data.shares import rounded_share, shuffled_ranks
+from holdfast.errors import DataError
 from holdfast.learning import Datasets
 
 EXPERIMENTS = Path(__file__).resolve().parents[2]
@@ -86,12 +87,15 @@ def hold_out_classes(training: ImageSet, queries: float | str) -> Datasets:
     """Validation classes in place of the evaluation split: every fifth class of each group.
 
     `queries` divides their images as it divides the evaluation split's: an expression, or a share of a class.
+    Raises DataError if no group has so many classes.
     """
     held = np.zeros(len(training), dtype=bool)
     for group in np.unique(training.groups):
         inside = training.groups == group
         classes = np.unique(training.labels[inside])
         held |= inside & np.isin(training.labels, classes[HELD_OUT - 1 :: HELD_OUT])
+    if not held.any():
+        raise DataError(f"No group of the training images has {HELD_OUT} classes, so none can be held out.")
     images = training.take(held)
     if isinstance(queries, str):
         asks = select(queries, images.columns)
@@ -173,7 +177,7 @@ def _glyphs() -> Values:
 def _small(protocol: Protocol) -> Protocol:
     values = copy.deepcopy(protocol.values)
     values["data"] = {
-        "source": "glyphs:?classes=24&instances=6&size=16",
+        "source": f"glyphs:?classes={120 if protocol.held_out_classes else 24}&instances=6&size=16",
         "train": {"split": "train"},
         "evaluate": {"split": "evaluation", "queries": 0.25},
     }

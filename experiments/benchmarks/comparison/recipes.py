@@ -39,6 +39,7 @@ class Method:
         terms: the regularizers, with default weights.
         changes: further dotted keys of the experiment.
         varied: the field that is chosen where it is not the weight, and its values.
+        chosen_as: the method whose chosen weights it has, as a control of that one.
         adapters: whether post-hoc adapters are measured on top.
         only_wider: defined only where the new version may be wider than the old one.
         memory: whether the terms keep exemplars.
@@ -50,6 +51,7 @@ class Method:
     terms: tuple[Term, ...] = ()
     changes: Mapping[str, Any] = field(default_factory=dict)
     varied: tuple[str, tuple[float, ...]] | None = None
+    chosen_as: str = ""
     adapters: bool = False
     only_wider: bool = False
     memory: bool = False
@@ -60,7 +62,7 @@ class Method:
 
     def trials(self, count: int) -> list[tuple[Term, ...]]:
         """So many settings of the terms, spread over orders of magnitude around the defaults."""
-        if not self.terms or self.name == HOLDFAST:
+        if not self.terms or self.chosen_as:
             return []
         if self.varied is not None:
             name, values = self.varied
@@ -129,6 +131,7 @@ METHODS: tuple[Method, ...] = (
         "fecd-control",
         "FECD with nothing estimated (u = 0)",
         (CORRELATION, {**ESTIMATION, "noise": "zero"}),
+        chosen_as="fecd",
         benchmarks=("omniglot-5", "omniglot-10"),
     ),
     Method("prototypes", "Prototype alignment, mean prototypes", (PROTOTYPES,)),

@@ -3,8 +3,11 @@
 Intervals are 95 % percentile bootstrap intervals of paired differences. Each resample draws seeds and, over
 the same draw for both sides, queries, both with replacement: what two methods share (a seed's tasks, its
 first weights, a query's difficulty) cancels. With one seed only the queries are drawn. Where the images
-differ from seed to seed (held-out validation images), every seed draws its own. Five seeds are few for a
-bootstrap: such an interval is rather too narrow.
+differ from seed to seed (held-out validation images), every seed draws its own.
+
+Drawing both is cautious where seeds hardly differ: the noise of single answers then counts up to three times
+in the variance (Owen 2007, the pigeonhole bootstrap). Where they differ much, five are few for a bootstrap,
+and the interval is rather too narrow.
 """
 
 from collections.abc import Mapping, Sequence
