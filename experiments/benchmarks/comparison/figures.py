@@ -10,6 +10,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from comparison.recipes import FINETUNE, HOLDFAST, INDEPENDENT, JOINT
 from comparison.results import Results, Row, common_mean
@@ -71,7 +72,7 @@ def draw_matrices(results: Results, benchmark: str, title: str, rows: Sequence[R
         np.fill_diagonal(gains, np.nan)
         image = place.imshow(gains, cmap="RdBu", vmin=-15, vmax=15)
         place.set(xticks=[], yticks=[])
-        place.set_title(label(row), fontsize=7, loc="left")
+        place.set_title(label(row), fontsize=6, loc="left")
     figure.suptitle(
         f"{title}: Recall@1 of queries by a version (row) over an older gallery (column), less that "
         "gallery's own version, in points",
@@ -95,7 +96,17 @@ def draw_plane(results: Results, benchmark: str, title: str, rows: Sequence[Row]
     for row, (cross, own) in points.items():
         color = _color(row)
         axes.plot(cross, own, "^" if row[1] else "o", color=color, markersize=5)
-        axes.annotate(label(row), (cross, own), (4, 3), textcoords="offset points", fontsize=6, color=color)
+        # The variants of one training share its self-test, so their names would lie upon each other.
+        axes.annotate(
+            row[1] or row[0],
+            (cross, own),
+            (3, 3),
+            textcoords="offset points",
+            fontsize=6,
+            color=color,
+            rotation=40 if row[1] else 0,
+            rotation_mode="anchor",
+        )
     front = pareto_front(list(points.values()))
     axes.plot(*zip(*front, strict=True), color=STRONG, linewidth=0.8, linestyle="--", zorder=0)
     axes.set(
@@ -126,6 +137,8 @@ def draw_curves(results: Results, benchmark: str, title: str, rows: Sequence[Row
         right.plot(tasks[1:], older, style, color=color, linewidth=width)
     left.set(xlabel="version", ylabel="Recall@1, %", title="self-test")
     right.set(xlabel="version", title="over all older galleries, mean")
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.suptitle(title, fontsize=9)
     figure.legend(loc="center left", bbox_to_anchor=(0.92, 0.5), fontsize=6, frameon=False)
     return figure
