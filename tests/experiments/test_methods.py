@@ -307,6 +307,36 @@ def test_every_adapter_finds_a_planted_rotation(
     assert unpack(bits["closed"], len(bits["closed_tasks"])).shape == (2, 96)
 
 
+def test_the_default_recipe_counts_with_the_adapter_that_it_ships(
+    part: Callable[[str], ModuleType], rotated: tuple[list[Any], list[Task], Datasets]
+) -> None:
+    versions, tasks, data = rotated
+    shipped = part("variants").Variant("adapter", "", {"kind": "rotation"})
+    record, bits = part("measuring").measure(versions, tasks, data, [shipped], 0)
+    found, swapped = part("work")._as_shipped(record, bits)
+    assert set(found["rows"]) == {"", "without-adapter"}
+    assert found["rows"][""]["cross"] > found["rows"]["without-adapter"]["cross"] + 20
+    assert found["rows"][""]["forgetting"] == 0
+    assert np.array_equal(swapped["hits"], bits["hits/adapter"])
+    assert np.array_equal(swapped["mixed/without-adapter"], bits["mixed"])
+    assert np.array_equal(swapped["closed"], bits["closed"])
+
+
+def test_a_recipe_with_an_adapter_is_measured_with_it(
+    part: Callable[[str], ModuleType], small: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipes, work = part("recipes"), part("work")
+    shipped = {"regularizers": [], "adapter": {"kind": "rotation"}}
+    monkeypatch.setattr(recipes, "default_recipe", lambda protocol: shipped)
+    (method,) = recipes.find_methods(["holdfast"])
+    with_it = work.make_job(small["glyphs"], method, 0, classes=16)
+    assert [variant.adapter["kind"] for variant in with_it.variants] == ["rotation"]
+    monkeypatch.setattr(recipes, "default_recipe", lambda protocol: {"regularizers": []})
+    without = work.make_job(small["glyphs"], method, 0, classes=16)
+    assert without.variants == ()
+    assert without.id != with_it.id
+
+
 def test_without_adapters_partitions_are_one_mixed_gallery(part: Callable[[str], ModuleType]) -> None:
     generator = np.random.default_rng(1)
     queries, labels = random_units(generator, 40, 6), np.arange(40) % 8
