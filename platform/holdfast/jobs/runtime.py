@@ -19,6 +19,9 @@ def prepare_environment() -> None:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_TRAIN_ENABLE_STATE_TRACKING", "0")
+    os.environ.setdefault("RAY_TRAIN_METRICS_ENABLED", "0")
+    # How soon Ray Train sees that a worker is done, or dead; its own 2 s are half of a short sequence.
+    os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.25")
     if not os.environ.get("RAY_ADDRESS"):
         # "No cluster" makes Ray listen on loopback only, as it does by itself on macOS and Windows. Where a
         # part of it still listens on all interfaces, the token guards it.

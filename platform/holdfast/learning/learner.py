@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from holdfast.data import Augmentation, AugmentConfig, Batches
 from holdfast.errors import DivergedError
+from holdfast.learning.averaging import Average
 from holdfast.learning.progress import Progress, Throttle, Watcher, ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
@@ -46,6 +47,9 @@ class LearningConfig(Settings):
     initialization: Literal["parent", "independent"] = "parent"
     optimizer: OptimizerConfig = OptimizerConfig()
     augment: AugmentConfig = AugmentConfig()
+    average: float | None = Field(default=None, gt=0, lt=1)
+    """Decay of a moving average of the weights over the steps of a task, which is what becomes the version;
+    none: the weights after the last step do."""
     checkpoint_steps: int = Field(default=100, ge=1)
     """Steps between two checkpoints inside a task; the end of a task is always one."""
 
@@ -179,6 +183,8 @@ class Learner:
         self._schedule = torch.optim.lr_scheduler.OneCycleLR(
             self._optimizer, max_lr=config.learning_rate, total_steps=max(self.total_steps, 2)
         )
+        decay = self.config.average
+        self._average = Average(self.encoder, decay) if decay is not None else None
         self._begun = True
 
     def state(self) -> dict[str, Any]:
@@ -189,6 +195,7 @@ class Learner:
             "head": self.head.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
+            "average": self._average.weights if self._average is not None else None,
             "images": self.pace.images,
             "seconds": self.pace.seconds,
             "history": self.pace.history,
@@ -202,6 +209,8 @@ class Learner:
         self.head.load_state_dict(state["head"])
         self._optimizer.load_state_dict(state["optimizer"])
         self._schedule.load_state_dict(state["schedule"])
+        if self._average is not None:
+            self._average.load(state["average"])
         self._step = state["step"]
         self._sums = state["sums"]
         self.pace = Pace(state["images"], state["seconds"], state["history"])
@@ -245,6 +254,8 @@ class Learner:
                 if self._step % self.config.checkpoint_steps == 0 and self._step < self.total_steps:
                     save()
         watch(self._progress(losses if self.pace.history else {}))
+        if self._average is not None:
+            self.encoder.load_state_dict(self._average.weights)
         self._model.eval()
 
     def _train_step(self, positions: np.ndarray, epoch: int) -> dict[str, float]:
@@ -282,6 +293,8 @@ class Learner:
         self.ranks.average_gradients(self._replicated)
         self._optimizer.step()
         self._schedule.step()
+        if self._average is not None:
+            self._average.update(self.encoder, self._step)
         return values
 
     def _encode(self, pixels: Tensor) -> Tensor:
