@@ -86,7 +86,7 @@ class Experiment(SequencePlan):
     scaling: ScalingConfig = ScalingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     adapter: AdapterConfig | None = None
-    """What is fitted, when a version is published, from its space to each ancestor's; none by default."""
+    """What is fitted, when a version is published, between its space and each ancestor's; none by default."""
     tuning: TuningConfig | None = None
 
     @property

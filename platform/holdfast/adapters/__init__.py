@@ -1,6 +1,7 @@
 """Maps from one version's space to another's, fitted after training on images that both embedded."""
 
 from holdfast.adapters.adapter import Adapter
+from holdfast.adapters.calibration import Calibration, calibrate
 from holdfast.adapters.composition import ComposedAdapter, compose
 from holdfast.adapters.config import AdapterConfig
 from holdfast.adapters.fitting import Pairs, fit_from_pairs
@@ -11,20 +12,24 @@ from holdfast.adapters.low_rank import LowRankAffineConfig
 from holdfast.adapters.procrustes import ProcrustesConfig
 from holdfast.adapters.residual_mlp import ResidualMLPAdapter, ResidualMLPConfig
 from holdfast.adapters.ridge import RidgeConfig
+from holdfast.adapters.settings import Maps
 from holdfast.adapters.slerp import fit_alpha, slerp
 
 __all__ = [
     "Adapter",
     "AdapterConfig",
+    "Calibration",
     "ComposedAdapter",
     "LambdaOrthogonalConfig",
     "LinearAdapter",
     "LowRankAffineConfig",
+    "Maps",
     "Pairs",
     "ProcrustesConfig",
     "ResidualMLPAdapter",
     "ResidualMLPConfig",
     "RidgeConfig",
+    "calibrate",
     "compose",
     "fit_alpha",
     "fit_from_pairs",

@@ -50,7 +50,7 @@ class LinearAdapter:
         return self.matrix.shape[1]
 
     def apply(self, vectors: np.ndarray) -> np.ndarray:
-        mapped = check_vectors(vectors, "query", self.source_dimension) @ self.matrix
+        mapped = check_vectors(vectors, "source", self.source_dimension) @ self.matrix
         return unit_rows(mapped if self.bias is None else mapped + self.bias)
 
     def tensors(self) -> dict[str, np.ndarray]:

@@ -7,11 +7,11 @@ from pydantic import Field
 
 from holdfast.adapters.linear import LinearAdapter
 from holdfast.adapters.procrustes import procrustes
+from holdfast.adapters.settings import AdapterSettings
 from holdfast.adapters.vectors import check_pairs
-from holdfast.settings import Settings
 
 
-class LowRankAffineConfig(Settings):
+class LowRankAffineConfig(AdapterSettings):
     """x -> x (R + D) + b with rank(D) at most `rank`; `shrinkage` n ||D||_F^2 holds D small.
 
     Drift-Adapter (EMNLP 2025), of which we know the abstract: what the correction is added to and how it is

@@ -12,9 +12,9 @@ from torch.nn import functional
 
 from holdfast.adapters.adapter import unit_rows
 from holdfast.adapters.procrustes import procrustes
+from holdfast.adapters.settings import AdapterSettings
 from holdfast.adapters.tensors import take
 from holdfast.adapters.vectors import check_pairs, check_vectors
-from holdfast.settings import Settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ class ResidualMLPAdapter:
         return self.rotation.shape[1]
 
     def apply(self, vectors: np.ndarray) -> np.ndarray:
-        vectors = check_vectors(vectors, "query", self.source_dimension)
+        vectors = check_vectors(vectors, "source", self.source_dimension)
         hidden = np.maximum(vectors @ self.inner + self.inner_bias, 0)
         return unit_rows(vectors @ self.rotation + hidden @ self.outer + self.outer_bias)
 
@@ -64,7 +64,7 @@ class ResidualMLPAdapter:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-class ResidualMLPConfig(Settings):
+class ResidualMLPConfig(AdapterSettings):
     """Adam on 1 - cos, from the rotation on, until a held-out fifth of the pairs has long not improved.
 
     Drift-Adapter (EMNLP 2025), of which we know the abstract: width, activation and training are a

@@ -1,27 +1,33 @@
 """A linear map shrunk toward the rotation: better than the rotation, and than plain least squares."""
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
 from holdfast.adapters.linear import LinearAdapter
 from holdfast.adapters.procrustes import procrustes
+from holdfast.adapters.settings import AdapterSettings
 from holdfast.adapters.vectors import check_pairs
-from holdfast.settings import Settings
 
 # In units of the mean eigenvalue of S^T S / n, which is 1 / d_s for unit vectors. The strongest comes first,
 # because of equals the map nearest to the rotation is taken.
 _GRID = np.logspace(3, -3, 13)
 
 
-class RidgeConfig(Settings):
-    """M = argmin ||S M - T||_F^2 + shrinkage n ||M - R||_F^2, R the Procrustes rotation or zero."""
+class RidgeConfig(AdapterSettings):
+    """M = argmin ||S M - T||_F^2 + shrinkage n ||M - R||_F^2, R the Procrustes rotation or zero.
+
+    With a bias S and T are taken about their means: x -> (x - mean of S) M + mean of T.
+    """
 
     kind: Literal["linear"] = "linear"
     shrinkage: Annotated[float, Field(ge=1e-9, le=1e12)] | Literal["auto"] = "auto"
     """`auto`: the best mean cosine of held-out pairs, from 0.001 to 1,000 times 1 / d_s in half decades."""
     toward: Literal["rotation", "zero"] = "rotation"
+    bias: bool | Literal["auto"] = "auto"
+    """`auto`: where entries are mapped."""
     folds: int = Field(default=5, ge=2)
     """Of the cross validation; at most the number of pairs are used."""
 
@@ -34,10 +40,11 @@ class RidgeConfig(Settings):
         shrinkage = (
             self.choose_shrinkage(source, target, seed) if self.shrinkage == "auto" else self.shrinkage
         )
-        gram, cross = source.T @ source, source.T @ target
+        gram, cross, middle, goal = _Moments.of(source, target).about(self._affine)
         origin = self._origin(cross)
         axes, inverse, correction = _spectral(gram, cross, origin, np.array([shrinkage * len(source)]))
-        return LinearAdapter.of(origin + axes @ (inverse[0][:, None] * correction))
+        matrix = origin + axes @ (inverse[0][:, None] * correction)
+        return LinearAdapter.of(matrix, goal - middle @ matrix if self._affine else None)
 
     def choose_shrinkage(self, source: np.ndarray, target: np.ndarray, seed: int = 0) -> float:
         """The shrinkage of the grid whose maps, rotation included, serve pairs that they were not fitted on.
@@ -47,16 +54,14 @@ class RidgeConfig(Settings):
         grid = _GRID / source.shape[1]
         order = np.random.default_rng(seed).permutation(len(source))
         parts = [(source[rows], target[rows]) for rows in np.array_split(order, min(self.folds, len(source)))]
-        grams = [held.T @ held for held, _ in parts]
-        crosses = [held.T @ wanted for held, wanted in parts]
-        gram, cross = sum(grams), sum(crosses)
+        whole = _Moments.of(source, target)
         cosines = np.zeros(len(grid))
-        for (held, wanted), held_gram, held_cross in zip(parts, grams, crosses, strict=True):
-            origin = self._origin(cross - held_cross)
-            axes, inverses, correction = _spectral(
-                gram - held_gram, cross - held_cross, origin, grid * (len(source) - len(held))
-            )
-            rotated, coordinates = held @ origin, held @ axes
+        for held, wanted in parts:
+            rest = whole.without(_Moments.of(held, wanted))
+            gram, cross, middle, goal = rest.about(self._affine)
+            origin = self._origin(cross)
+            axes, inverses, correction = _spectral(gram, cross, origin, grid * rest.pairs)
+            rotated, coordinates = (held - middle) @ origin + goal, (held - middle) @ axes
             for position, inverse in enumerate(inverses):
                 mapped = rotated + (coordinates * inverse) @ correction
                 products = np.einsum("ij,ij->i", mapped, wanted)
@@ -65,8 +70,42 @@ class RidgeConfig(Settings):
         # Rounding must not decide between maps that are equally good.
         return float(grid[int(np.argmax(cosines >= cosines.max() - 1e-9 * len(source)))])
 
+    @property
+    def _affine(self) -> bool:
+        return self.maps == "entries" if self.bias == "auto" else self.bias
+
     def _origin(self, cross: np.ndarray) -> np.ndarray:
         return procrustes(cross) if self.toward == "rotation" else np.zeros_like(cross)
+
+
+@dataclass(frozen=True, eq=False)
+class _Moments:
+    """Sums over some pairs."""
+
+    pairs: int
+    gram: np.ndarray  # S^T S
+    cross: np.ndarray  # S^T T
+    source: np.ndarray  # of the rows of S
+    target: np.ndarray  # of the rows of T
+
+    @classmethod
+    def of(cls, source: np.ndarray, target: np.ndarray) -> Self:
+        return cls(len(source), source.T @ source, source.T @ target, source.sum(axis=0), target.sum(axis=0))
+
+    def without(self, part: Self) -> Self:
+        return type(self)(
+            self.pairs - part.pairs,
+            self.gram - part.gram,
+            self.cross - part.cross,
+            self.source - part.source,
+            self.target - part.target,
+        )
+
+    def about(self, means: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """S^T S and S^T T about the means of the rows, and these; about zero unless `means`."""
+        middle, goal = self.source / self.pairs * means, self.target / self.pairs * means
+        gram = self.gram - self.pairs * np.outer(middle, middle)
+        return gram, self.cross - self.pairs * np.outer(middle, goal), middle, goal
 
 
 def _spectral(

@@ -91,7 +91,10 @@ def _tiles(report: Report) -> list[Tile]:
         tiles.append(Tile("Compatible pairs", f"{good}", f"of {len(pairs)}", note))
     mixed = report.mixed.get("recall_at_1") or []
     if newest and mixed and mixed[-1] is not None:
-        tiles.append(Tile("Mixed gallery", f"{mixed[-1]:.1f}", "%", f"Recall@1, queries by {name}"))
+        note = f"Recall@1, queries by {name}"
+        if report.mixed_raw is not None:
+            note += f", {report.mixed_raw:.1f} without adapters"
+        tiles.append(Tile("Mixed gallery", f"{mixed[-1]:.1f}", "%", note))
     if report.forgetting is not None:
         note = "lost since each task's best" if report.forgetting >= 0 else "none: later tasks helped"
         tiles.append(Tile("Forgetting", _signed(report.forgetting), "points", note))
@@ -273,6 +276,8 @@ def _mixed_chart(report: Report) -> Markup:
         )
         if mixed.get(key) is not None
     ]
+    if report.mixed_raw is not None:
+        references.append((f"{names[-1]} without adapters:", report.mixed_raw))
     return bar_chart(bars[::-1], references, "Recall@1 over a gallery embedded by all versions")
 
 
@@ -287,9 +292,10 @@ def _mixed_sentence(report: Report) -> str:
     if comparison is not None:
         difference, low, high = (_signed(comparison[key], plus=True) for key in ("difference", "low", "high"))
         interval = f" ({difference} points, 95\N{NO-BREAK SPACE}% interval {low} to {high})"
+    without = "" if report.mixed_raw is None else f"Without adapters it is {report.mixed_raw:.1f} %. "
     return (
         f"With {name} asking, the mixed gallery answers {values[-1]:.1f} % right at the first rank: "
-        f"{against} than the {old:.1f} % of the first version by itself{interval}. "
+        f"{against} than the {old:.1f} % of the first version by itself{interval}. {without}"
         f"Embedding every entry anew would give {new:.1f} %."
     )
 

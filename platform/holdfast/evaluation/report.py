@@ -17,8 +17,9 @@ class Report:
 
     Percent, except `ac` and `update_gain` (shares, 1 is all). `compatible[i][j]` is `Comparison.as_dict()`,
     or None where the pair was not measured. `negative_flips[i][j]`, for i > j, in percent of all queries.
-    `adapters[i][j]` is the digest of the adapter through which queries by i reached the gallery by j, None
-    where they went as they are; if there is any, `recall_at_1_raw` and `ac_raw` are without adapters.
+    `adapters[i][j]` is the digest of the adapter through which queries by i met the gallery by j, None
+    where the two met as they are; if there is any, `recall_at_1_raw`, `ac_raw` and `mixed_raw` (the newest
+    version's Recall@1 in the mixed gallery) are without adapters.
     `update_gain` is a matrix like `compatible`, None where undefined. `per_task_recall_at_1` has a row for
     a version and a column for a task. `history` holds more curves: name to one value a version. An example
     is `{"query_png", "query_label", "hits": [{"png", "label", "score", "embedded_by", "right"}]}`, its
@@ -37,6 +38,7 @@ class Report:
     am: float | None = None
     recall_at_1_raw: Matrix | None = None
     ac_raw: float | None = None
+    mixed_raw: float | None = None
     adapters: list[list[str | None]] = field(default_factory=list)
     forgetting: float | None = None
     per_task_recall_at_1: Matrix = field(default_factory=list)

@@ -101,11 +101,14 @@ class Part:
         items: float32 (m, d_p).
         positions: int64 (m,), the places of these entries in the gallery.
         adapt: maps queries, float32 (b, d) to (b, d_p); None searches with the queries as they are.
+        scale, shift: with `adapt`, scale product + shift (scale > 0) is what an inner product ranks by.
     """
 
     items: np.ndarray
     positions: np.ndarray
     adapt: Callable[[np.ndarray], np.ndarray] | None = None
+    scale: float = 1.0
+    shift: float = 0.0
 
 
 def score_parts(
@@ -118,7 +121,8 @@ def score_parts(
 ) -> Scores:
     """`score` over a gallery whose entries lie in several spaces: one ranking, by inner product.
 
-    Every block of queries is mapped once for each part, so memory does not grow with the number of parts.
+    Every block of queries is mapped once for each part that needs it, so memory does not grow with their
+    number; the other parts become one. `similarity` is what the ranking is by.
     Raises `DataError` as `score`, and where the parts are not the whole gallery, each entry once.
     """
     _check_side("queries", queries, query_labels)
@@ -130,7 +134,17 @@ def score_parts(
     places = np.concatenate([part.positions for part in parts]) if parts else np.empty(0, np.int64)
     if not np.array_equal(np.sort(places), np.arange(len(gallery_labels))):
         raise DataError("The parts of a gallery have to hold each of its entries once.")
-    return _score(queries, query_labels, parts, gallery_labels, False, block_bytes)
+    return _score(queries, query_labels, _joined(parts), gallery_labels, False, block_bytes)
+
+
+def _joined(parts: Sequence[Part]) -> list[Part]:
+    """The parts that lie in the queries' own space as one, in the order of the gallery."""
+    own, others = [p for p in parts if p.adapt is None], [p for p in parts if p.adapt is not None]
+    if not own:
+        return others
+    positions = np.concatenate([part.positions for part in own])
+    order = np.argsort(positions)
+    return [Part(np.concatenate([part.items for part in own])[order], positions[order]), *others]
 
 
 def _score(
@@ -142,7 +156,7 @@ def _score(
     block_bytes: int,
 ) -> Scores:
     vectors = torch.from_numpy(np.ascontiguousarray(queries, dtype=np.float32))
-    spaces = [_Space(part, alone=len(parts) == 1) for part in parts]
+    spaces = [_Space(part, alone=len(parts) == 1 and part.adapt is None) for part in parts]
     count = len(gallery_labels)
     query_codes, item_codes, relevant = _encode(query_labels, gallery_labels)
     relevant = relevant - 1 if leave_one_out else relevant
@@ -185,7 +199,7 @@ class _Space:
     def __init__(self, part: Part, alone: bool) -> None:
         self.items = torch.from_numpy(np.ascontiguousarray(part.items, dtype=np.float32))
         self.positions = None if alone else torch.from_numpy(part.positions)
-        self.adapt = part.adapt
+        self.adapt, self.scale, self.shift = part.adapt, part.scale, part.shift
         self.extra = 0 if alone else len(part.items)
         """Similarities of a query that are held beside those of the whole gallery."""
 
@@ -196,7 +210,8 @@ class _Space:
         if self.positions is None:
             torch.mm(block, self.items.T, out=products)
         else:
-            products.index_copy_(1, self.positions, torch.mm(block, self.items.T))
+            own = torch.mm(block, self.items.T)
+            products.index_copy_(1, self.positions, own.mul_(self.scale).add_(self.shift))
 
 
 def block_rows(width: int, depth: int, block_bytes: int) -> int:

@@ -1,18 +1,16 @@
 """The exact index: a cache of the entries, one partition a version. It can be thrown away at any time."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
-import faiss
 import numpy as np
 
 from holdfast.gallery.changes import Changes
-from holdfast.gallery.columns import Columns
 from holdfast.gallery.entry import Value
 from holdfast.gallery.filters import Filter
+from holdfast.gallery.partition import Partition
+from holdfast.gallery.views import View, Views
 
 
 @dataclass(frozen=True)
@@ -25,114 +23,37 @@ class Found:
     attributes: dict[str, Value]
 
 
-class Partition:
-    """The entries that one version embedded, in slots 0..n-1 without holes.
+@dataclass(frozen=True)
+class Way:
+    """How a search meets the entries of a partition whose space is not the query's.
 
-    FAISS keeps duplicate ids silently, and its removal from a flat index moves everything behind the hole.
-    So the ids are ours: an upsert overwrites its slot, a removal moves the last slots into the holes.
+    Attributes:
+        view: these entries as they are in the query's space; None takes them as they are.
+        query: what they are compared with instead of the query, float32 (d_v,); None for the query itself.
+        scale, shift: scale score + shift (scale > 0) is what a score is ranked by.
     """
 
-    def __init__(self, version: str, dimension: int) -> None:
-        self.version = version
-        self.dimension = dimension
-        self.ids: list[str] = []
-        self._slots: dict[str, int] = {}
-        self._attributes: list[str] = []
-        self._columns = Columns()
-        self._index = faiss.IndexFlatIP(dimension)
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def vectors(self) -> np.ndarray:
-        """float32 (n, d), row i belongs to ids[i]. A view: valid until the next change."""
-        if not self.ids:
-            return np.empty((0, self.dimension), np.float32)
-        flat = faiss.rev_swig_ptr(self._index.get_xb(), len(self.ids) * self.dimension)
-        return flat.reshape(len(self.ids), self.dimension)
-
-    def get(self, identifier: str) -> tuple[bytes, str] | None:
-        """The vector's bytes and the attributes as JSON, None if the id is not here."""
-        slot = self._slots.get(identifier)
-        return None if slot is None else (self.vectors()[slot].tobytes(), self._attributes[slot])
-
-    def put(self, ids: Sequence[str], vectors: np.ndarray, attributes: Sequence[str]) -> None:
-        """Upsert: float32 (n, d), ids without duplicates."""
-        known = [position for position, identifier in enumerate(ids) if identifier in self._slots]
-        if known:
-            slots = np.array([self._slots[ids[position]] for position in known])
-            self.vectors()[slots] = vectors[known]
-            texts = [attributes[position] for position in known]
-            for slot, text in zip(slots, texts, strict=True):
-                self._attributes[slot] = text
-            self._columns.set(slots, texts)
-            seen = set(known)
-            fresh = [position for position in range(len(ids)) if position not in seen]
-            ids, vectors = [ids[position] for position in fresh], vectors[fresh]
-            attributes = [attributes[position] for position in fresh]
-        if not ids:
-            return
-        first = len(self.ids)
-        self._index.add(np.ascontiguousarray(vectors, np.float32))
-        self.ids.extend(ids)
-        self._slots.update(zip(ids, range(first, first + len(ids)), strict=True))
-        self._attributes.extend(attributes)
-        self._columns.resize(len(self.ids))
-        self._columns.set(np.arange(first, len(self.ids)), attributes)
-
-    def remove(self, ids: Iterable[str]) -> None:
-        """Remove entries; ids that are not here are ignored."""
-        holes = {self._slots.pop(identifier) for identifier in set(ids) if identifier in self._slots}
-        if not holes:
-            return
-        length = len(self.ids) - len(holes)
-        source = [slot for slot in range(length, len(self.ids)) if slot not in holes]
-        target = [slot for slot in holes if slot < length]
-        if source:
-            vectors = self.vectors()
-            vectors[target] = vectors[source]
-            self._columns.move(np.array(source), np.array(target))
-            for old, new in zip(source, target, strict=True):
-                self.ids[new] = self.ids[old]
-                self._attributes[new] = self._attributes[old]
-                self._slots[self.ids[new]] = new
-        self._index.remove_ids(faiss.IDSelectorRange(length, len(self.ids)))
-        del self.ids[length:], self._attributes[length:]
-        self._columns.resize(length)
-
-    def search(self, vector: np.ndarray, k: int, allowed: Filter | None) -> list[tuple[float, str]]:
-        """Score and id of the k best by inner product (fewer if there are fewer), exact under any filter."""
-        parameters = None
-        if allowed is not None:
-            mask = allowed.mask(self._columns)
-            k = min(k, int(np.count_nonzero(mask)))
-            parameters = _only(mask)
-        k = min(k, len(self.ids))
-        if k == 0:
-            return []
-        scores, slots = self._index.search(vector[None], k, params=parameters)
-        return [(score, self.ids[slot]) for score, slot in zip(scores[0].tolist(), slots[0], strict=True)]
-
-    def attributes(self, identifier: str) -> dict[str, Value]:
-        """What an entry of this partition can be filtered by."""
-        found: dict[str, Value] = json.loads(self._attributes[self._slots[identifier]])
-        return found
+    view: View | None = None
+    query: np.ndarray | None = None
+    scale: float = 1.0
+    shift: float = 0.0
 
 
-def _only(mask: np.ndarray) -> Any:
-    """Search parameters that let only these slots (bool (n,)) be found."""
-    bits = np.packbits(mask, bitorder="little")
-    # FAISS's stubs describe the C++ constructors; the Python ones take an array and keywords.
-    return faiss.SearchParameters(sel=faiss.IDSelectorBitmap(bits))  # type: ignore[call-arg,arg-type]
+AS_THEY_ARE = Way()
 
 
 class ExactIndex:
-    """Partitions by version. Searches may run side by side; a change needs the index to itself."""
+    """Partitions by version. Searches may run side by side; a change needs the index to itself.
+
+    Args:
+        query_versions: of so many versions that search through adapters the mapped entries are kept.
+    """
 
     kind = "exact"
 
-    def __init__(self) -> None:
+    def __init__(self, query_versions: int = 3) -> None:
         self._partitions: dict[str, Partition] = {}
+        self.views = Views(query_versions)
 
     def versions(self) -> list[str]:
         """The versions that have entries, oldest first."""
@@ -150,8 +71,15 @@ class ExactIndex:
         return {name: len(self._partitions[name]) for name in self.versions()}
 
     def bytes(self) -> int:
-        """Size of the vectors."""
-        return sum(len(partition) * partition.dimension * 4 for partition in self._partitions.values())
+        """Size of the vectors, views included."""
+        own = sum(len(partition) * partition.dimension * 4 for partition in self._partitions.values())
+        return own + self.views.bytes()
+
+    def install(self, query: str, view: View) -> None:
+        """Bring a view up to date and keep it so, if it is of this index."""
+        if self._partitions.get(view.partition.version) is view.partition:
+            view.follow()
+            self.views.add(query, view)
 
     def apply(self, changes: Changes) -> None:
         """Follow the database by these rows (each id at most once)."""
@@ -181,6 +109,7 @@ class ExactIndex:
                 vectors,
                 [changes.attributes[position] for position in positions],
             )
+        self.views.follow()
 
     def search(
         self,
@@ -188,22 +117,21 @@ class ExactIndex:
         k: int,
         versions: Sequence[str],
         allowed: Filter | None = None,
-        adapted: Mapping[str, np.ndarray] = MappingProxyType({}),
+        ways: Mapping[str, Way] = MappingProxyType({}),
     ) -> list[Found]:
-        """The k best over these partitions, best first; equal scores in the order of their ids.
+        """The k best over these partitions, best first; equal ones in the order of their ids.
 
-        `adapted`: by version, what its entries are compared with instead of `vector`, float32 (d_v,).
+        `ways`: by version, where its entries are not met as they are. Their views have to be current.
         """
-        ranking = [
-            (-score, identifier, self._partitions[version])
-            for version in versions
-            if version in self._partitions
-            for score, identifier in self._partitions[version].search(
-                adapted.get(version, vector), k, allowed
-            )
-        ]
+        ranking = []
+        for partition in (self._partitions[name] for name in versions if name in self._partitions):
+            way = ways.get(partition.version, AS_THEY_ARE)
+            asked = vector if way.query is None else way.query
+            among = None if way.view is None else way.view.vectors
+            for score, identifier in partition.search(asked, k, allowed, among):
+                ranking.append((-(way.scale * score + way.shift), identifier, score, partition))
         ranking.sort(key=lambda hit: hit[:2])
         return [
-            Found(identifier, -negative, partition.version, partition.attributes(identifier))
-            for negative, identifier, partition in ranking[:k]
+            Found(identifier, score, partition.version, partition.attributes(identifier))
+            for _, identifier, score, partition in ranking[:k]
         ]

@@ -17,9 +17,10 @@ from holdfast.errors import (
 from holdfast.gallery.entries import Entries
 from holdfast.gallery.entry import Entry, Value, as_vector, bad_norms, explain_norm
 from holdfast.gallery.filters import parse_filter
-from holdfast.gallery.index import ExactIndex
+from holdfast.gallery.index import ExactIndex, Way
 from holdfast.gallery.locks import ReadWriteLock
 from holdfast.gallery.verify import SHOWN, VerifyReport, verify_index
+from holdfast.gallery.views import View
 from holdfast.store import RegisteredAdapter, Store, Version
 from holdfast.store.adapters import find_adapter
 from holdfast.store.compatibility import METRIC, incompatibility
@@ -33,8 +34,9 @@ MAX_K = 10_000
 
 @dataclass(frozen=True)
 class Hit:
-    """One entry of a ranking. Scores of different versions are inner products in a shared space, but not
-    calibrated: compare them within a ranking, not with a fixed threshold."""
+    """One entry of a ranking. Scores are inner products, and those of different versions not calibrated:
+    compare them within a ranking, not with a fixed threshold. Where the query was mapped into the space of
+    some entries, the ranking is by calibrated scores, and these need not descend."""
 
     id: str
     score: float
@@ -46,7 +48,7 @@ class Hit:
 class SearchResult:
     """Hits, best first; which versions' entries were searched, and up to which write (`seq`).
 
-    `adapted`: those of the searched versions whose entries the query reached through an adapter.
+    `adapted`: those of the searched versions whose entries and the query met through an adapter.
     """
 
     hits: list[Hit]
@@ -72,7 +74,8 @@ class _Rules:
 
 @dataclass(frozen=True)
 class Stats:
-    """What the index holds, and up to which write it has followed the database."""
+    """What the index holds, and up to which write it has followed the database. `bytes`: of the vectors,
+    the mapped copies for query versions included."""
 
     entries: dict[str, int]
     applied_seq: int
@@ -85,15 +88,22 @@ class Gallery:
     """Entries and an index that follows them. Safe for searches from many threads.
 
     The index is built from the database when the gallery is opened, and follows it with every `refresh`.
+    The first search of a version through an adapter maps the entries that it needs.
+
+    Args:
+        query_versions: of so many versions the mapped entries stay in memory: the live one, a canary and the
+            one before by default. With more in use, they take turns mapping anew.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, query_versions: int = 3) -> None:
         self.store = store
         self.entries = Entries(store)
-        self._index = ExactIndex()
+        self._query_versions = query_versions
+        self._index = ExactIndex(query_versions)
         self._applied = 0
         self._lock = ReadWriteLock()
         self._refreshing = threading.Lock()
+        self._mapping: dict[str, threading.Lock] = {}  # by query version
         self._versions: dict[str, Version] = {}
         self._rules = _Rules()
         self.refresh()
@@ -114,7 +124,7 @@ class Gallery:
     def rebuild(self) -> int:
         """Throw the index away and build it again from the database."""
         with self._refreshing, self._lock.writing():
-            self._index = ExactIndex()
+            self._index = ExactIndex(self._query_versions)
             self._applied = 0
         return self.refresh()
 
@@ -161,7 +171,7 @@ class Gallery:
         versions: Sequence[str] | None = None,
         min_seq: int | None = None,
     ) -> SearchResult:
-        """The k best entries by inner product; each version's entries with the query as its adapter maps it.
+        """The k best entries by inner product, through adapters where the query's version has them.
 
         Args:
             vector: float32 (d,), unit norm, embedded by `version`.
@@ -186,7 +196,8 @@ class Gallery:
         wanted = None if versions is None else [self._version(name).name for name in dict.fromkeys(versions)]
         if min_seq is not None and self._applied < min_seq and self.refresh() < min_seq:
             raise NotReadyError(f"The gallery is at write {self._applied}, before {min_seq}: try again soon.")
-        adapted: dict[str, np.ndarray] = {}
+        queries: dict[str, np.ndarray] = {}
+        views: dict[str, View] = {}
         rules = self._rules
         while True:
             with self._lock.reading():
@@ -194,18 +205,54 @@ class Gallery:
                 searched = present if wanted is None else [name for name in present if name in wanted]
                 refused = self._refused(rules, query, searched)
                 through = self._adapters(rules, query, searched)
-                if not refused and through.keys() <= adapted.keys():
-                    vectors = {name: adapted[name] for name in through}
-                    found = self._index.search(row, k, searched, allowed, vectors)
+                ways = {name: self._way(row, queries, views) for name, row in through.items()}
+                ready = {name: way for name, way in ways.items() if way is not None}
+                if not refused and len(ready) == len(through):
+                    found = self._index.search(row, k, searched, allowed, ready)
                     hits = [Hit(hit.id, hit.score, hit.version, hit.attributes) for hit in found]
                     return SearchResult(hits, query.name, self._applied, searched, list(through))
             # Outside the lock: the database and the artifacts may be slow, and a measurement may be new.
             if refused:
                 self._refresh_compatibility(self.store.counters()["compatibility"])
-                rules, adapted = self._rules, {}
+                rules, queries, views, ready = self._rules, {}, {}, {}
                 self._require(rules, query, refused)
             for name, adapter in self._adapters(rules, query, searched).items():
-                adapted[name] = self._loaded(rules, adapter).apply(row[None])[0]
+                if adapter.maps == "queries":
+                    queries[name] = self._loaded(rules, adapter).apply(row[None])[0]
+                elif name not in ready and (view := self._map_entries(rules, adapter)) is not None:
+                    views[name] = view
+
+    def _way(
+        self, adapter: RegisteredAdapter, queries: Mapping[str, np.ndarray], views: Mapping[str, View]
+    ) -> Way | None:
+        """The way through an adapter, None if what it needs has to be mapped first."""
+        if adapter.maps == "queries":
+            mapped = queries.get(adapter.gallery)
+            return None if mapped is None else Way(None, mapped, adapter.scale, adapter.shift)
+        partition = self._index.partition(adapter.gallery)
+        # A search that mapped the entries itself may use them even if others have taken their place since.
+        for view in (
+            self._index.views.find(adapter.query, adapter.gallery, adapter.digest),
+            views.get(adapter.gallery),
+        ):
+            if view is not None and view.partition is partition and view.is_current:
+                return Way(view)
+        return None
+
+    def _map_entries(self, rules: _Rules, adapter: RegisteredAdapter) -> View | None:
+        """The view of a partition through an adapter, None if the partition went away; other searches and
+        writes go on meanwhile."""
+        with self._mapping.setdefault(adapter.query, threading.Lock()):
+            with self._lock.reading():
+                partition = self._index.partition(adapter.gallery)
+                found = self._index.views.find(adapter.query, adapter.gallery, adapter.digest)
+            if partition is None or found is not None:
+                return found
+            view = View(partition, self._loaded(rules, adapter), adapter.digest)
+            view.fill(self._lock)
+            with self._lock.writing():
+                self._index.install(adapter.query, view)
+            return view
 
     def _query_vector(self, vector: object, version: Version) -> np.ndarray:
         row = np.ascontiguousarray(as_vector(vector, "of the query"))
@@ -231,7 +278,7 @@ class Gallery:
 
     @staticmethod
     def _adapters(rules: _Rules, query: Version, names: Sequence[str]) -> dict[str, RegisteredAdapter]:
-        """The adapters through which `query` goes to entries of these versions."""
+        """The adapters through which `query` meets entries of these versions."""
         pairs = ((name, rules.pairs.get((query.name, name))) for name in names if name != query.name)
         return {name: adapter for name, adapter in pairs if adapter is not None}
 
@@ -258,6 +305,7 @@ class Gallery:
             loaded = {digest: adapter for digest, adapter in dict(before.loaded).items() if digest in kept}
             # Replaced together: a slower thread may bring an older state, but never one under a newer number.
             self._rules = _Rules(revision, pairs, loaded)
+            self._index.views.keep(kept)
 
     def _require(self, rules: _Rules, query: Version, names: Sequence[str]) -> None:
         refused = self._refused(rules, query, names)

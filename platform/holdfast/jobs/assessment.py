@@ -1,7 +1,7 @@
 """Measuring a lineage of versions against each other from their stored embeddings."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -125,9 +125,25 @@ class Assessment:
         row = self._adapters.get((query, gallery))
         return (query, gallery, None if row is None else row.digest)
 
-    def _adapt(self, query: str, gallery: str) -> Callable[[np.ndarray], np.ndarray] | None:
+    def _meet(
+        self, query: str, gallery: str, queries: np.ndarray, entries: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Queries and entries in one space, the one or the other mapped by the adapter in force."""
         row = self._adapters.get((query, gallery))
-        return None if row is None else self._store.load_adapter(row).apply
+        if row is None:
+            return queries, entries
+        mapped = self._store.load_adapter(row).apply
+        return (queries, mapped(entries)) if row.maps == "entries" else (mapped(queries), entries)
+
+    def _part(self, query: str, gallery: str, entries: np.ndarray, positions: np.ndarray) -> Part:
+        """Some entries of a mixed gallery, as queries of one version meet them."""
+        row = self._adapters.get((query, gallery))
+        if row is None:
+            return Part(entries, positions)
+        mapped = self._store.load_adapter(row).apply
+        if row.maps == "entries":
+            return Part(mapped(entries), positions)
+        return Part(entries, positions, mapped, row.scale, row.shift)
 
     def _score_pairs(self, owner: str, pairs: list[Pair]) -> None:
         """Score pairs, from the cache beside `owner` where it holds them."""
@@ -148,10 +164,10 @@ class Assessment:
                 self._outcomes[pair] = Outcome(cached[f"{key}.hits"], means)
                 continue
             queries, entries = self.embedded(query).queries, self.embedded(gallery).gallery
-            adapt = None if adapter is None else self._adapt(query, gallery)
-            if adapt is None and queries.shape[1] != entries.shape[1]:
+            if adapter is not None:
+                queries, entries = self._meet(query, gallery, queries, entries)
+            elif queries.shape[1] != entries.shape[1]:
                 continue  # Two widths meet only through an adapter.
-            queries = queries if adapt is None else adapt(queries)
             evaluation = self._data.evaluation
             found = score(queries, evaluation.queries.labels, entries, evaluation.gallery.labels).outcome()
             self._outcomes[pair] = found
@@ -212,10 +228,8 @@ class Assessment:
 
         def cell(query: str, gallery: str) -> float | None:
             a, b = self.embedded(query).validation, self.embedded(gallery).validation
-            adapt = self._adapt(query, gallery)
-            if adapt is not None:
-                a = adapt(a)
-            elif a.shape[1] != b.shape[1]:
+            a, b = self._meet(query, gallery, a, b)
+            if a.shape[1] != b.shape[1]:
                 return None
             return score(a, labels, b, labels, leave_one_out=True).percent()["recall_at_1"]
 
@@ -270,26 +284,29 @@ class Assessment:
         self._newest = (newest, self.embedded(newest))
         widths = {version: self.embedded(version).gallery.shape[1] for version in versions}
 
-        def meets(query: str, gallery: str) -> bool:
-            return widths[query] == widths[gallery] or (query, gallery) in self._adapters
+        def meets(query: str, gallery: str, raw: bool = False) -> bool:
+            return widths[query] == widths[gallery] or (not raw and (query, gallery) in self._adapters)
 
         reached = [version for version in versions if meets(newest, version)]
         evaluation = self._data.evaluation
         galleries = (self.embedded(version).gallery for version in reached)
         shares, assignment = deal(galleries, evaluation.gallery.labels, len(reached), self._seed)
 
-        def search(query: str) -> Scores | None:
-            if not all(meets(query, gallery) for gallery in reached):
+        def search(query: str, raw: bool = False) -> Scores | None:
+            if not all(meets(query, gallery, raw) for gallery in reached):
                 return None
+            places = [np.flatnonzero(assignment == number) for number in range(len(reached))]
             parts = [
-                Part(share, np.flatnonzero(assignment == number), self._adapt(query, gallery))
-                for number, (gallery, share) in enumerate(zip(reached, shares, strict=True))
+                Part(share, mine) if raw else self._part(query, gallery, share, mine)
+                for gallery, share, mine in zip(reached, shares, places, strict=True)
             ]
             return score_parts(
                 self.embedded(query).queries, evaluation.queries.labels, parts, evaluation.gallery.labels
             )
 
         outcomes = [search(version) for version in reached]
+        adapted = any((newest, version) in self._adapters for version in reached)
+        raw = search(newest, raw=True) if adapted else None
         summary = summarize_mixed(
             reached,
             outcomes,
@@ -308,7 +325,11 @@ class Assessment:
             [reached[number] for number in assignment],
             seed=self._seed,
         )
-        return {"mixed": summary, "examples": examples}
+        return {
+            "mixed": summary,
+            "mixed_raw": None if raw is None else raw.percent()["recall_at_1"],
+            "examples": examples,
+        }
 
 
 def _is_whole(matrix: Matrix) -> bool:

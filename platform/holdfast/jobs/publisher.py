@@ -119,8 +119,9 @@ class StorePublisher:
                     config,
                     version,
                     [ancestor.name for ancestor in lineage[:number]],
-                    self._data.training.images,
+                    self._data.training,
                     self._tasks[version.task].train,
+                    self._experiment.learning.augment,
                     self._experiment.seed,
                 )
 

@@ -1,8 +1,8 @@
-"""Registered adapters: how queries of one version are written in the space of another version's entries."""
+"""Registered adapters: how queries of one version meet the entries of another version in one space."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, insert, select
 
@@ -16,8 +16,10 @@ class RegisteredAdapter:
 
     Args:
         kind: the form of the map, as `load_adapter` takes it.
-        artifact: name of the file that holds its tensors; `digest` is the SHA-256 of its bytes, and what a
-            measurement made with the adapter refers to.
+        artifact: name of the file that holds its tensors; `digest` is the SHA-256 of `maps` and its bytes,
+            and what a measurement made with the adapter refers to.
+        maps: `entries` leads from the gallery's space to the query's, `queries` the other way.
+        scale, shift: scale score + shift is how scores in the gallery's space are ranked among others.
         config: how it was fitted.
     """
 
@@ -26,6 +28,9 @@ class RegisteredAdapter:
     kind: str
     artifact: str
     digest: str
+    maps: Literal["entries", "queries"] = "entries"
+    scale: float = 1.0
+    shift: float = 0.0
     config: dict[str, Any] = field(default_factory=dict)
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -35,7 +40,7 @@ def put_adapter(connection: Connection, row: RegisteredAdapter) -> RegisteredAda
     # Locks out another registrar of the pair, and tells caches to ask again.
     counters.lock(connection, "compatibility")
     before = find_adapter(connection, row.query, row.gallery)
-    if before is not None and (before.digest, before.config) == (row.digest, row.config):
+    if before is not None and replace(before, created_at=row.created_at) == row:
         return before
     counters.advance(connection, "compatibility")
     pair = (adapters.c.query == row.query) & (adapters.c.gallery == row.gallery)

@@ -26,7 +26,7 @@ class Compatibility:
         reference: what it has to beat, the self-test of the older of the two.
         low, high: the 95 % interval of `value - reference`.
         compatible: the verdict. `evaluation` is the fingerprint of the data it rests on.
-        adapter: digest of the adapter that the queries went through, None if they were searched as they are.
+        adapter: digest of the adapter between the two, None if they met as they are.
             The measurement counts as long as the pair has this very adapter (or none).
     """
 

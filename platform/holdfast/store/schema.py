@@ -99,6 +99,9 @@ adapters = Table(
     Column("kind", String(32), nullable=False),
     Column("artifact", Text, nullable=False),
     Column("digest", String(64), nullable=False),
+    Column("maps", String(16), nullable=False),
+    Column("scale", Float(53), nullable=False),
+    Column("shift", Float(53), nullable=False),
     Column("config", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
 )
@@ -118,7 +121,7 @@ compatibility = Table(
     Column("high", Float(53), nullable=False),
     Column("compatible", Boolean, nullable=False),
     Column("evaluation", Text, nullable=False),
-    # The digest of the adapter that the queries went through; null where there was none.
+    # The digest of the adapter that the queries or the entries went through; null where there was none.
     Column("adapter", String(64)),
     Column("measured_at", UtcDateTime, nullable=False),
     Index("ix_compatibility_pair", "query", "gallery", "metric"),

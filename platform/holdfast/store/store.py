@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 from sqlalchemy import Engine, make_url
@@ -172,31 +172,54 @@ class Store:
             add_measurements(connection, rows)
 
     def register_adapter(
-        self, query: str, gallery: str, adapter: "Adapter", config: Mapping[str, Any] | None = None
+        self,
+        query: str,
+        gallery: str,
+        adapter: "Adapter",
+        config: Mapping[str, Any] | None = None,
+        *,
+        maps: Literal["entries", "queries"] = "entries",
+        scale: float = 1.0,
+        shift: float = 0.0,
     ) -> RegisteredAdapter:
-        """From now on queries by `query` go through `adapter` to entries by `gallery`.
+        """From now on queries by `query` meet entries by `gallery` through `adapter`.
 
         Its tensors first, then one transaction that replaces what was registered for the pair; what was
         measured without it, or with another, no longer counts. The same adapter again changes nothing.
 
         Args:
             config: how it was fitted, to be told again; plain values.
+            maps: what goes through it: the entries into the space of `query`, or the queries into that of
+                `gallery`.
+            scale, shift: with `queries`, scale score + shift (scale > 0) is what a score in the space of
+                `gallery` is ranked by among those of other versions' entries.
 
         Raises:
             NotFoundError: an unknown version.
             InvalidVectorError: the adapter does not lead from the one version's dimension to the other's.
         """
-        source, target = self.version(query), self.version(gallery)
+        asking, holding = self.version(query), self.version(gallery)
+        source, target = (holding, asking) if maps == "entries" else (asking, holding)
         if (adapter.source_dimension, adapter.target_dimension) != (source.dimension, target.dimension):
             raise InvalidVectorError(
                 f"An adapter from {adapter.source_dimension} to {adapter.target_dimension} dimensions does "
                 f"not lead from {source.name} ({source.dimension}) to {target.name} ({target.dimension})."
             )
         data = pack(adapter.tensors())
-        digest = sha256(data)
+        digest = _adapter_digest(maps, data)
         artifact = f"adapters/{source.name}/{target.name}-{digest[:32]}.safetensors"
         self.artifacts.put(artifact, data)
-        row = RegisteredAdapter(source.name, target.name, adapter.kind, artifact, digest, dict(config or {}))
+        row = RegisteredAdapter(
+            query=asking.name,
+            gallery=holding.name,
+            kind=adapter.kind,
+            artifact=artifact,
+            digest=digest,
+            maps=maps,
+            scale=scale,
+            shift=shift,
+            config=dict(config or {}),
+        )
         with writing(self.engine) as connection:
             return put_adapter(connection, row)
 
@@ -219,7 +242,7 @@ class Store:
             data = self.artifacts.read(row.artifact)
         except NotFoundError as error:
             raise _spoilt(row, "is missing") from error
-        if sha256(data) != row.digest:
+        if _adapter_digest(row.maps, data) != row.digest:
             raise _spoilt(row, "is damaged")
         return load_adapter(row.kind, unpack(data))
 
@@ -267,8 +290,13 @@ def _shown(where: str) -> str:
     return make_url(where).render_as_string(hide_password=True) if "://" in where else where
 
 
+def _adapter_digest(maps: str, data: bytes) -> str:
+    # The same matrix may lead either way between two versions; a measurement is about one way.
+    return sha256(maps.encode() + data)
+
+
 def _spoilt(row: RegisteredAdapter, how: str) -> StoreError:
     return StoreError(
-        f"The adapter from {row.query} to {row.gallery} ({row.artifact}) {how}: fit it again with "
+        f"The adapter between {row.query} and {row.gallery} ({row.artifact}) {how}: fit it again with "
         "holdfast evaluate, or restore the artifacts from a backup."
     )

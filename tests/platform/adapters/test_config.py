@@ -78,6 +78,16 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_global_state(drifted, k
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_entries_are_mapped_unless_the_file_says_queries(kind):
+    assert (config(kind).maps, config(kind).views) == ("entries", 3)
+    asked = CONFIGS.validate_python({"kind": kind, "maps": "queries", "views": 0})
+    assert (asked.maps, asked.views) == ("queries", 0)
+    for wrong in ({"maps": "both"}, {"views": -1}):
+        with pytest.raises(ValidationError):
+            CONFIGS.validate_python({"kind": kind} | wrong)
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_fitting_changes_no_pairs(drifted, kind):
     source, target = drifted(3, 20, 8)
     copies = source.copy(), target.copy()
@@ -108,7 +118,7 @@ def test_vectors_that_cannot_be_mapped_are_refused(units, kind):
         adapter.apply(units(0, 2, 5))
     with pytest.raises(InvalidVectorError, match="must be a float matrix"):
         adapter.apply(units(0, 2, 4)[0])
-    with pytest.raises(InvalidVectorError, match="Row 1 of the query vectors has norm 0"):
+    with pytest.raises(InvalidVectorError, match="Row 1 of the source vectors has norm 0"):
         adapter.apply(units(0, 2, 4) * np.array([[1], [0]], np.float32))
     with pytest.raises(InvalidVectorError, match="NaN or infinity"):
         adapter.apply(np.full((1, 4), np.inf, np.float32))

@@ -30,7 +30,9 @@ def parted_cases(draw):
         own = draw(st.integers(1, 3)) if mapped else width
         projection = matrix(width, own)
         adapt = (lambda rows, projection=projection: rows @ projection) if mapped else None
-        parts.append(Part(matrix(size, own), np.sort(places[start : start + size]), adapt))
+        scale, shift = draw(st.sampled_from([(1.0, 0.0), (0.5, 1.0), (2.0, -1.0)])) if mapped else (1.0, 0.0)
+        positions = np.sort(places[start : start + size])
+        parts.append(Part(matrix(size, own), positions, adapt, scale, shift))
         start += size
     labels = st.integers(0, 3)
     query_labels = np.array(draw(st.lists(labels, min_size=count, max_size=count)))
@@ -45,7 +47,7 @@ def test_one_ranking_over_all_parts_with_ties_and_with_any_block(case, block_byt
     products = np.empty((len(queries), len(gallery_labels)))
     for part in parts:
         mapped = queries if part.adapt is None else part.adapt(queries)
-        products[:, part.positions] = mapped @ part.items.T
+        products[:, part.positions] = part.scale * (mapped @ part.items.T) + part.shift
     scores = score_parts(queries, query_labels, parts, gallery_labels, block_bytes=block_bytes)
     for i, row in enumerate(products):
         order = np.argsort(-row, kind="stable")

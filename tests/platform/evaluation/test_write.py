@@ -124,7 +124,8 @@ def test_a_report_tells_which_cells_went_through_an_adapter(tmp_path, make_repor
     adapters = [[None, None, None], ["a" * 64, None, None], ["b" * 64, None, None]]
     page = Page(
         write_report(
-            tmp_path, replace(report, ac=1.0, ac_raw=0.25, recall_at_1_raw=raw, adapters=adapters)
+            tmp_path,
+            replace(report, ac=1.0, ac_raw=0.25, mixed_raw=12.25, recall_at_1_raw=raw, adapters=adapters),
         ).read_text()
     )
     titles = [a.get("title") or "" for a in page.all("td")]
@@ -133,8 +134,12 @@ def test_a_report_tells_which_cells_went_through_an_adapter(tmp_path, make_repor
     assert len(page.all("sup", "adapted")) == 2
     assert "AC 1.00, 0.25 without adapters" in page.words
     assert "Recall@1 without adapters" in page.words
+    assert "queries by v3, 12.2 without adapters" in page.words
+    assert "Without adapters it is 12.2 %." in page.words
+    assert "v3 without adapters: 12.2" in page.words
     written = json.loads((tmp_path / "report.json").read_text())
     assert (written["recall_at_1_raw"], written["ac_raw"], written["adapters"]) == (raw, 0.25, adapters)
+    assert written["mixed_raw"] == 12.25
     plain = Page(write_report(tmp_path, report).read_text())
     assert "adapters" not in plain.words
     assert json.loads((tmp_path / "report.json").read_text())["recall_at_1_raw"] is None

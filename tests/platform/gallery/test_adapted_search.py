@@ -1,6 +1,7 @@
-"""Search through adapters: a query is mapped once for each partition, and the partitions make one ranking."""
+"""Search through adapters: entries or queries are mapped, and the partitions make one ranking."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -17,11 +18,20 @@ DIMENSIONS = {"v1": 8, "v2": 8, "v3": 8, "v4": 16}
 
 @pytest.fixture
 def adapt(store: Store) -> Callable[..., LinearAdapter]:
-    def register(query: str, gallery: str, seed: int = 0, compatible: bool | None = True) -> LinearAdapter:
+    def register(
+        query: str,
+        gallery: str,
+        seed: int = 0,
+        compatible: bool | None = True,
+        maps: Literal["entries", "queries"] = "entries",
+        **calibration: float,
+    ) -> LinearAdapter:
         """Register a random map, and measure the pair with it unless `compatible` is None."""
-        drawn = np.random.default_rng(seed).normal(size=(DIMENSIONS[query], DIMENSIONS[gallery]))
-        adapter = LinearAdapter.of(drawn)
-        row = store.register_adapter(query, gallery, adapter)
+        ends = (gallery, query) if maps == "entries" else (query, gallery)
+        generator = np.random.default_rng(seed)
+        drawn = generator.normal(size=[DIMENSIONS[end] for end in ends])
+        adapter = LinearAdapter.of(drawn, 0.5 * generator.normal(size=DIMENSIONS[ends[1]]))
+        row = store.register_adapter(query, gallery, adapter, maps=maps, **calibration)
         if compatible is not None:
             store.record_compatibility(
                 [Compatibility(query, gallery, 0.7, 0.6, 0.0, 0.2, compatible, "e", adapter=row.digest)]
@@ -38,10 +48,13 @@ def test_a_search_is_the_formula_over_the_partitions(
     allow: Callable[..., None],
     adapt: Callable[..., LinearAdapter],
 ) -> None:
-    maps: dict[tuple[str, str], LinearAdapter] = {
-        pair: adapt(*pair, seed=seed)
-        for seed, pair in enumerate([("v4", "v1"), ("v4", "v2"), ("v4", "v3"), ("v3", "v1"), ("v2", "v1")])
-    }
+    ways = {("v4", "v1"): "entries", ("v4", "v2"): "queries", ("v4", "v3"): "entries"}
+    ways |= {("v3", "v1"): "queries", ("v2", "v1"): "entries"}
+    calibrations = {pair: (1.0, 0.0) if way == "entries" else (0.5, 0.25) for pair, way in ways.items()}
+    maps: dict[tuple[str, str], LinearAdapter] = {}
+    for seed, (pair, way) in enumerate(ways.items()):
+        scale, shift = calibrations[pair]
+        maps[pair] = adapt(*pair, seed=seed, maps=way, scale=scale, shift=shift)
     for query, gallery in ("v3", "v2"), ("v1", "v2"), ("v1", "v3"):
         allow(query, gallery)
     opened = Gallery(store)
@@ -67,14 +80,20 @@ def test_a_search_is_the_formula_over_the_partitions(
         raw = None if even is None else {"even": even}
         query = queries[version][number]
         found = opened.search(query, version, k=k, filter=raw, versions=names)
-        scores = {}
+        scores, ranks = {}, {}
         for entry in entries:
             if entry.version in names and (even is None or entry.attributes["even"] == even):
-                adapter = maps.get((version, entry.version))
-                mapped = query if adapter is None else query @ adapter.matrix
-                scores[entry.id] = float(mapped @ entry.vector) / float(np.linalg.norm(mapped))
-        best = sorted(scores.values(), reverse=True)[:k]
-        assert np.allclose([hit.score for hit in found.hits], best, atol=1e-5)
+                pair = (version, entry.version)
+                meeting = [query, entry.vector]
+                if pair in maps:
+                    side = 1 if ways[pair] == "entries" else 0
+                    mapped = meeting[side] @ maps[pair].matrix + maps[pair].bias
+                    meeting[side] = mapped / np.linalg.norm(mapped)
+                scale, shift = calibrations.get(pair, (1.0, 0.0))
+                scores[entry.id] = float(meeting[0] @ meeting[1])
+                ranks[entry.id] = scale * scores[entry.id] + shift
+        best = sorted(ranks.values(), reverse=True)[:k]
+        assert np.allclose([ranks[hit.id] for hit in found.hits], best, atol=1e-5)
         assert all(np.isclose(hit.score, scores[hit.id], atol=1e-5) for hit in found.hits)
         assert len({hit.id for hit in found.hits}) == len(best)
         assert found.searched == sorted(names)
@@ -103,7 +122,7 @@ def test_an_adapter_bridges_two_widths_one_way(
     found = gallery.search(query, "v4")
     assert (found.searched, found.adapted) == (["v1", "v4"], ["v1"])
     scores = {hit.id: hit.score for hit in found.hits}
-    assert np.isclose(scores["a"], entry("a").vector @ adapter.apply(query[None])[0], atol=1e-6)
+    assert np.isclose(scores["a"], query @ adapter.apply(entry("a").vector[None])[0], atol=1e-6)
     assert np.isclose(scores["b"], entry("b", "v4").vector @ query, atol=1e-6)
     with pytest.raises(IncompatibleError, match=r"v1 \(8 dimensions\) cannot search entries of v4"):
         gallery.search(vectors(1)[0], "v1")
@@ -121,17 +140,19 @@ def test_a_follower_takes_a_new_adapter_and_refuses_until_it_is_measured(
     query, item = vectors(1, seed=5)[0], entry("a").vector
     allow("v2", "v1")
     assert gallery.search(query, "v2").adapted == []
-    for seed in (1, 2):
-        adapter = adapt("v2", "v1", seed=seed, compatible=None)
+    for seed, maps in (1, "entries"), (2, "entries"), (3, "queries"), (4, "entries"):
+        adapter = adapt("v2", "v1", seed=seed, compatible=None, maps=maps)
         gallery.refresh()
         with pytest.raises(IncompatibleError, match="through its adapter"):
             gallery.search(query, "v2")
-        adapt("v2", "v1", seed=seed)
+        assert gallery.stats().bytes == 4 * 8  # no copy made by an adapter of before
+        adapt("v2", "v1", seed=seed, maps=maps)
         gallery.refresh()
         found = gallery.search(query, "v2")
         assert found.adapted == ["v1"]
-        assert np.isclose(found.hits[0].score, adapter.apply(query[None])[0] @ item, atol=1e-6)
-    adapt("v2", "v1", seed=2, compatible=False)
+        source, other = (item, query) if maps == "entries" else (query, item)
+        assert np.isclose(found.hits[0].score, adapter.apply(source[None])[0] @ other, atol=1e-6)
+    adapt("v2", "v1", seed=4, compatible=False)
     gallery.refresh()
     with pytest.raises(IncompatibleError, match="v2 is not compatible with entries of v1"):
         gallery.search(query, "v2")
@@ -158,5 +179,5 @@ def test_an_adapter_is_read_once_and_a_damaged_one_is_an_error(
     assert len(read) == 1
     assert store.artifacts.root is not None
     (store.artifacts.root / read[0].artifact).write_bytes(b"nothing")
-    with pytest.raises(StoreError, match=r"from v2 to v1 .* is damaged"):
+    with pytest.raises(StoreError, match=r"between v2 and v1 .* is damaged"):
         Gallery(store).search(vectors(1)[0], "v2")

@@ -6,15 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from scipy.linalg import orthogonal_procrustes
 from sqlalchemy import delete
 
+from holdfast.adapters import calibrate
 from holdfast.config import Experiment
 from holdfast.data import build_stream
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.evaluate import evaluate_lineage
 from holdfast.jobs.train import run_experiment
 from holdfast.learning.progress import ignore_progress
+from holdfast.learning.randomness import derive_seed
+from holdfast.models import Encoder
 from holdfast.store import Store, open_store
 from holdfast.store.schema import adapters
 
@@ -29,8 +33,8 @@ def store(tmp_path):
 
 @pytest.fixture
 def adapted(tiny) -> Callable[..., Experiment]:
-    def make(kind: str = "linear", **changes: object) -> Experiment:
-        return tiny(**{"adapter": {"kind": kind}} | changes)
+    def make(kind: str = "linear", maps: str = "entries", views: int = 1, **changes: object) -> Experiment:
+        return tiny(**{"adapter": {"kind": kind, "maps": maps, "views": views}} | changes)
 
     return make
 
@@ -43,8 +47,19 @@ def read(page: Path) -> dict:
     return json.loads(page.with_suffix(".json").read_text())
 
 
-def test_every_ancestor_gets_a_map_that_was_fitted_on_the_tasks_training_images(store, adapted):
-    experiment = adapted("rotation")
+def seen(encoder: Encoder, experiment: Experiment, images: np.ndarray, task: int) -> np.ndarray:
+    """What a version makes of a task's images and of their distorted copies."""
+    augmentation = experiment.learning.augment.build()
+    seed = derive_seed(experiment.seed, "adapter", task, "views")
+    drawn = augmentation.draw(len(images), torch.Generator().manual_seed(seed))
+    with torch.inference_mode():
+        distorted = encoder(augmentation.apply(torch.from_numpy(images), drawn)).numpy()
+    return np.concatenate([encoder.embed(images), distorted])
+
+
+@pytest.mark.parametrize("maps", ["entries", "queries"])
+def test_every_ancestor_gets_a_map_that_was_fitted_on_the_tasks_training_images(store, adapted, maps):
+    experiment = adapted("rotation", maps)
     outcome = run_experiment(store, experiment, ignore_progress)
     assert list(digests(store)) == PAIRS
     data = load_datasets(experiment)
@@ -52,15 +67,34 @@ def test_every_ancestor_gets_a_map_that_was_fitted_on_the_tasks_training_images(
     encoders = {name: store.load(name) for name in outcome.versions}
     report = read(outcome.report)
     evaluation = data.evaluation
+    registered = {(row.query, row.gallery): row for row in store.adapters()}
     for query, gallery in PAIRS:
-        images = data.training.images[tasks[int(query[1:]) - 1].train]
-        source, target = encoders[query].embed(images), encoders[gallery].embed(images)
+        task = int(query[1:]) - 1
+        indices = tasks[task].train
+        newer, older = (
+            seen(encoders[name], experiment, data.training.images[indices], task) for name in (query, gallery)
+        )
+        source, target = (older, newer) if maps == "entries" else (newer, older)
         rotation, _ = orthogonal_procrustes(source.astype(np.float64), target.astype(np.float64))
         adapter = store.adapter(query, gallery)
         assert np.allclose(adapter.matrix, rotation, atol=1e-5)
+        row = registered[query, gallery]
+        assert row.maps == maps
+        if maps == "entries":
+            assert (row.scale, row.shift) == (1.0, 0.0)
+        else:
+            own, there = newer[: len(indices)], older[: len(indices)]
+            scores = calibrate(adapter.apply(own), there, own, data.training.labels[indices])
+            assert (row.scale, row.shift) == pytest.approx((scores.scale, scores.shift), rel=1e-4)
+            assert row.scale != 1.0
 
-        queries = adapter.apply(encoders[query].embed(evaluation.queries.images))
-        best = (queries @ encoders[gallery].embed(evaluation.gallery.images).T).argmax(1)
+        queries = encoders[query].embed(evaluation.queries.images)
+        entries = encoders[gallery].embed(evaluation.gallery.images)
+        if maps == "entries":
+            entries = adapter.apply(entries)
+        else:
+            queries = adapter.apply(queries)
+        best = (queries @ entries.T).argmax(1)
         recall = 100 * np.mean(evaluation.gallery.labels[best] == evaluation.queries.labels)
         i, j = int(query[1:]) - 1, int(gallery[1:]) - 1
         assert report["recall_at_1"][i][j] == pytest.approx(recall)
@@ -74,6 +108,7 @@ def test_every_ancestor_gets_a_map_that_was_fitted_on_the_tasks_training_images(
             assert report["adapters"][i][j] is None
     assert store.compatible("v1", "v3").adapter is None
     assert 0 <= report["ac_raw"] <= 1
+    assert 0 <= report["mixed_raw"] <= 100
 
     before = store.counters()["compatibility"]
     evaluate_lineage(store, experiment, None, ignore_progress)
@@ -84,19 +119,32 @@ def test_the_adapter_decides_no_weights_and_can_come_later(store, tiny, adapted)
     outcome = run_experiment(store, tiny(), ignore_progress)
     plain = read(outcome.report)
     assert (plain["recall_at_1_raw"], plain["ac_raw"], plain["adapters"]) == (None, None, [])
+    assert plain["mixed_raw"] is None
     assert run_experiment(store, adapted(), ignore_progress).already_finished
     found = read(evaluate_lineage(store, adapted(), None, ignore_progress))
     assert found["recall_at_1_raw"] == plain["recall_at_1"]
     assert found["ac_raw"] == plain["ac"]
+    assert found["mixed_raw"] == plain["mixed"]["recall_at_1"][2]
     first = digests(store)
     assert list(first) == PAIRS
 
     # What is registered is used, whether or not the file asks for more; another kind replaces it.
     again = read(evaluate_lineage(store, tiny(), None, ignore_progress))
     assert (again["adapters"], again["recall_at_1"]) == (found["adapters"], found["recall_at_1"])
-    evaluate_lineage(store, adapted("rotation"), None, ignore_progress)
-    assert not set(digests(store).values()) & set(first.values())
-    assert all(store.compatible(*pair).adapter == digests(store)[pair] for pair in PAIRS)
+    for other in (adapted("rotation"), adapted("rotation", "queries"), adapted("rotation", "queries", 0)):
+        before = digests(store)
+        evaluate_lineage(store, other, None, ignore_progress)
+        assert not set(digests(store).values()) & {*first.values(), *before.values()}
+        assert all(store.compatible(*pair).adapter == digests(store)[pair] for pair in PAIRS)
+
+    # Other distortions make other adapters, unless there are no distorted copies.
+    learning = adapted().learning.model_dump(mode="json")
+    steady = {"learning": {**learning, "augment": {"rotate": 0}}}
+    before = digests(store)
+    evaluate_lineage(store, adapted("rotation", "queries", 0, **steady), None, ignore_progress)
+    assert digests(store) == before
+    evaluate_lineage(store, adapted("rotation", "queries", **steady), None, ignore_progress)
+    assert not set(digests(store).values()) & set(before.values())
 
 
 def test_a_crash_between_publishing_and_registering_heals(tmp_path, adapted, monkeypatch):
@@ -106,11 +154,11 @@ def test_a_crash_between_publishing_and_registering_heals(tmp_path, adapted, mon
     with open_store(tmp_path / "crashed") as store:
         register, calls = Store.register_adapter, []
 
-        def crash_at_the_second(self, *arguments):
+        def crash_at_the_second(self, *arguments, **options):
             calls.append(arguments)
             if len(calls) == 2:
                 raise RuntimeError("the power went")
-            return register(self, *arguments)
+            return register(self, *arguments, **options)
 
         monkeypatch.setattr(Store, "register_adapter", crash_at_the_second)
         with pytest.raises(RuntimeError, match="power"):
@@ -160,7 +208,7 @@ def test_names_do_not_matter_and_a_lineage_of_two_runs_is_whole(store, tiny, ada
     assert all(recall[i][j] is not None for i in range(5) for j in range(i + 1))
     assert all(recall[i][j] is None for i in range(3) for j in (3, 4))
     assert isinstance(report["ac"], float)
-    assert report["ac_raw"] is None
+    assert (report["ac_raw"], report["mixed_raw"]) == (None, None)
     mixed = report["mixed"]
     assert mixed["versions"] == report["versions"]
     assert mixed["recall_at_1"][:3] == [None] * 3

@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 from sqlalchemy import insert
 
-from holdfast.adapters import Adapter, LinearAdapter, Pairs, ProcrustesConfig, fit_from_pairs
+from holdfast.adapters import LinearAdapter, Maps, Pairs, ProcrustesConfig, calibrate, fit_from_pairs
 from holdfast.config import EvaluationConfig
 from holdfast.data import Evaluation, Task
 from holdfast.data.image_set import ImageSet
 from holdfast.errors import StoreError
+from holdfast.evaluation import assign_versions
 from holdfast.jobs.assessment import Assessment
 from holdfast.learning import Datasets, Embedded
-from holdfast.store import Store, open_store
+from holdfast.store import RegisteredAdapter, Store, open_store
 from holdfast.store.schema import versions
 
 CLASSES, WIDTHS = 20, {"v1": 12, "v2": 12, "v3": 18}
@@ -71,11 +72,18 @@ class Planted:
             self.embed(version, DATA.training, 3)[HELD_OUT],
         )
 
-    def adapter(self, query: str, gallery: str) -> Adapter:
-        """Fitted on the training images."""
+    def register(self, store: Store, query: str, gallery: str, maps: Maps = "entries") -> RegisteredAdapter:
+        """An adapter fitted on the training images."""
         train = TASKS[0].train
-        source, target = (self.embed(name, DATA.training, 3)[train] for name in (query, gallery))
-        return fit_from_pairs(ProcrustesConfig(), Pairs(source, target))
+        newer, older = (self.embed(name, DATA.training, 3)[train] for name in (query, gallery))
+        if maps == "entries":
+            adapter = fit_from_pairs(ProcrustesConfig(), Pairs(older, newer))
+            return store.register_adapter(query, gallery, adapter)
+        adapter = fit_from_pairs(ProcrustesConfig(maps="queries"), Pairs(newer, older))
+        scores = calibrate(adapter.apply(newer), older, newer, DATA.training.labels[train])
+        return store.register_adapter(
+            query, gallery, adapter, maps=maps, scale=scores.scale, shift=scores.shift
+        )
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +102,8 @@ def assess(store: Store, planted: Planted) -> Callable[[], Assessment]:
     return make
 
 
-def test_a_planted_rotation_is_incompatible_until_the_adapter_undoes_it(store, planted, assess):
+@pytest.mark.parametrize("maps", ["entries", "queries"])
+def test_a_planted_rotation_is_incompatible_until_the_adapter_undoes_it(store, planted, assess, maps):
     lineage = ["v1", "v2"]
     assessment = assess()
     assessment.measure(lineage)
@@ -103,7 +112,7 @@ def test_a_planted_rotation_is_incompatible_until_the_adapter_undoes_it(store, p
     assert raw["recall_at_1"][1][0] < 15  # five times chance: another frame altogether
     assert store.compatible("v2", "v1").compatible is False
 
-    row = store.register_adapter("v2", "v1", planted.adapter("v2", "v1"))
+    row = planted.register(store, "v2", "v1", maps)
     assert store.compatible("v2", "v1") is None
     assessment = assess()
     assessment.measure(lineage)
@@ -123,9 +132,11 @@ def test_a_planted_rotation_is_incompatible_until_the_adapter_undoes_it(store, p
     assert mixed[1] > without[1]
     assert mixed[1] > found["mixed"]["oldest_self"]
     assert mixed[0] == without[0]
+    assert (raw["mixed_raw"], found["mixed_raw"]) == (None, without[1])
 
 
-def test_two_widths_meet_through_an_adapter_and_one_way_only(store, planted, assess):
+@pytest.mark.parametrize("maps", ["entries", "queries"])
+def test_two_widths_meet_through_an_adapter_and_one_way_only(store, planted, assess, maps):
     lineage = [*WIDTHS]
     assessment = assess()
     assessment.measure(lineage)
@@ -133,12 +144,12 @@ def test_two_widths_meet_through_an_adapter_and_one_way_only(store, planted, ass
     assert alone["recall_at_1"][2][:2] == [None, None]
     assert (alone["ac"], alone["mixed"]["versions"]) == (None, ["v3"])
     for pair in ("v3", "v1"), ("v3", "v2"), ("v2", "v1"):
-        store.register_adapter(*pair, planted.adapter(*pair))
+        planted.register(store, *pair, maps)
     assessment = assess()
     assessment.measure(lineage)
     found = assessment.figures(lineage, None)
     assert found["ac"] == 1.0
-    assert found["ac_raw"] is None
+    assert (found["ac_raw"], found["mixed_raw"]) == (None, None)
     assert [row[2] for row in found["recall_at_1"][:2]] == [None, None]
     assert assessment.validation_matrix(lineage)[2][0] is not None
     mixed = found["mixed"]
@@ -148,25 +159,30 @@ def test_two_widths_meet_through_an_adapter_and_one_way_only(store, planted, ass
     assert sum(mixed["first_hits"]) == pytest.approx(1.0)
 
 
-def test_the_mixed_gallery_is_searched_as_production_would(store, planted, assess):
-    """Each entry by the inner product of its own vector with the query as mapped to its version."""
-    pair = ("v3", "v1"), ("v3", "v2"), ("v2", "v1")
-    for query, gallery in pair:
-        store.register_adapter(query, gallery, planted.adapter(query, gallery))
+@pytest.mark.parametrize("maps", [["entries", "entries"], ["queries", "queries"], ["entries", "queries"]])
+def test_the_mixed_gallery_is_searched_as_production_would(store, planted, assess, maps):
+    """Entries mapped to the queries, or queries to the entries and their scores calibrated."""
+    older = zip(("v1", "v2"), maps, strict=True)
+    rows = {gallery: planted.register(store, "v3", gallery, way) for gallery, way in older}
+    planted.register(store, "v2", "v1")
     assessment = assess()
     assessment.measure([*WIDTHS])
     figures = assessment.figures([*WIDTHS], None)
-    from holdfast.evaluation import assign_versions
 
     labels = DATA.evaluation.gallery.labels
     assignment = assign_versions(labels, 3, 0)
     queries = planted.embedded("v3").queries
     products = np.empty((len(queries), len(labels)), np.float32)
     for number, version in enumerate(WIDTHS):
-        adapter = store.adapter("v3", version)
-        mapped = queries if adapter is None else adapter.apply(queries)
         mine = assignment == number
-        products[:, mine] = mapped @ planted.embedded(version).gallery[mine].T
+        entries = planted.embedded(version).gallery[mine]
+        if version not in rows:
+            products[:, mine] = queries @ entries.T
+        elif rows[version].maps == "entries":
+            products[:, mine] = queries @ store.adapter("v3", version).apply(entries).T
+        else:
+            scores = store.adapter("v3", version).apply(queries) @ entries.T
+            products[:, mine] = rows[version].scale * scores + rows[version].shift
     right = labels[products.argmax(1)] == DATA.evaluation.queries.labels
     assert figures["mixed"]["recall_at_1"][2] == pytest.approx(100 * right.mean())
 
@@ -176,8 +192,11 @@ def test_no_outcome_of_another_adapter_is_ever_used(store, planted, assess):
     lineage = ["v1", "v2"]
     values = []
     wrong = LinearAdapter.of(np.linalg.qr(np.random.default_rng(0).normal(size=(12, 12)))[0])
-    for adapter in (planted.adapter("v2", "v1"), wrong, planted.adapter("v2", "v1")):
-        store.register_adapter("v2", "v1", adapter)
+    for adapter in (None, wrong, None):
+        if adapter is None:
+            planted.register(store, "v2", "v1")
+        else:
+            store.register_adapter("v2", "v1", adapter)
         assessment = assess()
         assessment.measure(lineage)
         values.append(assessment.matrix(lineage)[1][0])
@@ -191,7 +210,7 @@ def test_no_outcome_of_another_adapter_is_ever_used(store, planted, assess):
 
 
 def test_a_damaged_adapter_stops_the_measurement(store, planted, assess):
-    row = store.register_adapter("v2", "v1", planted.adapter("v2", "v1"))
+    row = planted.register(store, "v2", "v1")
     (store.artifacts.root / row.artifact).write_bytes(b"nothing")
-    with pytest.raises(StoreError, match=r"from v2 to v1 .* is damaged"):
+    with pytest.raises(StoreError, match=r"between v2 and v1 .* is damaged"):
         assess().measure(["v1", "v2"])

@@ -43,6 +43,11 @@ def test_a_new_adapter_replaces_and_is_counted_the_same_again_is_not(
     assert lineage.counters()["compatibility"] > before
     assert second.digest != first.digest
     assert lineage.adapters() == [second]
+    before = lineage.counters()["compatibility"]
+    third = lineage.register_adapter("v2", "v1", rotation(2), maps="queries", scale=2.0, shift=-0.1)
+    assert lineage.adapters() == [third]
+    assert (third.maps, third.scale, third.shift) == ("queries", 2.0, -0.1)
+    assert lineage.counters()["compatibility"] > before
 
 
 def test_only_what_was_measured_with_the_adapter_in_force_counts(
@@ -62,6 +67,8 @@ def test_only_what_was_measured_with_the_adapter_in_force_counts(
 
     lineage.register_adapter("v2", "v1", rotation(2))
     assert lineage.compatible("v2", "v1") is None
+    lineage.register_adapter("v2", "v1", rotation(1), maps="queries")
+    assert lineage.compatible("v2", "v1") is None  # the same matrix, but the other way
     lineage.register_adapter("v2", "v1", rotation(1))
     assert lineage.compatible("v2", "v1") == through_first
 
@@ -82,10 +89,12 @@ def test_traffic_says_that_the_pair_was_not_measured_through_its_adapter(
 def test_an_adapter_leads_from_one_version_to_the_other(
     lineage: Store, rotation: Callable[..., LinearAdapter]
 ) -> None:
-    with pytest.raises(InvalidVectorError, match=r"from 16 to 8 dimensions does not lead from v2 \(8\)"):
-        lineage.register_adapter("v2", "v1", rotation(source=16))
-    with pytest.raises(InvalidVectorError, match=r"to v1 \(8\)"):
-        lineage.register_adapter("v2", "v1", rotation(target=4))
+    for maps, source, target in (("entries", "v1", "v2"), ("queries", "v2", "v1")):
+        message = rf"from 16 to 8 dimensions does not lead from {source} \(8\)"
+        with pytest.raises(InvalidVectorError, match=message):
+            lineage.register_adapter("v2", "v1", rotation(source=16), maps=maps)
+        with pytest.raises(InvalidVectorError, match=rf"to {target} \(8\)"):
+            lineage.register_adapter("v2", "v1", rotation(target=4), maps=maps)
     with pytest.raises(NotFoundError, match="v9"):
         lineage.register_adapter("v9", "v1", rotation())
     assert lineage.adapters() == []
@@ -104,7 +113,7 @@ def test_a_spoilt_file_is_noticed_and_mended_by_registering_again(
     else:
         data[-1] ^= 1
         file.write_bytes(data)
-    with pytest.raises(StoreError, match=f"from v2 to v1 .* is {how}: fit it again"):
+    with pytest.raises(StoreError, match=f"between v2 and v1 .* is {how}: fit it again"):
         lineage.adapter("v2", "v1")
     assert lineage.register_adapter("v2", "v1", rotation()) == row
     assert lineage.adapter("v2", "v1") is not None

@@ -17,6 +17,9 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(32), nullable=False),
         sa.Column("artifact", sa.Text, nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("maps", sa.String(16), nullable=False),
+        sa.Column("scale", sa.Float(53), nullable=False),
+        sa.Column("shift", sa.Float(53), nullable=False),
         sa.Column("config", sa.JSON, nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("query", "gallery", name="pk_adapters"),
@@ -27,7 +30,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # Whoever knows no adapters would take these for measurements of the queries as they are.
+    # Whoever knows no adapters would take these for measurements without any.
     op.execute("DELETE FROM compatibility WHERE adapter IS NOT NULL")
     op.drop_column("compatibility", "adapter")
     op.drop_table("adapters")
