@@ -4,16 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
-from holdfast.adapters import AdapterConfig, Calibration, Pairs, calibrate, fit_from_pairs
+from holdfast.adapters import AdapterConfig
 from holdfast.data import AugmentConfig, ImageSet
 from holdfast.errors import StoreError
-from holdfast.learning.randomness import derive_seed
-from holdfast.models import Encoder
+from holdfast.learning import embed_views, fit_adapter
 from holdfast.store import RegisteredAdapter, Store, Version
-
-_CHUNK = 512  # images that are copied out of the training set, and embedded, at a time
 
 
 def fit_adapters(
@@ -54,27 +50,21 @@ def fit_adapters(
         return 0
 
     def embed(name: str) -> np.ndarray:
-        draws = derive_seed(seed, "adapter", version.task, "views")
-        return _embed(store.load(name), training.images, indices, config.views, augment, draws)
+        encoder = store.load(name)
+        return embed_views(encoder, training.images, indices, config.views, augment, seed, version.task)
 
     newer, labels = embed(version.name), training.labels[indices]
     for number, ancestor in missing:
-        older = embed(ancestor)
-        draws = derive_seed(seed, "adapter", version.task, len(ancestors) - number)
-        pairs = Pairs(older, newer) if config.maps == "entries" else Pairs(newer, older)
-        adapter = fit_from_pairs(config, pairs, draws)
-        scores = Calibration()
-        if config.maps == "queries":
-            own, there = newer[: len(labels)], older[: len(labels)]
-            scores = calibrate(adapter.apply(own), there, own, labels)
+        distance = len(ancestors) - number
+        fitted = fit_adapter(config, newer, embed(ancestor), labels, seed, version.task, distance)
         store.register_adapter(
             version.name,
             ancestor,
-            adapter,
+            fitted.adapter,
             described,
             maps=config.maps,
-            scale=scores.scale,
-            shift=scores.shift,
+            scale=fitted.scores.scale,
+            shift=fitted.scores.shift,
         )
     return len(missing)
 
@@ -87,25 +77,3 @@ def _is_intact(store: Store, row: RegisteredAdapter | None, config: dict[str, An
     except StoreError:
         return False
     return True
-
-
-def _embed(
-    encoder: Encoder, images: np.ndarray, indices: np.ndarray, views: int, augment: AugmentConfig, seed: int
-) -> np.ndarray:
-    """float32 ((views + 1) m, d) of the images at `indices`, as they are and then distorted `views` times.
-
-    The same seed gives the same pixels, so that all versions see the same.
-    """
-    embedded = np.empty(((views + 1) * len(indices), encoder.dimension), np.float32)
-    augmentation, generator = augment.build(), torch.Generator().manual_seed(seed)
-    for view in range(views + 1):
-        for at in range(0, len(indices), _CHUNK):
-            chunk = images[indices[at : at + _CHUNK]]
-            rows = slice(view * len(indices) + at, view * len(indices) + at + len(chunk))
-            if view == 0:
-                embedded[rows] = encoder.embed(chunk)
-                continue
-            drawn = augmentation.draw(len(chunk), generator)
-            with torch.inference_mode():
-                embedded[rows] = encoder(augmentation.apply(torch.from_numpy(chunk), drawn)).numpy()
-    return embedded

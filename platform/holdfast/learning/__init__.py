@@ -1,5 +1,6 @@
 """Learning one task (`Learner`) and all tasks (`run_sequence`). Pure PyTorch: Ray is not known here."""
 
+from holdfast.learning.adapting import Fitted, embed_views, fit_adapter
 from holdfast.learning.allocator import keep_freed_memory
 from holdfast.learning.checkpoints import Checkpoints, FolderCheckpoints, read_state, write_state
 from holdfast.learning.learner import Learner, LearningConfig, Lesson, Term
@@ -22,6 +23,7 @@ __all__ = [
     "Checkpoints",
     "Datasets",
     "Embedded",
+    "Fitted",
     "FolderCheckpoints",
     "Learned",
     "Learner",
@@ -34,6 +36,8 @@ __all__ = [
     "Term",
     "Watcher",
     "embed_datasets",
+    "embed_views",
+    "fit_adapter",
     "keep_freed_memory",
     "read_state",
     "run_sequence",

@@ -1,0 +1,84 @@
+"""An adapter between a version and one of its ancestors: on what it is fitted, and what it is fitted to.
+
+Needs the encoders, or their embeddings, and nothing of the store.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from holdfast.adapters import Adapter, AdapterConfig, Calibration, Pairs, calibrate, fit_from_pairs
+from holdfast.data import AugmentConfig
+from holdfast.learning.randomness import derive_seed
+from holdfast.models import Encoder
+
+_CHUNK = 512  # images that are copied out of the training set, and embedded, at a time
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """An adapter, and how the scores of queries that it maps compare with those of their own space."""
+
+    adapter: Adapter
+    scores: Calibration
+
+
+def fit_adapter(
+    config: AdapterConfig,
+    newer: np.ndarray,
+    older: np.ndarray,
+    labels: np.ndarray,
+    seed: int,
+    task: int,
+    distance: int,
+) -> Fitted:
+    """Fit what `config` names between two spaces, in the direction of `config.maps`.
+
+    Args:
+        newer, older: float32 (n, d), what the version and its ancestor make of the same images; both as
+            `embed_views` gives them.
+        labels: (m,), the classes of the first m of them, the undistorted ones. Scores are calibrated on
+            these.
+        seed: the experiment's. `task` is the version's, and `distance` 1 for its parent, 2 for the parent's
+            parent: they tell apart the draws of the adapters.
+
+    Raises:
+        DataError, InvalidVectorError: the images are too few for this adapter.
+    """
+    draws = derive_seed(seed, "adapter", task, distance)
+    if config.maps == "entries":
+        return Fitted(fit_from_pairs(config, Pairs(older, newer), draws), Calibration())
+    adapter = fit_from_pairs(config, Pairs(newer, older), draws)
+    own, there = newer[: len(labels)], older[: len(labels)]
+    return Fitted(adapter, calibrate(adapter.apply(own), there, own, labels))
+
+
+def embed_views(
+    encoder: Encoder,
+    images: np.ndarray,
+    indices: np.ndarray,
+    views: int,
+    augment: AugmentConfig,
+    seed: int,
+    task: int,
+) -> np.ndarray:
+    """Embed the images at `indices` (m,), as they are and then distorted `views` times: float32
+    ((views + 1) m, d), unit norm.
+
+    The same experiment's `seed` and the same task give the same pixels, so that all versions see the same.
+    """
+    embedded = np.empty(((views + 1) * len(indices), encoder.dimension), np.float32)
+    augmentation = augment.build()
+    generator = torch.Generator().manual_seed(derive_seed(seed, "adapter", task, "views"))
+    for view in range(views + 1):
+        for at in range(0, len(indices), _CHUNK):
+            chunk = images[indices[at : at + _CHUNK]]
+            rows = slice(view * len(indices) + at, view * len(indices) + at + len(chunk))
+            if view == 0:
+                embedded[rows] = encoder.embed(chunk)
+                continue
+            drawn = augmentation.draw(len(chunk), generator)
+            with torch.inference_mode():
+                embedded[rows] = encoder(augmentation.apply(torch.from_numpy(chunk), drawn)).numpy()
+    return embedded
