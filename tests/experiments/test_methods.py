@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,15 @@ import pytest
 import torch
 import yaml
 
-from holdfast.data import Evaluation, ImageSet, Task
-from holdfast.errors import ConfigError
-from holdfast.evaluation import mix, score
+from holdfast.adapters import Calibration
+from holdfast.config import load_experiment
+from holdfast.data import AugmentConfig, Evaluation, ImageSet, Task
+from holdfast.errors import ConfigError, DataError
+from holdfast.evaluation import Part, mix, score, score_parts
+from holdfast.jobs.train import run_experiment
 from holdfast.learning import Datasets, Embedded
+from holdfast.learning.progress import ignore_progress
+from holdfast.store import open_store
 
 BENCHMARKS = Path(__file__).parents[2] / "experiments" / "benchmarks"
 EXPERIMENTS = BENCHMARKS.parent
@@ -179,13 +184,45 @@ def test_the_default_recipe_is_what_the_experiment_file_says(part: Callable[[str
     recipes, protocols = part("recipes"), part("protocols").all_protocols()
     (method,) = recipes.find_methods(["holdfast"])
     for name in ("omniglot-5", "omniglot-10"):
-        built, _ = recipes.build(method, protocols[name], 0)
-        file = yaml.safe_load((EXPERIMENTS / f"{name}.yaml").read_text())
-        shipped = [config.model_dump(mode="json") for config in built.regularizers]
-        assert [
-            {key: term[key] for key in given}
-            for term, given in zip(shipped, file["regularizers"], strict=True)
-        ] == (file["regularizers"])
+        built, first = recipes.build(method, protocols[name], 0)
+        shipped = load_experiment(EXPERIMENTS / f"{name}.yaml")
+        assert built == first
+        assert built == shipped.model_copy(update={"name": built.name})
+
+
+def test_all_methods_train_as_the_shipped_experiment_does(part: Callable[[str], ModuleType]) -> None:
+    recipes, protocols = part("recipes"), part("protocols").all_protocols()
+    for name, protocol in protocols.items():
+        like = "omniglot-5" if name in ("omniglot-5", "choose") else "omniglot-10"
+        shipped = load_experiment(EXPERIMENTS / f"{like}.yaml")
+        for method in recipes.METHODS:
+            if method.only_wider or method.name == "holdfast":
+                continue
+            built, _ = recipes.build(method, protocol, 0, classes=964)
+            assert built.learning.optimizer == shipped.learning.optimizer
+            assert (built.adapter, built.learning.average, built.parent) == (None, None, "none")
+            assert len(built.regularizers) == len(method.terms)
+            if not name.startswith(("grocery", "glyphs")):
+                unlike = {"average": None, "initialization": built.learning.initialization}
+                assert built.learning == shipped.learning.model_copy(update=unlike)
+                own = {"width": built.model.width}
+                if any(key.startswith("model") for key in method.changes):
+                    own |= {"head": built.model.head, "dimension": built.model.dimension}
+                assert built.model == shipped.model.model_copy(update=own)
+
+
+def test_slow_adapters_are_left_out_of_long_sequences(part: Callable[[str], ModuleType]) -> None:
+    recipes, work, protocols = part("recipes"), part("work"), part("protocols").all_protocols()
+    (method,) = recipes.find_methods(["finetune"])
+    variants = {
+        name: {one.name for one in work.make_job(protocol, method, 0, 964).variants}
+        for name, protocol in protocols.items()
+    }
+    assert variants["omniglot-5"] - variants["omniglot-10"] == {"residual-mlp", "lambda-orthogonal"}
+    assert variants["omniglot-upgrade-open-data-wide"] == variants["omniglot-5"]
+    assert variants["grocery"] == variants["glyphs"] == variants["omniglot-10"]
+    maps = {one.name: one.config.maps for one in part("variants").VARIANTS}
+    assert [name for name, kind in maps.items() if kind == "entries"] == ["entries-forward"]
 
 
 def test_all_methods_get_the_same_number_of_trials(part: Callable[[str], ModuleType]) -> None:
@@ -250,6 +287,21 @@ def random_units(generator: np.random.Generator, count: int, dimension: int) -> 
     return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
 
 
+class Turned:
+    """Embeds an image of one pixel, whose value is the row; distorted it is the same."""
+
+    dimension = 8
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self._rows = np.ascontiguousarray(rows)
+
+    def embed(self, pixels: np.ndarray) -> np.ndarray:
+        return self._rows[pixels.reshape(-1)]
+
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(self.embed((255 * pixels).round().long().numpy()))
+
+
 @pytest.fixture
 def rotated(part: Callable[[str], ModuleType]) -> tuple[list[Any], list[Task], Datasets]:
     """Two versions of eight dimensions: the second is the first one, rotated."""
@@ -273,11 +325,8 @@ def rotated(part: Callable[[str], ModuleType]) -> tuple[list[Any], list[Task], D
     tasks = [Task(index, str(index), train, validation, tuple(set(labels))) for index in range(2)]
 
     def version(frame: np.ndarray) -> Any:
-        def embed(pixels: np.ndarray) -> np.ndarray:
-            return np.ascontiguousarray(seen[pixels.reshape(-1)] @ frame)
-
         embedded = Embedded(asked @ frame, held @ frame, seen[validation] @ frame)
-        return part("training").Version(SimpleNamespace(embed=embed), embedded, 1.0, 10)
+        return part("training").Version(Turned(seen @ frame), embedded, 1.0, 10)
 
     return [version(np.eye(8, dtype=np.float32)), version(turn)], tasks, data
 
@@ -286,7 +335,9 @@ def test_every_adapter_finds_a_planted_rotation(
     part: Callable[[str], ModuleType], rotated: tuple[list[Any], list[Task], Datasets]
 ) -> None:
     versions, tasks, data = rotated
-    record, bits = part("measuring").measure(versions, tasks, data, part("variants").VARIANTS, 0)
+    record, bits = part("measuring").measure(
+        versions, tasks, data, part("variants").VARIANTS, AugmentConfig(), 0
+    )
     rows = record["rows"]
     own = rows[""]["self_first"]
     assert own > 60
@@ -311,8 +362,8 @@ def test_the_default_recipe_counts_with_the_adapter_that_it_ships(
     part: Callable[[str], ModuleType], rotated: tuple[list[Any], list[Task], Datasets]
 ) -> None:
     versions, tasks, data = rotated
-    shipped = part("variants").Variant("adapter", "", {"kind": "rotation"})
-    record, bits = part("measuring").measure(versions, tasks, data, [shipped], 0)
+    shipped = part("variants").Variant("adapter", "", {"kind": "rotation", "views": 0})
+    record, bits = part("measuring").measure(versions, tasks, data, [shipped], AugmentConfig(), 0)
     found, swapped = part("work")._as_shipped(record, bits)
     assert set(found["rows"]) == {"", "without-adapter"}
     assert found["rows"][""]["cross"] > found["rows"]["without-adapter"]["cross"] + 20
@@ -337,23 +388,91 @@ def test_a_recipe_with_an_adapter_is_measured_with_it(
     assert without.id != with_it.id
 
 
-def test_without_adapters_partitions_are_one_mixed_gallery(part: Callable[[str], ModuleType]) -> None:
+def test_a_mixed_gallery_is_ranked_as_the_product_ranks_it(part: Callable[[str], ModuleType]) -> None:
     generator = np.random.default_rng(1)
-    queries, labels = random_units(generator, 40, 6), np.arange(40) % 8
+    searching, meeting = part("searching"), part("variants").Meeting
+    queries, labels = random_units(generator, 700, 6), np.arange(700) % 8
     galleries, holds = [random_units(generator, 60, 6) for _ in range(3)], np.arange(60) % 8
-    mixed, _ = mix(iter(galleries), holds, 3, seed=5)
-    expected = score(queries, labels, mixed, holds).outcome().hits
-    found = part("measuring").search_mixed(
-        ((queries, gallery) for gallery in galleries), labels, holds, 3, seed=5
+    mixed, assignment = mix(iter(galleries), holds, 3, seed=5)
+    plain = (meeting(queries, gallery) for gallery in galleries)
+    assert np.array_equal(
+        searching.search_mixed(plain, holds, 3, seed=5), score(queries, labels, mixed, holds).top[:, 0]
     )
-    assert np.array_equal(found, expected)
+    turns = [np.linalg.qr(generator.normal(size=(6, 6)))[0].astype(np.float32) for _ in galleries]
+    scores = [Calibration(), Calibration(2.0, -0.5), Calibration(0.4, 0.3)]
+    parts = [
+        Part(
+            gallery[assignment == number],
+            np.flatnonzero(assignment == number),
+            turn.__rmatmul__,
+            *vars(own).values(),
+        )
+        for number, (gallery, turn, own) in enumerate(zip(galleries, turns, scores, strict=True))
+    ]
+    mapped = (
+        meeting(queries @ turn, gallery, own)
+        for gallery, turn, own in zip(galleries, turns, scores, strict=True)
+    )
+    assert np.array_equal(
+        searching.search_mixed(mapped, holds, 3, seed=5),
+        score_parts(queries, labels, parts, holds).top[:, 0],
+    )
+
+
+def test_of_equal_entries_the_first_is_nearest(part: Callable[[str], ModuleType]) -> None:
+    nearest, meeting = part("searching").nearest, part("variants").Meeting
+    entries = np.eye(2, dtype=np.float32)[[1, 0, 0, 1]]
+    values, positions = nearest(meeting(np.eye(2, dtype=np.float32), entries))
+    assert (values.tolist(), positions.tolist()) == ([1, 1], [1, 0])
+    assert nearest(meeting(entries[:1], entries), np.array([2, 3]))[1].tolist() == [3]
+    with pytest.raises(DataError, match="NaN"):
+        nearest(meeting(np.full((1, 2), np.nan, np.float32), entries))
+
+
+@pytest.mark.parametrize("maps", ["entries", "queries"])
+def test_the_recipes_row_is_what_a_run_reports(
+    part: Callable[[str], ModuleType], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maps: str
+) -> None:
+    """The same versions, adapters and figures as `holdfast run` would publish."""
+    recipes, work = part("recipes"), part("work")
+    monkeypatch.setenv("HOLDFAST_CACHE", str(tmp_path / "cache"))
+    protocol = (
+        part("protocols")
+        .all_protocols(quick=True)["glyphs"]
+        .changed({"stream.tasks": 3, "data.source": "glyphs:?classes=36&instances=8&size=16"})
+    )
+    recipe = {
+        "regularizers": [{"kind": "feature-distillation", "weight": 10}],
+        "adapter": {"kind": "linear", "maps": maps, "views": 2},
+        "learning.average": 0.5,
+    }
+    monkeypatch.setattr(recipes, "default_recipe", lambda protocol: recipe)
+    (method,) = recipes.find_methods(["holdfast"])
+    job = work.make_job(protocol, method, 0, classes=0)
+    threads = torch.get_num_threads()
+    cell, _ = work.run_job(job, protocol.load(), None)
+    row = cell["rows"][""]
+    experiment = job.experiment.model_copy(
+        update={"scaling": job.experiment.scaling.model_copy(update={"workers": 0, "cpus_per_worker": 1})}
+    )
+    with open_store(tmp_path / "store") as store:
+        outcome = run_experiment(store, experiment, ignore_progress)
+    torch.set_num_threads(threads)
+    report = json.loads(outcome.report.with_suffix(".json").read_text())
+    for i in range(3):
+        assert row["recall_at_1"][i][: i + 1] == pytest.approx(report["recall_at_1"][i][: i + 1])
+    assert row["ac"] == report["ac"]
+    assert row["am"] == pytest.approx(report["am"])
+    assert row["mixed"] == pytest.approx(report["mixed"]["recall_at_1"][-1])
+    assert row["forgetting"] == pytest.approx(report["forgetting"])
+    assert cell["rows"]["without-adapter"]["ac"] == report["ac_raw"]
 
 
 def test_a_wider_query_meets_older_entries_with_its_first_dimensions(
     part: Callable[[str], ModuleType],
 ) -> None:
-    queries, entries = part("variants").same_width(
+    meeting = part("variants").same_width(
         np.array([[0.6, 0.0, 0.8]], np.float32), np.eye(2, dtype=np.float32)
     )
-    assert np.allclose(queries, [[1, 0]])
-    assert np.array_equal(entries, np.eye(2))
+    assert np.allclose(meeting.queries, [[1, 0]])
+    assert np.array_equal(meeting.entries, np.eye(2))

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-FORMAT = 1
+FORMAT = 2
 """To be raised when what a cell holds changes its meaning."""
 
 Record = dict[str, Any]

@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
-from holdfast.config import Experiment, parse_experiment, set_key
+from holdfast.config import Experiment, load_experiment, parse_experiment, set_key
 from holdfast.data import Evaluation, ImageSet, load_evaluation, load_training, select
 from holdfast.data.shares import rounded_share, shuffled_ranks
 from holdfast.errors import DataError
@@ -25,6 +24,8 @@ WIDE = 2.0
 HELD_OUT = 5
 """Every so many-th class of each group is held out when weights are chosen."""
 CHOOSE = "choose"
+UNTIED: dict[str, Any] = {"parent": "none", "regularizers": [], "adapter": None}
+"""Written out, because what an experiment does not say is the default recipe."""
 
 Values = dict[str, Any]
 
@@ -34,10 +35,11 @@ class Protocol:
     """One benchmark.
 
     Attributes:
-        values: an experiment without name, seed and regularizers.
-        recipe: the experiment file whose regularizers are the default recipe here.
+        values: an experiment without name and seed, as all methods share it: nothing ties its versions.
+        recipe: the experiment file whose recipe is the default recipe here.
         newer: what the model of all versions but the first has otherwise (an upgrade to a wider network).
         coarse: whether the groups are scored too, as coarser classes.
+        slow_adapters: whether adapters that take seconds to fit are measured too.
         held_out_classes: evaluate on validation classes, which are taken out of the training images.
     """
 
@@ -47,11 +49,12 @@ class Protocol:
     recipe: str = "omniglot-5"
     newer: Values = field(default_factory=dict)
     coarse: bool = False
+    slow_adapters: bool = False
     held_out_classes: bool = False
 
     def experiment(self, name: str, seed: int, changes: Mapping[str, Any]) -> Experiment:
         """The experiment of a method, whose `changes` are dotted keys. Raises ConfigError."""
-        values: Values = {"name": name, "seed": seed, "parent": "none", **copy.deepcopy(self.values)}
+        values: Values = {"name": name, "seed": seed, **copy.deepcopy(self.values)}
         for key, value in changes.items():
             set_key(values, key, value)
         return parse_experiment(values, name)
@@ -110,22 +113,25 @@ def all_protocols(quick: bool = False) -> dict[str, Protocol]:
 
     `quick` gives each of them small sizes and the built-in images.
     """
-    five, ten = _control("omniglot-5"), _control("omniglot-10")
+    five, ten = _shared("omniglot-5"), _shared("omniglot-10")
+    optimizer = five["learning"]["optimizer"]
     protocols = [
-        Protocol("omniglot-5", "Omniglot, 5 tasks", five),
+        Protocol("omniglot-5", "Omniglot, 5 tasks", five, slow_adapters=True),
         Protocol("omniglot-10", "Omniglot, 10 tasks", ten, recipe="omniglot-10"),
         *_upgrades(ten),
-        Protocol("grocery", "Grocery, 6 tasks by coarse class", GROCERY, coarse=True),
-        Protocol("glyphs", "Glyphs, 5 tasks by script", _glyphs()),
+        Protocol("grocery", "Grocery, 6 tasks by coarse class", _grocery(optimizer), coarse=True),
+        Protocol("glyphs", "Glyphs, 5 tasks by script", _glyphs(optimizer)),
         Protocol(CHOOSE, "Omniglot, 5 tasks, validation classes", five, held_out_classes=True),
     ]
     return {one.name: _small(one) if quick else one for one in protocols}
 
 
-def _control(name: str) -> Values:
-    """The experiment's fine-tuning control: everything but what is compared."""
-    values: Values = yaml.safe_load((EXPERIMENTS / f"{name}-finetune.yaml").read_text())
-    return {key: value for key, value in values.items() if key not in ("name", "seed", "parent")}
+def _shared(name: str) -> Values:
+    """All that the experiment says of images, tasks, network and training, without its recipe."""
+    values = load_experiment(EXPERIMENTS / f"{name}.yaml").model_dump(mode="json")
+    shared = {key: values[key] for key in ("data", "stream", "model", "learning")}
+    shared["learning"]["average"] = None
+    return {**shared, **UNTIED}
 
 
 def _upgrades(ten: Values) -> list[Protocol]:
@@ -147,30 +153,40 @@ def _upgrades(ten: Values) -> list[Protocol]:
             stream = {"scenario": scenario, **dealt, "validation": ten["stream"]["validation"]}
             title = f"Omniglot, one upgrade, {split}{said}"
             values = {**ten, "stream": stream}
-            made.append(Protocol(f"omniglot-upgrade-{split}{suffix}", title, values, newer=dict(newer)))
+            name = f"omniglot-upgrade-{split}{suffix}"
+            made.append(Protocol(name, title, values, newer=dict(newer), slow_adapters=True))
     return made
 
 
-GROCERY: Values = {
-    "data": {
-        "source": "parquet:$HOLDFAST_DATA/grocery.parquet",
-        "train": {"split": "train"},
-        "evaluate": {"split": "test", "queries": 0.5},
-    },
-    "stream": {"scenario": "class-incremental", "tasks": 6, "by": "group"},
-    "model": {
-        "backbone": "conv4",
-        "dimension": 128,
-        "preprocessing": {"size": 64, "channels": 3, "fit": "crop"},
-        "head": {"kind": "cosface", "scale": 16, "margin": 0.2},
-    },
-    "learning": {"epochs": 30, "batch_size": 64, "augment": {"flip": True}},
-}
-"""Half of each product's test images ask, the other half is the gallery."""
+def _grocery(optimizer: Values) -> Values:
+    """Half of each product's test images ask, the other half is the gallery."""
+    return {
+        "data": {
+            "source": "parquet:$HOLDFAST_DATA/grocery.parquet",
+            "train": {"split": "train"},
+            "evaluate": {"split": "test", "queries": 0.5},
+        },
+        "stream": {"scenario": "class-incremental", "tasks": 6, "by": "group"},
+        "model": {
+            "backbone": "conv4",
+            "dimension": 128,
+            "preprocessing": {"size": 64, "channels": 3, "fit": "crop"},
+            "head": {"kind": "cosface", "scale": 16, "margin": 0.2},
+        },
+        "learning": {
+            "epochs": 30,
+            "batch_size": 64,
+            "optimizer": optimizer,
+            "augment": {"flip": True},
+            "average": None,
+        },
+        **UNTIED,
+    }
 
 
-def _glyphs() -> Values:
-    values = _control("quickstart")
+def _glyphs(optimizer: Values) -> Values:
+    values = _shared("quickstart")
+    values["learning"]["optimizer"] = optimizer
     return {**values, "stream": {"scenario": "class-incremental", "by": "group", "tasks": 5}}
 
 
@@ -188,6 +204,6 @@ def _small(protocol: Protocol) -> Protocol:
         "validation": 0.3,
     }
     values["model"].update(width=0.25, dimension=16, preprocessing={"size": 16})
-    values["learning"] = {"epochs": 1, "batch_size": 16}
+    values["learning"] = {"epochs": 1, "batch_size": 16, "average": None}
     newer = {"model.width": 0.5} if protocol.newer else {}
     return replace(protocol, values=values, newer=newer)

@@ -9,12 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import yaml
 
 from comparison.protocols import EXPERIMENTS, Protocol
-from holdfast.config import Experiment
+from holdfast.config import Experiment, load_experiment
 from holdfast.errors import ConfigError
-from holdfast.learning import SequencePlan
 
 Term = dict[str, Any]
 
@@ -231,22 +229,13 @@ def build(
 
 
 def default_recipe(protocol: Protocol) -> dict[str, Any]:
-    """What the shipped experiment file says beyond the benchmark's own images, stream, network and budget.
-
-    Of the model the head and the dimension are the recipe's; of learning everything but the epochs, the
-    batch and the augmentation.
-    """
-    values = yaml.safe_load((EXPERIMENTS / f"{protocol.recipe}.yaml").read_text())
-    own = {"seed", "stream", "model", "learning"}
-    shipped = [key for key in [*SequencePlan.model_fields, "adapter"] if key in values and key not in own]
-    changes = {key: values[key] for key in shipped}
-    for key in ("head", "dimension"):
-        if key in values.get("model", {}):
-            changes[f"model.{key}"] = values["model"][key]
-    for key, value in values.get("learning", {}).items():
-        if key not in ("epochs", "batch_size", "augment"):
-            changes[f"learning.{key}"] = value
-    return changes
+    """What the shipped experiment does beyond fine-tuning: terms, adapter, and the average of the weights."""
+    shipped = load_experiment(EXPERIMENTS / f"{protocol.recipe}.yaml").model_dump(mode="json")
+    return {
+        "regularizers": shipped["regularizers"],
+        "adapter": shipped["adapter"],
+        "learning.average": shipped["learning"]["average"],
+    }
 
 
 def _extended(protocol: Protocol) -> str:

@@ -1,22 +1,27 @@
 """How a query of one version meets the entries of another: directly, or by an adapter fitted afterwards.
 
-An adapter from version i to ancestor j is fitted on the images that version i was trained on, embedded by
-both. No other image is used, and no label. All of it is computed from the encoders of a cell; nothing is
-trained again.
+An adapter between version i and ancestor j is fitted as a publication fits it: on the images that version i
+was trained on, and on as many distorted copies as `views` says, embedded by both. No other image is used.
+Nothing is trained again.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
 from pydantic import TypeAdapter
 
-from holdfast.adapters import Adapter, AdapterConfig, Pairs, fit_from_pairs, slerp
-from holdfast.learning import Embedded
+from comparison.training import Version
+from holdfast.adapters import AdapterConfig, Calibration, calibrate, slerp
+from holdfast.data import AugmentConfig, Task
+from holdfast.learning import Datasets, Embedded, Fitted, embed_views, fit_adapter
 
-Meeting = tuple[np.ndarray, np.ndarray]
-"""Queries (q, d) and entries (n, d), in one space."""
+VIEWS = 3
+Pair = tuple[int, int]
+"""The query's version, and the older one of the entries."""
 
 
 @dataclass(frozen=True)
@@ -24,59 +29,117 @@ class Variant:
     """One way of meeting.
 
     Attributes:
-        adapter: the config of the map; None for none.
-        forward: entries are mapped into the query's space, instead of queries into the entries'.
+        adapter: the config of the map, which says too what it maps; None for none.
         both: SLERP at 0.5 with the ancestor's own query, which needs its forward pass too.
+        slow: fitted in seconds, so that sequences of many versions go without.
     """
 
     name: str
     title: str
     adapter: Mapping[str, Any] | None = None
-    forward: bool = False
     both: bool = False
+    slow: bool = False
 
-    @property
-    def forwards(self) -> int:
-        """Forward passes of a query for a gallery of one version."""
-        return 2 if self.both else 1
+    @cached_property
+    def config(self) -> AdapterConfig:
+        config: AdapterConfig = TypeAdapter(AdapterConfig).validate_python(dict(self.adapter or {}))
+        return config
+
+
+def _queries(kind: str) -> Mapping[str, Any]:
+    return {"kind": kind, "maps": "queries", "views": VIEWS}
 
 
 PLAIN = Variant("", "")
 VARIANTS: tuple[Variant, ...] = (
-    Variant("rotation", "rotation (Procrustes)", {"kind": "rotation"}),
-    Variant("rotation+slerp", "rotation + SLERP (two forwards)", {"kind": "rotation"}, both=True),
-    Variant("linear", "linear, shrunk toward the rotation", {"kind": "linear"}),
-    Variant("low-rank-affine", "low-rank affine", {"kind": "low-rank-affine"}),
-    Variant("residual-mlp", "residual MLP", {"kind": "residual-mlp"}),
-    Variant("lambda-orthogonal", "lambda-orthogonal", {"kind": "lambda-orthogonal"}),
-    Variant("entries-forward", "entries mapped forward, linear", {"kind": "linear"}, forward=True),
+    Variant("rotation", "rotation (Procrustes)", _queries("rotation")),
+    Variant("rotation+slerp", "rotation + SLERP (two forwards)", _queries("rotation"), both=True),
+    Variant("linear", "linear, shrunk toward the rotation", _queries("linear")),
+    Variant("low-rank-affine", "low-rank affine", _queries("low-rank-affine")),
+    Variant("residual-mlp", "residual MLP", _queries("residual-mlp"), slow=True),
+    Variant("lambda-orthogonal", "lambda-orthogonal", _queries("lambda-orthogonal"), slow=True),
+    Variant(
+        "entries-forward",
+        "entries mapped forward, linear",
+        {"kind": "linear", "maps": "entries", "views": VIEWS},
+    ),
 )
 
 
-def fitted(variant: Variant, newer: np.ndarray, older: np.ndarray, seed: int) -> Adapter:
-    """Fit on the new task's training images, as the newer and the older version embed them."""
-    config = TypeAdapter(AdapterConfig).validate_python(dict(variant.adapter or {}))
-    pairs = Pairs(older, newer) if variant.forward else Pairs(newer, older)
-    return fit_from_pairs(config, pairs, seed)
+@dataclass(frozen=True, eq=False)
+class Meeting:
+    """Queries (q, d) and entries (n, d) in one space, and what makes their cosines comparable with others."""
+
+    queries: np.ndarray
+    entries: np.ndarray
+    scores: Calibration = field(default_factory=Calibration)
 
 
-def meet(variant: Variant, adapter: Adapter | None, query: Embedded, entry: Embedded) -> Meeting:
+def fit_all(
+    variants: Sequence[Variant],
+    versions: Sequence[Version],
+    tasks: Sequence[Task],
+    data: Datasets,
+    augment: AugmentConfig,
+    seed: int,
+) -> dict[str, dict[Pair, Fitted]]:
+    """By the variant's name and the pair. What is embedded is held for one pair at a time."""
+    found: dict[str, dict[Pair, Fitted]] = {variant.name: {} for variant in variants}
+    for (i, j), alike, newer, older in _seen(variants, versions, tasks, data, augment, seed):
+        labels = data.training.labels[tasks[i].train]
+        known: dict[AdapterConfig, Fitted] = {}
+        for variant in alike:
+            if variant.config not in known:
+                known[variant.config] = fit_adapter(variant.config, newer, older, labels, seed, i, i - j)
+            fitted = known[variant.config]
+            found[variant.name][i, j] = _halfway(fitted, newer, older, labels) if variant.both else fitted
+    return found
+
+
+def _halfway(fitted: Fitted, newer: np.ndarray, older: np.ndarray, labels: np.ndarray) -> Fitted:
+    """The same map, with scores calibrated for queries that go only half of its way."""
+    own, there = newer[: len(labels)], older[: len(labels)]
+    return Fitted(fitted.adapter, calibrate(slerp(there, fitted.adapter.apply(own)), there, own, labels))
+
+
+def _seen(
+    variants: Sequence[Variant],
+    versions: Sequence[Version],
+    tasks: Sequence[Task],
+    data: Datasets,
+    augment: AugmentConfig,
+    seed: int,
+) -> Iterator[tuple[Pair, list[Variant], np.ndarray, np.ndarray]]:
+    """What variants with as many views are fitted on, for every pair: as the newer and the older embed it."""
+    for i, views in product(range(1, len(versions)), sorted({one.config.views for one in variants})):
+        alike = [variant for variant in variants if variant.config.views == views]
+
+        def embed(version: Version, task: int = i, views: int = views) -> np.ndarray:
+            indices = tasks[task].train
+            return embed_views(version.encoder, data.training.images, indices, views, augment, seed, task)
+
+        newer = embed(versions[i])
+        for j in range(i):
+            yield (i, j), alike, newer, embed(versions[j])
+
+
+def meet(variant: Variant, fitted: Fitted | None, query: Embedded, entry: Embedded) -> Meeting:
     """The queries of a version and the entries of an older one.
 
     Without an adapter, and of different widths, the first dimensions of the wider side count.
     """
-    if adapter is None:
+    if fitted is None:
         return same_width(query.queries, entry.gallery)
-    if variant.forward:
-        return query.queries, adapter.apply(entry.gallery)
-    mapped = adapter.apply(query.queries)
-    return (slerp(entry.queries, mapped) if variant.both else mapped), entry.gallery
+    if variant.config.maps == "entries":
+        return Meeting(query.queries, fitted.adapter.apply(entry.gallery))
+    mapped = fitted.adapter.apply(query.queries)
+    return Meeting(slerp(entry.queries, mapped) if variant.both else mapped, entry.gallery, fitted.scores)
 
 
 def same_width(queries: np.ndarray, entries: np.ndarray) -> Meeting:
     """Cut the wider side to the first dimensions of the other, of unit norm."""
     width = min(queries.shape[1], entries.shape[1])
-    return _cut(queries, width), _cut(entries, width)
+    return Meeting(_cut(queries, width), _cut(entries, width))
 
 
 def _cut(vectors: np.ndarray, width: int) -> np.ndarray:

@@ -53,23 +53,25 @@ def make_job(
         experiment, first = build(method, protocol, seed, chosen, classes)
     except ConfigError as error:
         return Job(name, identity(name, str(error)), protocol, method, None, None, undefined=str(error))
-    variants = _variants(method, experiment) if trial is None else ()
+    variants = _variants(method, experiment, protocol) if trial is None else ()
     decisive = [
         experiment.model_dump(mode="json", exclude={"scaling", "tuning", "evaluation", "name"}),
         first.model.model_dump(mode="json"),
-        [variant.name for variant in variants],
+        [[variant.name, variant.config.model_dump(mode="json")] for variant in variants],
     ]
     return Job(
         name, identity(name, decisive), protocol, method, experiment, first, variants, chosen is not None
     )
 
 
-def _variants(method: Method, experiment: Experiment) -> tuple[Variant, ...]:
+def _variants(method: Method, experiment: Experiment, protocol: Protocol) -> tuple[Variant, ...]:
     """What is measured on top. The default recipe ships with its own adapter, if it has one."""
     if method.name == HOLDFAST:
-        shipped = getattr(experiment, "adapter", None)
+        shipped = experiment.adapter
         return () if shipped is None else (Variant("adapter", "", shipped.model_dump(mode="json")),)
-    return VARIANTS if method.adapters else ()
+    if not method.adapters:
+        return ()
+    return tuple(variant for variant in VARIANTS if protocol.slow_adapters or not variant.slow)
 
 
 def prepare_worker() -> None:
@@ -117,7 +119,8 @@ def _measure(
         tasks = build_stream(job.protocol.plain.stream, data.training, experiment.seed)
     else:
         versions, tasks = learn_all(experiment, first, data, shared)
-    found, bits = measure(versions, tasks, data, job.variants, experiment.seed, job.protocol.coarse)
+    augment, seed = experiment.learning.augment, experiment.seed
+    found, bits = measure(versions, tasks, data, job.variants, augment, seed, job.protocol.coarse)
     if job.method.name == HOLDFAST and job.variants:
         found, bits = _as_shipped(found, bits)
     return found, bits
