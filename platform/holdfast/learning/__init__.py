@@ -3,7 +3,8 @@
 from holdfast.learning.adapting import Fitted, embed_views, fit_adapter
 from holdfast.learning.allocator import keep_freed_memory
 from holdfast.learning.checkpoints import Checkpoints, FolderCheckpoints, read_state, write_state
-from holdfast.learning.learner import Learner, LearningConfig, Lesson, Term
+from holdfast.learning.learner import Learner, LearningConfig, Term
+from holdfast.learning.lesson import Lesson
 from holdfast.learning.progress import Progress, Watcher
 from holdfast.learning.ranks import Ranks
 from holdfast.learning.sequence import (

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from holdfast.data import Augmentation, AugmentConfig, Batches
 from holdfast.errors import DivergedError
 from holdfast.learning.averaging import Average
+from holdfast.learning.lesson import Lesson
 from holdfast.learning.progress import Progress, Throttle, Watcher, ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
@@ -47,6 +48,8 @@ class LearningConfig(Settings):
     initialization: Literal["parent", "independent"] = "parent"
     optimizer: OptimizerConfig = OptimizerConfig()
     augment: AugmentConfig = AugmentConfig()
+    turns: Literal[1, 2, 4] = 1
+    """Orientations in which images are learned, each as a class of its own; an epoch shows an image once."""
     average: float | None = Field(default=None, gt=0, lt=1)
     """Decay of a moving average of the weights over the steps of a task, which is what becomes the version;
     none: the weights after the last step do."""
@@ -61,26 +64,6 @@ class Term:
     name: str
     weight: float
     module: Regularizer
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """The data of one task.
-
-    Attributes:
-        images: uint8 (n, C, H, W), the whole training set, often a memory map.
-        indices: int64 (m,), which of them this task trains on.
-        labels: int64 (m,), their classes, numbered 0..classes-1.
-        class_names: the classes' labels in the data.
-    """
-
-    task: int
-    tasks: int
-    name: str
-    images: np.ndarray
-    indices: np.ndarray
-    labels: Tensor
-    class_names: tuple[str, ...]
 
 
 @dataclass
@@ -150,7 +133,7 @@ class Learner:
             head=self.head,
             parent=self.parent,
             parent_classifier=parent_classifier,
-            load_images=lambda: lesson.images[lesson.indices],
+            load_images=lesson.load_all,
             labels=self.labels,
             classes=len(lesson.class_names),
             class_names=lesson.class_names,
@@ -265,7 +248,8 @@ class Learner:
         local = self._shares[self.ranks.rank]
         sizes = [share.stop - share.start for share in self._shares]
 
-        raw = torch.from_numpy(self.lesson.images[self.lesson.indices[positions[local]]]).to(self.device)
+        positions = self.lesson.positions(positions, epoch)
+        raw = torch.from_numpy(self.lesson.load(positions[local])).to(self.device)
         drawn = self.augmentation.draw(len(positions), generator)
         pixels = self.augmentation.apply(raw, drawn[local])
         pixels = pixels.contiguous(memory_format=torch.channels_last)

@@ -8,11 +8,13 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from holdfast.data import Evaluation, ImageSet, StreamConfig, Task, build_stream
 from holdfast.errors import HoldfastError
 from holdfast.learning.checkpoints import Checkpoints, State
-from holdfast.learning.learner import Learner, LearningConfig, Lesson, Term
+from holdfast.learning.learner import Learner, LearningConfig, Term
+from holdfast.learning.lesson import Lesson, turned_classes
 from holdfast.learning.progress import Progress, Watcher, ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
@@ -160,7 +162,7 @@ class _Sequence:
             self._head(task)
         setting = Setting(
             scenario=self.plan.stream.scenario,
-            classes=tuple(task.classes for task in self.tasks),
+            classes=tuple(self._classes(task) for task in self.tasks),
             model=self.plan.model,
             parent=self.parent.encoder.config if self.parent is not None else None,
         )
@@ -181,7 +183,7 @@ class _Sequence:
         version = self._publish(task, learner)
         self.versions.append(version)
         encoder = copy.deepcopy(learner.encoder).eval().requires_grad_(False)
-        self.parent = Ancestor(version, encoder, Classifier(learner.head.unit_directions(), task.classes))
+        self.parent = Ancestor(version, encoder, Classifier(upright_directions(learner), task.classes))
         self._save(task.index + 1, None)
 
     def _learner(self, task: Task) -> Learner:
@@ -200,8 +202,9 @@ class _Sequence:
             name=task.name,
             images=self.data.training.images,
             indices=task.train,
-            labels=labels,
-            class_names=task.classes,
+            upright=labels,
+            classes=task.classes,
+            turns=plan.learning.turns,
         )
         return Learner(
             plan.learning,
@@ -220,10 +223,13 @@ class _Sequence:
         """A new head. Its fixed directions, if it has any, go by the order in which classes first appear."""
         numbers: dict[str, int] = {}
         for earlier in self.tasks[: task.index + 1]:
-            for name in earlier.classes:
+            for name in self._classes(earlier):
                 numbers.setdefault(name, len(numbers))
-        model = self.plan.model
-        return model.head.build(model.dimension, len(task.classes), [numbers[name] for name in task.classes])
+        model, classes = self.plan.model, self._classes(task)
+        return model.head.build(model.dimension, len(classes), [numbers[name] for name in classes])
+
+    def _classes(self, task: Task) -> tuple[str, ...]:
+        return turned_classes(task.classes, self.plan.learning.turns)
 
     def _publish(self, task: Task, learner: Learner) -> str:
         """Rank 0 evaluates and publishes; the others wait for the version's name, or for the error."""
@@ -252,7 +258,7 @@ class _Sequence:
                 name=task.name,
                 parent=self.parent.version if self.parent is not None else None,
                 encoder=copy.deepcopy(learner.encoder).cpu().eval(),
-                directions=learner.head.unit_directions().cpu().numpy(),
+                directions=upright_directions(learner).cpu().numpy(),
                 embedded=embedded,
                 classes=task.classes,
                 history=learner.pace.history,
@@ -299,6 +305,11 @@ class _Sequence:
                 encoder.eval().requires_grad_(False),
                 Classifier(**classifier) if classifier is not None else None,
             )
+
+
+def upright_directions(learner: Learner) -> Tensor:
+    """The head's directions of the classes that the data has, float32 (classes, d), unit norm."""
+    return learner.head.unit_directions()[: len(learner.lesson.classes)]
 
 
 def start_from(encoder: Encoder, parent: Encoder) -> None:

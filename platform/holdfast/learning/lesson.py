@@ -1,0 +1,66 @@
+"""The data of one task, as it is learned: possibly turned, each orientation of a class a class of its own."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def turned_classes(classes: tuple[str, ...], turns: int) -> tuple[str, ...]:
+    """The labels of the classes in all orientations: first upright, then turned once, and so on."""
+    degrees = (360 // turns * turn for turn in range(1, turns))
+    return classes + tuple(f"{name} turned {angle}" for angle in degrees for name in classes)
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """The data of one task.
+
+    Its m images count as m * turns positions: position p is image p % m, turned p // m times by 360 / turns
+    degrees, and an orientation of a class is a class of its own. More classes make an embedding that tells
+    more apart, also of classes that it never saw (self-supervised label augmentation: Zhu et al. 2021, PASS).
+
+    Attributes:
+        images: uint8 (n, C, H, W), H = W, the whole training set, often a memory map.
+        indices: int64 (m,), which of them this task trains on.
+        upright: int64 (m,), their classes, numbered from 0.
+        classes: the classes' labels in the data.
+        turns: 1, 2 or 4 orientations.
+    """
+
+    task: int
+    tasks: int
+    name: str
+    images: np.ndarray
+    indices: np.ndarray
+    upright: Tensor
+    classes: tuple[str, ...]
+    turns: int = 1
+
+    @cached_property
+    def labels(self) -> Tensor:
+        """The class of every position, int64 (m * turns,), numbered as `class_names`."""
+        return torch.cat([self.upright + turn * len(self.classes) for turn in range(self.turns)])
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        return turned_classes(self.classes, self.turns)
+
+    def positions(self, images: np.ndarray, epoch: int) -> np.ndarray:
+        """Where images (numbers below m) stand in this epoch: each in one orientation, then in another."""
+        return images + len(self.indices) * ((images + epoch) % self.turns)
+
+    def load(self, positions: np.ndarray) -> np.ndarray:
+        """The images at some positions, uint8 (b, C, H, W), not augmented."""
+        times, images = np.divmod(positions, len(self.indices))
+        raw = self.images[self.indices[images]]
+        for turn in range(1, self.turns):
+            rows = np.flatnonzero(times == turn)
+            raw[rows] = np.rot90(raw[rows], turn * 4 // self.turns, axes=(2, 3))
+        return raw
+
+    def load_all(self) -> np.ndarray:
+        """The images at all positions, uint8 (m * turns, C, H, W)."""
+        return self.load(np.arange(len(self.labels)))
