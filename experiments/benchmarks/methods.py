@@ -37,6 +37,7 @@ from holdfast.learning import Datasets
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "experiments" / "results" / "methods"
+BENCH = REPOSITORY / "experiments" / "results" / "bench" / "training_speed.rows.json"
 PAGE = REPOSITORY / "docs" / "results.md"
 TRIALS = 5
 
@@ -99,8 +100,8 @@ def plan(options: argparse.Namespace, images: Images, results: Path) -> list[Job
     ]
     return [
         make_job(protocol, method, seed, images.classes(protocol), chosen_terms(chosen, method))
-        for protocol in picked
         for seed in range(options.seeds)
+        for protocol in picked
         for method in methods
         if method.applies_to(protocol)
     ]
@@ -146,6 +147,7 @@ def write_report(folder: Path, options: argparse.Namespace, page: Path) -> None:
         "seeds": options.seeds,
         "cores": options.cores,
         "machine": describe_machine(),
+        "bench": None if options.quick else BENCH,
     }
     images = page.parent / "images" / "results"
     write_page(page, render(results, protocols, images, page, context))

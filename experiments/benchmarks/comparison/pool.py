@@ -78,11 +78,12 @@ def _run(
             record, bits = ray.get(done[0])
         except Exception as error:
             failed += 1
+            bar.advance(line)
             console.print(f"{said} failed: {error}", style="red", markup=False)
         else:
             cells.keep(job.name, record, {name: np.asarray(array) for name, array in bits.items()})
-            console.print(f"{said}  {_outcome(record)}", markup=False, highlight=False)
-        bar.advance(line)
+            bar.advance(line)
+            console.print(f"{said}  {_outcome(record)}{_left(bar)}", markup=False, highlight=False)
     return failed
 
 
@@ -117,6 +118,11 @@ def _outcome(record: dict[str, Any]) -> str:
     return f"{', '.join(shown)}, {record['total_seconds']:.0f} s"
 
 
+def _left(bar: Progress) -> str:
+    seconds = bar.tasks[0].time_remaining
+    return "" if not seconds else f", about {max(1, round(seconds / 60))} min left"
+
+
 def _bar(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
@@ -127,4 +133,5 @@ def _bar(console: Console) -> Progress:
         TimeRemainingColumn(),
         console=console,
         refresh_per_second=2,
+        speed_estimate_period=7 * 24 * 3600,  # cells take minutes, and some many times as long as others
     )

@@ -110,7 +110,8 @@ class Results:
 
     def queries(self, benchmark: str, row: Row, quantity: str) -> dict[int, np.ndarray]:
         """Percent for every query and seed: `self_last`, `self_first`, `cross` (mean over the pairs),
-        `last_on_first`, `mixed`, and of the validation images `old_closed`, `first_closed` and `new_closed`.
+        `last_on_first`, `last_on_older` (mean over the galleries), `mixed`, and of the validation images
+        `old_closed`, `first_closed` and `new_closed`.
         """
         found = {}
         for seed in self.seeds(benchmark, row):
@@ -143,8 +144,20 @@ class Results:
             return None
         if quantity == "last_on_first":
             return hits[last, 0]
+        if quantity == "last_on_older":
+            return hits[last, :last].mean(axis=0)
         assert quantity == "cross", quantity
         return hits[np.tril_indices(last + 1, -1)].mean(axis=0)
+
+    def step_seconds(self, benchmark: str, method: str) -> float | None:
+        """Median over the seeds of the time of a step, of the versions that have a parent."""
+        times = []
+        for seed in self.seeds(benchmark, (method, "")):
+            record = self.record(benchmark, method, seed)
+            seconds, steps = record["seconds"][1:], record["steps"][1:]
+            if sum(steps):
+                times.append(sum(seconds) / sum(steps))
+        return float(np.median(times)) if times else None
 
     def difference(self, benchmark: str, one: Row, of_one: str, other: Row, of_other: str) -> Interval | None:
         """One quantity minus another, over the seeds that have both."""

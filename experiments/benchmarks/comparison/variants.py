@@ -56,7 +56,10 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("rotation+slerp", "rotation + SLERP (two forwards)", _queries("rotation"), both=True),
     Variant("linear", "linear, shrunk toward the rotation", _queries("linear")),
     Variant("low-rank-affine", "low-rank affine", _queries("low-rank-affine")),
-    Variant("residual-mlp", "residual MLP", _queries("residual-mlp"), slow=True),
+    # So many passes over the images and their copies are as many steps as the default over the images alone.
+    Variant(
+        "residual-mlp", "residual MLP", {**_queries("residual-mlp"), "epochs": 200 // (VIEWS + 1)}, slow=True
+    ),
     Variant("lambda-orthogonal", "lambda-orthogonal", _queries("lambda-orthogonal"), slow=True),
     Variant(
         "entries-forward",
