@@ -211,6 +211,13 @@ def test_all_methods_train_as_the_shipped_experiment_does(part: Callable[[str], 
                 assert built.model == shipped.model.model_copy(update=own)
 
 
+def test_small_benchmarks_keep_their_kind_of_stream(part: Callable[[str], ModuleType], small: Any) -> None:
+    for name, protocol in part("protocols").all_protocols().items():
+        assert small[name].plain.stream.scenario == protocol.plain.stream.scenario
+        assert small[name].plain.stream.shares == protocol.plain.stream.shares
+        assert small[name].plain.learning.epochs == 1
+
+
 def test_slow_adapters_are_left_out_of_long_sequences(part: Callable[[str], ModuleType]) -> None:
     recipes, work, protocols = part("recipes"), part("work"), part("protocols").all_protocols()
     (method,) = recipes.find_methods(["finetune"])

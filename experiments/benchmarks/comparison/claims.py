@@ -152,11 +152,10 @@ def _sequences(results: Results) -> Iterator[Finding]:
             ),
         ):
             yield _greater(results, "9", said, "weak", benchmark, one, other)
-        for other in ("finetune", "bct"):
-            said = f"AC of the fixed simplex above that of {other}"
-            yield Finding(
-                "12", said, "expected", benchmark, *_judged(_over_ac(results, benchmark, other), above)
-            )
+        for base in ("finetune", "bct"):
+            said = f"AC of the fixed simplex above that of {base}"
+            gap = _over_ac(results, benchmark, base)
+            yield Finding("12", said, "expected", benchmark, *_judged(gap, above))
 
 
 def _greater(

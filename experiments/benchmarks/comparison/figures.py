@@ -155,9 +155,9 @@ def draw_forgetting(results: Results, benchmark: str, title: str, rows: Sequence
         return None
     ordered = sorted(found.items(), key=lambda pair: -pair[1].mean())
     figure, axes = plt.subplots(figsize=(6.5, 0.22 * len(ordered) + 0.8))
-    for place, (row, values) in enumerate(ordered):
-        axes.barh(place, values.mean(), color=_color(row), height=0.7)
-        axes.plot(values, [place] * len(values), "|", color="black", markersize=5)
+    for place, (row, every) in enumerate(ordered):
+        axes.barh(place, every.mean(), color=_color(row), height=0.7)
+        axes.plot(every, [place] * len(every), "|", color="black", markersize=5)
     axes.set_yticks(range(len(ordered)), [label(row) for row, _ in ordered], fontsize=6)
     axes.axvline(0, color="black", linewidth=0.6)
     axes.set(xlabel="forgetting, points (marks: seeds)")

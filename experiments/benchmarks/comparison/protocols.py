@@ -197,10 +197,10 @@ def _small(protocol: Protocol) -> Protocol:
         "train": {"split": "train"},
         "evaluate": {"split": "evaluation", "queries": 0.25},
     }
-    dealt = "shares" if "shares" in values["stream"] else "tasks"
+    shares = values["stream"].get("shares")
     values["stream"] = {
         "scenario": values["stream"]["scenario"],
-        dealt: values["stream"].get("shares", 2),
+        **({"shares": shares} if shares else {"tasks": 2}),
         "validation": 0.3,
     }
     values["model"].update(width=0.25, dimension=16, preprocessing={"size": 16})

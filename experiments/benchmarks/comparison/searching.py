@@ -46,7 +46,8 @@ def search_mixed(partitions: Iterable[Meeting], labels: np.ndarray, versions: in
     calibrated score of all wins; of equal ones the first entry.
     """
     assignment = assign_versions(labels, versions, seed)
-    best, place = np.float32(-np.inf), np.int64(0)
+    best: np.ndarray = np.full(1, -np.inf, np.float32)
+    place: np.ndarray = np.zeros(1, np.int64)
     for version, meeting in enumerate(partitions):
         values, found = nearest(meeting, np.flatnonzero(assignment == version))
         better = (values > best) | ((values == best) & (found < place))

@@ -113,7 +113,7 @@ def learn_all(
         state = learn_first(first, data)
     elif state is not None:
         built = [config.build() for config in experiment.regularizers if config.weight > 0]
-        state = {**state, "terms": [term.state_dict() for term in built]}  # type: ignore[union-attr]
+        state = {**state, "terms": [term.state_dict() for term in built]}
     versions = []
     if state is not None:
         versions.append(_from_state(state, data, tasks))
@@ -132,7 +132,7 @@ def learn_all(
 def learn_last(experiment: Experiment, data: Datasets) -> tuple[list[Version], tuple[Task, ...]]:
     """The last task alone, without a parent: joint training, where the stream's last task has all images."""
     tasks = build_stream(experiment.stream, data.training, experiment.seed)
-    state = {"task": len(tasks) - 1, "learner": None, "terms": [], "parent": None, "versions": []}
+    state: State = {"task": len(tasks) - 1, "learner": None, "terms": [], "parent": None, "versions": []}
     memory = InMemory(state)
     run_sequence(_plan(experiment), data, memory, memory)
     (learned,) = memory.learned
