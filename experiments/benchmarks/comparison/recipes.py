@@ -19,7 +19,11 @@ Term = dict[str, Any]
 FINETUNE, INDEPENDENT, JOINT, HOLDFAST = "finetune", "independent", "joint", "holdfast"
 EXEMPLARS = 2
 """Images a class that methods with a memory may keep: of Omniglot's 16, the share that CL2R keeps of 500."""
-SIMPLEX = {"model.head": {"kind": "simplex", "scale": 16, "classes": 1024}, "model.dimension": 1024}
+SIMPLEX = {
+    "model.head": {"kind": "simplex", "scale": 16, "classes": 1024},
+    "model.dimension": 1024,
+    "learning.turns": 1,
+}
 FREE = 32
 """Dimensions that an expansion adds (BT2's to_add)."""
 
