@@ -28,6 +28,8 @@ def prepare_environment() -> None:
         os.environ["RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"] = "0"
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+        # An actor of its own, which waits for a cloud to take machines back.
+        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")
     elif "RAY_AUTH_MODE" not in os.environ:
         has_token = "RAY_AUTH_TOKEN" in os.environ or (Path.home() / ".ray" / "auth_token").exists()
         os.environ["RAY_AUTH_MODE"] = "token" if has_token else "disabled"
