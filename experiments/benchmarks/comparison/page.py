@@ -27,7 +27,9 @@ share of the entries, the last one asks. *forgetting*: points, closed set, on he
 tasks. *step*: the time of a step against fine-tuning's; cells ran side by side, so it is rough.
 
 All methods of a benchmark share its images, tasks, network, epochs, batch and optimizer: on Omniglot those of
-the shipped experiment files, of which the recipe alone has the terms, the adapter and the averaged weights.
+the shipped experiment files, whose terms, adapter and averaged weights the recipe alone has. Methods with a
+fixed simplex have 1,024 dimensions and learn upright classes only: a vertex for every orientation of every
+class would take 3,855.
 Weights were chosen on validation classes, held out of the training images: five-task stream, one seed that is
 not among the benchmark's, {trials} trials for each method over factors on the paper's weights, by the mean of
 the last self-test and the mean cross-test. Methods marked * have their default weights.

@@ -26,6 +26,7 @@ from holdfast.learning import (
     run_sequence,
     write_state,
 )
+from holdfast.learning.lesson import turned_classes
 from holdfast.models import Encoder, ModelConfig
 from holdfast.regularizers import ChecksSetting, FinishesTask, Setting
 
@@ -143,13 +144,14 @@ def learn_last(experiment: Experiment, data: Datasets) -> tuple[list[Version], t
 def refuse_undefined(experiment: Experiment, first: Experiment, tasks: Sequence[Task]) -> None:
     """What `run_sequence` checks at its start, which a sequence that goes on skips. Raises ConfigError."""
     model = experiment.model
+    learned = [turned_classes(task.classes, experiment.learning.turns) for task in tasks]
     numbers: dict[str, int] = {}
-    for task in tasks:
-        for name in task.classes:
+    for classes in learned:
+        for name in classes:
             numbers.setdefault(name, len(numbers))
-        model.head.build(model.dimension, len(task.classes), [numbers[name] for name in task.classes])
+        model.head.build(model.dimension, len(classes), [numbers[name] for name in classes])
     other = first.model if first.model != model else None
-    setting = Setting(experiment.stream.scenario, tuple(task.classes for task in tasks), model, other)
+    setting = Setting(experiment.stream.scenario, tuple(learned), model, other)
     for config in experiment.regularizers:
         if config.weight > 0 and isinstance(config, ChecksSetting):
             config.check(setting)
