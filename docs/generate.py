@@ -202,6 +202,8 @@ def _default(field: FieldInfo) -> str:
     if isinstance(value, BaseModel):
         kind = getattr(value, "kind", None)
         return f"`{kind}`" if kind else ""
+    if isinstance(value, tuple) and value and isinstance(value[0], BaseModel):
+        return ", ".join(f"`{item.kind}` {item.weight:g}" for item in value)
     if value is PydanticUndefined or value is None or value in ((), {}):
         return ""
     return f"`{str(value).lower()}`" if isinstance(value, bool) else f"`{value}`"

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import yaml
 from pydantic import BaseModel, Field, ValidationError
 
-from holdfast.adapters import AdapterConfig
+from holdfast.adapters import AdapterConfig, RidgeConfig
 from holdfast.data import DataConfig
 from holdfast.errors import ConfigError
 from holdfast.learning import SequencePlan
@@ -85,8 +85,8 @@ class Experiment(SequencePlan):
     """`latest`: the first task goes on from the newest version of the store; `none`: a lineage of its own."""
     scaling: ScalingConfig = ScalingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
-    adapter: AdapterConfig | None = None
-    """What is fitted, when a version is published, between its space and each ancestor's; none by default."""
+    adapter: AdapterConfig | None = RidgeConfig()
+    """What is fitted between a published version's space and each ancestor's; null for nothing."""
     tuning: TuningConfig | None = None
 
     @property

@@ -1,7 +1,8 @@
 """Choosing each method's weights, on validation classes only.
 
-Every fifth class of each group of the training images is held out; the five-task stream is learned on the
-others, and the held-out classes are searched as the evaluation classes would be. The score of a trial is the
+Every fifth group of the training images is held out, since evaluation too is on groups that no task has
+seen; the five-task stream is learned on the others, and the held-out classes are searched as the evaluation
+classes would be. The score of a trial is the
 mean of the last version's self-test and of the mean cross-test over all pairs (Recall@1). Every method gets
 the same number of trials; the best becomes its setting in all benchmarks.
 """

@@ -4,7 +4,6 @@ import io
 import os
 import sys
 from contextlib import redirect_stdout
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,53 +17,11 @@ from rich.console import Console
 from holdfast.config import Choice, Experiment, LogUniform, TuningConfig, Uniform, parse_experiment, set_key
 from holdfast.data import Evaluation, build_stream, load_training
 from holdfast.errors import ConfigError
-from holdfast.evaluation import score
 from holdfast.jobs.ancestor import load_ancestor
 from holdfast.jobs.runtime import ray_session, work_in
-from holdfast.learning import Ancestor, Datasets, Learned, keep_freed_memory, run_sequence, validation_indices
-from holdfast.learning.checkpoints import State
+from holdfast.jobs.trial import NoCheckpoints, TrialPublisher
+from holdfast.learning import Datasets, keep_freed_memory, run_sequence
 from holdfast.store import Store
-
-
-@dataclass
-class TrialPublisher:
-    """Keeps a trial's versions in memory and reports, after each task, how they match on validation images.
-
-    self: Recall@1 of the newest version on its own gallery, leave-one-out, percent. cross: the newest
-    version's queries over each older version's gallery, mean. The evaluation split is not even embedded.
-    """
-
-    ancestor: Ancestor | None
-    labels: np.ndarray
-    objective: str
-    report: Any
-    galleries: list[np.ndarray] = field(default_factory=list)
-
-    def parent(self) -> Ancestor | None:
-        return self.ancestor
-
-    def publish(self, learned: Learned) -> str:
-        queries = learned.embedded.validation
-        own = self._recall(queries, queries)
-        crosses = [self._recall(queries, older) for older in self.galleries]
-        cross = float(np.mean(crosses)) if crosses else own
-        objective = {"self": own, "cross": cross, "mean": (own + cross) / 2}[self.objective]
-        self.galleries.append(queries)
-        self.report({"objective": objective, "self": own, "cross": cross, "tasks": learned.task + 1})
-        return f"task-{learned.task}"
-
-    def _recall(self, queries: np.ndarray, gallery: np.ndarray) -> float:
-        return score(queries, self.labels, gallery, self.labels, leave_one_out=True).percent()["recall_at_1"]
-
-
-class NoCheckpoints:
-    """Trials are short and start over."""
-
-    def latest(self) -> State | None:
-        return None
-
-    def save(self, state: State) -> None:
-        """Kept nowhere."""
 
 
 def tune_experiment(
@@ -155,9 +112,8 @@ def run_trial(shared: ObjectRef, values: dict[str, Any], tuning: TuningConfig) -
     torch.set_num_threads(tuning.cpus_per_trial)
     chosen = apply_values(experiment, values)
     training = load_training(chosen.data, chosen.model.preprocessing)
-    held_out = validation_indices(build_stream(chosen.stream, training, chosen.seed))
     nothing = training.take(np.empty(0, np.int64))
-    publisher = TrialPublisher(ancestor, training.labels[held_out], tuning.objective, tune.report)
+    publisher = TrialPublisher(chosen, tuning.objective, training, ancestor, tune.report)
     run_sequence(chosen, Datasets(training, Evaluation(nothing, nothing)), publisher, NoCheckpoints())
 
 

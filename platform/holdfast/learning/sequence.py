@@ -19,7 +19,14 @@ from holdfast.learning.progress import Progress, Watcher, ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
 from holdfast.models import Encoder, Head, ModelConfig
-from holdfast.regularizers import ChecksSetting, Classifier, FinishesTask, RegularizerConfig, Setting
+from holdfast.regularizers import (
+    RECIPE,
+    ChecksSetting,
+    Classifier,
+    FinishesTask,
+    RegularizerConfig,
+    Setting,
+)
 from holdfast.settings import Settings
 
 
@@ -30,7 +37,8 @@ class SequencePlan(Settings):
     stream: StreamConfig
     model: ModelConfig = ModelConfig()
     learning: LearningConfig = LearningConfig()
-    regularizers: tuple[RegularizerConfig, ...] = ()
+    regularizers: tuple[RegularizerConfig, ...] = RECIPE
+    """The default recipe, unless something else is listed; `[]` is fine-tuning."""
 
 
 @dataclass(frozen=True, eq=False)

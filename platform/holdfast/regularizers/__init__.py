@@ -18,6 +18,7 @@ from holdfast.regularizers.orthogonal_expansion import OrthogonalExpansionConfig
 from holdfast.regularizers.perturbed_prototypes import PerturbedPrototypesConfig
 from holdfast.regularizers.prototype_alignment import PrototypeAlignmentConfig
 from holdfast.regularizers.prototype_centres import PrototypeCentresConfig
+from holdfast.regularizers.recipe import RECIPE
 from holdfast.regularizers.regularizer import (
     ChecksSetting,
     Classifier,
@@ -54,6 +55,7 @@ RegularizerConfig = Annotated[
 ]
 
 __all__ = [
+    "RECIPE",
     "AdversarialConfig",
     "BoundaryConfig",
     "ChecksSetting",

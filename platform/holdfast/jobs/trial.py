@@ -1,0 +1,88 @@
+"""One trial of a sweep: a sequence that publishes nothing, judged on validation images after every task."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from holdfast.config import Experiment
+from holdfast.data import ImageSet, build_stream
+from holdfast.evaluation import score
+from holdfast.learning import Ancestor, Learned, embed_views, fit_adapter, validation_indices
+from holdfast.learning.checkpoints import State
+
+
+@dataclass
+class TrialPublisher:
+    """Keeps a trial's versions in memory and reports, after each task, how they match on validation images.
+
+    self: Recall@1 of the newest version on its own gallery, leave-one-out, percent. cross: the newest
+    version's queries over each older version's gallery, by way of the experiment's adapter if it has one,
+    mean. The evaluation split is not even embedded.
+    """
+
+    experiment: Experiment
+    objective: str
+    training: ImageSet
+    ancestor: Ancestor | None
+    report: Any
+    older: list[Learned] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._tasks = build_stream(self.experiment.stream, self.training, self.experiment.seed)
+        self._labels = self.training.labels[validation_indices(self._tasks)]
+
+    def parent(self) -> Ancestor | None:
+        return self.ancestor
+
+    def publish(self, learned: Learned) -> str:
+        vectors = learned.embedded.validation
+        own = self._recall(vectors, vectors)
+        crosses = [self._recall(queries, gallery) for queries, gallery in self._meetings(learned)]
+        cross = float(np.mean(crosses)) if crosses else own
+        objective = {"self": own, "cross": cross, "mean": (own + cross) / 2}[self.objective]
+        self.older.append(learned)
+        self.report({"objective": objective, "self": own, "cross": cross, "tasks": learned.task + 1})
+        return f"task-{learned.task}"
+
+    def _meetings(self, learned: Learned) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The newest version's queries with every older version's gallery, adapted as a publication does."""
+        vectors, config = learned.embedded.validation, self.experiment.adapter
+        if config is None or not self.older:
+            yield from ((vectors, older.embedded.validation) for older in self.older)
+            return
+        seed, augment = self.experiment.seed, self.experiment.learning.augment
+        images, indices = self.training.images, self._tasks[learned.task].train
+        seen = (images, indices, config.views, augment, seed, learned.task)
+        newer = embed_views(learned.encoder, *seen)
+        for older in self.older:
+            distance = learned.task - older.task
+            fitted = fit_adapter(
+                config,
+                newer,
+                embed_views(older.encoder, *seen),
+                self.training.labels[indices],
+                seed,
+                learned.task,
+                distance,
+            )
+            if config.maps == "entries":
+                yield vectors, fitted.adapter.apply(older.embedded.validation)
+            else:
+                yield fitted.adapter.apply(vectors), older.embedded.validation
+
+    def _recall(self, queries: np.ndarray, gallery: np.ndarray) -> float:
+        # Entry i is the image of query i, whichever version embedded it.
+        found = score(queries, self._labels, gallery, self._labels, leave_one_out=True)
+        return found.percent()["recall_at_1"]
+
+
+class NoCheckpoints:
+    """Trials are short and start over."""
+
+    def latest(self) -> State | None:
+        return None
+
+    def save(self, state: State) -> None:
+        """Kept nowhere."""
