@@ -19,4 +19,7 @@ def load_ancestor(store: Store, name: str) -> Ancestor:
     if HEAD in store.version(name).files:
         directions = safetensors.torch.load(store.file(name, HEAD))["directions"]
         classifier = Classifier(directions, tuple(json.loads(store.file(name, CLASSES))))
-    return Ancestor(name, encoder, classifier)
+    generation, version = 1, store.version(name)
+    while version.parent is not None:
+        generation, version = generation + 1, store.version(version.parent)
+    return Ancestor(name, encoder, classifier, generation)

@@ -3,7 +3,7 @@
 import copy
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,6 +26,7 @@ from holdfast.regularizers import (
     FinishesTask,
     RegularizerConfig,
     Setting,
+    weight_after,
 )
 from holdfast.settings import Settings
 
@@ -56,6 +57,8 @@ class Ancestor:
     version: str
     encoder: Encoder
     classifier: Classifier | None = None
+    generation: int = 1
+    """How many versions its lineage has, itself included."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,11 +149,7 @@ class _Sequence:
     def run(self) -> list[str]:
         plan = self.plan
         self.tasks = build_stream(plan.stream, self.data.training, plan.seed)
-        self.terms = [
-            Term(config.kind, config.weight, config.build())
-            for config in plan.regularizers
-            if config.weight > 0
-        ]
+        self.terms = [Term(config.kind, config.weight, config.build()) for config in self._configs()]
         state = self.checkpoints.latest()
         if state is None:
             self.parent = self.publisher.parent()
@@ -191,7 +190,9 @@ class _Sequence:
         version = self._publish(task, learner)
         self.versions.append(version)
         encoder = copy.deepcopy(learner.encoder).eval().requires_grad_(False)
-        self.parent = Ancestor(version, encoder, Classifier(upright_directions(learner), task.classes))
+        generation = 1 if self.parent is None else self.parent.generation + 1
+        classifier = Classifier(upright_directions(learner), task.classes)
+        self.parent = Ancestor(version, encoder, classifier, generation)
         self._save(task.index + 1, None)
 
     def _learner(self, task: Task) -> Learner:
@@ -221,11 +222,22 @@ class _Sequence:
             parent,
             self.parent.classifier if self.parent is not None else None,
             head,
-            self.terms,
+            self._terms_now(),
             plan.seed,
             self.ranks,
             self.device,
         )
+
+    def _configs(self) -> list[RegularizerConfig]:
+        return [config for config in self.plan.regularizers if config.weight > 0]
+
+    def _terms_now(self) -> list[Term]:
+        """The terms with the weights that they have after the parent."""
+        versions = self.parent.generation if self.parent is not None else 1
+        return [
+            replace(term, weight=weight_after(config, term.weight, versions))
+            for config, term in zip(self._configs(), self.terms, strict=True)
+        ]
 
     def _head(self, task: Task) -> Head:
         """A new head. Its fixed directions, if it has any, go by the order in which classes first appear."""
@@ -283,6 +295,7 @@ class _Sequence:
                 "model": self.parent.encoder.config.model_dump_json(),
                 "weights": self.parent.encoder.state_dict(),
                 "classifier": vars(self.parent.classifier) if self.parent.classifier is not None else None,
+                "generation": self.parent.generation,
             }
         self.checkpoints.save(
             {
@@ -312,6 +325,7 @@ class _Sequence:
                 saved_parent["version"],
                 encoder.eval().requires_grad_(False),
                 Classifier(**classifier) if classifier is not None else None,
+                saved_parent["generation"],
             )
 
 

@@ -11,6 +11,7 @@ from holdfast.regularizers.correlation_distillation import CorrelationDistillati
 from holdfast.regularizers.elastic_boundary import ElasticBoundaryConfig
 from holdfast.regularizers.feature_distillation import FeatureDistillationConfig
 from holdfast.regularizers.feature_estimation import FeatureEstimationConfig
+from holdfast.regularizers.growth import Grows, weight_after
 from holdfast.regularizers.higher_order_contrast import HigherOrderContrastConfig
 from holdfast.regularizers.influence_loss import InfluenceConfig
 from holdfast.regularizers.mixing import MixingConfig
@@ -66,6 +67,7 @@ __all__ = [
     "FeatureDistillationConfig",
     "FeatureEstimationConfig",
     "FinishesTask",
+    "Grows",
     "HigherOrderContrastConfig",
     "InfluenceConfig",
     "MixingConfig",
@@ -83,4 +85,5 @@ __all__ = [
     "Step",
     "StructuralRegularizationConfig",
     "TaskStart",
+    "weight_after",
 ]

@@ -7,15 +7,18 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
+from holdfast.regularizers.growth import Growth
 from holdfast.regularizers.regularizer import Step, TaskStart
 from holdfast.settings import Settings
 
 
 class CorrelationDistillationConfig(Settings):
-    """Temperature of the softmax over cosines; the loss is scaled by its square, as the paper has it."""
+    """Temperature of the softmax over cosines; the loss is scaled by its square, as the paper has it. The
+    weight after n versions is weight * n ** growth."""
 
     kind: Literal["correlation-distillation"] = "correlation-distillation"
     weight: float = Field(default=10.0, ge=0)
+    growth: Growth = 0.0
     temperature: float = Field(default=0.25, gt=0)
 
     def build(self) -> "CorrelationDistillation":

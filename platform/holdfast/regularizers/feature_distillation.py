@@ -7,15 +7,18 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from holdfast.regularizers.dimensions import shared_dimensions
+from holdfast.regularizers.growth import Growth
 from holdfast.regularizers.regularizer import Step, TaskStart
 from holdfast.settings import Settings
 
 
 class FeatureDistillationConfig(Settings):
-    """Holds the frame and the shape at once; the price is plasticity."""
+    """Holds the frame and the shape at once; the price is plasticity. The weight after n versions is
+    weight * n ** growth."""
 
     kind: Literal["feature-distillation"] = "feature-distillation"
     weight: float = Field(default=10.0, ge=0)
+    growth: Growth = 0.0
 
     def build(self) -> "FeatureDistillation":
         return FeatureDistillation()

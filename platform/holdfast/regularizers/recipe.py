@@ -5,10 +5,10 @@ from holdfast.regularizers.feature_distillation import FeatureDistillationConfig
 from holdfast.regularizers.prototype_alignment import PrototypeAlignmentConfig
 
 RECIPE = (
-    FeatureDistillationConfig(weight=40),
-    CorrelationDistillationConfig(weight=640, temperature=0.25),
+    FeatureDistillationConfig(weight=20, growth=0.5),
+    CorrelationDistillationConfig(weight=320, growth=0.5, temperature=0.25),
     PrototypeAlignmentConfig(weight=4),
 )
 """Each image stays near the place that the parent gave it (the frame), the batch keeps its correlations (the
-shape), and each new class is drawn to the mean of its images in the parent's space. The weights were chosen
-on validation classes of Omniglot (docs/results.md)."""
+shape), and each new class is drawn to the mean of its images in the parent's space. What is kept weighs more
+the more versions there were. The weights were chosen on validation classes of Omniglot (docs/results.md)."""

@@ -45,7 +45,7 @@ def plan() -> Callable[..., SequencePlan]:
             "model": ModelConfig(dimension=16, width=0.125, preprocessing=Preprocessing(size=SIZE)),
             "learning": LearningConfig(epochs=3, batch_size=16, checkpoint_steps=2, precision="float32"),
             "regularizers": (
-                {"kind": "feature-distillation", "weight": 1.0},
+                {"kind": "feature-distillation", "weight": 1.0, "growth": 0.5},
                 {"kind": "prototype-alignment", "weight": 0.5},
             ),
         }

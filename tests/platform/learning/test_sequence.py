@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from holdfast.errors import DivergedError
-from holdfast.learning import FolderCheckpoints, LearningConfig, run_sequence
+from holdfast.learning import Ancestor, FolderCheckpoints, LearningConfig, run_sequence
+from holdfast.models import Encoder
 
 
 class KilledError(Exception):
@@ -90,6 +91,26 @@ def test_weight_zero_costs_nothing_and_changes_nothing(plan, data, publisher, tm
     )
     assert weights(without.learned) == weights(zero.learned)
     assert set(zero.learned[2].history[0]) == {"classification"}
+
+
+def test_what_is_kept_weighs_more_the_more_versions_there_were(plan, data, publisher, tmp_path):
+    """Weight 1 of growth 1/2 is weight 2 after four versions; within a sequence every version counts."""
+    stream, quick = {"tasks": 1}, LearningConfig(epochs=1, batch_size=16, precision="float32")
+    outcomes = []
+    for weight, growth, generation in ((1, 0.5, 4), (2, 0, 4), (1, 0, 4), (1, 0.5, 1)):
+        term = {"kind": "feature-distillation", "weight": weight, "growth": growth}
+        changed = plan(regularizers=(term,), learning=quick, stream=stream)
+        published = publisher()
+        torch.manual_seed(0)
+        encoder = Encoder(changed.model).eval().requires_grad_(False)
+        published.ancestor = Ancestor("v4", encoder, generation=generation)
+        checkpoints = FolderCheckpoints(tmp_path / f"{weight}-{growth}-{generation}")
+        run_sequence(changed, data, published, checkpoints)
+        outcomes.append(weights(published.learned))
+        assert checkpoints.latest()["parent"]["generation"] == generation + 1
+    assert outcomes[0] == outcomes[1]
+    assert outcomes[2] == outcomes[3]
+    assert outcomes[0] != outcomes[2]
 
 
 def test_divergence_names_the_term_and_keeps_the_checkpoint(plan, data, publisher, tmp_path):
