@@ -20,7 +20,9 @@ from holdfast.errors import DataError
 from holdfast.learning import Datasets
 
 EXPERIMENTS = Path(__file__).resolve().parents[2]
-WIDE = 2.0
+WIDE = 1.5
+UPGRADE_EPOCHS = 6
+"""Of a task with up to all images, which makes about as many steps as the tasks of a long stream together."""
 HELD_OUT = 5
 """Every so many-th group is held out when weights are chosen: classes of alphabets that no task has."""
 CHOOSE = "choose"
@@ -145,12 +147,13 @@ def _upgrades(ten: Values) -> list[Protocol]:
     made = []
     for newer, suffix, said in (
         ({}, "", ""),
-        ({"model.width": WIDE}, "-wide", ", new network twice as wide"),
+        ({"model.width": WIDE}, "-wide", ", new network half as wide again"),
     ):
         for split, (scenario, dealt) in streams.items():
             stream = {"scenario": scenario, **dealt, "validation": ten["stream"]["validation"]}
             title = f"Omniglot, one upgrade, {split}{said}"
-            values = {**ten, "stream": stream}
+            learning = {**ten["learning"], "epochs": UPGRADE_EPOCHS}
+            values = {**ten, "stream": stream, "learning": learning}
             name = f"omniglot-upgrade-{split}{suffix}"
             made.append(Protocol(name, title, values, newer=dict(newer), slow_adapters=True))
     return made
