@@ -22,7 +22,7 @@ from holdfast.learning import Datasets
 EXPERIMENTS = Path(__file__).resolve().parents[2]
 WIDE = 1.5
 UPGRADE_EPOCHS = 6
-"""Of a task with up to all images, which makes about as many steps as the tasks of a long stream together."""
+"""A task has up to all images here, so these are half as many steps as a stream of many tasks takes."""
 HELD_OUT = 5
 """Every so many-th group is held out when weights are chosen: classes of alphabets that no task has."""
 CHOOSE = "choose"
