@@ -19,6 +19,7 @@ from holdfast.errors import NotFoundError
 from holdfast.gallery.changes import Changes
 from holdfast.gallery.entry import Entry, check_attributes, check_id, check_source, check_vectors
 from holdfast.gallery.parquet import read_parquet, write_parquet
+from holdfast.gallery.replace import Replace, replace_vectors
 from holdfast.gallery.verify import VerifyReport, verify_rows
 from holdfast.store import Store, counters
 from holdfast.store.database import as_parameter, reading, replace_rows, writing
@@ -96,9 +97,11 @@ class Entries:
         )
 
     def write(
-        self, changes: Sequence[Upsert | Delete], fence: Callable[[Connection], None] | None = None
+        self, changes: Sequence[Upsert | Delete | Replace], fence: Callable[[Connection], None] | None = None
     ) -> list[int]:
         """Write several changes in one transaction, in their order; returns the number of each.
+
+        A `Replace` has no number: for it, how many of its rows were applied.
 
         `fence` runs first inside the transaction; what it raises undoes everything (a writer checks there
         that it still holds its lease).
@@ -213,7 +216,7 @@ def _changes(connection: Connection, since: int, limit: int) -> Changes:
     return Changes(*zip(*rows, strict=True)) if rows else Changes()
 
 
-def _write(connection: Connection, changes: Sequence[Upsert | Delete]) -> list[int]:
+def _write(connection: Connection, changes: Sequence[Upsert | Delete | Replace]) -> list[int]:
     numbers: list[int] = []
     # Neighbours of one kind go to the database together: most groups are many small upserts.
     for kind, group in groupby(changes, type):
@@ -222,6 +225,8 @@ def _write(connection: Connection, changes: Sequence[Upsert | Delete]) -> list[i
             sizes = [len(change.rows) for change in same if isinstance(change, Upsert)]
             last = _upsert(connection, [row for change in same for row in change.rows])  # type: ignore[union-attr]
             numbers += [last - sum(sizes) + size for size in accumulate(sizes)]
+        elif kind is Replace:
+            numbers += [replace_vectors(connection, change) for change in same if isinstance(change, Replace)]
         else:
             last = _delete(connection, [name for change in same for name in change.ids])  # type: ignore[union-attr]
             numbers += [last] * len(same)
@@ -233,7 +238,7 @@ def _upsert(connection: Connection, rows: Sequence[tuple[str, str, bytes, str, s
     now = as_parameter(connection, entries.c.updated_at, datetime.now(UTC))
     first = last - len(rows) + 1
     numbered = [
-        (identifier, seq, version, vector, attributes, source, False, now)
+        (identifier, seq, version, vector, attributes, source, False, now, None, None)
         for seq, (identifier, version, vector, attributes, source) in enumerate(rows, first)
     ]
     if numbered:
@@ -257,7 +262,7 @@ def _delete(connection: Connection, ids: Sequence[str]) -> int:
     last = counters.advance(connection, "entries", by=len(version_of))
     now = as_parameter(connection, entries.c.updated_at, datetime.now(UTC))
     tombstones = [
-        (identifier, seq, version, None, "{}", None, True, now)
+        (identifier, seq, version, None, "{}", None, True, now, None, None)
         for seq, (identifier, version) in enumerate(version_of.items(), last - len(version_of) + 1)
     ]
     replace_rows(connection, entries, "id", tombstones)
@@ -266,4 +271,6 @@ def _delete(connection: Connection, ids: Sequence[str]) -> int:
 
 def _entry(row: Any) -> Entry:
     attributes = json.loads(row.attributes) if isinstance(row.attributes, str) else row.attributes
-    return Entry(row.id, row.version, np.frombuffer(row.vector, "<f4"), attributes, row.source, row.seq)
+    vector = np.frombuffer(row.vector, "<f4")
+    origin = (row.mapped_from, row.mapped_by)
+    return Entry(row.id, row.version, vector, attributes, row.source, row.seq, *origin)

@@ -1,6 +1,7 @@
 """The truth: versions and their lineage, measured compatibility, traffic, runs, keys; and the artifacts."""
 
 from holdfast.store.adapters import RegisteredAdapter
+from holdfast.store.backfills import Backfill
 from holdfast.store.compatibility import Compatibility
 from holdfast.store.keys import Role
 from holdfast.store.runs import Run
@@ -15,6 +16,7 @@ __all__ = [
     "Draft",
     "Compatibility",
     "RegisteredAdapter",
+    "Backfill",
     "Traffic",
     "KEEP",
     "Run",

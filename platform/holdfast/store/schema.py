@@ -176,3 +176,35 @@ entries = Table(
     Column("updated_at", UtcDateTime, nullable=False),
     Index("ix_entries_version", "version", "deleted"),
 )
+    # Of a vector that an adapter moved: the version that looked at the image, and the adapter's digest.
+    Column("mapped_from", String(32)),
+    Column("mapped_by", String(64)),
+
+# What is still to be done is told by the entries themselves; a row holds what was asked and what came of it.
+backfills = Table(
+    "backfills",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),
+    Column("sources", JSON, nullable=False),
+    Column("target", String(32), ForeignKey("versions.name"), nullable=False),
+    Column("ordering", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("skipped", JSON, nullable=False),
+    Column("examples", JSON, nullable=False),
+    Column("batch_size", Integer, nullable=False),
+    Column("pace", Float(53)),
+    Column("workers", Integer, nullable=False),
+    Column("forced", Boolean, nullable=False),
+    # Who works on it: a new claim takes the next epoch, and what an older one does no longer counts.
+    Column("epoch", Integer, nullable=False),
+    Column("owner", Text),
+    Column("seen_at", UtcDateTime),
+    Column("error", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
+)

@@ -14,6 +14,7 @@ from holdfast.errors import InvalidVectorError, NotFoundError, StoreError
 from holdfast.store import counters
 from holdfast.store.adapters import RegisteredAdapter, all_adapters, find_adapter, put_adapter
 from holdfast.store.artifacts import Artifacts, sha256
+from holdfast.store.backfills import Backfills
 from holdfast.store.compatibility import Compatibility, add_measurements, measurement, measurements
 from holdfast.store.database import make_engine, reading, writing
 from holdfast.store.keys import Keys
@@ -95,6 +96,7 @@ class Store:
         self.runs_folder = runs_folder
         self.traffic = TrafficLog(engine)
         self.runs = Runs(engine)
+        self.backfills = Backfills(engine)
         self.keys = Keys(engine)
 
     def versions(self) -> list[Version]:
@@ -260,7 +262,7 @@ class Store:
         """Numbers that grow with every change, for caches to see in one small read whether they are stale.
 
         `entries`: the last write to the gallery; `compatibility` (adapters included), `traffic`, `versions`,
-        `runs` likewise.
+        `runs`, `backfills` (new ones) likewise.
         """
         with reading(self.engine) as connection:
             return counters.all_current(connection)
