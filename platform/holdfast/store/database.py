@@ -3,14 +3,27 @@
 import random
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Column, Connection, Dialect, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy import (
+    Column,
+    Connection,
+    Dialect,
+    Engine,
+    Float,
+    Table,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from holdfast.errors import StoreError
 
@@ -131,6 +144,40 @@ def lock_for_migration(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
 
 
+class DatabaseClock(FunctionElement[float]):
+    """Seconds since 1970 by the clock of the database, at the moment when it is asked."""
+
+    type = Float(53)
+    inherit_cache = True
+
+
+@compiles(DatabaseClock, "sqlite")
+def _clock_of_sqlite(element: DatabaseClock, compiler: Any, **options: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(DatabaseClock, "postgresql")
+def _clock_of_postgresql(element: DatabaseClock, compiler: Any, **options: Any) -> str:
+    # now() is when the transaction began, which may have waited since.
+    return "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
+
+
+def abandon_after(connection: Connection, seconds: float) -> None:
+    """Let PostgreSQL end this transaction if its process falls silent for so long in its middle.
+
+    An SQLite file has nobody to do that: what a paused process has locked stays locked until it goes on.
+    """
+    if connection.dialect.name == "postgresql":
+        milliseconds = max(1, round(1000 * seconds))
+        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}")
+
+
+def insert_missing(connection: Connection, table: Table, key: str, row: Mapping[str, Any]) -> None:
+    """INSERT a row unless there is one of that key."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    connection.execute(insert(table).values(row).on_conflict_do_nothing(index_elements=[key]))
+
+
 def replace_rows(connection: Connection, table: Table, key: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """INSERT ... ON CONFLICT (key) DO UPDATE for many rows; a row has a value for every column, in order.
 
@@ -180,6 +227,11 @@ def explain(engine: Engine, error: DatabaseError | sqlite3.DatabaseError) -> Exc
     if "locked" in reason:
         return StoreError(
             f"{where} is busy: another process has been writing for {BUSY_TIMEOUT_SECONDS} s. Try again."
+        )
+    if "idle-in-transaction timeout" in reason:
+        return StoreError(
+            f"{where} ended this transaction, because its process stood still in the middle of it: nothing was "
+            "written. Try again."
         )
     if isinstance(error, OperationalError | sqlite3.OperationalError):
         return StoreError(f"The database {where} cannot be used: {reason}.")

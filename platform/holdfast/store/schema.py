@@ -69,6 +69,21 @@ counters = Table(
     Column("value", BigInteger, nullable=False),
 )
 
+# Who may write, one row a name: the epoch grows with every holder, the rest tells who holds it (or held it).
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("host", Text, nullable=False),
+    # Where the pid means something, and when that process began: a pid alone may be anybody's by now.
+    Column("machine", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started", Text, nullable=False),
+    # Seconds since 1970 by the clock of the database, the one clock that all writers share; 0 is released.
+    Column("expires_at", Float(53), nullable=False),
+)
+
 versions = Table(
     "versions",
     metadata,
