@@ -31,6 +31,7 @@ CLAIM_SECONDS = 15.0
 """So long after it was last heard of, whoever works on a backfill counts as gone."""
 _EXAMPLES = 5
 _CHANGED = "changed"
+_RUNNING = select(backfills.c.number).where(backfills.c.status == "running")
 
 
 @dataclass(frozen=True)
@@ -227,13 +228,18 @@ class Backfills:
             )
             return Claim(found.number, found.epoch + 1)
 
-    def heed(self, claim: Claim) -> Backfill | None:
-        """The backfill as it is, or None if the claim no longer holds; tells that its holder is alive."""
+    def holds(self, claim: Claim) -> bool:
+        """Whether the backfill still runs under this claim."""
+        with reading(self._engine) as connection:
+            return connection.execute(_RUNNING.where(_of(claim))).first() is not None
+
+    def heed(self, claim: Claim) -> bool:
+        """`holds`, and tells that its holder is alive."""
         with writing(self._engine) as connection:
-            if not still_holds(connection, claim):
-                return None
-            _set(connection, _of(claim), seen_at=datetime.now(UTC))
-            return _find(connection, claim.name)
+            held = still_holds(connection, claim)
+            if held:
+                _set(connection, _of(claim), seen_at=datetime.now(UTC))
+            return held
 
     def skip(self, claim: Claim, reasons: Sequence[tuple[str, str]]) -> None:
         """Count entries that cannot be moved: pairs (id, reason)."""
@@ -295,8 +301,7 @@ _DONE_TO: dict[Status, str] = {"paused": "paused", "running": "resumed", "cancel
 
 def still_holds(connection: Connection, claim: Claim) -> bool:
     """Whether the backfill runs and the claim is the newest; keeps it so until the transaction ends."""
-    statement = select(backfills.c.number).where(_of(claim), backfills.c.status == "running")
-    return connection.execute(statement.with_for_update()).first() is not None
+    return connection.execute(_RUNNING.where(_of(claim)).with_for_update()).first() is not None
 
 
 def count_batch(connection: Connection, claim: Claim, moved: int, changed: int) -> None:
