@@ -2,6 +2,7 @@
 
 from holdfast.store.adapters import RegisteredAdapter
 from holdfast.store.backfills import Backfill
+from holdfast.store.calibrations import MeasuredCalibration
 from holdfast.store.compatibility import Compatibility
 from holdfast.store.keys import Role
 from holdfast.store.runs import Run
@@ -15,6 +16,7 @@ __all__ = [
     "Version",
     "Draft",
     "Compatibility",
+    "MeasuredCalibration",
     "RegisteredAdapter",
     "Backfill",
     "Traffic",

@@ -115,10 +115,24 @@ adapters = Table(
     Column("artifact", Text, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("maps", String(16), nullable=False),
-    Column("scale", Float(53), nullable=False),
-    Column("shift", Float(53), nullable=False),
     Column("config", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+)
+
+# What each pair's scores are ranked by; counts with the adapter that it was measured with, or none.
+calibrations = Table(
+    "calibrations",
+    metadata,
+    Column("query", String(32), ForeignKey("versions.name"), primary_key=True),
+    Column("gallery", String(32), ForeignKey("versions.name"), primary_key=True),
+    Column("scale", Float(53), nullable=False),
+    Column("shift", Float(53), nullable=False),
+    Column("adapter", String(64)),
+    Column("gain", Float(53)),
+    Column("low", Float(53)),
+    Column("high", Float(53)),
+    Column("config", JSON, nullable=False),
+    Column("measured_at", UtcDateTime, nullable=False),
 )
 
 # Append-only: of the rows of a (query, gallery, metric) that were measured with the adapter in force (or
@@ -189,11 +203,11 @@ entries = Table(
     Column("source", Text),
     Column("deleted", Boolean, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
-    Index("ix_entries_version", "version", "deleted"),
-)
     # Of a vector that an adapter moved: the version that looked at the image, and the adapter's digest.
     Column("mapped_from", String(32)),
     Column("mapped_by", String(64)),
+    Index("ix_entries_version", "version", "deleted"),
+)
 
 # What is still to be done is told by the entries themselves; a row holds what was asked and what came of it.
 backfills = Table(

@@ -161,15 +161,9 @@ function mark(id) {
   for (const node of document.querySelectorAll(".hits li")) node.classList.toggle("same", node.dataset.id === id);
 }
 
-function problem(error, version, side) {
-  const box = element("div", { className: "problem" },
+function problem(error) {
+  return element("div", { className: "problem" },
     element("strong", {}, title(error)), element("span", {}, sentence(error.message)));
-  if (error.code === "incompatible_versions") {
-    const retry = element("button", { className: "quiet", type: "button" }, `Search only what ${version} itself embedded`);
-    retry.addEventListener("click", () => searchSide(side, [version]));
-    box.append(retry);
-  }
-  return box;
 }
 
 function draw(side) {
@@ -180,18 +174,20 @@ function draw(side) {
   const head = (detail) => element("div", { className: "head" },
     element("h3", {}, badge(found.version)), element("span", { className: "muted" }, detail));
   if (found.error) {
-    column.replaceChildren(head("refused"), problem(found.error, found.version, side));
+    column.replaceChildren(head("refused"), problem(found.error));
     return;
   }
-  const { hits, versions } = found.answer;
+  const { hits, versions, excluded } = found.answer;
+  const left = Object.entries(excluded).map(([version, count]) => `${count.toLocaleString("en")} of ${version}`);
   const otherIds = other?.answer ? new Set(other.answer.hits.map((entry) => entry.id)) : null;
-  const detail = `searched entries of ${versions.join(", ") || "no version"} in ${found.milliseconds} ms`;
+  const detail = `searched entries of ${versions.join(", ") || "no version"} in ${found.milliseconds} ms`
+    + (left.length ? ` · left out, not compatible: ${left.join(", ")}` : "");
   column.replaceChildren(head(detail), hits.length === 0
     ? element("p", { className: "empty" }, "The gallery holds nothing to find yet.")
     : element("ol", { className: "hits" }, ...hits.map((entry, index) => hit(entry, index + 1, otherIds))));
 }
 
-async function searchSide(side, versions = null) {
+async function searchSide(side) {
   const version = $(side).value;
   const ticket = state.ticket;
   const column = $(`column-${side}`);
@@ -200,7 +196,7 @@ async function searchSide(side, versions = null) {
   const begun = performance.now();
   let found;
   try {
-    const answer = await call("/v1/search", { image: state.image, model: version, k, ...(versions ? { versions } : {}) });
+    const answer = await call("/v1/search", { image: state.image, model: version, k });
     found = { version: answer.query_version, answer, milliseconds: Math.round(performance.now() - begun) };
   } catch (error) {
     found = { version, error };

@@ -15,7 +15,7 @@ from holdfast.errors import StoreError
 from holdfast.evaluation import assign_versions
 from holdfast.jobs.assessment import Assessment
 from holdfast.learning import Datasets, Embedded
-from holdfast.store import RegisteredAdapter, Store, open_store
+from holdfast.store import MeasuredCalibration, RegisteredAdapter, Store, open_store
 from holdfast.store.schema import versions
 
 CLASSES, WIDTHS = 20, {"v1": 12, "v2": 12, "v3": 18}
@@ -81,9 +81,11 @@ class Planted:
             return store.register_adapter(query, gallery, adapter)
         adapter = fit_from_pairs(ProcrustesConfig(maps="queries"), Pairs(newer, older))
         scores = calibrate(adapter.apply(newer), older, newer, DATA.training.labels[train])
-        return store.register_adapter(
-            query, gallery, adapter, maps=maps, scale=scores.scale, shift=scores.shift
+        row = store.register_adapter(query, gallery, adapter, maps=maps)
+        store.record_calibrations(
+            [MeasuredCalibration(query, gallery, scores.scale, scores.shift, row.digest)]
         )
+        return row
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +184,8 @@ def test_the_mixed_gallery_is_searched_as_production_would(store, planted, asses
             products[:, mine] = queries @ store.adapter("v3", version).apply(entries).T
         else:
             scores = store.adapter("v3", version).apply(queries) @ entries.T
-            products[:, mine] = rows[version].scale * scores + rows[version].shift
+            (found,) = (row for row in store.calibrations() if row.gallery == version)
+            products[:, mine] = found.scale * scores + found.shift
     right = labels[products.argmax(1)] == DATA.evaluation.queries.labels
     assert figures["mixed"]["recall_at_1"][2] == pytest.approx(100 * right.mean())
 
