@@ -170,7 +170,8 @@ class Batch:
             unique, rows = np.unique(codes, return_index=True)
             first = dict(zip(unique.tolist(), rows.tolist(), strict=True))
         texts = [
-            self._text(first.get(code, code), text) for code, text in enumerate(encoded.dictionary.to_pylist())
+            self._text(first.get(code, code), text)
+            for code, text in enumerate(encoded.dictionary.to_pylist())
         ]
         # A missing one has the code -1.
         return list(map([*texts, "{}"].__getitem__, codes.tolist()))

@@ -124,7 +124,13 @@ def _batch(path: str, first: int, columns: dict[str, Any]) -> Batch:
     size = len(columns["version"])
     texts = {
         name: _strings(path, name, columns[name]) if name in columns else pa.nulls(size, pa.string())
-        for name in ("id" if "id" in columns else "sample_id", "version", "source", "mapped_from", "mapped_by")
+        for name in (
+            "id" if "id" in columns else "sample_id",
+            "version",
+            "source",
+            "mapped_from",
+            "mapped_by",
+        )
     }
     return Batch(
         path=path,

@@ -36,6 +36,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from holdfast.errors import StoreError
 
 BUSY_TIMEOUT_SECONDS = 30
+CONNECT_SECONDS = 10
 # Any constant: everybody who migrates a PostgreSQL database takes the lock of this number first.
 _MIGRATION_LOCK = 0x686F6C64
 # So many rows are worth a temporary table on PostgreSQL.
@@ -63,7 +64,9 @@ def make_engine(url: str) -> Engine:
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         try:
-            return create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=24)
+            # A server that does not answer is a sentence after seconds; left alone it would take minutes.
+            wait = {} if "connect_timeout" in parsed.query else {"connect_timeout": CONNECT_SECONDS}
+            return create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=24, connect_args=wait)
         except ModuleNotFoundError as error:
             raise StoreError(
                 "A PostgreSQL store needs the driver psycopg: pip install 'holdfast[postgres]'."
@@ -220,7 +223,9 @@ def _replace_by_copy(connection: Connection, table: Table, key: str, rows: Seque
     names = table.c.keys()
     at = names.index(key)
     changed = ", ".join(f"{name} = excluded.{name}" for name in names if name != key)
-    connection.exec_driver_sql(f"CREATE TEMPORARY TABLE IF NOT EXISTS incoming (LIKE {table.name}) ON COMMIT DROP")
+    connection.exec_driver_sql(
+        f"CREATE TEMPORARY TABLE IF NOT EXISTS incoming (LIKE {table.name}) ON COMMIT DROP"
+    )
     connection.exec_driver_sql("TRUNCATE incoming")
     try:
         with (
@@ -283,6 +288,21 @@ def explain(engine: Engine, error: DatabaseError | sqlite3.DatabaseError) -> Exc
     if "locked" in reason:
         return StoreError(
             f"{where} is busy: another process has been writing for {BUSY_TIMEOUT_SECONDS} s. Try again."
+        )
+    if "readonly database" in reason or "unable to open database file" in reason:
+        return StoreError(
+            f"{where} cannot be written ({reason}): Holdfast writes the file, and others beside it in its folder. "
+            "Give this user the right to, and look whether the disk is mounted read-only."
+        )
+    if "is full" in reason or "No space left" in reason:
+        return StoreError(
+            f"{where} cannot be written: the disk is full ({reason}). Nothing of this was kept; free some space "
+            "and repeat it."
+        )
+    if "disk I/O error" in reason:
+        return StoreError(
+            f"{where} cannot be read or written: the disk refused ({reason}). Look at the disk and at limits on "
+            "the size of files, then repeat it."
         )
     if "idle-in-transaction timeout" in reason:
         return StoreError(

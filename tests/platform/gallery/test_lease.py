@@ -211,7 +211,9 @@ def test_who_did_not_renew_in_time_commits_nothing_even_if_nobody_else_came(
         writer.upsert([_entry("a")]).result(30)
         time.sleep(0.5)
         for _ in range(2):
-            with pytest.raises(LeaseLostError, match=r"did not renew its lease of 0\.3 s.*nothing was written"):
+            with pytest.raises(
+                LeaseLostError, match=r"did not renew its lease of 0\.3 s.*nothing was written"
+            ):
                 writer.upsert([_entry("b")]).result(30)
         assert lease.lost
     assert entries.last_seq() == 1

@@ -126,17 +126,29 @@ def test_what_embed_writes_can_be_imported(
         ({"attributes": ["{}", "[1]"]}, InvalidEntryError, "Row 2 of .*'b' are not an object"),
         ({"attributes": ['{"x": 1}', '{"x": null}']}, InvalidEntryError, "Row 2 of .*'x' of 'b' is None"),
         ({"attributes": ['{"x": 1}', '{"x": NaN}']}, InvalidEntryError, "Row 2 of .*'x' of 'b' is nan"),
-        ({"attributes": [{"x": 1.0}, {"x": float("nan")}]}, InvalidEntryError, "Row 2 of .*'x' of 'b' is nan"),
+        (
+            {"attributes": [{"x": 1.0}, {"x": float("nan")}]},
+            InvalidEntryError,
+            "Row 2 of .*'x' of 'b' is nan",
+        ),
         ({"attributes": [1, 2]}, InvalidEntryError, "Row 1 of .*'a' are not an object"),
         ({"source": ["x", "\0"]}, InvalidEntryError, "Row 2 of .*source of 'b'"),
         ({"source": [1, 2]}, DataError, "a column source of type int64"),
-        ({"mapped_from": ["v2", None]}, InvalidEntryError, "Row 1 of .* only one of mapped_from and mapped_by"),
+        (
+            {"mapped_from": ["v2", None]},
+            InvalidEntryError,
+            "Row 1 of .* only one of mapped_from and mapped_by",
+        ),
         (
             {"mapped_from": [None, "v9"], "mapped_by": [None, "x"]},
             NotFoundError,
             "Row 2 of .* no version 'v9'",
         ),
-        ({"mapped_from": ["v2", "v2"], "mapped_by": ["x", "x" * 65]}, InvalidEntryError, "Row 2 of .* 64 bytes"),
+        (
+            {"mapped_from": ["v2", "v2"], "mapped_by": ["x", "x" * 65]},
+            InvalidEntryError,
+            "Row 2 of .* 64 bytes",
+        ),
     ],
 )
 def test_a_bad_file_is_refused_and_nothing_is_imported(
