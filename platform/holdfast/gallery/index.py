@@ -72,7 +72,7 @@ class ExactIndex:
 
     def bytes(self) -> int:
         """Size of the vectors, views included."""
-        own = sum(len(partition) * partition.dimension * 4 for partition in self._partitions.values())
+        own = sum(partition.vectors.bytes() for partition in self._partitions.values())
         return own + self.views.bytes()
 
     def install(self, query: str, view: View) -> None:
@@ -123,15 +123,16 @@ class ExactIndex:
 
         `ways`: by version, where its entries are not met as they are. Their views have to be current.
         """
-        ranking = []
+        ranking: list[tuple[float, str, float, int, Partition]] = []
         for partition in (self._partitions[name] for name in versions if name in self._partitions):
             way = ways.get(partition.version, AS_THEY_ARE)
             asked = vector if way.query is None else way.query
             among = None if way.view is None else way.view.vectors
-            for score, identifier in partition.search(asked, k, allowed, among):
-                ranking.append((-(way.scale * score + way.shift), identifier, score, partition))
+            for score, slot in partition.search(asked, k, allowed, among):
+                rank = -(way.scale * score + way.shift)
+                ranking.append((rank, partition.id(slot), score, slot, partition))
         ranking.sort(key=lambda hit: hit[:2])
         return [
-            Found(identifier, score, partition.version, partition.attributes(identifier))
-            for _, identifier, score, partition in ranking[:k]
+            Found(identifier, score, partition.version, partition.attributes(slot))
+            for _, identifier, score, slot, partition in ranking[:k]
         ]
