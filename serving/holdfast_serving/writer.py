@@ -8,7 +8,9 @@ from typing import Protocol
 
 from holdfast.errors import HoldfastError
 from holdfast.gallery import Entries, Entry, GroupCommit, Lease, LeaseHeldError
+from holdfast.gallery.replace import Replace
 from holdfast.store import Store, open_store
+from holdfast_serving.backfiller import Backfiller
 from holdfast_serving.config import ServingConfig
 
 logger = logging.getLogger(__name__)
@@ -48,6 +50,11 @@ class StoreWriter:
         in_thread = asyncio.get_running_loop().run_in_executor
         return await asyncio.wrap_future(await in_thread(None, lambda: self._writing().delete(ids)))
 
+    def replace(self, change: Replace) -> int:
+        """A batch of a backfill, from a thread of its own; returns how many of its rows were applied. Raises
+        LeaseHeldError and LeaseLostError."""
+        return self._writing().replace(change).result()
+
     def close(self) -> None:
         """Commits what was handed in, and gives the lease back. A later change would take it again."""
         with self._taking:
@@ -72,7 +79,9 @@ class Writer:
     """The writer deployment. User errors come back as values: Ray would wrap what is raised."""
 
     def __init__(self, config: ServingConfig) -> None:
-        self._writer = StoreWriter(open_store(config.store, config.artifacts))
+        store = open_store(config.store, config.artifacts)
+        self._writer = StoreWriter(store)
+        self._backfiller = Backfiller(store, self._writer.replace)
 
     async def upsert(self, entries: Sequence[Entry]) -> int | HoldfastError:
         try:
@@ -88,9 +97,13 @@ class Writer:
 
     async def release(self) -> None:
         """Commits what was handed in, and lets another server write at once."""
-        await asyncio.get_running_loop().run_in_executor(None, self._writer.close)
+        await asyncio.get_running_loop().run_in_executor(None, self._close)
 
     def __del__(self) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        self._backfiller.close()
         self._writer.close()
 
 

@@ -5,28 +5,30 @@ backfill goes on after any crash, and of `total` entries `done` were moved, some
 users meanwhile, and the rest is left.
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, select, update
 
 from holdfast.errors import ConfigError, ConflictError, DataError, IncompatibleError, NotFoundError
 from holdfast.store import counters
-from holdfast.store.adapters import find_adapter
-from holdfast.store.compatibility import incompatibility
+from holdfast.store.backfill_rules import (
+    Kind,
+    Ordering,
+    check_options,
+    require_adapters,
+    unmeasured,
+    unreachable,
+)
 from holdfast.store.database import reading, writing
 from holdfast.store.schema import backfills, entries
 from holdfast.store.traffic import aliases
 from holdfast.store.versions import NAME, find_version
 
-Kind = Literal["map", "re-embed"]
-Ordering = Literal["gain", "random", "oldest"]
 Status = Literal["running", "paused", "done", "failed", "cancelled"]
 
-MAX_BATCH = 10_000
 CLAIM_SECONDS = 15.0
 """So long after it was last heard of, whoever works on a backfill counts as gone."""
 _EXAMPLES = 5
@@ -137,7 +139,7 @@ class Backfills:
             ConflictError: another backfill is moving some of these entries.
             ConfigError: an impossible option.
         """
-        _check_options(kind, ordering, batch_size, pace, workers)
+        check_options(kind, ordering, batch_size, pace, workers)
         with writing(self._engine) as connection:
             number = counters.advance(connection, "backfills")
             named = aliases(connection)
@@ -154,10 +156,10 @@ class Backfills:
             wanted = [name for name in wanted if found.get(name)]
             _refuse_overlap(connection, wanted)
             if kind == "map":
-                _require_adapters(connection, goal.name, wanted)
-            problems = _unreachable(connection, goal.name, named)
+                require_adapters(connection, goal.name, wanted)
+            problems = unreachable(connection, goal.name, named)
             if kind == "map":
-                problems += _unmeasured(connection, goal.name, wanted)
+                problems += unmeasured(connection, goal.name, wanted)
             if problems and not force:
                 raise IncompatibleError(
                     f"{'; '.join(problems)}. Measure the pair (holdfast evaluate), or force it if you know "
@@ -320,19 +322,6 @@ def still_old(found: Backfill) -> ColumnElement[bool]:
     )
 
 
-def _check_options(kind: Kind, ordering: Ordering, batch: int, pace: float | None, workers: int) -> None:
-    if kind not in get_args(Kind):
-        raise ConfigError(f"kind is {kind!r}: {' and '.join(get_args(Kind))} are allowed.")
-    if ordering not in get_args(Ordering):
-        raise ConfigError(f"order is {ordering!r}: {', '.join(get_args(Ordering))} are allowed.")
-    if not 1 <= batch <= MAX_BATCH:
-        raise ConfigError(f"batch_size is {batch}: 1 to {MAX_BATCH:,} entries are moved at once.")
-    if pace is not None and not (pace > 0 and math.isfinite(pace)):
-        raise ConfigError(f"pace is {pace}: it is a number of entries a second, above 0.")
-    if workers < 0:
-        raise ConfigError(f"workers is {workers}: 0 works in one process, N with as many of Ray's actors.")
-
-
 def _present(connection: Connection) -> dict[str, int]:
     """Entries by version, oldest version first."""
     statement = (
@@ -360,32 +349,6 @@ def _refuse_overlap(connection: Connection, sources: Sequence[str]) -> None:
                 f"{other.name} ({other.status}) is moving entries of {', '.join(shared)} to {other.target}: "
                 "wait until it is done, or cancel it."
             )
-
-
-def _require_adapters(connection: Connection, target: str, sources: Sequence[str]) -> None:
-    found = {name: find_adapter(connection, target, name) for name in sources}
-    missing = [name for name, adapter in found.items() if adapter is None or adapter.maps != "entries"]
-    if missing:
-        raise IncompatibleError(
-            f"No adapter maps entries of {' and '.join(missing)} to {target}: train with one that maps "
-            "entries, name other versions to move, or re-embed the images."
-        )
-
-
-def _unreachable(connection: Connection, target: str, named: dict[str, str]) -> list[str]:
-    """Who answers queries now, or did before, and may not search entries of the target."""
-    problems = []
-    for name in dict.fromkeys(named[alias] for alias in ("live", "canary", "previous") if alias in named):
-        problem = None if name == target else incompatibility(connection, name, target)
-        if problem is not None:
-            alias = next(alias for alias, one in named.items() if one == name)
-            problems.append(f"The {alias} version could no longer search what is moved: {problem}")
-    return problems
-
-
-def _unmeasured(connection: Connection, target: str, sources: Sequence[str]) -> list[str]:
-    found = (incompatibility(connection, target, name) for name in sources)
-    return [problem for problem in found if problem is not None]
 
 
 def _of(claim: Claim) -> ColumnElement[bool]:
