@@ -130,8 +130,8 @@ def _meet(
 ) -> Meeting:
     if adapter is None:
         return Meeting(queries, entries)
-    mapped = store.load_adapter(adapter).apply
-    return Meeting(queries, mapped(entries)) if adapter.maps == "entries" else Meeting(mapped(queries), entries)
+    apply = store.load_adapter(adapter).apply
+    return Meeting(queries, apply(entries)) if adapter.maps == "entries" else Meeting(apply(queries), entries)
 
 
 def _embed(

@@ -1,5 +1,5 @@
-"""From a learned task to a version: publish it, fit its adapters, calibrate its scores, measure it against its
-ancestors, redraw the report."""
+"""From a learned task to a version: publish it, fit its adapters, calibrate its scores, measure it against
+its ancestors, redraw the report."""
 
 import json
 import tempfile
@@ -71,8 +71,8 @@ class StorePublisher:
         return version.name
 
     def report(self, newest: str, started: float | None = None) -> Path:
-        """Fit the adapters and measure the calibrations that the run's versions lack, measure the lineage that
-        ends with `newest` and redraw the run's report.
+        """Fit the adapters and measure the calibrations that the run's versions lack, measure the lineage
+        that ends with `newest` and redraw the run's report.
 
         `started`: since when, on `time.perf_counter`, the publication lasts that this belongs to.
         """

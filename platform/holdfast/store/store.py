@@ -250,7 +250,7 @@ class Store:
             put_calibrations(connection, rows)
 
     def calibrations(self) -> list[MeasuredCalibration]:
-        """Those that count: measured with the adapter in force of their pair, or without where it has none."""
+        """Those that count: measured with their pair's adapter in force, or without where it has none."""
         with reading(self.engine) as connection:
             return all_calibrations(connection)
 
