@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 import numpy as np
 
@@ -11,8 +11,11 @@ from holdfast.gallery.filters import Filter
 
 if TYPE_CHECKING:
     from holdfast.gallery.index import Found, Way
+    from holdfast.gallery.partition import Partition
+    from holdfast.gallery.views import View, Views
 
 FilterForm = Literal["equals", "in", "range"]
+Held = tuple[bytes, str]  # an entry's vector, float32 little endian, and its attributes, JSON text
 
 
 @dataclass(frozen=True)
@@ -113,6 +116,29 @@ class Index(Protocol):
         """Version and id of every entry."""
         ...
 
-    def held(self, version: str, ids: Sequence[str]) -> dict[str, tuple[bytes, str]]:
-        """By id, the vector (float32 little endian) and the attributes (JSON text) of those that it holds."""
+    def held(self, version: str, ids: Sequence[str]) -> dict[str, Held]:
+        """By id, those of these entries that it holds."""
         ...
+
+
+class MappingIndex(Index, Protocol):
+    """An index that keeps mapped copies of entries, as its capabilities say.
+
+    Attributes:
+        views: the copies.
+    """
+
+    views: "Views"
+
+    def partition(self, version: str) -> "Partition | None":
+        """The entries that a version embedded."""
+        ...
+
+    def install(self, query: str, view: "View") -> None:
+        """Bring a view up to date and keep it so, if it is of this index."""
+        ...
+
+
+def as_mapping(index: Index) -> MappingIndex | None:
+    """The index, if it keeps mapped copies of entries."""
+    return cast(MappingIndex, index) if index.capabilities.maps_entries else None

@@ -8,6 +8,7 @@ user is ever part of an expression, except ids, which are quoted here.
 
 import json
 import struct
+from collections.abc import Sequence
 from hashlib import blake2b
 
 from holdfast.gallery.entry import Value
@@ -33,7 +34,7 @@ def expression(allowed: Filter | None) -> str:
     )
 
 
-def among(ids: list[str]) -> str:
+def among(ids: Sequence[str]) -> str:
     """What selects the entries of these ids."""
     # pymilvus quotes ids without escaping what is in them.
     quoted = ", ".join(f'"{identifier.translate(_ESCAPES)}"' for identifier in ids)

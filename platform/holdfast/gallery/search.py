@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,9 @@ from holdfast.gallery.entries import Entries
 from holdfast.gallery.entry import Entry, Value, as_vector, bad_norms, explain_norm
 from holdfast.gallery.filters import parse_filter
 from holdfast.gallery.index import AS_THEY_ARE, ExactIndex, Way
+from holdfast.gallery.index_protocol import Index, as_mapping
 from holdfast.gallery.locks import ReadWriteLock
+from holdfast.gallery.pullback import pull_back
 from holdfast.gallery.rules import Meeting, Rules, explain_refusal, read_rules
 from holdfast.gallery.verify import SHOWN, VerifyReport, verify_index
 from holdfast.gallery.views import View
@@ -86,14 +89,14 @@ class Gallery:
     Args:
         query_versions: of so many versions the mapped entries stay in memory: the live one, a canary and the
             one before by default. With more in use, they take turns mapping anew.
+        index: what to search with; None for an exact one of its own.
     """
 
-    def __init__(self, store: Store, query_versions: int = 3) -> None:
+    def __init__(self, store: Store, query_versions: int = 3, index: Index | None = None) -> None:
         self.store = store
         self.entries = Entries(store)
-        self._query_versions = query_versions
-        self._index = ExactIndex(query_versions)
-        self._applied = 0
+        self._index: Index = ExactIndex(query_versions) if index is None else index
+        self._applied = self._index.applied
         self._lock = ReadWriteLock()
         self._refreshing = threading.Lock()
         self._mapping: dict[str, threading.Lock] = {}  # by query version
@@ -106,9 +109,15 @@ class Gallery:
         with self._refreshing:
             numbers = self.store.counters()
             self._refresh_compatibility(numbers["compatibility"])
+            able = self._index.capabilities
+            if not able.feeds:
+                self._applied = self._index.follow()
+                return self._applied
+            if self._applied > numbers["entries"]:  # the database was restored, and the index was not
+                self._clear()
             while self._applied < numbers["entries"]:
                 changes = self.entries.changes(self._applied)
-                with self._lock.writing():
+                with nullcontext() if able.searches_while_applying else self._lock.writing():
                     self._index.apply(changes)
                     # Rows may have been removed by hand: then the last number belongs to none.
                     self._applied = changes.seqs[-1] if len(changes) else numbers["entries"]
@@ -116,10 +125,14 @@ class Gallery:
 
     def rebuild(self) -> int:
         """Throw the index away and build it again from the database."""
-        with self._refreshing, self._lock.writing():
-            self._index = ExactIndex(self._query_versions)
-            self._applied = 0
+        with self._refreshing:
+            self._clear()
         return self.refresh()
+
+    def _clear(self) -> None:
+        with self._lock.writing():
+            self._index.clear()
+            self._applied = 0
 
     def upsert(self, batch: Sequence[Entry]) -> int:
         """See `Entries.upsert`; searches of this gallery see the entries when it returns."""
@@ -203,7 +216,7 @@ class Gallery:
                 refused = rules.refused(query.name, named)
                 searched = [name for name in named if name not in refused] if refused else named
                 meetings = rules.meet(query.name, searched)
-                ways = {name: self._way(each, name, queries, views) for name, each in meetings.items()}
+                ways = {name: self._way(rules, each, name, queries, views) for name, each in meetings.items()}
                 ready = {name: way for name, way in ways.items() if way is not None}
                 # What is left out needs no second look at the database, an error does.
                 left_out = wanted is None and bool(searched) and rules.are_settled(query.name, refused)
@@ -233,11 +246,18 @@ class Gallery:
                     continue
                 if each.adapter.maps == "queries":
                     queries[name] = self._loaded(rules, each.adapter).apply(row[None])[0]
+                elif as_mapping(self._index) is None:
+                    queries[name] = pull_back(self._loaded(rules, each.adapter), row)
                 elif (view := self._map_entries(rules, each.adapter)) is not None:
                     views[name] = view
 
     def _way(
-        self, meeting: Meeting, name: str, queries: Mapping[str, np.ndarray], views: Mapping[str, View]
+        self,
+        rules: Rules,
+        meeting: Meeting,
+        name: str,
+        queries: Mapping[str, np.ndarray],
+        views: Mapping[str, View],
     ) -> Way | None:
         """The way to a version's entries, None if what it needs has to be mapped first."""
         adapter = meeting.adapter
@@ -246,9 +266,15 @@ class Gallery:
         if adapter.maps == "queries":
             mapped = queries.get(name)
             return None if mapped is None else Way(None, mapped, meeting.scale, meeting.shift)
-        partition = self._index.partition(name)
+        index = as_mapping(self._index)
+        if index is None:
+            pulled = queries.get(name)
+            if pulled is None:
+                return None
+            return Way(None, pulled, meeting.scale, meeting.shift, self._loaded(rules, adapter))
+        partition = index.partition(name)
         # A search that mapped the entries itself may use them even if others have taken their place since.
-        for view in self._index.views.find(adapter.query, name, adapter.digest), views.get(name):
+        for view in index.views.find(adapter.query, name, adapter.digest), views.get(name):
             if view is not None and view.partition is partition and view.is_current:
                 return Way(view, None, meeting.scale, meeting.shift)
         return None
@@ -256,16 +282,18 @@ class Gallery:
     def _map_entries(self, rules: Rules, adapter: RegisteredAdapter) -> View | None:
         """The view of a partition through an adapter, None if the partition went away; other searches and
         writes go on meanwhile."""
+        index = as_mapping(self._index)
+        assert index is not None
         with self._mapping.setdefault(adapter.query, threading.Lock()):
             with self._lock.reading():
-                partition = self._index.partition(adapter.gallery)
-                found = self._index.views.find(adapter.query, adapter.gallery, adapter.digest)
+                partition = index.partition(adapter.gallery)
+                found = index.views.find(adapter.query, adapter.gallery, adapter.digest)
             if partition is None or found is not None:
                 return found
             view = View(partition, self._loaded(rules, adapter), adapter.digest)
             view.fill(self._lock)
             with self._lock.writing():
-                self._index.install(adapter.query, view)
+                index.install(adapter.query, view)
             return view
 
     def _query_vector(self, vector: object, version: Version) -> np.ndarray:
@@ -296,7 +324,8 @@ class Gallery:
         if revision != before.revision:
             # Replaced together: a slower thread may bring an older state, but never one under a newer number.
             self._rules = read_rules(self.store, revision, before)
-            self._index.views.keep(self._rules.digests())
+            if (index := as_mapping(self._index)) is not None:
+                index.views.keep(self._rules.digests())
 
     def _newest_rules(self) -> Rules:
         """The rules as they are now in the database; the same object if nothing has changed."""
