@@ -1,5 +1,6 @@
 """Working on a backfill: mapping vectors, or embedding images anew, here or with Ray Data."""
 
+import sys
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,6 +14,7 @@ from holdfast.data.files import expand, locate
 from holdfast.errors import DataError, InvalidImageError
 from holdfast.gallery.backfill import AdapterMover, Moved, Mover, Stored, Write, run_backfill
 from holdfast.gallery.replace import NewVector
+from holdfast.jobs.runtime import prepare_environment
 from holdfast.models import Encoder
 from holdfast.store import Backfill, Store
 
@@ -49,6 +51,8 @@ def _mover(store: Store, found: Backfill) -> Iterator[Mover]:
         with ThreadPoolExecutor(READERS, thread_name_prefix="backfill-read") as readers:
             yield ImageMover(encoder, found.target, readers)
         return
+    if "ray" not in sys.modules:  # beside a server Ray runs already, as the server has set it up
+        prepare_environment()
     from holdfast.jobs.backfill_on_ray import ray_mover
 
     with ray_mover(encoder, found.target, found.workers) as mover:

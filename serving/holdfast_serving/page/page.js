@@ -93,6 +93,42 @@ function showGallery(gallery) {
     element("li", {}, badge(version), ` ${count.toLocaleString("en")}`)));
 }
 
+const BACKFILL_ACTIONS = { running: ["pause", "cancel"], paused: ["resume", "cancel"], failed: ["resume", "cancel"] };
+const SHOWN_BACKFILLS = 4;
+
+function backfillRow(backfill) {
+  const handled = backfill.total - backfill.left;
+  const skipped = Object.entries(backfill.skipped).map(([reason, count]) => `${count.toLocaleString("en")} ${reason}`);
+  const words = `${backfill.status} · ${backfill.done.toLocaleString("en")} of ${backfill.total.toLocaleString("en")} moved`
+    + (skipped.length ? ` · skipped: ${skipped.join(", ")}` : "") + (backfill.error ? ` · ${backfill.error}` : "");
+  const buttons = (BACKFILL_ACTIONS[backfill.status] ?? []).map((action) => {
+    const button = element("button", { className: "quiet", type: "button" }, action);
+    button.addEventListener("click", async () => {
+      try {
+        await call(`/v1/backfills/${backfill.id}/${action}`, {});
+        await showBackfills();
+      } catch (error) {
+        notice(`${title(error)}: ${sentence(error.message)}`);
+      }
+    });
+    return button;
+  });
+  const node = element("li", {},
+    element("span", {}, `${backfill.id} ${backfill.kind} `, ...backfill.sources.map((name) => badge(name)), " → ", badge(backfill.target)),
+    element("progress", { max: Math.max(1, backfill.total), value: handled }),
+    element("span", { className: "actions" }, ...buttons),
+    element("span", { className: "muted" }, words));
+  node.dataset.id = backfill.id;
+  return node;
+}
+
+async function showBackfills() {
+  const { backfills } = await call("/v1/backfills");
+  const shown = backfills.slice(-SHOWN_BACKFILLS).reverse();
+  $("backfills").hidden = shown.length === 0;
+  $("backfill-list").replaceChildren(...shown.map(backfillRow));
+}
+
 function fillVersions(models, traffic) {
   const roles = {};
   for (const model of models) for (const alias of model.aliases) (roles[model.id] ??= []).push(alias);
@@ -116,6 +152,7 @@ async function refresh() {
     ]);
     showTraffic(traffic);
     showGallery(gallery);
+    await showBackfills();
     const signature = JSON.stringify([traffic.epoch, models.data.map((model) => model.id)]);
     if (signature !== state.traffic) {
       fillVersions(models.data, traffic);
