@@ -12,8 +12,8 @@ MIN_TRAINING = 256  # vectors without which nothing can be trained
 _POINTS = 32  # vectors a list in k-means
 _ROUNDS = 6  # of k-means
 _CODE_TRAINING = 65_536  # vectors for the codes
-_QUERIES = 128
-_NEIGHBORS = 10
+QUERIES = 128  # entries that nprobe is chosen by
+NEIGHBORS = 10
 
 
 def lists_for(entries: int, config: IndexConfig) -> int:

@@ -200,7 +200,7 @@ class QuantizedVectors:
 
     def _decoded(self, halves: np.ndarray) -> np.ndarray:
         # FAISS converts several times as fast as numpy.
-        codes = np.ascontiguousarray(halves).view(np.uint8).reshape(len(halves), -1)
+        codes = np.ascontiguousarray(halves).view(np.uint8).reshape(len(halves), 2 * self.dimension)
         decoded: np.ndarray = self._decoder.sa_decode(codes)
         return decoded
 
