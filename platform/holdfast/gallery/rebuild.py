@@ -1,5 +1,6 @@
 """New vectors for a partition, built beside the old ones, which answer until they are replaced."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from holdfast.gallery.locks import ReadWriteLock
 from holdfast.gallery.partition import Partition
 from holdfast.gallery.quantized import QuantizedVectors
 
+_MORE_CANDIDATES = 4  # times that their number is doubled
 _CHUNK = 65_536  # vectors that are copied under the lock, and coded, at a time
 
 
@@ -48,7 +50,7 @@ def requantize(partition: Partition, config: IndexConfig, folder: Path | None, l
         built.extend(chunk)
     built.settle()
     if config.nprobe is None:
-        built.nprobe = smallest_nprobe(built, config.target_recall)
+        tune(built, config.target_recall)
     with lock.writing():
         changed = partition.changed_since(revision)
         built.truncate(len(partition))
@@ -58,25 +60,29 @@ def requantize(partition: Partition, config: IndexConfig, folder: Path | None, l
         partition.vectors = built
 
 
-def smallest_nprobe(vectors: QuantizedVectors, target: float) -> int:
-    """How many lists a search has to read so that recall@10 on a sample of the vectors reaches the target."""
+def tune(vectors: QuantizedVectors, target: float) -> None:
+    """Let searches read the fewest lists with which recall@10 on a sample of the vectors reaches the target,
+    and rank more candidates again where even all lists do not suffice."""
     chosen = np.random.default_rng(2).permutation(len(vectors))[:QUERIES]
     queries = vectors.rows(chosen)
     k = min(NEIGHBORS + 1, len(vectors))  # every query finds itself, which says nothing
     exact = [set(slots) - {own} for slots, own in zip(_nearest(vectors, queries, k), chosen, strict=True)]
-    before, lists = vectors.nprobe, int(vectors.index.nlist)
-    try:
-        nprobe = 1
-        while nprobe < lists:
+    for _ in range(_MORE_CANDIDATES):
+        for nprobe in _growing(int(vectors.index.nlist)):
             vectors.nprobe = nprobe
             found = [vectors.search(query, k)[1].tolist() for query in queries]
             hits = sum(len(best & set(slots)) for best, slots in zip(exact, found, strict=True))
             if hits >= target * sum(map(len, exact)):
-                break
-            nprobe = nprobe + max(1, nprobe // 4)
-        return min(nprobe, lists)
-    finally:
-        vectors.nprobe = before
+                return
+        vectors.rerank *= 2
+
+
+def _growing(most: int) -> Iterator[int]:
+    nprobe = 1
+    while nprobe < most:
+        yield nprobe
+        nprobe += max(1, nprobe // 4)
+    yield most
 
 
 def _nearest(vectors: QuantizedVectors, queries: np.ndarray, k: int) -> list[list[int]]:
