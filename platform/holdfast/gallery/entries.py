@@ -255,8 +255,9 @@ def _write(connection: Connection, changes: Sequence[Upsert | Delete | Replace])
     for kind, group in groupby(changes, type):
         same = list(group)
         if kind is Upsert:
-            sizes = [len(change.rows) for change in same if isinstance(change, Upsert)]
-            last = _upsert(connection, [row for change in same for row in change.rows])  # type: ignore[union-attr]
+            upserts = [change for change in same if isinstance(change, Upsert)]
+            sizes = [len(change.rows) for change in upserts]
+            last = _upsert(connection, [row for change in upserts for row in change.rows])
             numbers += [last - sum(sizes) + size for size in accumulate(sizes)]
         elif kind is Replace:
             numbers += [replace_vectors(connection, change) for change in same if isinstance(change, Replace)]

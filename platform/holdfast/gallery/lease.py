@@ -2,12 +2,11 @@
 
 import logging
 import threading
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, select, update
 
 from holdfast.errors import NotReadyError, StoreError
 from holdfast.gallery.process import Process
@@ -153,16 +152,17 @@ def refuse_if_held(store: Store, name: str = WRITER) -> None:
         _refuse_if_held(store, found)
 
 
-def _refuse_if_held(store: Store, found: Mapping[str, Any]) -> None:
+def _refuse_if_held(store: Store, found: RowMapping) -> None:
     # Should a process pass for dead that is not, the epoch stops it.
     if found["expires_at"] <= found["now"] or _process(found).is_dead():
         return
     until = datetime.fromtimestamp(found["expires_at"], UTC)
     raise LeaseHeldError(
-        f"{store.where} has a writer: {_process(found)} holds its lease until {until:%H:%M:%S} UTC, and renews "
-        f"it while it runs (writer {found['epoch']}). Send writes there, or stop that process and try again."
+        f"{store.where} has a writer: {_process(found)} holds its lease until {until:%H:%M:%S} UTC, and "
+        f"renews it while it runs (writer {found['epoch']}). Send writes there, or stop that process and try "
+        "again."
     )
 
 
-def _process(found: Mapping[str, Any]) -> Process:
+def _process(found: RowMapping) -> Process:
     return Process(found["host"], found["machine"], found["pid"], found["started"])

@@ -227,10 +227,12 @@ def _replace_by_copy(connection: Connection, table: Table, key: str, rows: Seque
         f"CREATE TEMPORARY TABLE IF NOT EXISTS incoming (LIKE {table.name}) ON COMMIT DROP"
     )
     connection.exec_driver_sql("TRUNCATE incoming")
+    # SQLAlchemy has no COPY, so this goes to psycopg itself.
+    driver: Any = connection.connection.driver_connection
     try:
         with (
-            connection.connection.cursor() as cursor,
-            cursor.copy(f"COPY incoming ({', '.join(names)}) FROM STDIN (FORMAT BINARY)") as copy,  # type: ignore[attr-defined]
+            driver.cursor() as cursor,
+            cursor.copy(f"COPY incoming ({', '.join(names)}) FROM STDIN (FORMAT BINARY)") as copy,
         ):
             copy.set_types([_copied_as(column) for column in table.c])
             # One INSERT cannot meet the same key twice.
@@ -291,23 +293,23 @@ def explain(engine: Engine, error: DatabaseError | sqlite3.DatabaseError) -> Exc
         )
     if "readonly database" in reason or "unable to open database file" in reason:
         return StoreError(
-            f"{where} cannot be written ({reason}): Holdfast writes the file, and others beside it in its folder. "
-            "Give this user the right to, and look whether the disk is mounted read-only."
+            f"{where} cannot be written ({reason}): Holdfast writes the file, and others beside it in its "
+            "folder. Give this user the right to, and look whether the disk is mounted read-only."
         )
     if "is full" in reason or "No space left" in reason:
         return StoreError(
-            f"{where} cannot be written: the disk is full ({reason}). Nothing of this was kept; free some space "
-            "and repeat it."
+            f"{where} cannot be written: the disk is full ({reason}). Nothing of this was kept; free some "
+            "space and repeat it."
         )
     if "disk I/O error" in reason:
         return StoreError(
-            f"{where} cannot be read or written: the disk refused ({reason}). Look at the disk and at limits on "
-            "the size of files, then repeat it."
+            f"{where} cannot be read or written: the disk refused ({reason}). Look at the disk and at limits "
+            "on the size of files, then repeat it."
         )
     if "idle-in-transaction timeout" in reason:
         return StoreError(
-            f"{where} ended this transaction, because its process stood still in the middle of it: nothing was "
-            "written. Try again."
+            f"{where} ended this transaction, because its process stood still in the middle of it: nothing "
+            "was written. Try again."
         )
     if isinstance(error, OperationalError | sqlite3.OperationalError):
         return StoreError(f"The database {where} cannot be used: {reason}.")

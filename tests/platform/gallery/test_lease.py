@@ -1,4 +1,4 @@
-"""One writer at a time, by the word of the database: processes that are paused, killed and in each other's way."""
+"""One writer at a time, by the word of the database: processes are paused, killed, in each other's way."""
 
 import os
 import re
@@ -286,7 +286,8 @@ def test_postgresql_does_not_wait_for_a_writer_that_is_paused_in_its_transaction
     first.is_stopped()
     with _take_when_free(store) as lease, GroupCommit(Entries(store), fence=lease.fence) as writer:
         assert writer.upsert([_entry("mine")]).result(30) == 2
-        assert "ended this transaction, because its process stood still" in first.goes_on()
+        # Which of the two depends on how much of the server's farewell has arrived.
+        assert re.match(r"StoreError .*(its process stood still|closed the connection)", first.goes_on())
     assert Entries(store).count() == {"v1": 2}
 
 

@@ -16,7 +16,6 @@ from holdfast.gallery import Entries, Entry, InvalidEntryError
 from holdfast.gallery.replace import NewVector, Replace
 from holdfast.store import Store
 
-
 UNIT = [1.0] + [0.0] * 7
 
 
@@ -262,7 +261,7 @@ def test_a_string_that_is_no_utf8_is_refused(store: Store, tmp_path: Path) -> No
     ids = pa.Array.from_buffers(pa.string(), 1, [None, *pa.array([b"\xff\xfe"]).buffers()[1:]])
     table = pa.table({"id": ids, "version": ["v1"], "vector": [UNIT]})
     pq.write_table(table, tmp_path / "in.parquet")
-    with pytest.raises(DataError, match="is damaged: .*UTF8"):
+    with pytest.raises(DataError, match=r"is damaged: .*UTF8"):
         Entries(store).import_parquet(tmp_path / "in.parquet")
 
 
