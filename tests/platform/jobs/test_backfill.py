@@ -92,7 +92,7 @@ def test_what_cannot_be_read_is_counted_and_named(
 
 def test_ray_data_gives_the_same(store: Store, encoders: list[Encoder], tmp_path: Path) -> None:
     (tmp_path / "images" / "5.png").unlink()
-    found = work(store, batch_size=6, workers=1)
+    found = work(store, batch_size=6, workers=1, ordering="oldest")
     assert (found.status, found.done, found.skipped) == ("done", 19, {"not found": 1})  # type: ignore[attr-defined]
     check(store, encoders[1], [number for number in range(20) if number != 5])
 
