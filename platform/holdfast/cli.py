@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 from typer.main import get_command
 
+from holdfast.backfill_cli import backfill
 from holdfast.console import ProgressView, print_json, print_summary, print_trials
 from holdfast.errors import ConfigError, HoldfastError
 from holdfast.gallery_cli import gallery
@@ -32,6 +33,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.add_typer(gallery, name="gallery")
+app.add_typer(backfill, name="backfill")
 
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="dotted.key=value, over the file. Repeatable.")

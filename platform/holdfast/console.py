@@ -73,6 +73,33 @@ class ProgressView:
             )
 
 
+class ImportView:
+    """Shows how far an import is: a bar for each of its phases on a terminal, nothing elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._bars = Bars(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+        )
+        self._bar: dict[str, TaskID] = {}
+
+    def __enter__(self) -> "ImportView":
+        self._bars.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bars.stop()
+
+    def __call__(self, phase: str, done: int, count: int) -> None:
+        if phase not in self._bar:
+            self._bar[phase] = self._bars.add_task(phase, total=count)
+        self._bars.update(self._bar[phase], completed=done)
+
+
 def _title(progress: "Progress") -> str:
     if not progress.tasks:
         return progress.phase

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from holdfast.console import print_json
+from holdfast.console import ImportView, print_json
 from holdfast.gallery import Entries, Gallery
 from holdfast.options import STORE, JsonOption, StoreOption
 from holdfast.store import open_store
@@ -30,7 +30,9 @@ def import_(
     """
     with open_store(store, create=False) as opened:
         entries = Entries(opened)
-        count, seq = entries.import_parquet(file), entries.last_seq()
+        with ImportView(Console(stderr=True)) as view:
+            count = entries.import_parquet(file, progress=view)
+        seq = entries.last_seq()
     if as_json:
         print_json({"entries": count, "seq": seq})
     else:

@@ -103,3 +103,18 @@ class TrafficChange(Body):
 class RollbackRequest(Body):
     expect_epoch: int | None = Field(default=None, ge=0)
     force: bool = False
+
+
+class BackfillRequest(Body):
+    """Move entries of older versions to `target`: by adapters (map), or by their images (re-embed)."""
+
+    target: VersionName = "live"
+    kind: Literal["map", "re-embed"] = "map"
+    sources: list[VersionName] | None = Field(
+        default=None, min_length=1, description="Versions whose entries move; all others by default."
+    )
+    order: Literal["gain", "random", "oldest"] = "gain"
+    batch_size: int = Field(default=256, ge=1, le=10_000, description="Entries in one transaction.")
+    pace: float | None = Field(default=None, gt=0, description="Entries a second at most.")
+    workers: int = Field(default=0, ge=0, le=256, description="Ray Data actors of a re-embedding.")
+    force: bool = False

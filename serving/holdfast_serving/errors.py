@@ -35,13 +35,6 @@ class OverloadedError(HoldfastError):
     code = "overloaded"
 
 
-class UnsupportedError(HoldfastError):
-    """A route of the design that this release does not answer yet."""
-
-    http_status = 501
-    code = "not_implemented"
-
-
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "overloaded_error"}
 _CODES = {404: "no_such_route", 405: "method_not_allowed"}
 

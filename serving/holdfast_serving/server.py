@@ -32,6 +32,8 @@ from holdfast_serving.proxy import stop_proxies
 logger = logging.getLogger(__name__)
 
 KEYS_VARIABLE = "HOLDFAST_API_KEYS"
+RELEASE_SECONDS = 5.0
+"""How long a server that stops waits for its writer to let go; its lease would run out soon after."""
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -58,7 +60,8 @@ def serve_forever(
         say: gets the one line that tells that the server is ready. Default: stdout.
         warn: gets what else the operator must see (a new key, an open host). Default: stderr.
 
-    Raises ConfigError (keys, host, port, RAY_ADDRESS), StoreError, NotReadyError (Ray ended by itself).
+    Raises ConfigError (keys, host, port, RAY_ADDRESS), StoreError, LeaseHeldError (another server writes to
+    this store), NotReadyError (Ray ended by itself).
     """
     say = say or partial(print, flush=True)
     warn = warn or partial(print, file=sys.stderr, flush=True)
@@ -70,6 +73,11 @@ def serve_forever(
         tempfile.TemporaryDirectory(prefix="holdfast-", ignore_cleanup_errors=True) as folder,
     ):
         prepare_serving(Path(folder), verbose)
+        if not os.environ.get("RAY_ADDRESS"):
+            # On a cluster the writer may be the one of this very application, which Serve keeps.
+            from holdfast.gallery.lease import refuse_if_held
+
+            refuse_if_held(opened)
         if not key_hashes and opened.keys.count() == 0:
             warn(f"API key (role admin, shown only now): {opened.keys.create('admin')}")
         if host not in LOOPBACK:
@@ -149,6 +157,7 @@ def _drain(application: Any, name: str) -> None:
 
     try:
         serve.run(application, name=name, route_prefix="/")
+        serve.get_deployment_handle("writer", name).release.remote().result(timeout_s=RELEASE_SECONDS)
     except Exception as error:
         logger.info("the drain was cut short: %s", error)
 

@@ -1,14 +1,19 @@
 """The one writer: every change of the gallery goes through one process, which commits many at once."""
 
 import asyncio
+import logging
+import threading
 from collections.abc import Sequence
 from typing import Protocol
 
 from holdfast.errors import HoldfastError
-from holdfast.gallery import Entries, Entry, GroupCommit
+from holdfast.gallery import Entries, Entry, GroupCommit, Lease, LeaseHeldError
+from holdfast.gallery.replace import Replace
 from holdfast.store import Store, open_store
+from holdfast_serving.backfiller import Backfiller
 from holdfast_serving.config import ServingConfig
-from holdfast_serving.lease import Lease
+
+logger = logging.getLogger(__name__)
 
 
 class EntryWriter(Protocol):
@@ -20,30 +25,63 @@ class EntryWriter(Protocol):
 
 
 class StoreWriter:
-    """Writes in this process: group commit under a lease."""
+    """Writes in this process: group commit under a lease.
+
+    While somebody else holds the lease each change is refused, and the next one tries again. What waited
+    under a lease that was lost is refused as well: only what comes later goes under a new one.
+    """
 
     def __init__(self, store: Store) -> None:
-        lease = Lease.take(store)
-        self._commits = GroupCommit(Entries(store), fence=lease.fence)
+        self._store = store
+        self._taking = threading.Lock()
+        self._lease: Lease | None = None
+        self._commits: GroupCommit | None = None
+        try:
+            self._writing()
+        except LeaseHeldError as error:
+            logger.warning("%s", error)
 
     async def upsert(self, entries: Sequence[Entry]) -> int:
-        """Raises what `GroupCommit.upsert` raises, and LeaseLostError."""
-        future = await asyncio.get_running_loop().run_in_executor(None, self._commits.upsert, entries)
-        return await asyncio.wrap_future(future)
+        """Raises what `GroupCommit.upsert` raises, LeaseHeldError and LeaseLostError."""
+        in_thread = asyncio.get_running_loop().run_in_executor
+        return await asyncio.wrap_future(await in_thread(None, lambda: self._writing().upsert(entries)))
 
     async def delete(self, ids: Sequence[str]) -> int:
-        return await asyncio.wrap_future(self._commits.delete(ids))
+        in_thread = asyncio.get_running_loop().run_in_executor
+        return await asyncio.wrap_future(await in_thread(None, lambda: self._writing().delete(ids)))
+
+    def replace(self, change: Replace) -> int:
+        """A batch of a backfill, from a thread of its own; returns how many of its rows were applied. Raises
+        LeaseHeldError and LeaseLostError."""
+        return self._writing().replace(change).result()
 
     def close(self) -> None:
-        """Commits what was handed in."""
-        self._commits.close()
+        """Commits what was handed in, and gives the lease back. A later change would take it again."""
+        with self._taking:
+            commits, lease = self._commits, self._lease
+            self._commits = self._lease = None
+        if commits is not None:
+            commits.close()
+        if lease is not None:
+            lease.release()
+
+    def _writing(self) -> GroupCommit:
+        with self._taking:
+            if self._commits is None or self._lease is None or self._lease.lost:
+                lease = Lease.take(self._store)
+                if self._commits is not None:
+                    self._commits.close()
+                self._lease, self._commits = lease, GroupCommit(Entries(self._store), fence=lease.fence)
+            return self._commits
 
 
 class Writer:
     """The writer deployment. User errors come back as values: Ray would wrap what is raised."""
 
     def __init__(self, config: ServingConfig) -> None:
-        self._writer = StoreWriter(open_store(config.store, config.artifacts))
+        store = open_store(config.store, config.artifacts)
+        self._writer = StoreWriter(store)
+        self._backfiller = Backfiller(store, self._writer.replace)
 
     async def upsert(self, entries: Sequence[Entry]) -> int | HoldfastError:
         try:
@@ -57,7 +95,15 @@ class Writer:
         except HoldfastError as error:
             return _plain(error)
 
+    async def release(self) -> None:
+        """Commits what was handed in, and lets another server write at once."""
+        await asyncio.get_running_loop().run_in_executor(None, self._close)
+
     def __del__(self) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        self._backfiller.close()
         self._writer.close()
 
 

@@ -1,6 +1,7 @@
 """Databases for the tests of every part that keeps something in them."""
 
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -17,10 +18,9 @@ from holdfast.store.schema import metadata
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The URL of a PostgreSQL server that lives as long as the tests; skips where there is none."""
-    server = shutil.which("postgres")
-    if server is None:
-        pytest.skip("no PostgreSQL server is installed")
-    tools = Path(server).resolve().parent
+    tools = _find_postgres()
+    if tools is None:
+        pytest.skip("no PostgreSQL server is installed: apt-get install postgresql")
     folder = Path(tempfile.mkdtemp(prefix="holdfast-postgres-"))
     # PostgreSQL does not run as root.
     user = {"user": "postgres", "group": "postgres"} if folder.owner() == "root" else {}
@@ -47,10 +47,20 @@ def postgres() -> Iterator[str]:
             _wait_for(url)
             yield url
         finally:
-            process.terminate()
+            # Does not wait for clients to go, as SIGTERM would.
+            process.send_signal(signal.SIGINT)
             process.wait(20)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _find_postgres() -> Path | None:
+    """The folder of the server's programs; Debian keeps them off the PATH, one folder a release."""
+    server = shutil.which("postgres")
+    if server is not None:
+        return Path(server).resolve().parent
+    found = Path("/usr/lib/postgresql").glob("*/bin/postgres")
+    return max((path.parent for path in found), key=lambda path: float(path.parent.name), default=None)
 
 
 def _wait_for(url: str) -> None:

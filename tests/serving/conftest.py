@@ -84,10 +84,12 @@ def admin_key(store: Store) -> str:
 def serve_here(store: Store) -> Iterator[Callable[..., TestClient]]:
     """Starts the app over `store` in this process, without Ray; keyword arguments go to ServingConfig."""
     clients: list[TestClient] = []
+    writers: list[StoreWriter] = []
 
     def start(**settings: Any) -> TestClient:
         config = ServingConfig(store=store.where, **settings)
-        replica = Replica(config, store, Gallery(store), StoreWriter(store))
+        writers.append(StoreWriter(store))
+        replica = Replica(config, store, Gallery(store), writers[-1])
         client = TestClient(create_app(replica), raise_server_exceptions=False)
         client.__enter__()
         clients.append(client)
@@ -96,6 +98,8 @@ def serve_here(store: Store) -> Iterator[Callable[..., TestClient]]:
     yield start
     for client in clients:
         client.__exit__(None, None, None)
+    for writer in writers:
+        writer.close()
 
 
 @pytest.fixture

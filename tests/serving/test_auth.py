@@ -10,9 +10,12 @@ from holdfast.store import Store
 from holdfast_serving.auth import FixedKeys, parse_keys
 
 ROUTES = {
-    "read": [("GET", "/v1/models"), ("GET", "/v1/gallery"), ("GET", "/v1/traffic"), ("GET", "/v1/models/v1")],
+    "read": [
+        *(("GET", f"/v1/{path}") for path in ("models", "models/v1", "gallery", "traffic", "backfills")),
+        ("GET", "/v1/backfills/b1"),
+    ],
     "write": [("DELETE", "/v1/gallery/entries/nothing")],
-    "admin": [("POST", "/v1/traffic/rollback"), ("POST", "/v1/backfills"), ("GET", "/v1/backfills/b1")],
+    "admin": [("POST", "/v1/traffic/rollback"), ("POST", "/v1/backfills")],
 }
 ORDER = ["read", "write", "admin"]
 

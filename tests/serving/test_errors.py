@@ -49,10 +49,6 @@ def test_no_route_and_no_method(client: TestClient) -> None:
     check(client.get("/page/secret.txt"), 404, "not_found")
 
 
-def test_backfills_say_that_they_do_not_exist_yet(client: TestClient) -> None:
-    check(client.post("/v1/backfills", json={"version": "v3"}), 501, "not_implemented", "Backfills")
-
-
 @pytest.mark.parametrize(
     ("text", "words"),
     [

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from holdfast.adapters import RidgeConfig
 from holdfast.gallery import Entries, Entry
 from holdfast.models import Encoder
-from holdfast.store import Compatibility, Store
+from holdfast.store import Compatibility, MeasuredCalibration, Store
 
 DataUri = Callable[..., str]
 
@@ -58,14 +58,49 @@ def test_the_default_is_the_live_version(filled: TestClient, data_uri: DataUri) 
     assert len(ask(filled, image=data_uri(5), k=7)["hits"]) == 7
 
 
-def test_an_incompatible_version_is_refused_and_says_why(filled: TestClient, data_uri: DataUri) -> None:
-    answer = filled.post("/v1/search", json={"image": data_uri(5), "model": "v2"})
-    assert answer.status_code == 409
-    error = answer.json()["error"]
-    assert error["code"] == "incompatible_versions"
-    assert "not compatible with entries of v1" in error["message"]
-    assert "never measured against entries of v3" in error["message"]
-    assert "versions" in error["message"]
+def test_a_gallery_out_of_reach_is_refused_and_says_why(filled: TestClient, data_uri: DataUri) -> None:
+    for versions in (None, ["v1", "v3"]):
+        answer = filled.post("/v1/search", json={"image": data_uri(5), "model": "v2", "versions": versions})
+        assert answer.status_code == 409
+        error = answer.json()["error"]
+        assert error["code"] == "incompatible_versions"
+        assert "not compatible with entries of v1" in error["message"]
+        assert "never measured against entries of v3" in error["message"]
+        assert ("holdfast evaluate" if versions is None else "versions") in error["message"]
+
+
+def test_what_a_version_may_not_search_is_left_out_and_counted(
+    filled: TestClient,
+    store: Store,
+    encoders: dict[str, Encoder],
+    png: Callable[..., bytes],
+    data_uri: DataUri,
+) -> None:
+    entries = [Entry(f"v2-{n}", "v2", encoders["v2"].embed([png(n)])[0]) for n in range(3)]
+    seq = Entries(store).upsert(entries)
+    answer = ask(filled, image=data_uri(1), model="v2", min_seq=seq)
+    assert {hit["embedded_by"] for hit in answer["hits"]} == {"v2"}
+    assert (answer["versions"], answer["excluded"]) == (["v2"], {"v1": 20, "v3": 20})
+    answer = ask(filled, image=data_uri(1), model="v3", k=60)
+    assert len(answer["hits"]) == 40
+    assert (answer["versions"], answer["excluded"]) == (["v1", "v3"], {"v2": 3})
+    assert ask(filled, image=data_uri(1), model="v3", versions=["v3"])["excluded"] == {}
+
+
+def test_hits_are_ranked_by_calibrated_scores_and_keep_their_own(
+    filled: TestClient, store: Store, data_uri: DataUri
+) -> None:
+    before = ask(filled, image=data_uri(30), model="v3", k=40)["hits"]
+    assert all(hit["calibrated"] == hit["score"] for hit in before)
+    store.record_calibrations([MeasuredCalibration("v3", "v1", 0.5, 2.0)])
+    seq = Entries(store).delete(["0"])
+    after = ask(filled, image=data_uri(30), model="v3", k=40, min_seq=seq)["hits"]
+    assert [hit["embedded_by"] for hit in after] == ["v1"] * 19 + ["v3"] * 20
+    scores = {hit["id"]: hit["score"] for hit in before}
+    for hit in after:
+        assert hit["score"] == scores[hit["id"]]
+        own = hit["embedded_by"] == "v3"
+        assert hit["calibrated"] == pytest.approx(hit["score"] if own else 0.5 * hit["score"] + 2)
 
 
 def test_naming_versions_narrows_the_search(filled: TestClient, data_uri: DataUri) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from holdfast.errors import ConfigError, HoldfastError, StoreError
+from holdfast.gallery import Lease, LeaseHeldError
+from holdfast.store import open_store
 from holdfast_serving import serve_forever
 from holdfast_serving import server as module
 
@@ -45,6 +47,17 @@ def test_a_damaged_store(tmp_path: Path) -> None:
     (tmp_path / "store").mkdir()
     (tmp_path / "store" / "holdfast.db").write_bytes(b"this is no database" * 100)
     with pytest.raises(StoreError):
+        serve_forever(tmp_path / "store", port=0)
+
+
+def test_a_store_that_another_server_writes_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "prepare_serving", lambda *arguments: None)
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    with (
+        open_store(tmp_path / "store") as store,
+        Lease.take(store),
+        pytest.raises(LeaseHeldError, match="stop that process"),
+    ):
         serve_forever(tmp_path / "store", port=0)
 
 

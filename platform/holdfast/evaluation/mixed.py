@@ -71,6 +71,7 @@ def summarize_mixed(
     assignment: np.ndarray,
     oldest_self: Outcome,
     newest_self: Outcome,
+    uncalibrated: Outcome | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """The report's `mixed` entry: every version's queries over the same mixed gallery, percent with
@@ -79,7 +80,8 @@ def summarize_mixed(
     A version whose queries cannot search all of it, because of their width, has None; the newest can.
     `assignment` (n,) is that of `deal`. `oldest_self` and `newest_self` are what it is read against: a
     gallery that was never touched, searched by its own version, and a gallery that was embedded anew.
-    `against_oldest` compares the newest version's queries with the former, paired by query.
+    `against_oldest` compares the newest version's queries with the former, paired by query;
+    `against_uncalibrated` with `uncalibrated`, which ranked by the scores as they are (None: not measured).
     """
     *_, newest = by_query_version
     assert newest is not None
@@ -102,5 +104,9 @@ def summarize_mixed(
         "newest_self": newest_self.percent()["recall_at_1"],
         "newest_self_interval": bounds[-1],
         "against_oldest": compare_pair(newest.outcome(), oldest_self, seed=seed).as_dict(),
+        "uncalibrated": None if uncalibrated is None else uncalibrated.percent()["recall_at_1"],
+        "against_uncalibrated": None
+        if uncalibrated is None
+        else compare_pair(newest.outcome(), uncalibrated, seed=seed).as_dict(),
         "first_hits": [float(np.mean(assignment[first] == v)) for v in range(len(versions))],
     }

@@ -12,7 +12,7 @@ from markupsafe import Markup
 from holdfast.evaluation.charts import Bar, Series, bar_chart, line_chart, ramp
 from holdfast.evaluation.compatibility import average_compatibility, average_multimodel_accuracy
 from holdfast.evaluation.report import Matrix, Report, plain
-from holdfast.evaluation.summary import comparison_of, is_compatible, mark, verdict
+from holdfast.evaluation.summary import comparison_of, is_compatible, mark, mixed_sentence, signed, verdict
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def render_page(report: Report) -> str:
         cells=_cells(report),
         curves=_curves(report),
         mixed_chart=_mixed_chart(report),
-        mixed_sentence=_mixed_sentence(report),
+        mixed_sentence=mixed_sentence(report),
         examples=_examples(report.examples),
         tables=_tables(report),
         experiment=yaml.safe_dump(report.experiment, sort_keys=False, allow_unicode=True)
@@ -97,10 +97,10 @@ def _tiles(report: Report) -> list[Tile]:
         tiles.append(Tile("Mixed gallery", f"{mixed[-1]:.1f}", "%", note))
     if report.forgetting is not None:
         note = "lost since each task's best" if report.forgetting >= 0 else "none: later tasks helped"
-        tiles.append(Tile("Forgetting", _signed(report.forgetting), "points", note))
+        tiles.append(Tile("Forgetting", signed(report.forgetting), "points", note))
     if report.update_gain and (gains := [g for g in report.update_gain[newest] if g is not None]):
         note = f"of what retraining gains ({report.control or 'control'})"
-        tiles.append(Tile("Update gain", _signed(100 * sum(gains) / len(gains), 0), "%", note))
+        tiles.append(Tile("Update gain", signed(100 * sum(gains) / len(gains), 0), "%", note))
     if newest and (flips := [f for f in (report.negative_flips or [[]])[-1][:newest] if f is not None]):
         tiles.append(
             Tile("Negative flips", f"{max(flips):.1f}", "%", "of queries, on the worst older gallery")
@@ -138,14 +138,14 @@ def _cell(report: Report, i: int, j: int, value: float | None, heat: int) -> Cel
     if i != j:
         reference = report.recall_at_1[min(i, j)][min(i, j)]
         if comparison is not None:
-            difference = _signed(comparison["difference"], plus=True)
-            bound = [_signed(comparison[key], 2, plus=True) for key in ("low", "high")]
+            difference = signed(comparison["difference"], plus=True)
+            bound = [signed(comparison[key], 2, plus=True) for key in ("low", "high")]
             hover += (
-                f"; {_signed(comparison['difference'], 2, plus=True)} against {older} by itself "
+                f"; {signed(comparison['difference'], 2, plus=True)} against {older} by itself "
                 f"(95 % interval {bound[0]} to {bound[1]})"
             )
         elif reference is not None:
-            difference = _signed(value - reference, plus=True)
+            difference = signed(value - reference, plus=True)
     return Cell(
         text=f"{value:.1f}",
         interval=f"{bounds[0]:.1f} to {bounds[1]:.1f}" if bounds else "",
@@ -278,26 +278,9 @@ def _mixed_chart(report: Report) -> Markup:
     ]
     if report.mixed_raw is not None:
         references.append((f"{names[-1]} without adapters:", report.mixed_raw))
+    if any(mixed.get("shifts") or ()):
+        references.append((f"{names[-1]} without calibration:", mixed["uncalibrated"]))
     return bar_chart(bars[::-1], references, "Recall@1 over a gallery embedded by all versions")
-
-
-def _mixed_sentence(report: Report) -> str:
-    mixed = report.mixed
-    values, old, new = mixed.get("recall_at_1") or [None], mixed.get("oldest_self"), mixed.get("newest_self")
-    if values[-1] is None or old is None or new is None:
-        return ""
-    name, comparison = report.versions[-1], mixed.get("against_oldest")
-    against = "more" if values[-1] > old else "not more"
-    interval = ""
-    if comparison is not None:
-        difference, low, high = (_signed(comparison[key], plus=True) for key in ("difference", "low", "high"))
-        interval = f" ({difference} points, 95\N{NO-BREAK SPACE}% interval {low} to {high})"
-    without = "" if report.mixed_raw is None else f"Without adapters it is {report.mixed_raw:.1f} %. "
-    return (
-        f"With {name} asking, the mixed gallery answers {values[-1]:.1f} % right at the first rank: "
-        f"{against} than the {old:.1f} % of the first version by itself{interval}. {without}"
-        f"Embedding every entry anew would give {new:.1f} %."
-    )
 
 
 def _examples(examples: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -328,7 +311,7 @@ def _tables(report: Report) -> list[tuple[str, list[list[str]]]]:
         (f"Update gain against {report.control or 'the control'}, percent", report.update_gain, 100.0),
     ]
     return [
-        (title, [["" if v is None else _signed(scale * v) for v in row] for row in matrix])
+        (title, [["" if v is None else signed(scale * v) for v in row] for row in matrix])
         for title, matrix, scale in tables
         if matrix and len(matrix) == len(report.versions)
     ]
@@ -336,10 +319,6 @@ def _tables(report: Report) -> list[tuple[str, list[list[str]]]]:
 
 def _at(table: Sequence[Sequence[Any]], i: int, j: int) -> Any:
     return table[i][j] if i < len(table) and j < len(table[i]) else None
-
-
-def _signed(value: float, digits: int = 1, plus: bool = False) -> str:
-    return f"{value:{'+' if plus else ''}.{digits}f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _words(key: str) -> str:

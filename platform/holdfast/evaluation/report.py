@@ -19,7 +19,9 @@ class Report:
     or None where the pair was not measured. `negative_flips[i][j]`, for i > j, in percent of all queries.
     `adapters[i][j]` is the digest of the adapter through which queries by i met the gallery by j, None
     where the two met as they are; if there is any, `recall_at_1_raw`, `ac_raw` and `mixed_raw` (the newest
-    version's Recall@1 in the mixed gallery) are without adapters.
+    version's Recall@1 in the mixed gallery) are without adapters. `mixed` is `summarize_mixed`'s, and
+    `mixed["shifts"][j]` is what the scores of entries by `mixed["versions"][j]` are shifted by for the newest
+    version's queries.
     `update_gain` is a matrix like `compatible`, None where undefined. `per_task_recall_at_1` has a row for
     a version and a column for a task. `history` holds more curves: name to one value a version. An example
     is `{"query_png", "query_label", "hits": [{"png", "label", "score", "embedded_by", "right"}]}`, its

@@ -101,7 +101,7 @@ class Part:
         items: float32 (m, d_p).
         positions: int64 (m,), the places of these entries in the gallery.
         adapt: maps queries, float32 (b, d) to (b, d_p); None searches with the queries as they are.
-        scale, shift: with `adapt`, scale product + shift (scale > 0) is what an inner product ranks by.
+        scale, shift: scale product + shift (scale > 0) is what an inner product ranks by.
     """
 
     items: np.ndarray
@@ -109,6 +109,11 @@ class Part:
     adapt: Callable[[np.ndarray], np.ndarray] | None = None
     scale: float = 1.0
     shift: float = 0.0
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether the queries and the products are taken as they are."""
+        return self.adapt is None and (self.scale, self.shift) == (1.0, 0.0)
 
 
 def score_parts(
@@ -119,7 +124,7 @@ def score_parts(
     *,
     block_bytes: int = 64 * 2**20,
 ) -> Scores:
-    """`score` over a gallery whose entries lie in several spaces: one ranking, by inner product.
+    """`score` over a gallery whose entries lie in several spaces: one ranking, by calibrated product.
 
     Every block of queries is mapped once for each part that needs it, so memory does not grow with their
     number; the other parts become one. `similarity` is what the ranking is by.
@@ -138,8 +143,8 @@ def score_parts(
 
 
 def _joined(parts: Sequence[Part]) -> list[Part]:
-    """The parts that lie in the queries' own space as one, in the order of the gallery."""
-    own, others = [p for p in parts if p.adapt is None], [p for p in parts if p.adapt is not None]
+    """The parts that are met as they are as one, in the order of the gallery."""
+    own, others = [p for p in parts if p.is_plain], [p for p in parts if not p.is_plain]
     if not own:
         return others
     positions = np.concatenate([part.positions for part in own])
@@ -156,7 +161,7 @@ def _score(
     block_bytes: int,
 ) -> Scores:
     vectors = torch.from_numpy(np.ascontiguousarray(queries, dtype=np.float32))
-    spaces = [_Space(part, alone=len(parts) == 1 and part.adapt is None) for part in parts]
+    spaces = [_Space(part, alone=len(parts) == 1 and part.is_plain) for part in parts]
     count = len(gallery_labels)
     query_codes, item_codes, relevant = _encode(query_labels, gallery_labels)
     relevant = relevant - 1 if leave_one_out else relevant

@@ -1,6 +1,7 @@
-"""What the report says in words: one sentence for somebody who will read nothing else."""
+"""What the report says in words, for somebody who will read nothing else."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from holdfast.evaluation.report import Report
 
@@ -35,6 +36,39 @@ def verdict(report: Report) -> tuple[str, str]:
     )
 
 
+def mixed_sentence(report: Report) -> str:
+    """What the mixed-gallery test says, in words; empty where it was not made."""
+    mixed = report.mixed
+    values, old, new = mixed.get("recall_at_1") or [None], mixed.get("oldest_self"), mixed.get("newest_self")
+    if values[-1] is None or old is None or new is None:
+        return ""
+    name, comparison = report.versions[-1], mixed.get("against_oldest")
+    against = "more" if values[-1] > old else "not more"
+    interval = ""
+    if comparison is not None:
+        difference, low, high = (signed(comparison[key], plus=True) for key in ("difference", "low", "high"))
+        interval = f" ({difference} points, 95\N{NO-BREAK SPACE}% interval {low} to {high})"
+    without = "" if report.mixed_raw is None else f"Without adapters it is {report.mixed_raw:.1f} %. "
+    return (
+        f"With {name} asking, the mixed gallery answers {values[-1]:.1f} % right at the first rank: "
+        f"{against} than the {old:.1f} % of the first version by itself{interval}. {without}"
+        f"{_calibration_sentence(mixed)}Embedding every entry anew would give {new:.1f} %."
+    )
+
+
+def _calibration_sentence(mixed: dict[str, Any]) -> str:
+    comparison = mixed.get("against_uncalibrated")
+    if comparison is None:
+        return ""
+    if not any(mixed["shifts"]):
+        return "No calibration of scores helped on the training images, so scores are ranked as they are. "
+    gain, low, high = (signed(comparison[key], plus=True) for key in ("difference", "low", "high"))
+    return (
+        f"Calibrated scores make a difference of {gain} points (95\N{NO-BREAK SPACE}% interval {low} to "
+        f"{high}). "
+    )
+
+
 def is_compatible(report: Report, query: int, gallery: int) -> bool:
     """The measured rule where the report has it, else the same rule on the rounded matrix."""
     comparison = comparison_of(report, query, gallery)
@@ -66,3 +100,8 @@ def comparison_of(report: Report, query: int, gallery: int) -> dict | None:
 def listed(names: Sequence[str]) -> str:
     """ "v1", "v1 and v2", "v1, v2 and v3"."""
     return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def signed(value: float, digits: int = 1, plus: bool = False) -> str:
+    """A number with a real minus sign."""
+    return f"{value:{'+' if plus else ''}.{digits}f}".replace("-", "\N{MINUS SIGN}")

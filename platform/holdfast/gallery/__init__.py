@@ -4,6 +4,7 @@ from holdfast.gallery.entries import Entries
 from holdfast.gallery.entry import Entry, InvalidEntryError
 from holdfast.gallery.filters import InvalidFilterError, parse_filter
 from holdfast.gallery.index import ExactIndex
+from holdfast.gallery.lease import Lease, LeaseHeldError, LeaseLostError
 from holdfast.gallery.search import Gallery, Hit, SearchResult, Stats
 from holdfast.gallery.verify import VerifyReport
 from holdfast.gallery.writer import GroupCommit
@@ -15,6 +16,9 @@ __all__ = [
     "ExactIndex",
     "GroupCommit",
     "Hit",
+    "Lease",
+    "LeaseHeldError",
+    "LeaseLostError",
     "SearchResult",
     "Stats",
     "VerifyReport",

@@ -3,26 +3,33 @@
 import json
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from pathlib import Path
 
 import numpy as np
 
 from holdfast.gallery.entry import Value
+from holdfast.gallery.rows import Rows
 
 _NUMBERS = {int, float}
 
 
 class Column:
-    """One attribute of n entries: numbers as float64 (NaN where there is none), the rest as codes (-1)."""
+    """One attribute of n entries: numbers as float64 (NaN where there is none), the rest as codes (-1).
 
-    def __init__(self, length: int) -> None:
-        self._numbers = np.full(length, np.nan)
-        self._codes = np.full(length, -1, np.int32)
+    Args:
+        folder: see `Rows`.
+    """
+
+    def __init__(self, length: int, folder: Path | None = None) -> None:
+        self._numbers = Rows(np.float64, None, folder)
+        self._codes = Rows(np.int32, None, folder)
         self._code_of: dict[Value, int] = {}  # strings and bools: no two of them are equal
-        self.length = length
+        self.length = 0
+        self.resize(length)
 
     @property
     def numbers(self) -> np.ndarray:
-        return self._numbers[: self.length]
+        return self._numbers.array
 
     def one_of(self, choices: Sequence[Value]) -> np.ndarray:
         """bool (n,): which entries hold one of these values, type and all."""
@@ -30,46 +37,45 @@ class Column:
         codes = [self._code_of.get(choice, -2) for choice in choices if type(choice) not in _NUMBERS]
         found = np.zeros(self.length, bool)
         if numbers:
-            found |= _isin(self._numbers[: self.length], np.array(numbers, np.float64))
+            found |= _isin(self._numbers.array, np.array(numbers, np.float64))
         if codes:
-            found |= _isin(self._codes[: self.length], np.array(codes, np.int32))
+            found |= _isin(self._codes.array, np.array(codes, np.int32))
         return found
 
     def set(self, slots: np.ndarray, values: Sequence[Value]) -> None:
         kinds = set(map(type, values))
         if kinds <= _NUMBERS:
-            self._numbers[slots] = np.array(values, np.float64)
+            self._numbers.array[slots] = np.array(values, np.float64)
         elif not kinds & _NUMBERS:
             for value in dict.fromkeys(values):
                 self._code_of.setdefault(value, len(self._code_of))
-            self._codes[slots] = np.array(list(map(self._code_of.__getitem__, values)), np.int32)
+            self._codes.array[slots] = np.array(list(map(self._code_of.__getitem__, values)), np.int32)
         else:
             numeric = np.array([type(value) in _NUMBERS for value in values])
             for part in (np.flatnonzero(numeric), np.flatnonzero(~numeric)):
                 self.set(slots[part], [values[position] for position in part.tolist()])
 
     def clear(self, slots: np.ndarray) -> None:
-        self._numbers[slots] = np.nan
-        self._codes[slots] = -1
+        self._numbers.array[slots] = np.nan
+        self._codes.array[slots] = -1
 
     def move(self, source: np.ndarray, target: np.ndarray) -> None:
-        self._numbers[target] = self._numbers[source]
-        self._codes[target] = self._codes[source]
+        self._numbers.array[target] = self._numbers.array[source]
+        self._codes.array[target] = self._codes.array[source]
 
     def resize(self, length: int) -> None:
-        if length > len(self._numbers):
-            capacity = max(length, len(self._numbers) * 3 // 2)
-            self._numbers = _grown(self._numbers, capacity, np.nan)
-            self._codes = _grown(self._codes, capacity, -1)
-        elif length < self.length:
-            self.clear(np.arange(length, self.length))
+        self._numbers.resize(length)
+        self._codes.resize(length)
+        if length > self.length:
+            self.clear(np.arange(self.length, length))
         self.length = length
 
 
 class Columns:
     """The columns of n entries; slots count from 0."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
         self._columns: dict[str, Column] = {}
         self._length = 0
 
@@ -91,7 +97,7 @@ class Columns:
             column.clear(slots)
         for key, positions, values in _by_key(attributes):
             if key not in self._columns:
-                self._columns[key] = Column(self._length)
+                self._columns[key] = Column(self._length, self._folder)
             self._columns[key].set(slots[positions], values)
 
     def move(self, source: np.ndarray, target: np.ndarray) -> None:
@@ -110,9 +116,3 @@ def _by_key(attributes: Sequence[str]) -> Iterator[tuple[str, list[int], list[Va
 
 def _isin(values: np.ndarray, choices: np.ndarray) -> np.ndarray:
     return values == choices[0] if len(choices) == 1 else np.isin(values, choices)
-
-
-def _grown(array: np.ndarray, capacity: int, fill: float) -> np.ndarray:
-    grown = np.full(capacity, fill, array.dtype)
-    grown[: len(array)] = array
-    return grown

@@ -16,9 +16,11 @@ import numpy as np
 from sqlalchemy import Connection, Engine, Text, bindparam, cast, func, select
 
 from holdfast.errors import NotFoundError
+from holdfast.gallery.batch import Row
 from holdfast.gallery.changes import Changes
 from holdfast.gallery.entry import Entry, check_attributes, check_id, check_source, check_vectors
-from holdfast.gallery.parquet import read_parquet, write_parquet
+from holdfast.gallery.parquet import EntryFile, write_parquet
+from holdfast.gallery.replace import Replace, replace_vectors
 from holdfast.gallery.verify import VerifyReport, verify_rows
 from holdfast.store import Store, counters
 from holdfast.store.database import as_parameter, reading, replace_rows, writing
@@ -26,6 +28,8 @@ from holdfast.store.schema import entries, versions
 
 CHUNK = 10_000
 
+Progress = Callable[[str, int, int], None]
+"""Gets the phase ("checking", then "writing"), how many rows it has done, and of how many."""
 
 # Built once, see `holdfast.store.counters`.
 _CHANGES = (
@@ -34,14 +38,29 @@ _CHANGES = (
     .order_by(entries.c.seq)
     .limit(bindparam("limit"))
 )
+_EXPORT = (
+    select(
+        entries.c.id,
+        entries.c.version,
+        entries.c.vector,
+        cast(entries.c.attributes, Text),
+        entries.c.source,
+        entries.c.mapped_from,
+        entries.c.mapped_by,
+        entries.c.seq,
+    )
+    .where(entries.c.seq > bindparam("since"), entries.c.deleted.is_(False))
+    .order_by(entries.c.seq)
+    .limit(bindparam("limit"))
+)
 _GET = select(entries).where(entries.c.id == bindparam("wanted"), entries.c.deleted.is_(False))
 
 
 @dataclass(frozen=True)
 class Upsert:
-    """Checked entries, ready to be written: (id, version, vector, attributes as JSON, source)."""
+    """Checked entries, ready to be written."""
 
-    rows: tuple[tuple[str, str, bytes, str, str | None], ...]
+    rows: Sequence[Row]
 
 
 @dataclass(frozen=True)
@@ -90,15 +109,19 @@ class Entries:
                     vector,
                     check_attributes(entry.id, entry.attributes),
                     check_source(entry.id, entry.source),
+                    None,
+                    None,
                 )
                 for entry, vector in zip(batch, vectors, strict=True)
             )
         )
 
     def write(
-        self, changes: Sequence[Upsert | Delete], fence: Callable[[Connection], None] | None = None
+        self, changes: Sequence[Upsert | Delete | Replace], fence: Callable[[Connection], None] | None = None
     ) -> list[int]:
         """Write several changes in one transaction, in their order; returns the number of each.
+
+        A `Replace` has no number: for it, how many of its rows were applied.
 
         `fence` runs first inside the transaction; what it raises undoes everything (a writer checks there
         that it still holds its lease).
@@ -148,28 +171,41 @@ class Entries:
     def export_parquet(self, path: str | Path) -> int:
         """Write all entries as they are at one moment to a Parquet file; returns how many.
 
-        Columns: id, version, vector (list of float32, of fixed size if all versions have one dimension),
-        attributes (JSON), source. Raises DataError if the file cannot be written.
+        Columns: id, version, vector (the bytes of float32, little endian; of fixed size if all versions that
+        have entries have one dimension), attributes (JSON), source, mapped_from, mapped_by. Raises DataError
+        if the file cannot be written.
         """
         with reading(self.engine) as connection:
-            dimensions = connection.execute(select(versions.c.dimension).distinct()).scalars().all()
-        return write_parquet(Path(path), self.scan(), dimensions[0] if len(dimensions) == 1 else None)
+            present = select(entries.c.version).where(entries.c.deleted.is_(False)).distinct()
+            found = select(versions.c.dimension).where(versions.c.name.in_(present)).distinct()
+            dimensions = connection.execute(found).scalars().all()
+            only = dimensions[0] if len(dimensions) == 1 else None
+            return write_parquet(Path(path), _exported(connection), only)
 
-    def import_parquet(self, path: str | Path) -> int:
+    def import_parquet(self, path: str | Path, progress: Progress | None = None) -> int:
         """Upsert the entries of a Parquet file; returns how many.
 
-        The whole file is checked before anything is written. After a crash in the middle, import it again.
-        Reads what `export_parquet` writes, and what `holdfast embed` writes (sample_id becomes the id, label
-        an attribute); a vector may be a fixed-size list, a list, or float32 bytes.
+        The whole file is checked before anything is written: a bad row anywhere in it, and nothing is
+        imported. Then it is written in transactions of some thousand rows, so that others can write in
+        between; after a crash in the middle, import it again.
 
-        Raises DataError for a file or columns that cannot be read, and what `upsert` raises.
+        Reads what `export_parquet` writes, and what `holdfast embed` writes (sample_id becomes the id, label
+        an attribute); a vector may be float32 bytes or a list of floats, of fixed size or not.
+
+        Raises DataError for a file or columns that cannot be read, and what `upsert` raises, naming the row.
         """
-        for batch in read_parquet(Path(path)):
-            self.check(batch)
-        count = 0
-        for batch in read_parquet(Path(path)):
-            self.upsert(batch)
-            count += len(batch)
+        with EntryFile(Path(path)) as file:
+            count = len(file)
+            for writes in (False, True):
+                done = 0
+                for batch in file.batches():
+                    # The second time as well: somebody may have changed the file.
+                    batch.check(self._dimensions_of)
+                    if writes:
+                        self.write([Upsert(batch.rows())])
+                    done += len(batch)
+                    if progress is not None:
+                        progress("writing" if writes else "checking", done, count)
         return count
 
     def verify(self) -> VerifyReport:
@@ -213,28 +249,40 @@ def _changes(connection: Connection, since: int, limit: int) -> Changes:
     return Changes(*zip(*rows, strict=True)) if rows else Changes()
 
 
-def _write(connection: Connection, changes: Sequence[Upsert | Delete]) -> list[int]:
+def _write(connection: Connection, changes: Sequence[Upsert | Delete | Replace]) -> list[int]:
     numbers: list[int] = []
     # Neighbours of one kind go to the database together: most groups are many small upserts.
     for kind, group in groupby(changes, type):
         same = list(group)
         if kind is Upsert:
-            sizes = [len(change.rows) for change in same if isinstance(change, Upsert)]
-            last = _upsert(connection, [row for change in same for row in change.rows])  # type: ignore[union-attr]
+            upserts = [change for change in same if isinstance(change, Upsert)]
+            sizes = [len(change.rows) for change in upserts]
+            last = _upsert(connection, [row for change in upserts for row in change.rows])
             numbers += [last - sum(sizes) + size for size in accumulate(sizes)]
+        elif kind is Replace:
+            numbers += [replace_vectors(connection, change) for change in same if isinstance(change, Replace)]
         else:
             last = _delete(connection, [name for change in same for name in change.ids])  # type: ignore[union-attr]
             numbers += [last] * len(same)
     return numbers
 
 
-def _upsert(connection: Connection, rows: Sequence[tuple[str, str, bytes, str, str | None]]) -> int:
+def _exported(connection: Connection) -> Iterator[list[Row]]:
+    since = 0
+    while found := connection.execute(_EXPORT, {"since": since, "limit": CHUNK}).all():
+        since = found[-1].seq
+        yield [row[:-1] for row in found]
+
+
+def _upsert(connection: Connection, rows: Sequence[Row]) -> int:
     last = counters.advance(connection, "entries", by=len(rows))
     now = as_parameter(connection, entries.c.updated_at, datetime.now(UTC))
     first = last - len(rows) + 1
     numbered = [
-        (identifier, seq, version, vector, attributes, source, False, now)
-        for seq, (identifier, version, vector, attributes, source) in enumerate(rows, first)
+        (identifier, seq, version, vector, attributes, source, False, now, mapped_from, mapped_by)
+        for seq, (identifier, version, vector, attributes, source, mapped_from, mapped_by) in enumerate(
+            rows, first
+        )
     ]
     if numbered:
         replace_rows(connection, entries, "id", numbered)
@@ -257,7 +305,7 @@ def _delete(connection: Connection, ids: Sequence[str]) -> int:
     last = counters.advance(connection, "entries", by=len(version_of))
     now = as_parameter(connection, entries.c.updated_at, datetime.now(UTC))
     tombstones = [
-        (identifier, seq, version, None, "{}", None, True, now)
+        (identifier, seq, version, None, "{}", None, True, now, None, None)
         for seq, (identifier, version) in enumerate(version_of.items(), last - len(version_of) + 1)
     ]
     replace_rows(connection, entries, "id", tombstones)
@@ -266,4 +314,6 @@ def _delete(connection: Connection, ids: Sequence[str]) -> int:
 
 def _entry(row: Any) -> Entry:
     attributes = json.loads(row.attributes) if isinstance(row.attributes, str) else row.attributes
-    return Entry(row.id, row.version, np.frombuffer(row.vector, "<f4"), attributes, row.source, row.seq)
+    vector = np.frombuffer(row.vector, "<f4")
+    origin = (row.mapped_from, row.mapped_by)
+    return Entry(row.id, row.version, vector, attributes, row.source, row.seq, *origin)

@@ -37,6 +37,9 @@ class Entry:
         attributes: what filters see; a value is a string, a number or a bool.
         source: where the item came from, for the user's eyes.
         seq: the write that made it, given by the database.
+        mapped_from, mapped_by: of a vector that a backfill moved with an adapter, the version that looked at
+            the image and the adapter's digest; None for a vector that `version` made itself. Given by the
+            database: who writes an entry says that its vector is `version`'s own.
     """
 
     id: str
@@ -45,6 +48,8 @@ class Entry:
     attributes: Mapping[str, Value] = field(default_factory=dict)
     source: str | None = None
     seq: int = 0
+    mapped_from: str | None = None
+    mapped_by: str | None = None
 
 
 def check_id(identifier: object) -> str:

@@ -1,16 +1,22 @@
 """The exact index: a cache of the entries, one partition a version. It can be thrown away at any time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from holdfast.gallery.changes import Changes
 from holdfast.gallery.entry import Value
 from holdfast.gallery.filters import Filter
+from holdfast.gallery.index_protocol import Capabilities, Held
 from holdfast.gallery.partition import Partition
+from holdfast.gallery.vectors import Through
 from holdfast.gallery.views import View, Views
+
+if TYPE_CHECKING:
+    from holdfast.adapters import Adapter
 
 
 @dataclass(frozen=True)
@@ -31,12 +37,15 @@ class Way:
         view: these entries as they are in the query's space; None takes them as they are.
         query: what they are compared with instead of the query, float32 (d_v,); None for the query itself.
         scale, shift: scale score + shift (scale > 0) is what a score is ranked by.
+        through: `query` finds candidates, and these are compared with the query itself as this maps them; for
+            an index without views.
     """
 
     view: View | None = None
     query: np.ndarray | None = None
     scale: float = 1.0
     shift: float = 0.0
+    through: "Adapter | None" = None
 
 
 AS_THEY_ARE = Way()
@@ -50,10 +59,21 @@ class ExactIndex:
     """
 
     kind = "exact"
+    capabilities = Capabilities()
 
     def __init__(self, query_versions: int = 3) -> None:
+        self._query_versions = query_versions
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.applied = 0
         self._partitions: dict[str, Partition] = {}
-        self.views = Views(query_versions)
+        self.views = Views(self._query_versions)
+
+    def follow(self) -> int:
+        """The number of the last write that was applied here."""
+        return self.applied
 
     def versions(self) -> list[str]:
         """The versions that have entries, oldest first."""
@@ -72,7 +92,7 @@ class ExactIndex:
 
     def bytes(self) -> int:
         """Size of the vectors, views included."""
-        own = sum(len(partition) * partition.dimension * 4 for partition in self._partitions.values())
+        own = sum(partition.vectors.bytes() for partition in self._partitions.values())
         return own + self.views.bytes()
 
     def install(self, query: str, view: View) -> None:
@@ -110,6 +130,20 @@ class ExactIndex:
                 [changes.attributes[position] for position in positions],
             )
         self.views.follow()
+        if len(changes):
+            self.applied = changes.seqs[-1]
+
+    def keys(self) -> Iterator[tuple[str, str]]:
+        """Version and id of every entry."""
+        for version, partition in self._partitions.items():
+            for identifier in partition.ids:
+                yield version, identifier
+
+    def held(self, version: str, ids: Sequence[str]) -> dict[str, Held]:
+        """By id, the vector's bytes and the attributes as JSON of those that are here."""
+        partition = self._partitions.get(version)
+        found = {} if partition is None else {identifier: partition.get(identifier) for identifier in ids}
+        return {identifier: row for identifier, row in found.items() if row is not None}
 
     def search(
         self,
@@ -123,15 +157,17 @@ class ExactIndex:
 
         `ways`: by version, where its entries are not met as they are. Their views have to be current.
         """
-        ranking = []
+        ranking: list[tuple[float, str, float, int, Partition]] = []
         for partition in (self._partitions[name] for name in versions if name in self._partitions):
             way = ways.get(partition.version, AS_THEY_ARE)
             asked = vector if way.query is None else way.query
             among = None if way.view is None else way.view.vectors
-            for score, identifier in partition.search(asked, k, allowed, among):
-                ranking.append((-(way.scale * score + way.shift), identifier, score, partition))
+            through = None if way.through is None else Through(way.through, vector)
+            for score, slot in partition.search(asked, k, allowed, among, through):
+                rank = -(way.scale * score + way.shift)
+                ranking.append((rank, partition.id(slot), score, slot, partition))
         ranking.sort(key=lambda hit: hit[:2])
         return [
-            Found(identifier, score, partition.version, partition.attributes(identifier))
-            for _, identifier, score, partition in ranking[:k]
+            Found(identifier, score, partition.version, partition.attributes(slot))
+            for _, identifier, score, slot, partition in ranking[:k]
         ]

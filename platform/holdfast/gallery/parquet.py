@@ -1,43 +1,49 @@
-"""Entries in Parquet files."""
+"""Entries in Parquet files, read and written as columns."""
 
 import json
+import os
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, NoReturn, Self
 
 import numpy as np
 
 from holdfast.errors import DataError
-from holdfast.gallery.entry import Entry
+from holdfast.gallery.batch import Batch, Row
 
-BATCH = 5_000
+BATCH = 10_000
+_OWN = ("id", "version", "vector", "attributes", "source", "mapped_from", "mapped_by")
 
 
-def write_parquet(path: Path, chunks: Iterable[list[Entry]], dimension: int | None) -> int:
+def write_parquet(path: Path, chunks: Iterable[Sequence[Row]], dimension: int | None) -> int:
     """Write entries; the file appears whole or not at all. Returns how many.
 
-    `dimension` makes the vectors a fixed-size list; None where versions of several dimensions mix.
+    `dimension` gives the vectors a fixed size; None where versions of several dimensions mix.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    schema = pa.schema(
-        [
-            ("id", pa.string()),
-            ("version", pa.string()),
-            ("vector", pa.list_(pa.float32(), dimension) if dimension else pa.list_(pa.float32())),
-            ("attributes", pa.string()),
-            ("source", pa.string()),
-        ]
-    )
+    vector = pa.binary(4 * dimension) if dimension else pa.binary()
+    schema = pa.schema([(name, vector if name == "vector" else pa.string()) for name in _OWN])
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    options = {
+        # Embeddings hardly get any smaller, and no two are alike.
+        "compression": {name: "none" if name == "vector" else "zstd" for name in _OWN},
+        "use_dictionary": [name for name in _OWN if name not in ("id", "vector")],
+        "write_statistics": ["id", "version"],
+    }
     count = 0
     try:
-        with pq.ParquetWriter(temporary, schema, compression="zstd") as writer:
+        with pq.ParquetWriter(temporary, schema, **options) as writer:
             for chunk in chunks:
                 count += len(chunk)
-                writer.write_table(_table(chunk, schema, dimension))
+                columns = zip(*chunk, strict=True)
+                arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+                writer.write_table(pa.table(arrays, schema=schema))
+        with temporary.open("rb") as written:
+            os.fsync(written.fileno())
         temporary.replace(path)
     except OSError as error:
         raise DataError(f"{path} cannot be written: {error.strerror or error}.") from error
@@ -46,24 +52,56 @@ def write_parquet(path: Path, chunks: Iterable[list[Entry]], dimension: int | No
     return count
 
 
-def read_parquet(path: Path) -> Iterator[list[Entry]]:
-    """The entries of a file, in batches, unchecked. Raises DataError for a file that holds no entries."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+class EntryFile:
+    """A Parquet file of entries, open for reading.
 
-    try:
-        file = pq.ParquetFile(path)
-    except FileNotFoundError as error:
-        raise DataError(f"There is no file {path}.") from error
-    except (OSError, pa.ArrowInvalid) as error:
-        raise DataError(f"{path} is no Parquet file: {error}.") from error
-    with file:
-        columns = _columns(path, file.schema_arrow.names)
+    Raises DataError for a file that cannot be read, or that lacks a column.
+    """
+
+    def __init__(self, path: Path) -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        self.path = path
         try:
-            for batch in file.iter_batches(BATCH, columns=columns):
-                yield _entries(path, batch)
+            self._file = pq.ParquetFile(path)
+        except FileNotFoundError as error:
+            raise DataError(f"There is no file {path}.") from error
         except (OSError, pa.ArrowInvalid) as error:
-            raise DataError(f"{path} is damaged: {error}.") from error
+            raise DataError(f"{path} is no Parquet file: {error}.") from error
+        try:
+            self._columns = _columns(path, self._file.schema_arrow.names)
+        except DataError:
+            self._file.close()
+            raise
+
+    def __len__(self) -> int:
+        return int(self._file.metadata.num_rows)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def batches(self) -> Iterator[Batch]:
+        """The rows in their order, from the first one each time. Raises DataError for wrong types."""
+        import pyarrow as pa
+
+        first = 1
+        try:
+            for batch in self._file.iter_batches(BATCH, columns=self._columns):
+                # Parquet does not promise that a string is UTF-8.
+                batch.validate(full=True)
+                yield _batch(str(self.path), first, {name: batch.column(name) for name in self._columns})
+                first += len(batch)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise DataError(f"{self.path} is damaged: {error}.") from error
 
 
 def _columns(path: Path, names: list[str]) -> list[str]:
@@ -75,75 +113,111 @@ def _columns(path: Path, names: list[str]) -> list[str]:
             "version and vector; attributes (JSON) and source may be there. "
             f"It has {', '.join(names)}."
         )
-    further = ["attributes"] if "attributes" in names else ["label"]
-    return [identifier, "version", "vector", *(name for name in [*further, "source"] if name in names)]
+    further = ["attributes" if "attributes" in names else "label", "source", "mapped_from", "mapped_by"]
+    return [identifier, "version", "vector", *(name for name in further if name in names)]
 
 
-def _entries(path: Path, batch: Any) -> list[Entry]:
-    columns = {name: batch.column(name) for name in batch.schema.names}
-    ids = columns["id" if "id" in columns else "sample_id"].to_pylist()
-    if "attributes" in columns:
-        attributes = [_attributes(path, text) for text in columns["attributes"].to_pylist()]
-    elif "label" in columns:
-        attributes = [{} if label is None else {"label": label} for label in columns["label"].to_pylist()]
-    else:
-        attributes = [{} for _ in ids]
-    sources = columns["source"].to_pylist() if "source" in columns else [None] * len(ids)
-    vectors = _vectors(path, columns["vector"])
-    rows = zip(ids, columns["version"].to_pylist(), vectors, attributes, sources, strict=True)
-    return [Entry(*row) for row in rows]
-
-
-def _vectors(path: Path, column: Any) -> list[np.ndarray]:
+def _batch(path: str, first: int, columns: dict[str, Any]) -> Batch:
     import pyarrow as pa
+
+    numbers, offsets = _vectors(path, first, columns["vector"])
+    size = len(columns["version"])
+    texts = {
+        name: _strings(path, name, columns[name]) if name in columns else pa.nulls(size, pa.string())
+        for name in (
+            "id" if "id" in columns else "sample_id",
+            "version",
+            "source",
+            "mapped_from",
+            "mapped_by",
+        )
+    }
+    return Batch(
+        path=path,
+        first=first,
+        ids=texts.get("id", texts.get("sample_id")),
+        versions=texts["version"],
+        numbers=numbers,
+        offsets=offsets,
+        attributes=_attributes(columns),
+        sources=texts["source"],
+        mapped_from=texts["mapped_from"],
+        mapped_by=texts["mapped_by"],
+    )
+
+
+def _strings(path: str, name: str, column: Any) -> Any:
+    import pyarrow as pa
+
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if _is_text(kind) or pa.types.is_null(kind):
+        return column.cast(pa.string())
+    raise DataError(f"{path} has a column {name} of type {column.type}: strings are allowed.")
+
+
+def _attributes(columns: dict[str, Any]) -> Any:
+    import pyarrow as pa
+
+    if "attributes" in columns:
+        column = columns["attributes"]
+        if pa.types.is_dictionary(column.type):
+            column = column.cast(column.type.value_type)
+        return column.cast(pa.string()) if _is_text(column.type) else column.to_pylist()
+    if "label" not in columns:
+        return None
+    labels = columns["label"]
+    if not pa.types.is_dictionary(labels.type):
+        labels = labels.dictionary_encode()
+    texts = [json.dumps({"label": label}) for label in labels.dictionary.to_pylist()]
+    return pa.array(texts, pa.string()).take(labels.indices)
+
+
+def _vectors(path: str, first: int, column: Any) -> tuple[np.ndarray, np.ndarray]:
+    """The numbers of all vectors, float32, and where each one begins and ends, int64 (n + 1,)."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    def refuse(rows: Any, sentence: str) -> NoReturn:
+        row = pc.index(rows, pa.scalar(True)).as_py()
+        raise DataError(f"Row {first + row:,} of {path}: {sentence}")
 
     if column.null_count:
-        raise DataError(f"{path} has {column.null_count} entries without a vector.")
+        refuse(pc.is_null(column), "it has no vector.")
     kind = column.type
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
-        blobs = column.to_pylist()
-        if any(len(blob) % 4 for blob in blobs):
-            raise DataError(f"{path} has vectors whose bytes are no float32.")
-        return [np.frombuffer(blob, "<f4") for blob in blobs]
-    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    if not lists or not pa.types.is_floating(kind.value_type):
+    if pa.types.is_fixed_size_binary(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        sizes = pc.binary_length(column).to_numpy(zero_copy_only=False).astype(np.int64)
+        if (sizes % 4).any():
+            refuse(pa.array(sizes % 4 != 0), "the bytes of its vector are no float32 numbers.")
+        # Offsets count from the start of the buffer, which a slice shares with the rest of its column.
+        if pa.types.is_fixed_size_binary(kind):
+            start = column.offset * kind.byte_width
+        else:
+            wide = np.int64 if pa.types.is_large_binary(kind) else np.int32
+            start = int(np.frombuffer(column.buffers()[1], wide)[column.offset]) if len(column) else 0
+        data = column.buffers()[-1]
+        count = int(sizes.sum()) // 4
+        numbers = np.frombuffer(data, "<f4", count, start) if count else np.zeros(0, np.float32)
+        return numbers, np.concatenate([[0], np.cumsum(sizes // 4)])
+    if not _is_list(kind) or not pa.types.is_floating(kind.value_type):
         raise DataError(f"{path} has vectors of type {kind}: a list of floats or float32 bytes is allowed.")
     values = column.flatten()
+    sizes = pc.list_value_length(column).to_numpy(zero_copy_only=False).astype(np.int64)
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
     if values.null_count:
-        raise DataError(f"{path} has vectors with missing numbers.")
+        missing = pc.index(pc.is_null(values), pa.scalar(True)).as_py()
+        row = int(np.searchsorted(offsets, missing, side="right")) - 1
+        raise DataError(f"Row {first + row:,} of {path}: its vector has missing numbers.")
     with np.errstate(over="ignore"):
-        flat = values.to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
-    if pa.types.is_fixed_size_list(kind):
-        return list(flat.reshape(len(column), kind.list_size))
-    offsets = column.offsets.to_numpy()
-    return np.split(flat, offsets[1:-1] - offsets[0])
+        return values.to_numpy(zero_copy_only=False).astype(np.float32, copy=False), offsets
 
 
-def _attributes(path: Path, text: object) -> Any:
-    if text is None or text == "":
-        return {}
-    try:
-        return json.loads(text) if isinstance(text, str) else text
-    except ValueError as error:
-        raise DataError(f"{path} has attributes that are no JSON: {str(text)[:60]!r}.") from error
-
-
-def _table(chunk: list[Entry], schema: Any, dimension: int | None) -> Any:
+def _is_text(kind: Any) -> bool:
     import pyarrow as pa
 
-    flat = pa.array(np.concatenate([entry.vector for entry in chunk]))
-    if dimension:
-        vectors = pa.FixedSizeListArray.from_arrays(flat, dimension)
-    else:
-        offsets = np.cumsum([0, *(len(entry.vector) for entry in chunk)])
-        vectors = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), flat)
-    return pa.table(
-        [
-            pa.array([entry.id for entry in chunk], pa.string()),
-            pa.array([entry.version for entry in chunk], pa.string()),
-            vectors,
-            pa.array([json.dumps(entry.attributes, ensure_ascii=False) for entry in chunk], pa.string()),
-            pa.array([entry.source for entry in chunk], pa.string()),
-        ],
-        schema=schema,
-    )
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+
+
+def _is_list(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -9,6 +10,9 @@ from holdfast.gallery.columns import Columns
 from holdfast.gallery.entry import Value
 from holdfast.gallery.filters import Filter
 from holdfast.gallery.flat import FlatVectors
+from holdfast.gallery.names import Names
+from holdfast.gallery.rows import Rows
+from holdfast.gallery.vectors import Through, Vectors
 
 
 class Partition:
@@ -17,103 +21,109 @@ class Partition:
     FAISS keeps duplicate ids silently, and its removal from a flat index moves everything behind the hole.
     So the ids are ours: an upsert overwrites its slot, a removal moves the last slots into the holes.
 
+    Args:
+        folder: where what need not be in memory lies; None for memory.
+
     Attributes:
+        vectors: may be replaced by others of the same contents (the caller has the partition to itself).
         revision: grows with every change.
     """
 
-    def __init__(self, version: str, dimension: int) -> None:
+    def __init__(self, version: str, dimension: int, folder: Path | None = None) -> None:
         self.version = version
         self.dimension = dimension
-        self.ids: list[str] = []
         self.revision = 0
-        self._slots: dict[str, int] = {}
-        self._attributes: list[str] = []
-        self._columns = Columns()
-        self._vectors = FlatVectors(dimension)
-        self._changed = np.empty(0, np.int64)  # by slot, the revision of its last change; grown ahead
+        self.vectors: Vectors = FlatVectors(dimension)
+        self.names = Names(folder)
+        self._columns = Columns(folder)
+        self._changed = Rows(np.int64, None, folder)  # by slot, the revision of its last change
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.names)
 
-    def vectors(self) -> np.ndarray:
-        """float32 (n, d), row i belongs to ids[i]. A view: valid until the next change."""
-        return self._vectors.array()
+    @property
+    def ids(self) -> list[str]:
+        """All ids, in the order of their slots."""
+        return self.names.all_ids()
 
     def changed_since(self, revision: int) -> np.ndarray:
         """The slots, ascending, whose vectors were written after this revision."""
-        return np.flatnonzero(self._changed[: len(self)] > revision)
+        return np.flatnonzero(self._changed.array > revision)
 
     def get(self, identifier: str) -> tuple[bytes, str] | None:
-        """The vector's bytes and the attributes as JSON, None if the id is not here."""
-        slot = self._slots.get(identifier)
-        return None if slot is None else (self.vectors()[slot].tobytes(), self._attributes[slot])
+        """The bytes of the vector as it is kept and the attributes as JSON, None if the id is not here."""
+        slot = int(self.names.find([identifier])[0])
+        if slot < 0:
+            return None
+        return self.vectors.rows(np.array([slot]))[0].tobytes(), self.names.text(slot)
 
     def put(self, ids: Sequence[str], vectors: np.ndarray, attributes: Sequence[str]) -> None:
         """Upsert: float32 (n, d), ids without duplicates."""
         self.revision += 1
-        known = [position for position, identifier in enumerate(ids) if identifier in self._slots]
-        if known:
-            slots = np.array([self._slots[ids[position]] for position in known])
-            self.vectors()[slots] = vectors[known]
-            self._changed[slots] = self.revision
-            texts = [attributes[position] for position in known]
-            for slot, text in zip(slots, texts, strict=True):
-                self._attributes[slot] = text
-            self._columns.set(slots, texts)
-            seen = set(known)
-            fresh = [position for position in range(len(ids)) if position not in seen]
-            ids, vectors = [ids[position] for position in fresh], vectors[fresh]
-            attributes = [attributes[position] for position in fresh]
+        slots = self.names.find(ids)
+        known = np.flatnonzero(slots >= 0)
+        if len(known):
+            texts = [attributes[position] for position in known.tolist()]
+            self.vectors.replace(slots[known], vectors[known])
+            self._changed.array[slots[known]] = self.revision
+            self.names.rewrite(slots[known], texts)
+            self._columns.set(slots[known], texts)
+            fresh = np.flatnonzero(slots < 0)
+            ids, vectors = [ids[position] for position in fresh.tolist()], vectors[fresh]
+            attributes = [attributes[position] for position in fresh.tolist()]
         if not ids:
             return
-        first = len(self.ids)
-        self._vectors.extend(vectors)
-        self.ids.extend(ids)
-        if len(self.ids) > len(self._changed):
-            self._changed = np.resize(self._changed, max(len(self.ids), len(self._changed) * 3 // 2))
-        self._changed[first : len(self.ids)] = self.revision
-        self._slots.update(zip(ids, range(first, first + len(ids)), strict=True))
-        self._attributes.extend(attributes)
-        self._columns.resize(len(self.ids))
-        self._columns.set(np.arange(first, len(self.ids)), attributes)
+        first = len(self)
+        self.vectors.extend(vectors)
+        self.names.extend(ids, attributes)
+        self._changed.extend(np.full(len(ids), self.revision))
+        self._columns.resize(len(self))
+        self._columns.set(np.arange(first, len(self)), attributes)
 
     def remove(self, ids: Iterable[str]) -> None:
         """Remove entries; ids that are not here are ignored."""
-        holes = {self._slots.pop(identifier) for identifier in set(ids) if identifier in self._slots}
-        if not holes:
+        wanted = list(dict.fromkeys(ids))
+        slots = self.names.find(wanted) if len(self) else np.empty(0, np.int64)
+        here = np.flatnonzero(slots >= 0)
+        if not len(here):
             return
         self.revision += 1
-        length = len(self.ids) - len(holes)
-        source = [slot for slot in range(length, len(self.ids)) if slot not in holes]
-        target = [slot for slot in holes if slot < length]
-        if source:
-            vectors = self.vectors()
-            vectors[target] = vectors[source]
-            self._changed[target] = self.revision
-            self._columns.move(np.array(source), np.array(target))
-            for old, new in zip(source, target, strict=True):
-                self.ids[new] = self.ids[old]
-                self._attributes[new] = self._attributes[old]
-                self._slots[self.ids[new]] = new
-        self._vectors.truncate(length)
-        del self.ids[length:], self._attributes[length:]
+        holes, length = slots[here], len(self) - len(here)
+        source = np.setdiff1d(np.arange(length, len(self)), holes)
+        target = holes[holes < length]
+        if len(source):
+            self.vectors.replace(target, self.vectors.rows(source))
+            self._changed.array[target] = self.revision
+            self._columns.move(source, target)
+        self.vectors.truncate(length)
+        self.names.drop([wanted[position] for position in here.tolist()], source, target, length)
+        self._changed.resize(length)
         self._columns.resize(length)
 
     def search(
-        self, vector: np.ndarray, k: int, allowed: Filter | None, among: FlatVectors | None = None
-    ) -> list[tuple[float, str]]:
-        """Score and id of the k best by inner product (fewer if there are fewer), exact under any filter.
+        self,
+        vector: np.ndarray,
+        k: int,
+        allowed: Filter | None,
+        among: Vectors | None = None,
+        through: Through | None = None,
+    ) -> list[tuple[float, int]]:
+        """Score and slot of the k best by inner product (fewer if there are fewer).
 
         `among`: what `vector` is compared with instead of the vectors as they are, slot by slot.
+        `through`: see `Vectors.search`.
         """
         only = None if allowed is None else allowed.mask(self._columns)
-        k = min(k, len(self.ids) if only is None else int(np.count_nonzero(only)))
+        k = min(k, len(self) if only is None else int(np.count_nonzero(only)))
         if k == 0:
             return []
-        scores, slots = (self._vectors if among is None else among).search(vector, k, only)
-        return [(score, self.ids[slot]) for score, slot in zip(scores.tolist(), slots, strict=True)]
+        scores, slots = (self.vectors if among is None else among).search(vector, k, only, through)
+        return list(zip(scores.tolist(), slots.tolist(), strict=True))
 
-    def attributes(self, identifier: str) -> dict[str, Value]:
-        """What an entry of this partition can be filtered by."""
-        found: dict[str, Value] = json.loads(self._attributes[self._slots[identifier]])
+    def id(self, slot: int) -> str:
+        return self.names.id(slot)
+
+    def attributes(self, slot: int) -> dict[str, Value]:
+        """What the entry in a slot can be filtered by."""
+        found: dict[str, Value] = json.loads(self.names.text(slot))
         return found

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -17,14 +18,14 @@ from holdfast.errors import (
 from holdfast.gallery.entries import Entries
 from holdfast.gallery.entry import Entry, Value, as_vector, bad_norms, explain_norm
 from holdfast.gallery.filters import parse_filter
-from holdfast.gallery.index import ExactIndex, Way
+from holdfast.gallery.index import AS_THEY_ARE, ExactIndex, Way
+from holdfast.gallery.index_protocol import Index, as_mapping
 from holdfast.gallery.locks import ReadWriteLock
+from holdfast.gallery.pullback import pull_back
+from holdfast.gallery.rules import Meeting, Rules, explain_refusal, read_rules
 from holdfast.gallery.verify import SHOWN, VerifyReport, verify_index
 from holdfast.gallery.views import View
 from holdfast.store import RegisteredAdapter, Store, Version
-from holdfast.store.adapters import find_adapter
-from holdfast.store.compatibility import METRIC, incompatibility
-from holdfast.store.database import reading
 
 if TYPE_CHECKING:
     from holdfast.adapters import Adapter
@@ -34,14 +35,20 @@ MAX_K = 10_000
 
 @dataclass(frozen=True)
 class Hit:
-    """One entry of a ranking. Scores are inner products, and those of different versions not calibrated:
-    compare them within a ranking, not with a fixed threshold. Where the query was mapped into the space of
-    some entries, the ranking is by calibrated scores, and these need not descend."""
+    """One entry of a ranking.
+
+    Args:
+        score: the inner product as it is. Those of different versions' entries are not alike: they need not
+            descend along a ranking.
+        calibrated: what the ranking is by: the score that says as much among entries by the version that
+            asks, as measured when it was published. Without a calibration it is `score`.
+    """
 
     id: str
     score: float
     embedded_by: str
     attributes: dict[str, Value]
+    calibrated: float
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,8 @@ class SearchResult:
     """Hits, best first; which versions' entries were searched, and up to which write (`seq`).
 
     `adapted`: those of the searched versions whose entries and the query met through an adapter.
+    `excluded`: how many entries were left out because the query version may not search them, by version;
+    entries of versions that the caller did not name are not among them.
     """
 
     hits: list[Hit]
@@ -56,20 +65,7 @@ class SearchResult:
     seq: int
     searched: list[str]
     adapted: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Rules:
-    """Which version may search which entries, as of one number of the counter, and through which adapter.
-
-    Attributes:
-        pairs: (query, gallery) to the adapter with which it was measured compatible, None for none.
-        loaded: adapters by digest, filled as they are needed.
-    """
-
-    revision: int = -1
-    pairs: Mapping[tuple[str, str], RegisteredAdapter | None] = field(default_factory=dict)
-    loaded: dict[str, "Adapter"] = field(default_factory=dict)
+    excluded: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -93,19 +89,19 @@ class Gallery:
     Args:
         query_versions: of so many versions the mapped entries stay in memory: the live one, a canary and the
             one before by default. With more in use, they take turns mapping anew.
+        index: what to search with; None for an exact one of its own.
     """
 
-    def __init__(self, store: Store, query_versions: int = 3) -> None:
+    def __init__(self, store: Store, query_versions: int = 3, index: Index | None = None) -> None:
         self.store = store
         self.entries = Entries(store)
-        self._query_versions = query_versions
-        self._index = ExactIndex(query_versions)
-        self._applied = 0
+        self._index: Index = ExactIndex(query_versions) if index is None else index
+        self._applied = self._index.applied
         self._lock = ReadWriteLock()
         self._refreshing = threading.Lock()
         self._mapping: dict[str, threading.Lock] = {}  # by query version
         self._versions: dict[str, Version] = {}
-        self._rules = _Rules()
+        self._rules = Rules()
         self.refresh()
 
     def refresh(self) -> int:
@@ -113,9 +109,15 @@ class Gallery:
         with self._refreshing:
             numbers = self.store.counters()
             self._refresh_compatibility(numbers["compatibility"])
+            able = self._index.capabilities
+            if not able.feeds:
+                self._applied = self._index.follow()
+                return self._applied
+            if self._applied > numbers["entries"]:  # the database was restored, and the index was not
+                self._clear()
             while self._applied < numbers["entries"]:
                 changes = self.entries.changes(self._applied)
-                with self._lock.writing():
+                with nullcontext() if able.searches_while_applying else self._lock.writing():
                     self._index.apply(changes)
                     # Rows may have been removed by hand: then the last number belongs to none.
                     self._applied = changes.seqs[-1] if len(changes) else numbers["entries"]
@@ -123,10 +125,14 @@ class Gallery:
 
     def rebuild(self) -> int:
         """Throw the index away and build it again from the database."""
-        with self._refreshing, self._lock.writing():
-            self._index = ExactIndex(self._query_versions)
-            self._applied = 0
+        with self._refreshing:
+            self._clear()
         return self.refresh()
+
+    def _clear(self) -> None:
+        with self._lock.writing():
+            self._index.clear()
+            self._applied = 0
 
     def upsert(self, batch: Sequence[Entry]) -> int:
         """See `Entries.upsert`; searches of this gallery see the entries when it returns."""
@@ -171,17 +177,21 @@ class Gallery:
         versions: Sequence[str] | None = None,
         min_seq: int | None = None,
     ) -> SearchResult:
-        """The k best entries by inner product, through adapters where the query's version has them.
+        """The k best entries, by inner product or by calibrated score, through adapters where the query's
+        version has them.
+
+        Entries by versions that were not measured compatible are left out, and the answer says how many.
 
         Args:
             vector: float32 (d,), unit norm, embedded by `version`.
             version: name or alias.
             filter: see `holdfast.gallery.filters`; the answer is exact among the entries that match.
-            versions: search only the entries that these embedded; all that have entries if None.
+            versions: search only the entries that these embedded; all that `version` may search if None.
             min_seq: the answer has to include this write.
 
         Raises:
-            IncompatibleError: a version whose entries would be searched was not measured to be compatible.
+            IncompatibleError: `version` may search none of the entries there are, or not those of a version
+                that `versions` names.
             NotFoundError: an unknown version. InvalidVectorError, InvalidFilterError, ConfigError (k),
             TooLargeError (k). NotReadyError: `min_seq` lies beyond the last write. StoreError: an adapter is
             damaged.
@@ -202,56 +212,88 @@ class Gallery:
         while True:
             with self._lock.reading():
                 present = self._index.versions()
-                searched = present if wanted is None else [name for name in present if name in wanted]
-                refused = self._refused(rules, query, searched)
-                through = self._adapters(rules, query, searched)
-                ways = {name: self._way(row, queries, views) for name, row in through.items()}
+                named = present if wanted is None else [name for name in present if name in wanted]
+                refused = rules.refused(query.name, named)
+                searched = [name for name in named if name not in refused] if refused else named
+                meetings = rules.meet(query.name, searched)
+                ways = {name: self._way(rules, each, name, queries, views) for name, each in meetings.items()}
                 ready = {name: way for name, way in ways.items() if way is not None}
-                if not refused and len(ready) == len(through):
+                # What is left out needs no second look at the database, an error does.
+                left_out = wanted is None and bool(searched) and rules.are_settled(query.name, refused)
+                if (left_out or not refused) and len(ready) == len(meetings):
                     found = self._index.search(row, k, searched, allowed, ready)
-                    hits = [Hit(hit.id, hit.score, hit.version, hit.attributes) for hit in found]
-                    return SearchResult(hits, query.name, self._applied, searched, list(through))
-            # Outside the lock: the database and the artifacts may be slow, and a measurement may be new.
-            if refused:
-                self._refresh_compatibility(self.store.counters()["compatibility"])
-                rules, queries, views, ready = self._rules, {}, {}, {}
-                self._require(rules, query, refused)
-            for name, adapter in self._adapters(rules, query, searched).items():
-                if adapter.maps == "queries":
-                    queries[name] = self._loaded(rules, adapter).apply(row[None])[0]
-                elif name not in ready and (view := self._map_entries(rules, adapter)) is not None:
+                    hits = []
+                    for hit in found:
+                        way = ready.get(hit.version, AS_THEY_ARE)
+                        calibrated = way.scale * hit.score + way.shift
+                        hits.append(Hit(hit.id, hit.score, hit.version, hit.attributes, calibrated))
+                    adapted = [name for name, each in meetings.items() if each.adapter is not None]
+                    counts = self._index.count() if refused else {}
+                    excluded = {name: counts[name] for name in refused}
+                    return SearchResult(hits, query.name, self._applied, searched, adapted, excluded)
+            # Outside the lock: the database and the artifacts may be slow.
+            if refused and not left_out:
+                before, rules = rules, self._newest_rules()
+                if rules is before:
+                    if wanted is not None or not searched:
+                        raise self._incompatible(query, refused, bool(wanted))
+                    rules.settle(query.name, refused)
+                else:
+                    queries, views = {}, {}
+                continue
+            for name, each in meetings.items():
+                if each.adapter is None or name in ready:
+                    continue
+                if each.adapter.maps == "queries":
+                    queries[name] = self._loaded(rules, each.adapter).apply(row[None])[0]
+                elif as_mapping(self._index) is None:
+                    queries[name] = pull_back(self._loaded(rules, each.adapter), row)
+                elif (view := self._map_entries(rules, each.adapter)) is not None:
                     views[name] = view
 
     def _way(
-        self, adapter: RegisteredAdapter, queries: Mapping[str, np.ndarray], views: Mapping[str, View]
+        self,
+        rules: Rules,
+        meeting: Meeting,
+        name: str,
+        queries: Mapping[str, np.ndarray],
+        views: Mapping[str, View],
     ) -> Way | None:
-        """The way through an adapter, None if what it needs has to be mapped first."""
+        """The way to a version's entries, None if what it needs has to be mapped first."""
+        adapter = meeting.adapter
+        if adapter is None:
+            return Way(None, None, meeting.scale, meeting.shift)
         if adapter.maps == "queries":
-            mapped = queries.get(adapter.gallery)
-            return None if mapped is None else Way(None, mapped, adapter.scale, adapter.shift)
-        partition = self._index.partition(adapter.gallery)
+            mapped = queries.get(name)
+            return None if mapped is None else Way(None, mapped, meeting.scale, meeting.shift)
+        index = as_mapping(self._index)
+        if index is None:
+            pulled = queries.get(name)
+            if pulled is None:
+                return None
+            return Way(None, pulled, meeting.scale, meeting.shift, self._loaded(rules, adapter))
+        partition = index.partition(name)
         # A search that mapped the entries itself may use them even if others have taken their place since.
-        for view in (
-            self._index.views.find(adapter.query, adapter.gallery, adapter.digest),
-            views.get(adapter.gallery),
-        ):
+        for view in index.views.find(adapter.query, name, adapter.digest), views.get(name):
             if view is not None and view.partition is partition and view.is_current:
-                return Way(view)
+                return Way(view, None, meeting.scale, meeting.shift)
         return None
 
-    def _map_entries(self, rules: _Rules, adapter: RegisteredAdapter) -> View | None:
+    def _map_entries(self, rules: Rules, adapter: RegisteredAdapter) -> View | None:
         """The view of a partition through an adapter, None if the partition went away; other searches and
         writes go on meanwhile."""
+        index = as_mapping(self._index)
+        assert index is not None
         with self._mapping.setdefault(adapter.query, threading.Lock()):
             with self._lock.reading():
-                partition = self._index.partition(adapter.gallery)
-                found = self._index.views.find(adapter.query, adapter.gallery, adapter.digest)
+                partition = index.partition(adapter.gallery)
+                found = index.views.find(adapter.query, adapter.gallery, adapter.digest)
             if partition is None or found is not None:
                 return found
             view = View(partition, self._loaded(rules, adapter), adapter.digest)
             view.fill(self._lock)
             with self._lock.writing():
-                self._index.install(adapter.query, view)
+                index.install(adapter.query, view)
             return view
 
     def _query_vector(self, vector: object, version: Version) -> np.ndarray:
@@ -272,17 +314,7 @@ class Gallery:
                 self._versions[name] = found
         return found
 
-    @staticmethod
-    def _refused(rules: _Rules, query: Version, names: Sequence[str]) -> list[str]:
-        return [name for name in names if name != query.name and (query.name, name) not in rules.pairs]
-
-    @staticmethod
-    def _adapters(rules: _Rules, query: Version, names: Sequence[str]) -> dict[str, RegisteredAdapter]:
-        """The adapters through which `query` meets entries of these versions."""
-        pairs = ((name, rules.pairs.get((query.name, name))) for name in names if name != query.name)
-        return {name: adapter for name, adapter in pairs if adapter is not None}
-
-    def _loaded(self, rules: _Rules, row: RegisteredAdapter) -> "Adapter":
+    def _loaded(self, rules: Rules, row: RegisteredAdapter) -> "Adapter":
         if row.digest not in rules.loaded:
             rules.loaded[row.digest] = self.store.load_adapter(row)
         return rules.loaded[row.digest]
@@ -290,37 +322,23 @@ class Gallery:
     def _refresh_compatibility(self, revision: int) -> None:
         before = self._rules
         if revision != before.revision:
-            dimensions = {version.name: version.dimension for version in self.store.versions()}
-            adapters = {(row.query, row.gallery): row for row in self.store.adapters()}
-            pairs: dict[tuple[str, str], RegisteredAdapter | None] = {}
-            for row in self.store.compatibility():
-                pair = (row.query, row.gallery)
-                adapter = adapters.get(pair)
-                # The adapter may have changed between the two questions: then this verdict is not about it.
-                same = row.adapter == (None if adapter is None else adapter.digest)
-                meet = adapter is not None or dimensions[row.query] == dimensions[row.gallery]
-                if row.compatible and row.metric == METRIC and same and meet:
-                    pairs[pair] = adapter
-            kept = {adapter.digest for adapter in pairs.values() if adapter is not None}
-            loaded = {digest: adapter for digest, adapter in dict(before.loaded).items() if digest in kept}
             # Replaced together: a slower thread may bring an older state, but never one under a newer number.
-            self._rules = _Rules(revision, pairs, loaded)
-            self._index.views.keep(kept)
+            self._rules = read_rules(self.store, revision, before)
+            if (index := as_mapping(self._index)) is not None:
+                index.views.keep(self._rules.digests())
 
-    def _require(self, rules: _Rules, query: Version, names: Sequence[str]) -> None:
-        refused = self._refused(rules, query, names)
-        if refused:
-            problems = "; ".join(self._problem(query, name) for name in refused)
-            raise IncompatibleError(
-                f"{problems}. Name the versions to search in `versions`, or query by a compatible version."
+    def _newest_rules(self) -> Rules:
+        """The rules as they are now in the database; the same object if nothing has changed."""
+        self._refresh_compatibility(self.store.counters()["compatibility"])
+        return self._rules
+
+    def _incompatible(self, query: Version, refused: Sequence[str], named: bool) -> IncompatibleError:
+        problems = "; ".join(explain_refusal(self.store, query, self._version(name)) for name in refused)
+        if named:
+            return IncompatibleError(
+                f"{problems}. Leave these out of `versions`, or query by a compatible version."
             )
-
-    def _problem(self, query: Version, name: str) -> str:
-        dimension = self._version(name).dimension
-        with reading(self.store.engine) as connection:
-            if dimension != query.dimension and find_adapter(connection, query.name, name) is None:
-                return (
-                    f"{query.name} ({query.dimension} dimensions) cannot search entries of {name} "
-                    f"({dimension}) without an adapter"
-                )
-            return incompatibility(connection, query.name, name) or f"{query.name} may not search {name}"
+        return IncompatibleError(
+            f"{query.name} may search no entry of this gallery: {problems}. Query by a version that may, or "
+            f"measure {query.name} against them with holdfast evaluate."
+        )

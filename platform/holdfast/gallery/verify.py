@@ -9,7 +9,7 @@ import numpy as np
 
 from holdfast.gallery.changes import Changes
 from holdfast.gallery.entry import bad_norms, explain_norm
-from holdfast.gallery.index import ExactIndex
+from holdfast.gallery.index_protocol import Held, Index
 
 SHOWN = 100  # problems that a report spells out
 
@@ -74,13 +74,11 @@ def verify_rows(chunks: Iterable[Changes], dimensions: Mapping[str, int]) -> Ver
     return VerifyReport(sum(counts.values()), deleted, counts, last, problems.count, problems.shown)
 
 
-def verify_index(chunks: Iterable[Changes], index: ExactIndex, applied: int) -> Problems:
-    """Check that an index holds exactly the rows up to write `applied`, byte for byte."""
+def verify_index(chunks: Iterable[Changes], index: Index, applied: int) -> Problems:
+    """Check that an index holds exactly the rows up to write `applied`, vectors as well as it keeps them."""
     problems = Problems()
     # Rows that were written after `applied` say nothing about what the index should hold of their ids.
-    unseen = {
-        (partition.version, identifier) for partition in index.partitions() for identifier in partition.ids
-    }
+    unseen = set(index.keys())
     for changes in chunks:
         by_version: dict[str, list[int]] = {}
         for position, vector in enumerate(changes.vectors):
@@ -89,18 +87,27 @@ def verify_index(chunks: Iterable[Changes], index: ExactIndex, applied: int) -> 
             elif vector is not None:
                 by_version.setdefault(changes.versions[position], []).append(position)
         for version, positions in by_version.items():
-            partition = index.partition(version)
+            rows = index.held(version, [changes.ids[position] for position in positions])
             for position in positions:
                 identifier = changes.ids[position]
                 unseen.discard((version, identifier))
-                held = None if partition is None else partition.get(identifier)
+                held = rows.get(identifier)
                 if held is None:
                     problems.add(f"The index lacks {identifier!r} of {version}.")
-                elif held != (changes.vectors[position], changes.attributes[position]):
+                elif not _is_held(changes, position, held, index.capabilities.keeps_vectors):
                     problems.add(f"The index holds {identifier!r} of {version} otherwise than the database.")
     for version, identifier in sorted(unseen):
         problems.add(f"The index holds {identifier!r} of {version}, which the database does not.")
     return problems
+
+
+def _is_held(changes: Changes, position: int, held: Held, exactly: bool) -> bool:
+    vector, attributes = held
+    wanted = changes.vectors[position] or b""
+    if attributes != changes.attributes[position] or len(vector) != len(wanted):
+        return False
+    near = not exactly and np.allclose(np.frombuffer(vector, "<f4"), np.frombuffer(wanted, "<f4"), atol=1e-3)
+    return vector == wanted or near
 
 
 def as_matrix(changes: Changes, positions: list[int]) -> np.ndarray:

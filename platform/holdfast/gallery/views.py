@@ -38,7 +38,7 @@ class View:
         return self._revision == self.partition.revision
 
     def bytes(self) -> int:
-        return len(self.vectors) * self.vectors.dimension * 4
+        return self.vectors.bytes()
 
     def fill(self, lock: ReadWriteLock) -> None:
         """Map the whole partition while others read and write it; what they change meanwhile is missing."""
@@ -47,7 +47,8 @@ class View:
         while True:
             with lock.reading():
                 at = len(self.vectors)
-                chunk = self.partition.vectors()[at : at + _CHUNK].copy()
+                end = min(at + _CHUNK, len(self.partition))
+                chunk = self.partition.vectors.rows(np.arange(at, end))
             if not len(chunk):
                 return
             self.vectors.extend(self._adapter.apply(chunk))
@@ -58,8 +59,8 @@ class View:
         self.vectors.truncate(len(self.partition))
         fresh = np.searchsorted(changed, len(self.vectors))
         if len(changed):
-            mapped = self._adapter.apply(self.partition.vectors()[changed])
-            self.vectors.array()[changed[:fresh]] = mapped[:fresh]
+            mapped = self._adapter.apply(self.partition.vectors.rows(changed))
+            self.vectors.replace(changed[:fresh], mapped[:fresh])
             self.vectors.extend(mapped[fresh:])
         self._revision = self.partition.revision
 

@@ -12,8 +12,9 @@ from sqlalchemy import Connection
 from holdfast.errors import NotReadyError
 from holdfast.gallery.entries import Delete, Entries, Upsert
 from holdfast.gallery.entry import Entry, check_id
+from holdfast.gallery.replace import Replace
 
-Request = tuple[Upsert | Delete, "Future[int]"]
+Request = tuple[Upsert | Delete | Replace, "Future[int]"]
 
 
 class GroupCommit:
@@ -55,6 +56,10 @@ class GroupCommit:
         """Hand in ids to delete; the future gives a number as `upsert` does."""
         return self._submit(Delete(tuple(check_id(identifier) for identifier in ids)))
 
+    def replace(self, change: Replace) -> "Future[int]":
+        """Hand in new vectors of entries; the future gives how many of them were applied."""
+        return self._submit(change)
+
     def close(self) -> None:
         """Write what was handed in, then stop. Later requests raise NotReadyError."""
         with self._closing:
@@ -74,7 +79,7 @@ class GroupCommit:
     ) -> None:
         self.close()
 
-    def _submit(self, change: Upsert | Delete) -> "Future[int]":
+    def _submit(self, change: Upsert | Delete | Replace) -> "Future[int]":
         future: Future[int] = Future()
         with self._closing:
             if self._closed:
@@ -125,4 +130,4 @@ class GroupCommit:
 
 def _size(request: Request) -> int:
     change = request[0]
-    return len(change.rows) if isinstance(change, Upsert) else len(change.ids)
+    return len(change.ids) if isinstance(change, Delete) else len(change.rows)

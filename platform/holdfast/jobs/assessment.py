@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -28,12 +28,14 @@ from holdfast.evaluation import (
     update_gains,
 )
 from holdfast.learning import Datasets, Embedded, embed_datasets, validation_indices
-from holdfast.store import Compatibility, RegisteredAdapter, Store
+from holdfast.store import Compatibility, MeasuredCalibration, RegisteredAdapter, Store
 
 Matrix = list[list[float | None]]
 Pair = tuple[str, str, str | None]
 """Query version, gallery version, and the digest of the adapter between them, None for none."""
 METRICS = ("recall_at_1", "recall_at_5", "map_at_r")
+Way = Literal["calibrated", "adapted", "raw"]
+"""How a mixed gallery is searched: as production does, without calibrations, and without adapters too."""
 
 
 class Assessment:
@@ -58,6 +60,7 @@ class Assessment:
         self.fingerprint = digest.hexdigest()[:16]
         self._newest: tuple[str, Embedded] | None = None
         self._adapters: dict[tuple[str, str], RegisteredAdapter] = {}
+        self._calibrations: dict[tuple[str, str], MeasuredCalibration] = {}
         self._outcomes: dict[Pair, Outcome] = {}
         self._comparisons: dict[Pair, Comparison] = {}
         self._intervals: dict[Pair, list[float]] = {}
@@ -86,6 +89,7 @@ class Assessment:
         roll-back would be safe.
         """
         self._adapters = {(row.query, row.gallery): row for row in self._store.adapters()}
+        self._calibrations = {(row.query, row.gallery): row for row in self._store.calibrations()}
         for number, newer in enumerate(versions):
             around = [pair for older in versions[:number] for pair in ((newer, older), (older, newer))]
             raw: list[Pair] = [(*pair, None) for pair in [(newer, newer), *around]]
@@ -135,15 +139,18 @@ class Assessment:
         mapped = self._store.load_adapter(row).apply
         return (queries, mapped(entries)) if row.maps == "entries" else (mapped(queries), entries)
 
-    def _part(self, query: str, gallery: str, entries: np.ndarray, positions: np.ndarray) -> Part:
+    def _part(
+        self, query: str, gallery: str, entries: np.ndarray, positions: np.ndarray, way: Way = "calibrated"
+    ) -> Part:
         """Some entries of a mixed gallery, as queries of one version meet them."""
-        row = self._adapters.get((query, gallery))
-        if row is None:
-            return Part(entries, positions)
-        mapped = self._store.load_adapter(row).apply
-        if row.maps == "entries":
-            return Part(mapped(entries), positions)
-        return Part(entries, positions, mapped, row.scale, row.shift)
+        row = self._adapters.get((query, gallery)) if way != "raw" else None
+        mapped = None if row is None else self._store.load_adapter(row).apply
+        if row is not None and mapped is not None and row.maps == "entries":
+            entries, mapped = mapped(entries), None
+        found = self._calibrations.get((query, gallery)) if way == "calibrated" else None
+        if found is None:
+            return Part(entries, positions, mapped)
+        return Part(entries, positions, mapped, found.scale, found.shift)
 
     def _score_pairs(self, owner: str, pairs: list[Pair]) -> None:
         """Score pairs, from the cache beside `owner` where it holds them."""
@@ -284,20 +291,20 @@ class Assessment:
         self._newest = (newest, self.embedded(newest))
         widths = {version: self.embedded(version).gallery.shape[1] for version in versions}
 
-        def meets(query: str, gallery: str, raw: bool = False) -> bool:
-            return widths[query] == widths[gallery] or (not raw and (query, gallery) in self._adapters)
+        def meets(query: str, gallery: str, way: Way = "calibrated") -> bool:
+            return widths[query] == widths[gallery] or (way != "raw" and (query, gallery) in self._adapters)
 
         reached = [version for version in versions if meets(newest, version)]
         evaluation = self._data.evaluation
         galleries = (self.embedded(version).gallery for version in reached)
         shares, assignment = deal(galleries, evaluation.gallery.labels, len(reached), self._seed)
+        places = [np.flatnonzero(assignment == number) for number in range(len(reached))]
 
-        def search(query: str, raw: bool = False) -> Scores | None:
-            if not all(meets(query, gallery, raw) for gallery in reached):
+        def search(query: str, way: Way = "calibrated") -> Scores | None:
+            if not all(meets(query, gallery, way) for gallery in reached):
                 return None
-            places = [np.flatnonzero(assignment == number) for number in range(len(reached))]
             parts = [
-                Part(share, mine) if raw else self._part(query, gallery, share, mine)
+                self._part(query, gallery, share, mine, way)
                 for gallery, share, mine in zip(reached, shares, places, strict=True)
             ]
             return score_parts(
@@ -306,14 +313,18 @@ class Assessment:
 
         outcomes = [search(version) for version in reached]
         adapted = any((newest, version) in self._adapters for version in reached)
-        raw = search(newest, raw=True) if adapted else None
+        raw = search(newest, "raw") if adapted else None
+        rows = [self._calibrations.get((newest, version)) for version in reached]
+        plain = search(newest, "adapted") if any(rows) else None
         summary = summarize_mixed(
             reached,
             outcomes,
             assignment,
             self._outcomes[reached[0], reached[0], None],
             self._outcomes[newest, newest, None],
+            None if plain is None else plain.outcome(),
         )
+        summary["shifts"] = [0.0 if row is None else row.shift for row in rows]
         last = outcomes[-1]
         assert last is not None
         examples = example_queries(

@@ -1,5 +1,5 @@
-"""From a learned task to a version: publish it, fit its adapters, measure it against its ancestors, redraw
-the report."""
+"""From a learned task to a version: publish it, fit its adapters, calibrate its scores, measure it against
+its ancestors, redraw the report."""
 
 import json
 import tempfile
@@ -13,7 +13,7 @@ from holdfast.config import Experiment
 from holdfast.data import StreamConfig, build_stream
 from holdfast.errors import ConfigError
 from holdfast.evaluation import Report, describe_machine, write_report
-from holdfast.jobs.adapting import fit_adapters
+from holdfast.jobs.adapting import Material, calibrate_pairs, fit_adapters
 from holdfast.jobs.ancestor import CLASSES, HEAD, load_ancestor
 from holdfast.jobs.assessment import Assessment
 from holdfast.jobs.cpus import cpus_per_worker
@@ -71,14 +71,14 @@ class StorePublisher:
         return version.name
 
     def report(self, newest: str, started: float | None = None) -> Path:
-        """Fit the adapters that the run's versions lack, measure the lineage that ends with `newest` and
-        redraw the run's report.
+        """Fit the adapters and measure the calibrations that the run's versions lack, measure the lineage
+        that ends with `newest` and redraw the run's report.
 
         `started`: since when, on `time.perf_counter`, the publication lasts that this belongs to.
         """
         lineage = self.lineage(newest)
         names = [version.name for version in lineage]
-        self._fit_adapters(lineage)
+        self._connect(lineage)
         self.assessment.measure(names)
         control = self._experiment.evaluation.control
         figures = self.assessment.figures(names, self._control_self(control))
@@ -107,23 +107,22 @@ class StorePublisher:
             ),
         )
 
-    def _fit_adapters(self, lineage: list[Version]) -> None:
+    def _connect(self, lineage: list[Version]) -> None:
         """Here and not in `publish`, so that what a crash left undone is done by whoever measures next."""
         config = self._experiment.adapter
-        if config is None:
-            return
         for number, version in enumerate(lineage):
-            if number and self._learned_from_these_tasks(version):
-                fit_adapters(
-                    self._store,
-                    config,
-                    version,
-                    [ancestor.name for ancestor in lineage[:number]],
-                    self._data.training,
-                    self._tasks[version.task].train,
-                    self._experiment.learning.augment,
-                    self._experiment.seed,
-                )
+            if not number or not self._learned_from_these_tasks(version):
+                continue
+            ancestors = [ancestor.name for ancestor in lineage[:number]]
+            material = Material(
+                self._data.training,
+                self._tasks[version.task].train,
+                self._experiment.learning.augment,
+                self._experiment.seed,
+            )
+            if config is not None:
+                fit_adapters(self._store, config, version, ancestors, material)
+            calibrate_pairs(self._store, version, ancestors, material)
 
     def _learned_from_these_tasks(self, version: Version) -> bool:
         """Whether a version is this run's, and the experiment still cuts the tasks that it was made with."""

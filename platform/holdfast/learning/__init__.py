@@ -2,6 +2,7 @@
 
 from holdfast.learning.adapting import Fitted, embed_views, fit_adapter
 from holdfast.learning.allocator import keep_freed_memory
+from holdfast.learning.calibrating import FittedShift, Meeting, choose_images, fit_shift
 from holdfast.learning.checkpoints import Checkpoints, FolderCheckpoints, read_state, write_state
 from holdfast.learning.learner import Learner, LearningConfig, Term
 from holdfast.learning.lesson import Lesson
@@ -25,20 +26,24 @@ __all__ = [
     "Datasets",
     "Embedded",
     "Fitted",
+    "FittedShift",
     "FolderCheckpoints",
     "Learned",
     "Learner",
     "LearningConfig",
     "Lesson",
+    "Meeting",
     "Progress",
     "Publisher",
     "Ranks",
     "SequencePlan",
     "Term",
     "Watcher",
+    "choose_images",
     "embed_datasets",
     "embed_views",
     "fit_adapter",
+    "fit_shift",
     "keep_freed_memory",
     "read_state",
     "run_sequence",

@@ -1,6 +1,8 @@
 """The truth: versions and their lineage, measured compatibility, traffic, runs, keys; and the artifacts."""
 
 from holdfast.store.adapters import RegisteredAdapter
+from holdfast.store.backfills import Backfill
+from holdfast.store.calibrations import MeasuredCalibration
 from holdfast.store.compatibility import Compatibility
 from holdfast.store.keys import Role
 from holdfast.store.runs import Run
@@ -14,7 +16,9 @@ __all__ = [
     "Version",
     "Draft",
     "Compatibility",
+    "MeasuredCalibration",
     "RegisteredAdapter",
+    "Backfill",
     "Traffic",
     "KEEP",
     "Run",

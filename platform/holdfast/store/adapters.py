@@ -19,7 +19,6 @@ class RegisteredAdapter:
         artifact: name of the file that holds its tensors; `digest` is the SHA-256 of `maps` and its bytes,
             and what a measurement made with the adapter refers to.
         maps: `entries` leads from the gallery's space to the query's, `queries` the other way.
-        scale, shift: scale score + shift is how scores in the gallery's space are ranked among others.
         config: how it was fitted.
     """
 
@@ -29,8 +28,6 @@ class RegisteredAdapter:
     artifact: str
     digest: str
     maps: Literal["entries", "queries"] = "entries"
-    scale: float = 1.0
-    shift: float = 0.0
     config: dict[str, Any] = field(default_factory=dict)
     created_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 

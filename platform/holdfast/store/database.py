@@ -3,20 +3,54 @@
 import random
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Column, Connection, Dialect, Engine, Table, create_engine, event, make_url, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Float,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    create_engine,
+    event,
+    make_url,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from holdfast.errors import StoreError
 
 BUSY_TIMEOUT_SECONDS = 30
+CONNECT_SECONDS = 10
 # Any constant: everybody who migrates a PostgreSQL database takes the lock of this number first.
 _MIGRATION_LOCK = 0x686F6C64
+# So many rows are worth a temporary table on PostgreSQL.
+_COPIED_FROM = 500
+_COPIED_AS: dict[type[TypeEngine[Any]], str] = {
+    JSON: "text",
+    String: "text",
+    BigInteger: "int8",
+    Integer: "int4",
+    Boolean: "bool",
+    LargeBinary: "bytea",
+    DateTime: "timestamptz",
+    Float: "float8",
+}
 
 
 def make_engine(url: str) -> Engine:
@@ -30,7 +64,9 @@ def make_engine(url: str) -> Engine:
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         try:
-            return create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=24)
+            # A server that does not answer is a sentence after seconds; left alone it would take minutes.
+            wait = {} if "connect_timeout" in parsed.query else {"connect_timeout": CONNECT_SECONDS}
+            return create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=24, connect_args=wait)
         except ModuleNotFoundError as error:
             raise StoreError(
                 "A PostgreSQL store needs the driver psycopg: pip install 'holdfast[postgres]'."
@@ -131,18 +167,92 @@ def lock_for_migration(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
 
 
+class DatabaseClock(FunctionElement[float]):
+    """Seconds since 1970 by the clock of the database, at the moment when it is asked."""
+
+    type = Float(53)
+    inherit_cache = True
+
+
+@compiles(DatabaseClock, "sqlite")
+def _clock_of_sqlite(element: DatabaseClock, compiler: Any, **options: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(DatabaseClock, "postgresql")
+def _clock_of_postgresql(element: DatabaseClock, compiler: Any, **options: Any) -> str:
+    # now() is when the transaction began, which may have waited since.
+    return "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
+
+
+def abandon_after(connection: Connection, seconds: float) -> None:
+    """Let PostgreSQL end this transaction if its process falls silent for so long in its middle.
+
+    An SQLite file has nobody to do that: what a paused process has locked stays locked until it goes on.
+    """
+    if connection.dialect.name == "postgresql":
+        milliseconds = max(1, round(1000 * seconds))
+        connection.exec_driver_sql(f"SET LOCAL idle_in_transaction_session_timeout = {milliseconds}")
+
+
+def insert_missing(connection: Connection, table: Table, key: str, row: Mapping[str, Any]) -> None:
+    """INSERT a row unless there is one of that key."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    connection.execute(insert(table).values(row).on_conflict_do_nothing(index_elements=[key]))
+
+
 def replace_rows(connection: Connection, table: Table, key: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """INSERT ... ON CONFLICT (key) DO UPDATE for many rows; a row has a value for every column, in order.
 
     The values go to the driver as they are (JSON as text, other types through `as_parameter`), which is
-    several times as fast as SQLAlchemy's conversion of every single one.
+    several times as fast as SQLAlchemy's conversion of every single one. Of rows with the same key the last
+    one counts.
     """
+    if connection.dialect.name == "postgresql" and len(rows) >= _COPIED_FROM:
+        _replace_by_copy(connection, table, key, rows)
+        return
     sql = _replace_statement(connection.dialect, table, key)
     if connection.dialect.positional:
         connection.exec_driver_sql(sql, list(rows))
     else:
         names = table.c.keys()
         connection.exec_driver_sql(sql, [dict(zip(names, row, strict=True)) for row in rows])
+
+
+def _replace_by_copy(connection: Connection, table: Table, key: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    names = table.c.keys()
+    at = names.index(key)
+    changed = ", ".join(f"{name} = excluded.{name}" for name in names if name != key)
+    connection.exec_driver_sql(
+        f"CREATE TEMPORARY TABLE IF NOT EXISTS incoming (LIKE {table.name}) ON COMMIT DROP"
+    )
+    connection.exec_driver_sql("TRUNCATE incoming")
+    # SQLAlchemy has no COPY, so this goes to psycopg itself.
+    driver: Any = connection.connection.driver_connection
+    try:
+        with (
+            driver.cursor() as cursor,
+            cursor.copy(f"COPY incoming ({', '.join(names)}) FROM STDIN (FORMAT BINARY)") as copy,
+        ):
+            copy.set_types([_copied_as(column) for column in table.c])
+            # One INSERT cannot meet the same key twice.
+            for row in {row[at]: row for row in rows}.values():
+                copy.write_row(row)
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise OperationalError("COPY", None, error) from error
+    connection.exec_driver_sql(
+        f"INSERT INTO {table.name} ({', '.join(names)}) SELECT {', '.join(names)} FROM incoming "
+        f"ON CONFLICT ({key}) DO UPDATE SET {changed}"
+    )
+
+
+def _copied_as(column: Column[Any]) -> str:
+    """The type that a value has on its way; what is a string to us is made JSON by the server."""
+    kind = column.type.impl if isinstance(column.type, TypeDecorator) else column.type
+    for known, name in _COPIED_AS.items():
+        if isinstance(kind, known):
+            return name
+    raise TypeError(f"a column of type {kind} cannot be copied")
 
 
 def as_parameter(connection: Connection, column: Column[Any], value: Any) -> Any:
@@ -180,6 +290,26 @@ def explain(engine: Engine, error: DatabaseError | sqlite3.DatabaseError) -> Exc
     if "locked" in reason:
         return StoreError(
             f"{where} is busy: another process has been writing for {BUSY_TIMEOUT_SECONDS} s. Try again."
+        )
+    if "readonly database" in reason or "unable to open database file" in reason:
+        return StoreError(
+            f"{where} cannot be written ({reason}): Holdfast writes the file, and others beside it in its "
+            "folder. Give this user the right to, and look whether the disk is mounted read-only."
+        )
+    if "is full" in reason or "No space left" in reason:
+        return StoreError(
+            f"{where} cannot be written: the disk is full ({reason}). Nothing of this was kept; free some "
+            "space and repeat it."
+        )
+    if "disk I/O error" in reason:
+        return StoreError(
+            f"{where} cannot be read or written: the disk refused ({reason}). Look at the disk and at limits "
+            "on the size of files, then repeat it."
+        )
+    if "idle-in-transaction timeout" in reason:
+        return StoreError(
+            f"{where} ended this transaction, because its process stood still in the middle of it: nothing "
+            "was written. Try again."
         )
     if isinstance(error, OperationalError | sqlite3.OperationalError):
         return StoreError(f"The database {where} cannot be used: {reason}.")

@@ -69,6 +69,21 @@ counters = Table(
     Column("value", BigInteger, nullable=False),
 )
 
+# Who may write, one row a name: the epoch grows with every holder, the rest tells who holds it (or held it).
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("epoch", BigInteger, nullable=False),
+    Column("host", Text, nullable=False),
+    # Where the pid means something, and when that process began: a pid alone may be anybody's by now.
+    Column("machine", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("started", Text, nullable=False),
+    # Seconds since 1970 by the clock of the database, the one clock that all writers share; 0 is released.
+    Column("expires_at", Float(53), nullable=False),
+)
+
 versions = Table(
     "versions",
     metadata,
@@ -100,10 +115,24 @@ adapters = Table(
     Column("artifact", Text, nullable=False),
     Column("digest", String(64), nullable=False),
     Column("maps", String(16), nullable=False),
-    Column("scale", Float(53), nullable=False),
-    Column("shift", Float(53), nullable=False),
     Column("config", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+)
+
+# What each pair's scores are ranked by; counts with the adapter that it was measured with, or none.
+calibrations = Table(
+    "calibrations",
+    metadata,
+    Column("query", String(32), ForeignKey("versions.name"), primary_key=True),
+    Column("gallery", String(32), ForeignKey("versions.name"), primary_key=True),
+    Column("scale", Float(53), nullable=False),
+    Column("shift", Float(53), nullable=False),
+    Column("adapter", String(64)),
+    Column("gain", Float(53)),
+    Column("low", Float(53)),
+    Column("high", Float(53)),
+    Column("config", JSON, nullable=False),
+    Column("measured_at", UtcDateTime, nullable=False),
 )
 
 # Append-only: of the rows of a (query, gallery, metric) that were measured with the adapter in force (or
@@ -174,5 +203,37 @@ entries = Table(
     Column("source", Text),
     Column("deleted", Boolean, nullable=False),
     Column("updated_at", UtcDateTime, nullable=False),
+    # Of a vector that an adapter moved: the version that looked at the image, and the adapter's digest.
+    Column("mapped_from", String(32)),
+    Column("mapped_by", String(64)),
     Index("ix_entries_version", "version", "deleted"),
+)
+
+# What is still to be done is told by the entries themselves; a row holds what was asked and what came of it.
+backfills = Table(
+    "backfills",
+    metadata,
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),
+    Column("sources", JSON, nullable=False),
+    Column("target", String(32), ForeignKey("versions.name"), nullable=False),
+    Column("ordering", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("done", BigInteger, nullable=False),
+    Column("skipped", JSON, nullable=False),
+    Column("examples", JSON, nullable=False),
+    Column("batch_size", Integer, nullable=False),
+    Column("pace", Float(53)),
+    Column("workers", Integer, nullable=False),
+    Column("forced", Boolean, nullable=False),
+    # Who works on it: a new claim takes the next epoch, and what an older one does no longer counts.
+    Column("epoch", Integer, nullable=False),
+    Column("owner", Text),
+    Column("seen_at", UtcDateTime),
+    Column("error", Text),
+    Column("created_at", UtcDateTime, nullable=False),
+    Column("started_at", UtcDateTime),
+    Column("finished_at", UtcDateTime),
 )

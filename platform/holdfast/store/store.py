@@ -14,6 +14,8 @@ from holdfast.errors import InvalidVectorError, NotFoundError, StoreError
 from holdfast.store import counters
 from holdfast.store.adapters import RegisteredAdapter, all_adapters, find_adapter, put_adapter
 from holdfast.store.artifacts import Artifacts, sha256
+from holdfast.store.backfills import Backfills
+from holdfast.store.calibrations import MeasuredCalibration, all_calibrations, put_calibrations
 from holdfast.store.compatibility import Compatibility, add_measurements, measurement, measurements
 from holdfast.store.database import make_engine, reading, writing
 from holdfast.store.keys import Keys
@@ -95,6 +97,7 @@ class Store:
         self.runs_folder = runs_folder
         self.traffic = TrafficLog(engine)
         self.runs = Runs(engine)
+        self.backfills = Backfills(engine)
         self.keys = Keys(engine)
 
     def versions(self) -> list[Version]:
@@ -179,8 +182,6 @@ class Store:
         config: Mapping[str, Any] | None = None,
         *,
         maps: Literal["entries", "queries"] = "entries",
-        scale: float = 1.0,
-        shift: float = 0.0,
     ) -> RegisteredAdapter:
         """From now on queries by `query` meet entries by `gallery` through `adapter`.
 
@@ -191,8 +192,6 @@ class Store:
             config: how it was fitted, to be told again; plain values.
             maps: what goes through it: the entries into the space of `query`, or the queries into that of
                 `gallery`.
-            scale, shift: with `queries`, scale score + shift (scale > 0) is what a score in the space of
-                `gallery` is ranked by among those of other versions' entries.
 
         Raises:
             NotFoundError: an unknown version.
@@ -216,8 +215,6 @@ class Store:
             artifact=artifact,
             digest=digest,
             maps=maps,
-            scale=scale,
-            shift=shift,
             config=dict(config or {}),
         )
         with writing(self.engine) as connection:
@@ -246,6 +243,17 @@ class Store:
             raise _spoilt(row, "is damaged")
         return load_adapter(row.kind, unpack(data))
 
+    def record_calibrations(self, rows: Sequence[MeasuredCalibration]) -> None:
+        """Keep calibrations, each in place of the one before of its pair. Raises NotFoundError for an
+        unknown version, ValueError for a scale that is not positive and for NaN."""
+        with writing(self.engine) as connection:
+            put_calibrations(connection, rows)
+
+    def calibrations(self) -> list[MeasuredCalibration]:
+        """Those that count: measured with their pair's adapter in force, or without where it has none."""
+        with reading(self.engine) as connection:
+            return all_calibrations(connection)
+
     def compatibility(self) -> list[Compatibility]:
         """The measurement that counts for every pair and metric: the latest with the adapter in force."""
         with reading(self.engine) as connection:
@@ -259,8 +267,8 @@ class Store:
     def counters(self) -> dict[str, int]:
         """Numbers that grow with every change, for caches to see in one small read whether they are stale.
 
-        `entries`: the last write to the gallery; `compatibility` (adapters included), `traffic`, `versions`,
-        `runs` likewise.
+        `entries`: the last write to the gallery; `compatibility` (adapters and calibrations included),
+        `traffic`, `versions`, `runs`, `backfills` (new ones) likewise.
         """
         with reading(self.engine) as connection:
             return counters.all_current(connection)

@@ -93,6 +93,42 @@ function showGallery(gallery) {
     element("li", {}, badge(version), ` ${count.toLocaleString("en")}`)));
 }
 
+const BACKFILL_ACTIONS = { running: ["pause", "cancel"], paused: ["resume", "cancel"], failed: ["resume", "cancel"] };
+const SHOWN_BACKFILLS = 4;
+
+function backfillRow(backfill) {
+  const handled = backfill.total - backfill.left;
+  const skipped = Object.entries(backfill.skipped).map(([reason, count]) => `${count.toLocaleString("en")} ${reason}`);
+  const words = `${backfill.status} · ${backfill.done.toLocaleString("en")} of ${backfill.total.toLocaleString("en")} moved`
+    + (skipped.length ? ` · skipped: ${skipped.join(", ")}` : "") + (backfill.error ? ` · ${backfill.error}` : "");
+  const buttons = (BACKFILL_ACTIONS[backfill.status] ?? []).map((action) => {
+    const button = element("button", { className: "quiet", type: "button" }, action);
+    button.addEventListener("click", async () => {
+      try {
+        await call(`/v1/backfills/${backfill.id}/${action}`, {});
+        await showBackfills();
+      } catch (error) {
+        notice(`${title(error)}: ${sentence(error.message)}`);
+      }
+    });
+    return button;
+  });
+  const node = element("li", {},
+    element("span", {}, `${backfill.id} ${backfill.kind} `, ...backfill.sources.map((name) => badge(name)), " → ", badge(backfill.target)),
+    element("progress", { max: Math.max(1, backfill.total), value: handled }),
+    element("span", { className: "actions" }, ...buttons),
+    element("span", { className: "muted" }, words));
+  node.dataset.id = backfill.id;
+  return node;
+}
+
+async function showBackfills() {
+  const { backfills } = await call("/v1/backfills");
+  const shown = backfills.slice(-SHOWN_BACKFILLS).reverse();
+  $("backfills").hidden = shown.length === 0;
+  $("backfill-list").replaceChildren(...shown.map(backfillRow));
+}
+
 function fillVersions(models, traffic) {
   const roles = {};
   for (const model of models) for (const alias of model.aliases) (roles[model.id] ??= []).push(alias);
@@ -116,6 +152,7 @@ async function refresh() {
     ]);
     showTraffic(traffic);
     showGallery(gallery);
+    await showBackfills();
     const signature = JSON.stringify([traffic.epoch, models.data.map((model) => model.id)]);
     if (signature !== state.traffic) {
       fillVersions(models.data, traffic);
@@ -161,15 +198,9 @@ function mark(id) {
   for (const node of document.querySelectorAll(".hits li")) node.classList.toggle("same", node.dataset.id === id);
 }
 
-function problem(error, version, side) {
-  const box = element("div", { className: "problem" },
+function problem(error) {
+  return element("div", { className: "problem" },
     element("strong", {}, title(error)), element("span", {}, sentence(error.message)));
-  if (error.code === "incompatible_versions") {
-    const retry = element("button", { className: "quiet", type: "button" }, `Search only what ${version} itself embedded`);
-    retry.addEventListener("click", () => searchSide(side, [version]));
-    box.append(retry);
-  }
-  return box;
 }
 
 function draw(side) {
@@ -180,18 +211,20 @@ function draw(side) {
   const head = (detail) => element("div", { className: "head" },
     element("h3", {}, badge(found.version)), element("span", { className: "muted" }, detail));
   if (found.error) {
-    column.replaceChildren(head("refused"), problem(found.error, found.version, side));
+    column.replaceChildren(head("refused"), problem(found.error));
     return;
   }
-  const { hits, versions } = found.answer;
+  const { hits, versions, excluded } = found.answer;
+  const left = Object.entries(excluded).map(([version, count]) => `${count.toLocaleString("en")} of ${version}`);
   const otherIds = other?.answer ? new Set(other.answer.hits.map((entry) => entry.id)) : null;
-  const detail = `searched entries of ${versions.join(", ") || "no version"} in ${found.milliseconds} ms`;
+  const detail = `searched entries of ${versions.join(", ") || "no version"} in ${found.milliseconds} ms`
+    + (left.length ? ` · left out, not compatible: ${left.join(", ")}` : "");
   column.replaceChildren(head(detail), hits.length === 0
     ? element("p", { className: "empty" }, "The gallery holds nothing to find yet.")
     : element("ol", { className: "hits" }, ...hits.map((entry, index) => hit(entry, index + 1, otherIds))));
 }
 
-async function searchSide(side, versions = null) {
+async function searchSide(side) {
   const version = $(side).value;
   const ticket = state.ticket;
   const column = $(`column-${side}`);
@@ -200,7 +233,7 @@ async function searchSide(side, versions = null) {
   const begun = performance.now();
   let found;
   try {
-    const answer = await call("/v1/search", { image: state.image, model: version, k, ...(versions ? { versions } : {}) });
+    const answer = await call("/v1/search", { image: state.image, model: version, k });
     found = { version: answer.query_version, answer, milliseconds: Math.round(performance.now() - begun) };
   } catch (error) {
     found = { version, error };

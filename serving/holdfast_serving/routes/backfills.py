@@ -1,22 +1,97 @@
-"""Backfills: the routes exist, so that clients meet a clear answer; the job does not yet."""
+"""Backfills: start, watch, pause, resume, cancel. The writer's process does the work."""
 
-from fastapi import APIRouter, Response
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
 
+from fastapi import APIRouter, Request, Response
+
+from holdfast.store import Backfill
+from holdfast_serving.api import BackfillRequest
 from holdfast_serving.auth import require
-from holdfast_serving.errors import UnsupportedError
+from holdfast_serving.routes.common import answer, replica_of
 
-router = APIRouter(prefix="/v1/backfills", tags=["backfills"], dependencies=[require("admin")])
-
-_MESSAGE = "Backfills are not part of this release; entries stay as they are, and searchable."
+router = APIRouter(prefix="/v1/backfills", tags=["backfills"])
 
 
-@router.post("")
-async def create_backfill() -> Response:
-    """501 in this release."""
-    raise UnsupportedError(_MESSAGE)
+@router.post("", dependencies=[require("admin")])
+async def create_backfill(request: Request, body: BackfillRequest) -> Response:
+    """201 with the new backfill; 409 if it would put entries out of reach, 422 if there is nothing to do."""
+    replica = replica_of(request)
+    made = await replica.in_thread(
+        replica.store.backfills.create,
+        body.target,
+        body.kind,
+        body.sources,
+        ordering=body.order,
+        batch_size=body.batch_size,
+        pace=body.pace,
+        workers=body.workers,
+        force=body.force,
+    )
+    return answer(_content(made), 201)
 
 
-@router.get("/{backfill_id}")
-async def get_backfill(backfill_id: str) -> Response:
-    """501 in this release."""
-    raise UnsupportedError(_MESSAGE)
+@router.get("", dependencies=[require("read")])
+async def list_backfills(request: Request) -> Response:
+    """All backfills, oldest first."""
+    replica = replica_of(request)
+    found = await replica.in_thread(replica.store.backfills.list)
+    return answer({"backfills": [_content(each) for each in found]})
+
+
+@router.get("/{backfill_id}", dependencies=[require("read")])
+async def get_backfill(request: Request, backfill_id: str) -> Response:
+    """One backfill, with its progress."""
+    return await _one(request, replica_of(request).store.backfills.get, backfill_id)
+
+
+@router.post("/{backfill_id}/pause", dependencies=[require("admin")])
+async def pause_backfill(request: Request, backfill_id: str) -> Response:
+    """Once this is answered no entry is moved any more."""
+    return await _one(request, replica_of(request).store.backfills.pause, backfill_id)
+
+
+@router.post("/{backfill_id}/resume", dependencies=[require("admin")])
+async def resume_backfill(request: Request, backfill_id: str) -> Response:
+    """Goes on where it was; one that failed tries again."""
+    return await _one(request, replica_of(request).store.backfills.resume, backfill_id)
+
+
+@router.post("/{backfill_id}/cancel", dependencies=[require("admin")])
+async def cancel_backfill(request: Request, backfill_id: str) -> Response:
+    """Ends it; entries that were moved stay moved."""
+    return await _one(request, replica_of(request).store.backfills.cancel, backfill_id)
+
+
+async def _one(request: Request, ask: Callable[[str], Backfill], name: str) -> Response:
+    return answer(_content(await replica_of(request).in_thread(ask, name)))
+
+
+def _content(found: Backfill) -> dict[str, Any]:
+    return {
+        "id": found.name,
+        "kind": found.kind,
+        "sources": found.sources,
+        "target": found.target,
+        "order": found.ordering,
+        "status": found.status,
+        "total": found.total,
+        "done": found.done,
+        "left": found.left,
+        "skipped": found.skipped,
+        "examples": found.examples,
+        "batch_size": found.batch_size,
+        "pace": found.pace,
+        "workers": found.workers,
+        "forced": found.forced,
+        "owner": found.owner,
+        "error": found.error,
+        "created_at": _time(found.created_at),
+        "started_at": _time(found.started_at),
+        "finished_at": _time(found.finished_at),
+    }
+
+
+def _time(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

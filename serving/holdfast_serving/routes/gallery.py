@@ -55,6 +55,8 @@ async def get_entry(request: Request, entry_id: str, vector: bool = False) -> Re
         "attributes": entry.attributes,
         "source": entry.source,
         "seq": entry.seq,
+        "mapped_from": entry.mapped_from,
+        "mapped_by": entry.mapped_by,
     }
     if vector:
         content["vector"] = entry.vector.tolist()

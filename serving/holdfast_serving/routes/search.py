@@ -15,8 +15,9 @@ router = APIRouter(tags=["search"], dependencies=[require("read")])
 
 @router.post("/v1/search")
 async def search(request: Request, body: SearchRequest) -> Response:
-    """The nearest entries. 409 when the query version may not search a version that has entries; name
-    `versions` then. A search by id leaves the entry itself out."""
+    """The nearest entries, ranked by `calibrated`; `score` is the inner product as it is. Entries of versions
+    that the query version may not search are left out, and `excluded` counts them; 409 when nothing is left,
+    or when `versions` names one of them. A search by id leaves the entry itself out."""
     replica = replica_of(request)
     limit = replica.config.limits.k
     if body.k > limit:
@@ -34,6 +35,7 @@ async def search(request: Request, body: SearchRequest) -> Response:
                 {
                     "id": hit.id,
                     "score": hit.score,
+                    "calibrated": hit.calibrated,
                     "embedded_by": hit.embedded_by,
                     "attributes": hit.attributes,
                 }
@@ -42,6 +44,7 @@ async def search(request: Request, body: SearchRequest) -> Response:
             "query_version": result.query_version,
             "versions": list(result.searched),
             "adapted": list(result.adapted),
+            "excluded": dict(result.excluded),
             "seq": result.seq,
         },
         version=result.query_version,

@@ -23,6 +23,7 @@ SOURCE = "glyphs:?classes=24&instances=6"
 CONTRACT = {
     "run", "evaluate", "embed", "tune", "versions", "promote", "rollback", "serve", "submit",
     "gallery import", "gallery export", "gallery stats", "gallery verify",
+    "backfill start", "backfill list", "backfill pause", "backfill resume", "backfill cancel",
 }  # fmt: skip
 
 

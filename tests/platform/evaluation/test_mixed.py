@@ -59,6 +59,20 @@ def test_the_summary_has_every_query_version_and_both_references(lineage):
         assert low <= value <= high
 
 
+def test_the_summary_tells_what_calibration_did(lineage):
+    line = lineage(2)
+    entries, assignment = mix(line.gallery, line.gallery_labels, 2, seed=1)
+    mixed = [score(q, line.query_labels, entries, line.gallery_labels) for q in line.queries]
+    oldest, newest = line.scores()[0][0].outcome(), line.scores()[1][1].outcome()
+    plain = summarize_mixed(line.names, mixed, assignment, oldest, newest)
+    assert (plain["uncalibrated"], plain["against_uncalibrated"]) == (None, None)
+    found = summarize_mixed(line.names, mixed, assignment, oldest, newest, mixed[0].outcome())
+    assert found["uncalibrated"] == mixed[0].percent()["recall_at_1"]
+    comparison = compare_pair(mixed[1].outcome(), mixed[0].outcome()).as_dict()
+    assert found["against_uncalibrated"] == comparison
+    assert found["recall_at_1"][-1] == comparison["value"]
+
+
 @pytest.mark.parametrize("widths", [[], [16, 8]])
 def test_versions_of_different_dimensions_cannot_be_mixed(lineage, widths):
     line = lineage(1)

@@ -145,6 +145,22 @@ def test_a_report_tells_which_cells_went_through_an_adapter(tmp_path, make_repor
     assert json.loads((tmp_path / "report.json").read_text())["recall_at_1_raw"] is None
 
 
+def test_a_report_says_what_calibration_did(tmp_path, make_report):
+    report = make_report(3)
+    assert "alibrat" not in Page(write_report(tmp_path, report).read_text()).words
+    comparison = {"difference": -1.25, "low": -2.04, "high": 0.5}
+    known = {"uncalibrated": 61.25, "against_uncalibrated": comparison}
+    shifted = {**report.mixed, **known, "shifts": [0.0, -0.02, 0.0]}
+    words = Page(write_report(tmp_path, replace(report, mixed=shifted)).read_text()).words
+    assert "Calibrated scores make a difference of \N{MINUS SIGN}1.2 points" in words
+    assert "interval \N{MINUS SIGN}2.0 to +0.5" in words
+    assert "v3 without calibration: 61.2" in words
+    as_they_are = {**report.mixed, **known, "shifts": [0.0, 0.0, 0.0]}
+    words = Page(write_report(tmp_path, replace(report, mixed=as_they_are)).read_text()).words
+    assert "No calibration of scores helped on the training images" in words
+    assert "without calibration" not in words
+
+
 def test_the_smallest_report_there_is(tmp_path):
     page = Page(write_report(tmp_path, Report("bare", ["v1"], [[None]], [[None]])).read_text())
     assert "v1 is the first version" in page.words

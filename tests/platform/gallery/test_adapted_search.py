@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from holdfast.adapters import LinearAdapter
 from holdfast.errors import IncompatibleError, StoreError
 from holdfast.gallery import Entry, Gallery
-from holdfast.store import Compatibility, Store
+from holdfast.store import Compatibility, MeasuredCalibration, Store
 
 DIMENSIONS = {"v1": 8, "v2": 8, "v3": 8, "v4": 16}
 
@@ -26,12 +26,16 @@ def adapt(store: Store) -> Callable[..., LinearAdapter]:
         maps: Literal["entries", "queries"] = "entries",
         **calibration: float,
     ) -> LinearAdapter:
-        """Register a random map, and measure the pair with it unless `compatible` is None."""
+        """Register a random map, calibrate its scores, and measure the pair unless `compatible` is None."""
         ends = (gallery, query) if maps == "entries" else (query, gallery)
         generator = np.random.default_rng(seed)
         drawn = generator.normal(size=[DIMENSIONS[end] for end in ends])
         adapter = LinearAdapter.of(drawn, 0.5 * generator.normal(size=DIMENSIONS[ends[1]]))
-        row = store.register_adapter(query, gallery, adapter, maps=maps, **calibration)
+        row = store.register_adapter(query, gallery, adapter, maps=maps)
+        if calibration:
+            store.record_calibrations(
+                [MeasuredCalibration(query, gallery, adapter=row.digest, **calibration)]
+            )
         if compatible is not None:
             store.record_compatibility(
                 [Compatibility(query, gallery, 0.7, 0.6, 0.0, 0.2, compatible, "e", adapter=row.digest)]
@@ -50,13 +54,16 @@ def test_a_search_is_the_formula_over_the_partitions(
 ) -> None:
     ways = {("v4", "v1"): "entries", ("v4", "v2"): "queries", ("v4", "v3"): "entries"}
     ways |= {("v3", "v1"): "queries", ("v2", "v1"): "entries"}
-    calibrations = {pair: (1.0, 0.0) if way == "entries" else (0.5, 0.25) for pair, way in ways.items()}
+    calibrations = {("v4", "v1"): (1.0, -0.2), ("v4", "v2"): (0.5, 0.25), ("v3", "v1"): (1.5, -0.1)}
+    calibrations |= {("v2", "v1"): (1.0, 0.0), ("v3", "v2"): (0.8, 0.1), ("v1", "v2"): (1.0, 0.3)}
     maps: dict[tuple[str, str], LinearAdapter] = {}
     for seed, (pair, way) in enumerate(ways.items()):
-        scale, shift = calibrations[pair]
+        scale, shift = calibrations.get(pair, (1.0, 0.0))
         maps[pair] = adapt(*pair, seed=seed, maps=way, scale=scale, shift=shift)
-    for query, gallery in ("v3", "v2"), ("v1", "v2"), ("v1", "v3"):
-        allow(query, gallery)
+    for pair in ("v3", "v2"), ("v1", "v2"), ("v1", "v3"):
+        allow(*pair)
+        if pair in calibrations:
+            store.record_calibrations([MeasuredCalibration(*pair, *calibrations[pair])])
     opened = Gallery(store)
     entries = [
         Entry(f"{name}-{n}", name, vector, {"even": n % 2 == 0})
@@ -95,13 +102,17 @@ def test_a_search_is_the_formula_over_the_partitions(
         best = sorted(ranks.values(), reverse=True)[:k]
         assert np.allclose([ranks[hit.id] for hit in found.hits], best, atol=1e-5)
         assert all(np.isclose(hit.score, scores[hit.id], atol=1e-5) for hit in found.hits)
+        assert all(np.isclose(hit.calibrated, ranks[hit.id], atol=1e-5) for hit in found.hits)
+        assert sorted((hit.calibrated for hit in found.hits), reverse=True) == [
+            hit.calibrated for hit in found.hits
+        ]
         assert len({hit.id for hit in found.hits}) == len(best)
         assert found.searched == sorted(names)
         assert found.adapted == [name for name in sorted(names) if (version, name) in maps]
 
     check()
-    with pytest.raises(IncompatibleError, match="v2 was never measured against entries of v3"):
-        opened.search(queries["v2"][0], "v2")
+    found = opened.search(queries["v2"][0], "v2")
+    assert (found.searched, found.excluded) == (["v1", "v2"], {"v3": 12, "v4": 12})
 
 
 def test_an_adapter_bridges_two_widths_one_way(
@@ -114,18 +125,53 @@ def test_an_adapter_bridges_two_widths_one_way(
     gallery.upsert([entry("a", "v1"), entry("b", "v4")])
     query = vectors(1, 16)[0]
     with pytest.raises(IncompatibleError, match=r"v4 \(16 dimensions\) .* v1 \(8\) without an adapter"):
-        gallery.search(query, "v4")
+        gallery.search(query, "v4", versions=["v1"])
     adapter = adapt("v4", "v1", compatible=None)
     with pytest.raises(IncompatibleError, match="v4 was never measured against entries of v1 through its"):
-        gallery.search(query, "v4")
+        gallery.search(query, "v4", versions=["v1", "v4"])
+    alone = gallery.search(query, "v4")
+    assert ([hit.id for hit in alone.hits], alone.excluded) == (["b"], {"v1": 1})
     adapt("v4", "v1")
+    gallery.refresh()
     found = gallery.search(query, "v4")
-    assert (found.searched, found.adapted) == (["v1", "v4"], ["v1"])
+    assert (found.searched, found.adapted, found.excluded) == (["v1", "v4"], ["v1"], {})
     scores = {hit.id: hit.score for hit in found.hits}
     assert np.isclose(scores["a"], query @ adapter.apply(entry("a").vector[None])[0], atol=1e-6)
     assert np.isclose(scores["b"], entry("b", "v4").vector @ query, atol=1e-6)
     with pytest.raises(IncompatibleError, match=r"v1 \(8 dimensions\) cannot search entries of v4"):
-        gallery.search(vectors(1)[0], "v1")
+        gallery.search(vectors(1)[0], "v1", versions=["v4"])
+
+
+def test_a_calibration_needs_no_adapter_and_another_pairs_does_not_matter(
+    store: Store, entry: Callable[..., Entry], vectors: Callable[..., np.ndarray], allow: Callable[..., None]
+) -> None:
+    """A shift moves the entries of its version past those of another, and no score."""
+    gallery = Gallery(store)
+    batch = [entry(f"{version}-{n}", version, seed=10 * n + int(version[1:])) for version in ("v1", "v2")
+             for n in range(6)]  # fmt: skip
+    gallery.upsert(batch)
+    allow("v2", "v1")
+    query = vectors(1, seed=7)[0]
+    before = gallery.search(query, "v2", k=12)
+    assert all(hit.calibrated == hit.score for hit in before.hits)
+    store.record_calibrations(
+        [MeasuredCalibration("v2", "v1", 1.0, 4.0), MeasuredCalibration("v3", "v1", 9.0)]
+    )
+    assert gallery.search(query, "v2", k=12) == before
+    gallery.refresh()
+    after = gallery.search(query, "v2", k=12)
+    assert after.adapted == []
+    assert [hit.embedded_by for hit in after.hits] == ["v1"] * 6 + ["v2"] * 6
+    assert {hit.id: hit.score for hit in after.hits} == {hit.id: hit.score for hit in before.hits}
+    for hit in after.hits:
+        assert hit.calibrated == hit.score + (4.0 if hit.embedded_by == "v1" else 0.0)
+    for name in "v1", "v2":
+        alone = gallery.search(query, "v2", k=12, versions=[name]).hits
+        assert [hit.id for hit in alone] == [hit.id for hit in before.hits if hit.embedded_by == name]
+    # Of another adapter, so it does not count.
+    store.record_calibrations([MeasuredCalibration("v2", "v1", 1.0, 4.0, adapter="0" * 64)])
+    gallery.refresh()
+    assert gallery.search(query, "v2", k=12) == before
 
 
 def test_a_follower_takes_a_new_adapter_and_refuses_until_it_is_measured(

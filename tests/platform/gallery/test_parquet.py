@@ -3,14 +3,20 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from holdfast.errors import DataError, HoldfastError, InvalidVectorError, NotFoundError
 from holdfast.gallery import Entries, Entry, InvalidEntryError
+from holdfast.gallery.replace import NewVector, Replace
 from holdfast.store import Store
+
+UNIT = [1.0] + [0.0] * 7
 
 
 def _state(entries: Entries) -> dict[str, tuple[object, ...]]:
@@ -25,9 +31,6 @@ def _state(entries: Entries) -> dict[str, tuple[object, ...]]:
 def test_what_is_exported_is_what_is_imported(
     store: Store, entry: Callable[..., Entry], tmp_path: Path, mixed: bool
 ) -> None:
-    if not mixed:
-        with store.engine.begin() as connection:
-            connection.exec_driver_sql("DELETE FROM versions WHERE name = 'v4'")
     entries = Entries(store)
     batch = [entry(f"é{n}", f"v{n % 3 + 1}", seed=n, n=n, ok=n % 2 == 0, name=f"ü{n}") for n in range(50)]
     batch[3] = replace(batch[3], source="s3://bucket/3.png", attributes={})
@@ -38,7 +41,7 @@ def test_what_is_exported_is_what_is_imported(
     before = _state(entries)
     assert entries.export_parquet(tmp_path / "out.parquet") == len(batch) - 1
     kind = pq.read_schema(tmp_path / "out.parquet").field("vector").type
-    assert kind == (pa.list_(pa.float32()) if mixed else pa.list_(pa.float32(), 8))
+    assert kind == (pa.binary() if mixed else pa.binary(32))
     entries.delete([item.id for item in batch])
     assert _state(entries) == {}
     assert entries.import_parquet(tmp_path / "out.parquet") == len(batch) - 1
@@ -101,26 +104,176 @@ def test_what_embed_writes_can_be_imported(
     [
         ({"id": None}, DataError, r"no column sample_id: .*It has version, vector"),
         ({"version": None, "vector": None}, DataError, "no column version and no column vector"),
-        ({"version": ["v1", "v9"]}, NotFoundError, "v9"),
-        ({"id": ["a", None]}, InvalidEntryError, "None is not a string"),
-        ({"vector": [[1.0] + [0.0] * 7, None]}, DataError, "1 entries without a vector"),
-        ({"vector": [[1.0] + [0.0] * 7, [1.0] * 8]}, InvalidVectorError, "'b' has norm"),
-        ({"vector": [[1.0] + [0.0] * 7, [1.0]]}, InvalidVectorError, "'b' has shape"),
-        ({"vector": [[1.0] + [0.0] * 7, [None] * 8]}, DataError, "missing numbers"),
+        ({"version": ["v1", "v9"]}, NotFoundError, r"Row 2 of .*: There is no version 'v9'"),
+        ({"version": ["v1", None]}, InvalidEntryError, "Row 2 of .*: it has no version"),
+        ({"version": [1, 2]}, DataError, "a column version of type int64"),
+        ({"id": ["a", None]}, InvalidEntryError, "Row 2 of .*: it has no id"),
+        ({"id": ["a", ""]}, InvalidEntryError, r"Row 2 of .* has 0 bytes: 1 to 512"),
+        ({"id": ["a", "ä" * 257]}, InvalidEntryError, r"Row 2 of .* has 514 bytes: 1 to 512"),
+        ({"id": ["a", "b\0"]}, InvalidEntryError, "Row 2 of .* holds a NUL"),
+        ({"id": [1, 2]}, DataError, "a column id of type int64: strings are allowed"),
+        ({"vector": [UNIT, None]}, DataError, "Row 2 of .*: it has no vector"),
+        ({"vector": [UNIT, [1.0] * 8]}, InvalidVectorError, "Row 2 of .*'b' has norm"),
+        ({"vector": [UNIT, [float("inf")] * 8]}, InvalidVectorError, "Row 2 of .*'b' holds NaN or infinity"),
+        ({"vector": [UNIT, [1.0]]}, InvalidVectorError, r"Row 2 of .*'b' has shape \(1,\): v1 makes \(8,\)"),
+        ({"vector": [UNIT, []]}, InvalidVectorError, r"'b' has shape \(0,\)"),
+        ({"version": ["v1", "v4"]}, InvalidVectorError, r"'b' has shape \(8,\): v4 makes \(16,\)"),
+        ({"vector": [UNIT, [None] * 8]}, DataError, "Row 2 of .*: its vector has missing numbers"),
         ({"vector": ["x", "y"]}, DataError, "vectors of type string"),
-        ({"vector": [b"123", b"1234"]}, DataError, "no float32"),
-        ({"attributes": ["{}", "{"]}, DataError, "attributes that are no JSON: '{'"),
-        ({"attributes": ["{}", "[1]"]}, InvalidEntryError, "'b' are not an object"),
+        ({"vector": [b"1234", b"123"]}, DataError, "Row 2 of .* are no float32"),
+        ({"attributes": ["{}", "{"]}, DataError, "Row 2 of .*: its attributes are no JSON: '{'"),
+        ({"attributes": ["{}", "[1]"]}, InvalidEntryError, "Row 2 of .*'b' are not an object"),
+        ({"attributes": ['{"x": 1}', '{"x": null}']}, InvalidEntryError, "Row 2 of .*'x' of 'b' is None"),
+        ({"attributes": ['{"x": 1}', '{"x": NaN}']}, InvalidEntryError, "Row 2 of .*'x' of 'b' is nan"),
+        (
+            {"attributes": [{"x": 1.0}, {"x": float("nan")}]},
+            InvalidEntryError,
+            "Row 2 of .*'x' of 'b' is nan",
+        ),
+        ({"attributes": [1, 2]}, InvalidEntryError, "Row 1 of .*'a' are not an object"),
+        ({"source": ["x", "\0"]}, InvalidEntryError, "Row 2 of .*source of 'b'"),
+        ({"source": [1, 2]}, DataError, "a column source of type int64"),
+        (
+            {"mapped_from": ["v2", None]},
+            InvalidEntryError,
+            "Row 1 of .* only one of mapped_from and mapped_by",
+        ),
+        (
+            {"mapped_from": [None, "v9"], "mapped_by": [None, "x"]},
+            NotFoundError,
+            "Row 2 of .* no version 'v9'",
+        ),
+        (
+            {"mapped_from": ["v2", "v2"], "mapped_by": ["x", "x" * 65]},
+            InvalidEntryError,
+            "Row 2 of .* 64 bytes",
+        ),
     ],
 )
 def test_a_bad_file_is_refused_and_nothing_is_imported(
     store: Store, tmp_path: Path, change: dict[str, object], error: type[HoldfastError], message: str
 ) -> None:
-    columns = {"id": ["a", "b"], "version": ["v1", "v1"], "vector": [[1.0] + [0.0] * 7] * 2} | change
+    columns = {"id": ["a", "b"], "version": ["v1", "v1"], "vector": [UNIT] * 2} | change
     table = pa.table({name: values for name, values in columns.items() if values is not None})
     pq.write_table(table, tmp_path / "in.parquet")
     entries = Entries(store)
     with pytest.raises(error, match=message):
+        entries.import_parquet(tmp_path / "in.parquet")
+    assert entries.last_seq() == 0
+
+
+def test_a_bad_row_at_the_end_of_many_is_found_before_anything_is_written(
+    store: Store, vectors: Callable[..., np.ndarray], tmp_path: Path
+) -> None:
+    rows = vectors(25_000)
+    rows[-1] *= 2
+    table = _table(rows)
+    pq.write_table(table, tmp_path / "in.parquet", row_group_size=3_000)
+    entries = Entries(store)
+    with pytest.raises(InvalidVectorError, match=r"Row 25,000 of .* 'e24999' has norm 2"):
+        entries.import_parquet(tmp_path / "in.parquet")
+    assert entries.last_seq() == 0
+
+
+def _table(rows: np.ndarray, version: str = "v1") -> pa.Table:
+    blobs = pa.array([row.tobytes() for row in rows], pa.binary(4 * rows.shape[1]))
+    ids = [f"e{number}" for number in range(len(rows))]
+    return pa.table({"id": ids, "version": [version] * len(rows), "vector": blobs})
+
+
+def test_an_import_tells_how_far_it_is(
+    store: Store, vectors: Callable[..., np.ndarray], tmp_path: Path
+) -> None:
+    pq.write_table(_table(vectors(25_000)), tmp_path / "in.parquet")
+    seen: list[tuple[str, int, int]] = []
+    Entries(store).import_parquet(tmp_path / "in.parquet", progress=lambda *told: seen.append(told))
+    done = [10_000, 20_000, 25_000]
+    assert seen == [(phase, number, 25_000) for phase in ("checking", "writing") for number in done]
+
+
+def test_an_id_that_comes_twice_keeps_its_last_row(
+    store: Store, vectors: Callable[..., np.ndarray], tmp_path: Path
+) -> None:
+    rows = vectors(3_000)
+    names = pa.array([f"e{number % 1_000}" for number in range(3_000)])
+    pq.write_table(_table(rows).set_column(0, "id", names), tmp_path / "in.parquet")
+    entries = Entries(store)
+    assert entries.import_parquet(tmp_path / "in.parquet") == 3_000
+    assert entries.count() == {"v1": 1_000}
+    for number in (0, 7, 999):
+        assert np.array_equal(entries.get(f"e{number}").vector, rows[2_000 + number])
+    assert entries.last_seq() == 3_000
+    assert entries.verify().ok
+
+
+@given(data=st.data())
+@hypothesis.settings(max_examples=25, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+def test_an_import_writes_what_upserts_of_the_same_entries_would(
+    store: Store, vectors: Callable[..., np.ndarray], tmp_path: Path, data: st.DataObject
+) -> None:
+    names = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1, max_size=6)
+    values = st.one_of(st.integers(-9, 9), st.booleans(), names, st.floats(-2, 2))
+    batch = [
+        Entry(name, version, vectors(1, 16 if version == "v4" else 8, seed)[0], attributes, source)
+        for name, version, seed, attributes, source in data.draw(
+            st.lists(
+                st.tuples(
+                    names,
+                    st.sampled_from(["v1", "v2", "v4"]),
+                    st.integers(0, 99),
+                    st.dictionaries(names, values, max_size=3),
+                    st.none() | names,
+                ),
+                max_size=8,
+            )
+        )
+    ]
+    entries = Entries(store)
+    _clear(entries)
+    entries.upsert(batch)
+    wanted = _state(entries)
+    entries.export_parquet(tmp_path / "out.parquet")
+    _clear(entries)
+    assert entries.import_parquet(tmp_path / "out.parquet") == len(wanted)
+    assert _state(entries) == wanted
+
+
+def _clear(entries: Entries) -> None:
+    entries.delete([entry.id for chunk in entries.scan() for entry in chunk])
+
+
+def test_where_a_mapped_entry_comes_from_survives(
+    store: Store, entry: Callable[..., Entry], tmp_path: Path
+) -> None:
+    entries = Entries(store)
+    seq = entries.upsert([entry("a"), entry("b")])
+    vector = entry("a", "v2", seed=3).vector.tobytes()
+    entries.write([Replace((NewVector("b", seq, "v2", vector, "v1", "digest"),))])
+    entries.export_parquet(tmp_path / "out.parquet")
+    _clear(entries)
+    entries.import_parquet(tmp_path / "out.parquet")
+    found = entries.get("b")
+    assert (found.version, found.mapped_from, found.mapped_by) == ("v2", "v1", "digest")
+    assert entries.get("a").mapped_from is None
+
+
+def test_a_string_that_is_no_utf8_is_refused(store: Store, tmp_path: Path) -> None:
+    ids = pa.Array.from_buffers(pa.string(), 1, [None, *pa.array([b"\xff\xfe"]).buffers()[1:]])
+    table = pa.table({"id": ids, "version": ["v1"], "vector": [UNIT]})
+    pq.write_table(table, tmp_path / "in.parquet")
+    with pytest.raises(DataError, match=r"is damaged: .*UTF8"):
+        Entries(store).import_parquet(tmp_path / "in.parquet")
+
+
+def test_a_truncated_file_is_refused_whole(
+    store: Store, vectors: Callable[..., np.ndarray], tmp_path: Path
+) -> None:
+    pq.write_table(_table(vectors(20_000)), tmp_path / "in.parquet", row_group_size=2_000, compression="none")
+    data = bytearray((tmp_path / "in.parquet").read_bytes())
+    data[len(data) // 2 : len(data) // 2 + 40_000] = bytes(40_000)
+    (tmp_path / "in.parquet").write_bytes(data)
+    entries = Entries(store)
+    with pytest.raises(HoldfastError):
         entries.import_parquet(tmp_path / "in.parquet")
     assert entries.last_seq() == 0
 

@@ -58,23 +58,72 @@ def test_versions_are_never_mixed_unmeasured(
     store: Store, entry: Callable[..., Entry], allow: Callable[..., None], query: np.ndarray
 ) -> None:
     gallery = Gallery(store)
-    gallery.upsert([entry("a", "v1"), entry("b", "v2"), entry("c", "v3")])
+    gallery.upsert([entry("a", "v1"), entry("b", "v2"), entry("c", "v3"), entry("d", "v3", seed=1)])
+    found = gallery.search(query, "v2")
+    assert [hit.id for hit in found.hits] == ["b"]
+    assert (found.searched, found.excluded) == (["v2"], {"v1": 1, "v3": 2})
     with pytest.raises(IncompatibleError) as refused:
-        gallery.search(query, "v2")
+        gallery.search(query, "v2", versions=["v1", "v2", "v3"])
     assert "v2 was never measured against entries of v1" in str(refused.value)
     assert "v2 was never measured against entries of v3" in str(refused.value)
     assert "`versions`" in str(refused.value)
     allow("v2", "v1")
     with pytest.raises(IncompatibleError) as refused:
-        gallery.search(query, "v2")
+        gallery.search(query, "v2", versions=["v1", "v2", "v3"])
     assert "of v1" not in str(refused.value)
-    assert [hit.id for hit in gallery.search(query, "v2", versions=["v2"]).hits] == ["b"]
-    assert {hit.id for hit in gallery.search(query, "v2", versions=["v1", "v2"]).hits} == {"a", "b"}
-    with pytest.raises(IncompatibleError):
-        gallery.search(query, "v2", versions=["v3"])
+    found = gallery.search(query, "v2")
+    assert {hit.id for hit in found.hits} == {"a", "b"}
+    assert found.excluded == {"v3": 2}
+    found = gallery.search(query, "v2", versions=["v2"])
+    assert ([hit.id for hit in found.hits], found.excluded) == (["b"], {})  # nobody asked for the others
     allow("v2", "v3", compatible=False)
     with pytest.raises(IncompatibleError, match=r"v2 is not compatible with entries of v3 .*0\.6"):
-        gallery.search(query, "v2")
+        gallery.search(query, "v2", versions=["v3"])
+
+
+def test_a_gallery_out_of_reach_is_an_error_that_says_what_to_do(
+    store: Store, entry: Callable[..., Entry], allow: Callable[..., None], query: np.ndarray
+) -> None:
+    gallery = Gallery(store)
+    gallery.upsert([entry("a", "v1"), entry("b", "v2"), entry("c", "v4")])
+    allow("v3", "v2", compatible=False)
+    for _ in range(2):
+        with pytest.raises(IncompatibleError) as refused:
+            gallery.search(query, "v3", filter={"color": "red"})
+        message = str(refused.value)
+        assert message.startswith("v3 may search no entry of this gallery")
+        assert "never measured against entries of v1" in message
+        assert "not compatible with entries of v2" in message
+        assert "v3 (8 dimensions) cannot search entries of v4 (16)" in message
+        assert "holdfast evaluate" in message
+    gallery.upsert([entry("d", "v3")])
+    found = gallery.search(query, "v3")
+    assert [hit.id for hit in found.hits] == ["d"]
+    assert found.excluded == {"v1": 1, "v2": 1, "v4": 1}
+
+
+def test_the_first_search_that_leaves_entries_out_asks_the_database_and_later_ones_do_not(
+    store: Store,
+    entry: Callable[..., Entry],
+    allow: Callable[..., None],
+    query: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A version may have been measured and promoted since the last look; leaving out must not slow down."""
+    gallery = Gallery(store)
+    gallery.upsert([entry("a", "v1"), entry("b", "v2"), entry("c", "v3")])
+    allow("v2", "v1")
+    asked = []
+    counters = store.counters
+    monkeypatch.setattr(store, "counters", lambda: (asked.append(1), counters())[1])
+    assert gallery.search(query, "v2").excluded == {"v3": 1}
+    first = len(asked)
+    for _ in range(5):
+        assert gallery.search(query, "v2").excluded == {"v3": 1}
+    assert len(asked) == first
+    allow("v2", "v3")
+    gallery.refresh()
+    assert gallery.search(query, "v2").excluded == {}
 
 
 def test_a_version_without_entries_never_blocks(
@@ -83,7 +132,8 @@ def test_a_version_without_entries_never_blocks(
     gallery = Gallery(store)
     gallery.upsert([entry("a", "v1"), entry("b", "v2")])
     gallery.delete(["b"])
-    assert [hit.id for hit in gallery.search(query, "v1").hits] == ["a"]
+    found = gallery.search(query, "v1")
+    assert ([hit.id for hit in found.hits], found.excluded) == (["a"], {})
     assert gallery.search(query, "v1", versions=["v2", "v3"]).hits == []
 
 

@@ -50,7 +50,7 @@ def test_an_index_that_differs_is_noticed(
     gallery.upsert([entry(name, seed=number) for number, name in enumerate("abc")])
     partition = gallery._index.partition("v1")
     assert partition is not None
-    partition.vectors()[0, 0] += 1e-6
+    partition.vectors.array()[0, 0] += 1e-6
     partition.remove(["b"])
     gallery._index.apply(Changes(["x"], [9], ["v2"], [vectors(1)[0].tobytes()], ["{}"]))
     report = gallery.verify()

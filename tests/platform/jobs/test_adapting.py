@@ -10,16 +10,16 @@ import torch
 from scipy.linalg import orthogonal_procrustes
 from sqlalchemy import delete
 
-from holdfast.adapters import calibrate
 from holdfast.config import Experiment
 from holdfast.data import build_stream
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.evaluate import evaluate_lineage
 from holdfast.jobs.train import run_experiment
+from holdfast.learning import Meeting, fit_shift
 from holdfast.learning.progress import ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.models import Encoder
-from holdfast.store import Store, open_store
+from holdfast.store import MeasuredCalibration, Store, open_store
 from holdfast.store.schema import adapters
 
 PAIRS = [("v2", "v1"), ("v3", "v1"), ("v3", "v2")]
@@ -57,6 +57,22 @@ def seen(encoder: Encoder, experiment: Experiment, images: np.ndarray, task: int
     return np.concatenate([encoder.embed(images), distorted])
 
 
+def assert_calibrated(
+    row: MeasuredCalibration, own: Meeting, other: Meeting, labels: np.ndarray, adapter: str | None
+) -> None:
+    """A shift by which the nearest wrong entries become alike where that helps, nothing elsewhere."""
+    wrong = [
+        np.where(labels[:, None] == labels, -np.inf, each.queries @ each.entries.T).max(axis=1).mean()
+        for each in (own, other)
+    ]
+    fitted = fit_shift(own, other, labels)
+    assert fitted.shift == pytest.approx(wrong[0] - wrong[1], abs=1e-5)
+    assert (row.gain, row.low, row.high) == pytest.approx((fitted.gain, fitted.low, fitted.high), abs=1e-3)
+    helps = row.low > 0
+    assert (row.scale, row.shift) == (1.0, pytest.approx(fitted.shift, abs=1e-5) if helps else 0.0)
+    assert (row.adapter, row.config) == (adapter, {"fit": "shift", "images": len(labels)})
+
+
 @pytest.mark.parametrize("maps", ["entries", "queries"])
 def test_every_ancestor_gets_a_map_that_was_fitted_on_the_tasks_training_images(store, adapted, maps):
     experiment = adapted("rotation", maps)
@@ -68,6 +84,8 @@ def test_every_ancestor_gets_a_map_that_was_fitted_on_the_tasks_training_images(
     report = read(outcome.report)
     evaluation = data.evaluation
     registered = {(row.query, row.gallery): row for row in store.adapters()}
+    calibrations = {(row.query, row.gallery): row for row in store.calibrations()}
+    assert calibrations.keys() == {*PAIRS, *((gallery, query) for query, gallery in PAIRS)}
     for query, gallery in PAIRS:
         task = int(query[1:]) - 1
         indices = tasks[task].train
@@ -80,13 +98,14 @@ def test_every_ancestor_gets_a_map_that_was_fitted_on_the_tasks_training_images(
         assert np.allclose(adapter.matrix, rotation, atol=1e-5)
         row = registered[query, gallery]
         assert row.maps == maps
-        if maps == "entries":
-            assert (row.scale, row.shift) == (1.0, 0.0)
-        else:
-            own, there = newer[: len(indices)], older[: len(indices)]
-            scores = calibrate(adapter.apply(own), there, own, data.training.labels[indices])
-            assert (row.scale, row.shift) == pytest.approx((scores.scale, scores.shift), rel=1e-4)
-            assert row.scale != 1.0
+        own, there = newer[: len(indices)], older[: len(indices)]
+        meeting = (
+            Meeting(own, adapter.apply(there)) if maps == "entries" else Meeting(adapter.apply(own), there)
+        )
+        labels = data.training.labels[indices]
+        assert_calibrated(calibrations[query, gallery], Meeting(own, own), meeting, labels, row.digest)
+        back = calibrations[gallery, query]  # an older version may search newer entries, without an adapter
+        assert_calibrated(back, Meeting(there, there), Meeting(there, own), labels, None)
 
         queries = encoders[query].embed(evaluation.queries.images)
         entries = encoders[gallery].embed(evaluation.gallery.images)
@@ -116,7 +135,7 @@ def test_every_ancestor_gets_a_map_that_was_fitted_on_the_tasks_training_images(
 
 
 def test_the_adapter_decides_no_weights_and_can_come_later(store, tiny, adapted):
-    outcome = run_experiment(store, tiny(), ignore_progress)
+    outcome = run_experiment(store, tiny(adapter=None), ignore_progress)
     plain = read(outcome.report)
     assert (plain["recall_at_1_raw"], plain["ac_raw"], plain["adapters"]) == (None, None, [])
     assert plain["mixed_raw"] is None
@@ -129,7 +148,7 @@ def test_the_adapter_decides_no_weights_and_can_come_later(store, tiny, adapted)
     assert list(first) == PAIRS
 
     # What is registered is used, whether or not the file asks for more; another kind replaces it.
-    again = read(evaluate_lineage(store, tiny(), None, ignore_progress))
+    again = read(evaluate_lineage(store, tiny(adapter=None), None, ignore_progress))
     assert (again["adapters"], again["recall_at_1"]) == (found["adapters"], found["recall_at_1"])
     for other in (adapted("rotation"), adapted("rotation", "queries"), adapted("rotation", "queries", 0)):
         before = digests(store)

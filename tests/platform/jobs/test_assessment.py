@@ -15,7 +15,7 @@ from holdfast.errors import StoreError
 from holdfast.evaluation import assign_versions
 from holdfast.jobs.assessment import Assessment
 from holdfast.learning import Datasets, Embedded
-from holdfast.store import RegisteredAdapter, Store, open_store
+from holdfast.store import MeasuredCalibration, RegisteredAdapter, Store, open_store
 from holdfast.store.schema import versions
 
 CLASSES, WIDTHS = 20, {"v1": 12, "v2": 12, "v3": 18}
@@ -81,12 +81,14 @@ class Planted:
             return store.register_adapter(query, gallery, adapter)
         adapter = fit_from_pairs(ProcrustesConfig(maps="queries"), Pairs(newer, older))
         scores = calibrate(adapter.apply(newer), older, newer, DATA.training.labels[train])
-        return store.register_adapter(
-            query, gallery, adapter, maps=maps, scale=scores.scale, shift=scores.shift
+        row = store.register_adapter(query, gallery, adapter, maps=maps)
+        store.record_calibrations(
+            [MeasuredCalibration(query, gallery, scores.scale, scores.shift, row.digest)]
         )
+        return row
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def planted() -> Planted:
     return Planted()
 
@@ -182,9 +184,34 @@ def test_the_mixed_gallery_is_searched_as_production_would(store, planted, asses
             products[:, mine] = queries @ store.adapter("v3", version).apply(entries).T
         else:
             scores = store.adapter("v3", version).apply(queries) @ entries.T
-            products[:, mine] = rows[version].scale * scores + rows[version].shift
+            (found,) = (row for row in store.calibrations() if row.gallery == version)
+            products[:, mine] = found.scale * scores + found.shift
     right = labels[products.argmax(1)] == DATA.evaluation.queries.labels
     assert figures["mixed"]["recall_at_1"][2] == pytest.approx(100 * right.mean())
+
+
+def test_a_calibration_counts_without_an_adapter_and_its_gain_is_told(store, planted, assess):
+    """Two versions of one frame: a shift that hides the older entries, and one that changes nothing."""
+    lineage = ["v1", "v2"]
+    for version in lineage:
+        planted.frames = {**planted.frames, version: np.eye(12)}
+    figures = []
+    for shift in (None, 0.0, -3.0):
+        if shift is not None:
+            store.record_calibrations([MeasuredCalibration("v2", "v1", 1.0, shift)])
+        assessment = assess()
+        assessment.measure(lineage)
+        figures.append(assessment.figures(lineage, None)["mixed"])
+    plain, same, hidden = figures
+    assert (plain["uncalibrated"], plain["shifts"]) == (None, [0.0, 0.0])
+    assert same["recall_at_1"] == plain["recall_at_1"]
+    assert same["uncalibrated"] == plain["recall_at_1"][1]
+    assert same["against_uncalibrated"]["difference"] == 0.0
+    assert hidden["first_hits"] == [0.0, 1.0]
+    assert plain["first_hits"][0] > 0.1
+    assert hidden["uncalibrated"] == plain["recall_at_1"][1] != hidden["recall_at_1"][1]
+    assert hidden["shifts"] == [-3.0, 0.0]
+    assert hidden["recall_at_1"][0] == plain["recall_at_1"][0]  # the way back has none
 
 
 def test_no_outcome_of_another_adapter_is_ever_used(store, planted, assess):

@@ -14,6 +14,8 @@ from sqlalchemy import create_engine, inspect, text
 
 from holdfast.adapters import LinearAdapter
 from holdfast.errors import StoreError
+from holdfast.gallery import Entries, Entry
+from holdfast.gallery.replace import NewVector, Replace
 from holdfast.store import Compatibility, Draft, Store, migrate, open_store
 from holdfast.store.database import writing
 from holdfast.store.schema import metadata
@@ -56,12 +58,21 @@ def test_a_filled_store_goes_down_to_the_first_schema_and_up_again(
         row = store.register_adapter("v2", "v1", LinearAdapter.of(np.eye(8)))
         store.record_compatibility([measured("v2", "v1"), measured("v3", "v1")])
         store.record_compatibility([replace(measured("v2", "v1", value=0.9), adapter=row.digest)])
+        Entries(store).upsert([Entry(name, "v1", np.eye(8, dtype=np.float32)[0]) for name in "ab"])
+        store.backfills.create("v2", "re-embed")
+        vector = np.eye(8, dtype="<f4")[1].tobytes()
+        assert Entries(store).write([Replace((NewVector("a", 1, "v2", vector, "v1", "digest"),))]) == [1]
         with writing(store.engine) as connection:
             config = Config()
             config.set_main_option("script_location", str(migrate.SCRIPTS))
             config.attributes["connection"] = connection
             command.downgrade(config, "0001")
-        assert "adapters" not in inspect(store.engine).get_table_names()
+        assert {"adapters", "backfills"}.isdisjoint(inspect(store.engine).get_table_names())
+        entries = {column["name"] for column in inspect(store.engine).get_columns("entries")}
+        assert {"mapped_from", "mapped_by"}.isdisjoint(entries)
+        with store.engine.connect() as connection:
+            rows = connection.execute(text("SELECT id, version FROM entries ORDER BY id")).all()
+        assert rows == [("a", "v2"), ("b", "v1")]
         columns = {column["name"] for column in inspect(store.engine).get_columns("compatibility")}
         assert "adapter" not in columns
         with store.engine.connect() as connection:
@@ -74,6 +85,8 @@ def test_a_filled_store_goes_down_to_the_first_schema_and_up_again(
             ("v3", 0.7, None),
         ]
         assert store.adapters() == []
+        assert (Entries(store).get("a").version, Entries(store).get("a").mapped_from) == ("v2", None)
+        assert store.backfills.create("v2", "re-embed").name == "b1"
         assert store.register_adapter("v2", "v1", LinearAdapter.of(np.eye(8))).digest == row.digest
 
 

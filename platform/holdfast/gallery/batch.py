@@ -1,0 +1,224 @@
+"""Entries as columns, as they come out of a file: checked by the column, not one by one."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from holdfast.errors import DataError, HoldfastError, InvalidVectorError
+from holdfast.gallery.entry import (
+    MAX_ID_BYTES,
+    InvalidEntryError,
+    bad_norms,
+    check_attributes,
+    check_id,
+    check_source,
+    explain_norm,
+)
+
+Row = tuple[str, str, bytes, str, str | None, str | None, str | None]
+"""id, version, vector (float32 little endian), attributes (JSON), source, mapped_from, mapped_by."""
+
+MAX_DIGEST_BYTES = 64
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Consecutive rows of a file.
+
+    Args:
+        path, first: where they come from: row 0 here is row `first` of the file, counted from 1.
+        ids, versions, sources, mapped_from, mapped_by: Arrow arrays of strings.
+        attributes: Arrow array of JSON texts, or a list of what such texts would say; None where there are
+            none.
+        numbers, offsets: float32 and int64; vector i is numbers[offsets[i] : offsets[i + 1]].
+    """
+
+    path: str
+    first: int
+    ids: Any
+    versions: Any
+    numbers: np.ndarray
+    offsets: np.ndarray
+    attributes: Any
+    sources: Any
+    mapped_from: Any
+    mapped_by: Any
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def check(self, dimensions_of: Callable[[set[str]], Mapping[str, int]]) -> None:
+        """Raises what `Entries.upsert` raises, naming the row in front.
+
+        Args:
+            dimensions_of: gives the dimension of each version; raises NotFoundError for an unknown one.
+        """
+        self._check_ids()
+        dimensions = self._check_versions(dimensions_of)
+        self._check_vectors(dimensions)
+        self._check_texts(self.sources, check_source)
+        self._check_origins(dimensions_of)
+        _ = self._texts
+
+    def rows(self) -> list[Row]:
+        """The rows of a checked batch, as the database takes them."""
+        columns = (
+            self.ids.to_pylist(),
+            self.versions.to_pylist(),
+            self._vectors(),
+            self._texts,
+            self.sources.to_pylist(),
+            self.mapped_from.to_pylist(),
+            self.mapped_by.to_pylist(),
+        )
+        return list(zip(*columns, strict=True))
+
+    # ---- the checks
+
+    def _check_ids(self) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if self.ids.null_count:
+            self._refuse(InvalidEntryError, _first(pc.is_null(self.ids)), "it has no id.")
+        sizes = pc.binary_length(self.ids.cast(pa.binary())).to_numpy(zero_copy_only=False)
+        wrong = np.flatnonzero((sizes < 1) | (sizes > MAX_ID_BYTES))
+        if wrong.size:
+            self._ask(int(wrong[0]), check_id, self.ids[int(wrong[0])].as_py())
+        nul = _first(pc.match_substring(self.ids, "\0"))
+        if nul is not None:
+            self._ask(nul, check_id, self.ids[nul].as_py())
+
+    def _check_versions(self, dimensions_of: Callable[[set[str]], Mapping[str, int]]) -> np.ndarray:
+        """The dimension of each row's version, int64 (n,)."""
+        import pyarrow.compute as pc
+
+        if self.versions.null_count:
+            self._refuse(InvalidEntryError, _first(pc.is_null(self.versions)), "it has no version.")
+        encoded = self.versions.dictionary_encode()
+        names = encoded.dictionary.to_pylist()
+        codes = encoded.indices.to_numpy(zero_copy_only=False)
+        known: dict[str, int] = {}
+        for code, name in enumerate(names):
+            # One at a time, so that the error is about this one.
+            known[name] = self._ask(int(np.argmax(codes == code)), dimensions_of, {name})[name]
+        return np.array([known[name] for name in names], np.int64)[codes]
+
+    def _check_vectors(self, dimensions: np.ndarray) -> None:
+        sizes = np.diff(self.offsets)
+        wrong = np.flatnonzero(sizes != dimensions)
+        if wrong.size:
+            at = int(wrong[0])
+            self._refuse(
+                InvalidVectorError,
+                at,
+                f"the vector of {self._id(at)!r} has shape ({sizes[at]},): {self.versions[at].as_py()} makes "
+                f"({dimensions[at]},).",
+            )
+        for dimension in np.unique(sizes):
+            positions = np.flatnonzero(sizes == dimension)
+            if len(positions) == len(self):
+                matrix = self.numbers.reshape(len(self), -1)
+            else:
+                matrix = self.numbers[self.offsets[positions][:, None] + np.arange(dimension)]
+            bad = bad_norms(matrix)
+            if bad.size:
+                at = int(positions[bad[0]])
+                vector = self.numbers[self.offsets[at] : self.offsets[at + 1]]
+                self._refuse(InvalidVectorError, at, explain_norm(f"of {self._id(at)!r}", vector))
+
+    def _check_texts(self, column: Any, check: Callable[[str, object], object]) -> None:
+        import pyarrow.compute as pc
+
+        wrong = _first(pc.match_substring(column, "\0"))
+        if wrong is not None:
+            self._ask(wrong, check, self._id(wrong), column[wrong].as_py())
+
+    def _check_origins(self, dimensions_of: Callable[[set[str]], Mapping[str, int]]) -> None:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if self.mapped_from.null_count == self.mapped_by.null_count == len(self):
+            return
+        alone = _first(pc.not_equal(pc.is_null(self.mapped_from), pc.is_null(self.mapped_by)))
+        if alone is not None:
+            self._refuse(InvalidEntryError, alone, "it has only one of mapped_from and mapped_by.")
+        for name in self.mapped_from.drop_null().unique():
+            self._ask(_first(pc.equal(self.mapped_from, name)), dimensions_of, {name.as_py()})
+        sizes = pc.binary_length(self.mapped_by.cast(pa.binary()))
+        long = _first(pc.greater(sizes, MAX_DIGEST_BYTES))
+        if long is not None:
+            self._refuse(InvalidEntryError, long, f"its mapped_by is over {MAX_DIGEST_BYTES} bytes.")
+        self._check_texts(self.mapped_by, check_source)
+
+    @cached_property
+    def _texts(self) -> list[str]:
+        """The attributes of each row in the one form in which they are stored."""
+        if self.attributes is None:
+            return ["{}"] * len(self)
+        if isinstance(self.attributes, list):
+            return [self._text(row, value) for row, value in enumerate(self.attributes)]
+        # Equal texts are parsed once: often there are few different ones.
+        encoded = self.attributes.dictionary_encode()
+        codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        first: dict[int, int] = {}
+        if len(encoded.dictionary) < len(self):
+            unique, rows = np.unique(codes, return_index=True)
+            first = dict(zip(unique.tolist(), rows.tolist(), strict=True))
+        texts = [
+            self._text(first.get(code, code), text)
+            for code, text in enumerate(encoded.dictionary.to_pylist())
+        ]
+        # A missing one has the code -1.
+        return list(map([*texts, "{}"].__getitem__, codes.tolist()))
+
+    def _text(self, row: int, value: object) -> str:
+        if isinstance(value, str):
+            if value in ("", "{}"):
+                return "{}"
+            try:
+                value = json.loads(value)
+            except ValueError:
+                self._refuse(DataError, row, f"its attributes are no JSON: {str(value)[:60]!r}.")
+        try:
+            return check_attributes("", value) if value is not None else "{}"
+        except HoldfastError:
+            # Once more with the name, which the good ones do without.
+            return self._ask(row, check_attributes, self._id(row), value)
+
+    # ---- parts
+
+    def _vectors(self) -> list[bytes]:
+        sizes = np.diff(self.offsets)
+        if len(self) and (sizes == sizes[0]).all():
+            matrix = np.ascontiguousarray(self.numbers.reshape(len(self), -1), "<f4")
+            blobs: list[bytes] = matrix.view(f"V{4 * matrix.shape[1]}").ravel().tolist()
+            return blobs
+        bounds = zip(self.offsets[:-1].tolist(), self.offsets[1:].tolist(), strict=True)
+        return [self.numbers[start:stop].astype("<f4", copy=False).tobytes() for start, stop in bounds]
+
+    def _id(self, row: int) -> str:
+        return str(self.ids[row].as_py())
+
+    def _ask(self, row: int | None, check: Callable[..., Any], *arguments: object) -> Any:
+        """Calls a check that knows nothing of rows."""
+        try:
+            return check(*arguments)
+        except HoldfastError as error:
+            raise type(error)(f"Row {self.first + (row or 0):,} of {self.path}: {error}") from None
+
+    def _refuse(self, kind: type[HoldfastError], row: int | None, sentence: str) -> None:
+        raise kind(f"Row {self.first + (row or 0):,} of {self.path}: {sentence}")
+
+
+def _first(mask: Any) -> int | None:
+    """The first row where a mask holds."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = pc.index(mask, pa.scalar(True)).as_py()
+    return None if found < 0 else int(found)

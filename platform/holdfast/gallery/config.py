@@ -1,0 +1,37 @@
+"""How an index in this process keeps its vectors."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from holdfast.settings import Settings
+
+
+class IndexConfig(Settings):
+    """The settings of an index. The default is exact for small galleries and quantized for large ones.
+
+    Attributes:
+        kind: `exact` compares every vector; `quantized` compares short codes of those in the nearest lists,
+            and ranks the best of them again by vectors of half precision that lie on disk; `auto` is
+            quantized for versions with at least `threshold` entries.
+        codes: `pq4` keeps d/2 codes of 4 bits, `sq8` a byte a dimension.
+        lists: how many lists the vectors of a version are divided into; None follows their number.
+        nprobe: how many lists a search reads; None takes the smallest number that reaches `target_recall`
+            on a sample.
+        target_recall: recall@10 against the exact answer, on a sample of the entries.
+        rerank: candidates that are ranked again for every hit that was asked for.
+        growth: the lists are trained anew when the entries are so many times as many as they were.
+    """
+
+    kind: Literal["auto", "exact", "quantized"] = "auto"
+    threshold: int = Field(20_000, ge=1)
+    codes: Literal["pq4", "sq8"] = "pq4"
+    lists: int | None = Field(None, ge=1, le=1_000_000)
+    nprobe: int | None = Field(None, ge=1)
+    target_recall: float = Field(0.99, gt=0, le=1)
+    rerank: int = Field(6, ge=1, le=1000)
+    growth: float = Field(3.0, gt=1)
+
+    def quantizes(self, entries: int) -> bool:
+        """Whether a version with so many entries is to be quantized."""
+        return self.kind == "quantized" or (self.kind == "auto" and entries >= self.threshold)

@@ -1,0 +1,144 @@
+"""What the gallery asks of an index, whoever holds the vectors."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol, cast
+
+import numpy as np
+
+from holdfast.gallery.changes import Changes
+from holdfast.gallery.filters import Filter
+
+if TYPE_CHECKING:
+    from holdfast.gallery.index import Found, Way
+    from holdfast.gallery.partition import Partition
+    from holdfast.gallery.views import View, Views
+
+FilterForm = Literal["equals", "in", "range"]
+Held = tuple[bytes, str]  # an entry's vector, float32 little endian, and its attributes, JSON text
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What an implementation promises; the contract tests hold it to that.
+
+    Args:
+        exact: the best entries are found, and equal ones come in the order of their ids. Otherwise recall@10
+            against an exact search is at least `recall`.
+        tolerance: by how much a score may differ from the inner product in float64.
+        keeps_vectors: what `held` gives are the database's vectors, byte for byte; otherwise within 1e-3.
+        maps_entries: keeps copies of entries as adapters map them (a `Way` with a view). One that does not
+            serves linear adapters by `Way.through`: see `holdfast.gallery.pullback`.
+        remote: the vectors are in another process; this one holds none of them.
+        durable: what was applied outlives the process: `applied` goes on from there when it is opened again.
+        snapshots: can be written to a file and loaded from it.
+        searches_while_applying: `apply` need not wait for searches, nor they for it.
+        feeds: this process applies the changes; otherwise another one does, and `follow` looks how far it is.
+        filters: the forms of conditions that it answers.
+    """
+
+    exact: bool = True
+    recall: float = 1.0
+    tolerance: float = 1e-6
+    keeps_vectors: bool = True
+    maps_entries: bool = True
+    remote: bool = False
+    durable: bool = False
+    snapshots: bool = False
+    searches_while_applying: bool = False
+    feeds: bool = True
+    filters: frozenset[FilterForm] = frozenset({"equals", "in", "range"})
+
+
+class Index(Protocol):
+    """A cache of the entries that finds the nearest ones. It can be thrown away at any time.
+
+    Searches may run side by side; a change needs the index to itself unless the capabilities say otherwise.
+
+    Attributes:
+        kind: its name for users.
+        applied: the number of the last write that it holds, 0 for none.
+    """
+
+    kind: str
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    @property
+    def applied(self) -> int: ...
+
+    def follow(self) -> int:
+        """Look how far the process that feeds a shared index is; `applied` where that is this process."""
+        ...
+
+    def versions(self) -> list[str]:
+        """The versions that have entries, oldest first."""
+        ...
+
+    def count(self) -> dict[str, int]:
+        """Entries by version, of those that have any."""
+        ...
+
+    def bytes(self) -> int:
+        """Size of the vectors that are in this process."""
+        ...
+
+    def apply(self, changes: Changes) -> None:
+        """Follow the database by these rows (each id at most once), whose numbers come after `applied`.
+
+        Rows that are applied again change nothing. An id is in one version at most.
+        """
+        ...
+
+    def clear(self) -> None:
+        """Forget everything: `applied` is 0."""
+        ...
+
+    def search(
+        self,
+        vector: np.ndarray,
+        k: int,
+        versions: Sequence[str],
+        allowed: Filter | None = None,
+        ways: Mapping[str, "Way"] = ...,
+    ) -> "list[Found]":
+        """The k best over the entries of these versions, best first; fewer if there are fewer.
+
+        Args:
+            vector: float32 (d,), unit norm.
+            allowed: only entries that match; k of them are found if there are k.
+            ways: by version, where its entries are not met as they are.
+        """
+        ...
+
+    def keys(self) -> Iterator[tuple[str, str]]:
+        """Version and id of every entry."""
+        ...
+
+    def held(self, version: str, ids: Sequence[str]) -> dict[str, Held]:
+        """By id, those of these entries that it holds."""
+        ...
+
+
+class MappingIndex(Index, Protocol):
+    """An index that keeps mapped copies of entries, as its capabilities say.
+
+    Attributes:
+        views: the copies.
+    """
+
+    views: "Views"
+
+    def partition(self, version: str) -> "Partition | None":
+        """The entries that a version embedded."""
+        ...
+
+    def install(self, query: str, view: "View") -> None:
+        """Bring a view up to date and keep it so, if it is of this index."""
+        ...
+
+
+def as_mapping(index: Index) -> MappingIndex | None:
+    """The index, if it keeps mapped copies of entries."""
+    return cast(MappingIndex, index) if index.capabilities.maps_entries else None

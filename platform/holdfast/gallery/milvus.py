@@ -1,0 +1,277 @@
+"""Milvus as the index, for galleries that no machine holds. It follows the same entries as the others."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Literal, Self
+from uuid import uuid4
+
+import numpy as np
+from pydantic import Field, SecretStr
+
+from holdfast.errors import ConflictError
+from holdfast.gallery import pullback
+from holdfast.gallery.changes import Changes
+from holdfast.gallery.filters import Filter
+from holdfast.gallery.index import AS_THEY_ARE, Found, Way
+from holdfast.gallery.index_protocol import Capabilities, Held
+from holdfast.gallery.milvus_client import Milvus
+from holdfast.gallery.milvus_filters import among, expression, filterable
+from holdfast.settings import Settings
+
+_CHUNK = 1000  # rows a request: well under the server's 64 MB, whatever the entries hold
+_MOST = 16_384  # hits that Milvus gives
+
+
+class MilvusConfig(Settings):
+    """Where Milvus is, and how it indexes.
+
+    Attributes:
+        uri: of a server (`http://HOST:19530`), or a file `NAME.db` that milvus-lite keeps, for trials.
+        token: `USER:PASSWORD` or an API key, where the server asks for one.
+        name: what the collections of this gallery begin with; two galleries on one server have two names.
+        feeds: this process brings the entries to Milvus. Exactly one process of a gallery does; the others
+            only search.
+        algorithm: the index of each version. `FLAT` is exact.
+        build: its parameters, as Milvus names them.
+        search: its parameters for a search.
+        recall: recall@10 that these parameters were seen to reach.
+    """
+
+    kind: Literal["milvus"] = "milvus"
+    uri: str = Field(pattern=r"^(https?://.+|.+\.db)$")
+    token: SecretStr = SecretStr("")
+    name: str = Field("holdfast", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")
+    feeds: bool = True
+    algorithm: Literal["FLAT", "HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "IVF_PQ", "DISKANN", "SCANN"] = (
+        "HNSW"
+    )
+    build: dict[str, int | float | str] = Field({"M": 16, "efConstruction": 200})
+    search: dict[str, int | float | str] = Field({"ef": 128})
+    recall: float = Field(0.95, gt=0, le=1)
+
+
+class MilvusIndex:
+    """A collection a version, since versions differ in width, and so that each has an index of its own, made
+    for its vectors; and one small collection that says how far they are.
+
+    That number is written after the rows, and a row is replaced by its id: after a crash in between the same
+    rows are applied once more, and nothing changes. A row that has moved to another version is written there
+    before it is removed here, so a search may meet it twice, and takes the newer.
+
+    Only one process feeds. It leaves its mark with the number; who finds another's mark stops. Two that write
+    at the very same moment are not kept apart by that: start the feeder once, beside the writer.
+
+    Args:
+        config: where it is. Raises ConfigError where pymilvus is missing, StoreError where Milvus is not
+            reached.
+    """
+
+    kind = "milvus"
+
+    def __init__(self, config: MilvusConfig) -> None:
+        self.config = config
+        self.capabilities = Capabilities(
+            exact=False,
+            recall=1.0 if config.algorithm == "FLAT" else config.recall,
+            tolerance=1e-5,
+            maps_entries=False,
+            remote=True,
+            durable=True,
+            searches_while_applying=True,
+            feeds=config.feeds,
+        )
+        self._milvus = Milvus(config.uri, config.token.get_secret_value())
+        self._mark = uuid4().hex
+        self._counts: dict[str, int] = {}
+        self.applied = 0
+        if config.feeds:
+            self._milvus.create_state(self._state)
+            self.applied = self._milvus.state(self._state)[0]
+            self._write_state()
+            self._counts = self._counted()
+        else:
+            self.follow()
+
+    def close(self) -> None:
+        """Give the connection back; with milvus-lite, the file as well."""
+        self._milvus.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def follow(self) -> int:
+        """How far the feeding process is."""
+        if not self.config.feeds and self._milvus.has(self._state):
+            applied, _ = self._milvus.state(self._state)
+            if applied != self.applied:
+                self._counts = self._counted()
+                self.applied = applied
+        return self.applied
+
+    def versions(self) -> list[str]:
+        """The versions that have entries, oldest first."""
+        return list(self._counts)
+
+    def count(self) -> dict[str, int]:
+        """Entries by version, as of the last change that was applied or followed."""
+        return dict(self._counts)
+
+    def bytes(self) -> int:
+        """None of the vectors is here."""
+        return 0
+
+    def apply(self, changes: Changes) -> None:
+        """Follow the database by these rows (each id at most once).
+
+        Raises ConflictError if another process feeds the same collections, StoreError if Milvus fails.
+        """
+        if not len(changes):
+            return
+        self._require_mark()
+        by_version: dict[str, list[int]] = {}
+        for position, vector in enumerate(changes.vectors):
+            if vector is not None:
+                by_version.setdefault(changes.versions[position], []).append(position)
+        for version, positions in by_version.items():
+            self._put(version, changes, positions)
+        for version in self._collections():
+            here = set(by_version.get(version, ()))
+            self._remove(version, [name for at, name in enumerate(changes.ids) if at not in here])
+        self._counts = self._counted()
+        self.applied = changes.seqs[-1]
+        self._write_state()
+
+    def clear(self) -> None:
+        """Drop the collections. Raises ConflictError if another process feeds them."""
+        self._require_mark()
+        # First, so that a crash in between does not leave a number without its rows.
+        self.applied = 0
+        self._write_state()
+        for version in self._collections():
+            self._milvus.drop(self._collection(version))
+        self._counts = {}
+
+    def search(
+        self,
+        vector: np.ndarray,
+        k: int,
+        versions: Sequence[str],
+        allowed: Filter | None = None,
+        ways: Mapping[str, Way] = MappingProxyType({}),
+    ) -> list[Found]:
+        """The k best over these versions, best first; equal ones in the order of their ids.
+
+        Everything that was applied before is seen (consistency level Strong). Raises StoreError.
+        """
+        where = expression(allowed)
+        newest: dict[str, tuple[int, float, Found]] = {}
+        for version in (name for name in versions if name in self._counts):
+            way = ways.get(version, AS_THEY_ARE)
+            for row, score in self._nearest(version, vector, k, where, way):
+                found = Found(row["id"], score, version, json.loads(row["attributes"]))
+                if found.id not in newest or newest[found.id][0] < row["seq"]:
+                    newest[found.id] = row["seq"], -(way.scale * score + way.shift), found
+        ranking = sorted(newest.values(), key=lambda hit: (hit[1], hit[2].id))
+        return [found for _, _, found in ranking[:k]]
+
+    def keys(self) -> Iterator[tuple[str, str]]:
+        """Version and id of every entry."""
+        for version in self._counts:
+            for row in self._milvus.scan(self._collection(version), ["id"], self.applied):
+                yield version, row["id"]
+
+    def held(self, version: str, ids: Sequence[str]) -> dict[str, Held]:
+        """By id, the vector's bytes and the attributes as JSON of those that Milvus has."""
+        found: dict[str, Held] = {}
+        for start in range(0, len(ids) if version in self._counts else 0, _CHUNK):
+            chunk = among(ids[start : start + _CHUNK])
+            fields = ["id", "vector", "attributes"]
+            for row in self._milvus.query(self._collection(version), chunk, fields):
+                found[row["id"]] = np.asarray(row["vector"], "<f4").tobytes(), row["attributes"]
+        return found
+
+    def _nearest(
+        self, version: str, vector: np.ndarray, k: int, where: str, way: Way
+    ) -> list[tuple[dict[str, Any], float]]:
+        asked = vector if way.query is None else way.query
+        fields = ["id", "seq", "attributes"]
+        if way.through is None:
+            hits = self._asked(version, asked, k, where, fields)
+            return [(row, score) for score, row in hits]
+        hits = self._asked(version, asked, pullback.candidates(k), where, [*fields, "vector"])
+        rows = [row for _, row in hits]
+        vectors = np.array([row["vector"] for row in rows], np.float32)
+        scores = pullback.scores_through(way.through, vectors, vector)
+        return list(zip(rows, scores.tolist(), strict=True))
+
+    def _asked(
+        self, version: str, vector: np.ndarray, k: int, where: str, fields: list[str]
+    ) -> list[tuple[float, dict[str, Any]]]:
+        limit = min(k, _MOST)
+        parameters = dict(self.config.search)
+        if "ef" in parameters:  # HNSW refuses a breadth below the number of hits
+            parameters["ef"] = max(int(parameters["ef"]), limit)
+        return self._milvus.search(self._collection(version), vector, limit, where, fields, parameters)
+
+    def _put(self, version: str, changes: Changes, positions: list[int]) -> None:
+        name = self._collection(version)
+        first = changes.vectors[positions[0]]
+        assert first is not None
+        if not self._milvus.has(name):
+            self._milvus.create_entries(name, len(first) // 4, self.config.algorithm, self.config.build)
+        for start in range(0, len(positions), _CHUNK):
+            rows = []
+            for position in positions[start : start + _CHUNK]:
+                terms, numbers = filterable(changes.attributes[position])
+                rows.append(
+                    {
+                        "id": changes.ids[position],
+                        "seq": changes.seqs[position],
+                        "vector": np.frombuffer(changes.vectors[position] or b"", "<f4"),
+                        "attributes": changes.attributes[position],
+                        "terms": terms,
+                        "numbers": numbers,
+                    }
+                )
+            self._milvus.upsert(name, rows)
+
+    def _remove(self, version: str, ids: list[str]) -> None:
+        """Remove what is there of these: a removal of what is not there would cost Milvus a tombstone."""
+        name = self._collection(version)
+        for start in range(0, len(ids) if version in self._counts else 0, _CHUNK):
+            found = self._milvus.query(name, among(ids[start : start + _CHUNK]), ["id"])
+            if found:
+                self._milvus.delete(name, among([row["id"] for row in found]))
+
+    def _counted(self) -> dict[str, int]:
+        counts = {version: self._milvus.count(self._collection(version)) for version in self._collections()}
+        return {version: counts[version] for version in counts if counts[version]}
+
+    def _collections(self) -> list[str]:
+        """The versions that have a collection, oldest first."""
+        own = re.compile(rf"{re.escape(self.config.name)}_(v\d+)")
+        found = [match[1] for name in self._milvus.collections() if (match := own.fullmatch(name))]
+        return sorted(found, key=lambda version: int(version[1:]))
+
+    def _collection(self, version: str) -> str:
+        return f"{self.config.name}_{version}"
+
+    @property
+    def _state(self) -> str:
+        return f"{self.config.name}_state"
+
+    def _write_state(self) -> None:
+        self._milvus.write_state(self._state, self.applied, self._mark)
+
+    def _require_mark(self) -> None:
+        if not self.config.feeds or self._milvus.state(self._state)[1] != self._mark:
+            raise ConflictError(
+                f"Another process feeds the collections {self.config.name}_* at {self.config.uri}: one "
+                "process feeds a gallery, the others search it (feeds: false); another gallery needs another "
+                "name."
+            )

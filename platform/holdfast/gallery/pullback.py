@@ -1,0 +1,57 @@
+"""Searching entries through an adapter that maps entries, where no mapped copies of them are held.
+
+x -> (x M + b) / ||x M + b|| meets a query q in about the order in which x itself meets M q: the bias adds the
+same to every entry, and only the length differs. So more candidates are fetched with M q than are wanted,
+their vectors are mapped as the adapter says, and the best of these are the answer. An orthogonal M without a
+bias changes no length, and nothing is lost.
+"""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from holdfast.errors import IncompatibleError
+
+if TYPE_CHECKING:
+    from holdfast.adapters import Adapter
+
+FACTOR = 10  # candidates for each hit
+LEAST = 200
+
+
+def pull_back(adapter: "Adapter", query: np.ndarray) -> np.ndarray:
+    """M q at unit norm, float32 (d_s,), of a query float32 (d_t,); of a chain of maps, one after the other.
+
+    Raises IncompatibleError for a map that is not linear.
+    """
+    from holdfast.adapters import ComposedAdapter, LinearAdapter
+
+    parts: Sequence[Adapter] = adapter.parts if isinstance(adapter, ComposedAdapter) else (adapter,)
+    pulled = query.astype(np.float64)
+    for part in reversed(parts):
+        if not isinstance(part, LinearAdapter):
+            raise IncompatibleError(
+                f"This index holds no mapped copies of entries, and a map of the form {part.kind!r} cannot "
+                "be turned around: register a linear adapter or one that maps queries, or use an index in "
+                "memory."
+            )
+        pulled = part.matrix @ pulled
+    norm = np.linalg.norm(pulled)
+    return (pulled / norm if norm else pulled).astype(np.float32)
+
+
+def candidates(k: int) -> int:
+    """How many entries to fetch for k hits."""
+    return max(FACTOR * k, LEAST)
+
+
+def scores_through(adapter: "Adapter", vectors: np.ndarray, query: np.ndarray) -> np.ndarray:
+    """float32 (n,): inner products of the query with entries (n, d_s) as the adapter maps them.
+
+    Raises InvalidVectorError for an entry that it maps to zero.
+    """
+    if not len(vectors):
+        return np.empty(0, np.float32)
+    scores: np.ndarray = adapter.apply(vectors) @ query
+    return scores

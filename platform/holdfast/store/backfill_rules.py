@@ -1,0 +1,58 @@
+"""What a backfill may be: its options, and that no entry gets out of reach."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+from sqlalchemy import Connection
+
+from holdfast.errors import ConfigError, IncompatibleError
+from holdfast.store.adapters import find_adapter
+from holdfast.store.compatibility import incompatibility
+
+Kind = Literal["map", "re-embed"]
+Ordering = Literal["gain", "random", "oldest"]
+
+MAX_BATCH = 10_000
+
+
+def check_options(kind: Kind, ordering: Ordering, batch: int, pace: float | None, workers: int) -> None:
+    """Raises ConfigError for an option that cannot be."""
+    if kind not in get_args(Kind):
+        raise ConfigError(f"kind is {kind!r}: {' and '.join(get_args(Kind))} are allowed.")
+    if ordering not in get_args(Ordering):
+        raise ConfigError(f"order is {ordering!r}: {', '.join(get_args(Ordering))} are allowed.")
+    if not 1 <= batch <= MAX_BATCH:
+        raise ConfigError(f"batch_size is {batch}: 1 to {MAX_BATCH:,} entries are moved at once.")
+    if pace is not None and not (pace > 0 and math.isfinite(pace)):
+        raise ConfigError(f"pace is {pace}: it is a number of entries a second, above 0.")
+    if workers < 0:
+        raise ConfigError(f"workers is {workers}: 0 works in one process, N with as many of Ray's actors.")
+
+
+def require_adapters(connection: Connection, target: str, sources: Sequence[str]) -> None:
+    """Raises IncompatibleError unless an adapter maps the entries of each of these to the target."""
+    found = {name: find_adapter(connection, target, name) for name in sources}
+    missing = [name for name, adapter in found.items() if adapter is None or adapter.maps != "entries"]
+    if missing:
+        raise IncompatibleError(
+            f"No adapter maps entries of {' and '.join(missing)} to {target}: train with one that maps "
+            "entries, name other versions to move, or re-embed the images."
+        )
+
+
+def unreachable(connection: Connection, target: str, named: dict[str, str]) -> list[str]:
+    """Who answers queries now, or did before, and may not search entries of the target."""
+    problems = []
+    asking = {named[alias]: alias for alias in ("previous", "canary", "live") if alias in named}
+    for name, alias in asking.items():
+        problem = None if name == target else incompatibility(connection, name, target)
+        if problem is not None:
+            problems.append(f"The {alias} version could no longer search what is moved: {problem}")
+    return problems
+
+
+def unmeasured(connection: Connection, target: str, sources: Sequence[str]) -> list[str]:
+    """Which mapped entries the target was not measured to find as well as the older version did."""
+    found = (incompatibility(connection, target, name) for name in sources)
+    return [problem for problem in found if problem is not None]

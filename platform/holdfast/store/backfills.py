@@ -1,0 +1,373 @@
+"""Backfills: what was asked, who works on it, and what came of it.
+
+What is still to be done is never written down: it is the entries that are still of an old version. So a
+backfill goes on after any crash, and of `total` entries `done` were moved, some were written or deleted by
+users meanwhile, and the rest is left.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, select, update
+
+from holdfast.errors import ConfigError, ConflictError, DataError, IncompatibleError, NotFoundError
+from holdfast.store import counters
+from holdfast.store.backfill_rules import (
+    Kind,
+    Ordering,
+    check_options,
+    require_adapters,
+    unmeasured,
+    unreachable,
+)
+from holdfast.store.database import reading, writing
+from holdfast.store.schema import backfills, entries
+from holdfast.store.traffic import aliases
+from holdfast.store.versions import NAME, find_version
+
+Status = Literal["running", "paused", "done", "failed", "cancelled"]
+
+CLAIM_SECONDS = 15.0
+"""So long after it was last heard of, whoever works on a backfill counts as gone."""
+_EXAMPLES = 5
+_CHANGED = "changed"
+_RUNNING = select(backfills.c.number).where(backfills.c.status == "running")
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """One backfill.
+
+    Args:
+        kind: `map` moves stored vectors by the adapter in force, `re-embed` embeds the images anew.
+        sources: versions whose entries are moved; target: the version that they become entries of.
+        ordering: what comes first, see `holdfast.gallery.order`.
+        until: entries written after this number are not its business.
+        total, done: entries that there were at the beginning, and how many of them were moved.
+        skipped: how many were not, by reason; `changed` are those that a user wrote or deleted meanwhile.
+        examples: some of those that could not be moved, and why.
+        batch_size: entries in a transaction; pace: entries a second at most, None for as fast as it goes.
+        workers: of a re-embedding, Ray Data's actors; 0 embeds in the process that runs it.
+        epoch: number of its claim; owner and seen_at tell who works on it, and when that was heard of last.
+        forced: entries may have become unreachable for a version that answers queries.
+    """
+
+    number: int
+    kind: Kind
+    sources: list[str]
+    target: str
+    ordering: Ordering
+    status: Status
+    until: int
+    total: int
+    batch_size: int
+    pace: float | None
+    workers: int
+    forced: bool
+    created_at: datetime
+    done: int = 0
+    skipped: dict[str, int] = field(default_factory=dict)
+    examples: list[str] = field(default_factory=list)
+    epoch: int = 0
+    owner: str | None = None
+    seen_at: datetime | None = None
+    error: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def name(self) -> str:
+        return f"b{self.number}"
+
+    @property
+    def left(self) -> int:
+        """Entries that are neither moved nor skipped yet."""
+        return max(0, self.total - self.done - sum(self.skipped.values()))
+
+    def is_attended(self, now: datetime) -> bool:
+        """Whether somebody who is alive works on it."""
+        return (
+            self.owner is not None
+            and self.seen_at is not None
+            and (now - self.seen_at < timedelta(seconds=CLAIM_SECONDS))
+        )
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The right to work on a backfill, until it stops running or somebody takes the next epoch."""
+
+    number: int
+    epoch: int
+
+    @property
+    def name(self) -> str:
+        return f"b{self.number}"
+
+
+class Backfills:
+    """The backfills of a store."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(
+        self,
+        target: str,
+        kind: Kind = "map",
+        sources: Sequence[str] | None = None,
+        *,
+        ordering: Ordering = "gain",
+        batch_size: int = 256,
+        pace: float | None = None,
+        workers: int = 0,
+        force: bool = False,
+    ) -> Backfill:
+        """Record a new backfill; whoever claims it does the work.
+
+        Args:
+            target: name or alias. sources: names; by default all other versions that have entries.
+            force: although a version that answers queries, or answered them last, may not search entries of
+                `target`, or the mapped entries were not measured; recorded when it did.
+
+        Raises:
+            NotFoundError: an unknown version.
+            DataError: there is nothing to move.
+            IncompatibleError: no adapter leads to the target (`map`), or what `force` overrides.
+            ConflictError: another backfill is moving some of these entries.
+            ConfigError: an impossible option.
+        """
+        check_options(kind, ordering, batch_size, pace, workers)
+        with writing(self._engine) as connection:
+            number = counters.advance(connection, "backfills")
+            named = aliases(connection)
+            goal = find_version(connection, target if NAME.fullmatch(target) else named.get(target, target))
+            found = _present(connection)
+            if sources is None:
+                sources = [name for name in found if name != goal.name]
+            wanted = [find_version(connection, name).name for name in dict.fromkeys(sources)]
+            if goal.name in wanted:
+                raise ConfigError(f"{goal.name} is the target: entries that it embedded need no backfill.")
+            if not any(found.get(name) for name in wanted):
+                whose = f"of {', '.join(wanted)}" if wanted else f"of versions other than {goal.name}"
+                raise DataError(f"There is nothing to backfill: the gallery holds no entry {whose}.")
+            wanted = [name for name in wanted if found.get(name)]
+            _refuse_overlap(connection, wanted)
+            if kind == "map":
+                require_adapters(connection, goal.name, wanted)
+            problems = unreachable(connection, goal.name, named)
+            if kind == "map":
+                problems += unmeasured(connection, goal.name, wanted)
+            if problems and not force:
+                raise IncompatibleError(
+                    f"{'; '.join(problems)}. Measure the pair (holdfast evaluate), or force it if you know "
+                    "better."
+                )
+            made = Backfill(
+                number=number,
+                kind=kind,
+                sources=wanted,
+                target=goal.name,
+                ordering=ordering,
+                status="running",
+                until=counters.current(connection, "entries"),
+                total=sum(found[name] for name in wanted),
+                batch_size=batch_size,
+                pace=pace,
+                workers=workers,
+                forced=bool(problems),
+                created_at=datetime.now(UTC),
+            )
+            connection.execute(insert(backfills).values(asdict(made)))
+            return made
+
+    def get(self, name: str) -> Backfill:
+        """A backfill by its name (`b1`). Raises NotFoundError."""
+        with reading(self._engine) as connection:
+            return _find(connection, name)
+
+    def pause(self, name: str) -> Backfill:
+        """No entry is moved any more once this returns. Raises NotFoundError, ConflictError if it is over."""
+        return self._move(name, "paused", ("running", "paused"))
+
+    def resume(self, name: str) -> Backfill:
+        """Let it go on; one that failed tries again. Raises NotFoundError, ConflictError if it is over."""
+        return self._move(name, "running", ("running", "paused", "failed"))
+
+    def cancel(self, name: str) -> Backfill:
+        """End it; entries that were moved stay moved. Raises NotFoundError, ConflictError if it is over."""
+        return self._move(name, "cancelled", ("running", "paused", "failed", "cancelled"))
+
+    def unattended(self) -> list[Backfill]:
+        """Those that run and that nobody works on, oldest first."""
+        now = datetime.now(UTC)
+        return [each for each in self.list() if each.status == "running" and not each.is_attended(now)]
+
+    def claim(self, name: str, owner: str) -> Claim:
+        """Work on it from now on, in place of whoever did. Raises NotFoundError, ConflictError if it does
+        not run.
+
+        What could not be moved before is counted anew, as it is tried again.
+        """
+        with writing(self._engine) as connection:
+            counters.lock(connection, "backfills")
+            found = _find(connection, name)
+            if found.status != "running":
+                raise ConflictError(f"{name} is {found.status}: resume it first.")
+            now = datetime.now(UTC)
+            _set(
+                connection,
+                backfills.c.number == found.number,
+                epoch=found.epoch + 1,
+                owner=owner,
+                seen_at=now,
+                started_at=found.started_at or now,
+                skipped=_changed(connection, found),
+                examples=[],
+                error=None,
+            )
+            return Claim(found.number, found.epoch + 1)
+
+    def holds(self, claim: Claim) -> bool:
+        """Whether the backfill still runs under this claim."""
+        with reading(self._engine) as connection:
+            return connection.execute(_RUNNING.where(_of(claim))).first() is not None
+
+    def heed(self, claim: Claim) -> bool:
+        """`holds`, and tells that its holder is alive."""
+        with writing(self._engine) as connection:
+            held = still_holds(connection, claim)
+            if held:
+                _set(connection, _of(claim), seen_at=datetime.now(UTC))
+            return held
+
+    def skip(self, claim: Claim, reasons: Sequence[tuple[str, str]]) -> None:
+        """Count entries that cannot be moved: pairs (id, reason)."""
+        if not reasons:
+            return
+        with writing(self._engine) as connection:
+            if not still_holds(connection, claim):
+                return
+            found = _find(connection, claim.name)
+            skipped = dict(found.skipped)
+            for _, reason in reasons:
+                skipped[reason] = skipped.get(reason, 0) + 1
+            shown = [*found.examples, *(f"{identifier}: {reason}" for identifier, reason in reasons)]
+            _set(connection, _of(claim), skipped=skipped, examples=shown[:_EXAMPLES])
+
+    def finish(self, claim: Claim, error: str | None = None) -> None:
+        """The work is done, or failed with this sentence; nothing happens if the claim no longer holds."""
+        with writing(self._engine) as connection:
+            if still_holds(connection, claim):
+                found = _find(connection, claim.name)
+                _set(
+                    connection,
+                    _of(claim),
+                    status="done" if error is None else "failed",
+                    skipped=found.skipped | _changed(connection, found),
+                    error=error,
+                    owner=None,
+                    finished_at=datetime.now(UTC),
+                )
+
+    def release(self, claim: Claim) -> None:
+        """Leave the work to somebody else, at once."""
+        with writing(self._engine) as connection:
+            _set(connection, _of(claim), owner=None)
+
+    def list(self) -> list[Backfill]:
+        """All of them, oldest first."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(backfills).order_by(backfills.c.number))
+            return [_record(row) for row in rows]
+
+    def _move(self, name: str, status: Status, allowed: tuple[Status, ...]) -> Backfill:
+        with writing(self._engine) as connection:
+            counters.lock(connection, "backfills")
+            found = _find(connection, name)
+            if found.status not in allowed:
+                raise ConflictError(f"{name} is {found.status}, and so cannot be {_DONE_TO[status]}.")
+            if found.status != status:
+                changes: dict[str, Any] = {"status": status}
+                if status != "running":
+                    changes |= {"owner": None}
+                changes["finished_at"] = datetime.now(UTC) if status == "cancelled" else None
+                _set(connection, backfills.c.number == found.number, **changes)
+            return _find(connection, name)
+
+
+_DONE_TO: dict[Status, str] = {"paused": "paused", "running": "resumed", "cancelled": "cancelled"}
+
+
+def still_holds(connection: Connection, claim: Claim) -> bool:
+    """Whether the backfill runs and the claim is the newest; keeps it so until the transaction ends."""
+    return connection.execute(_RUNNING.where(_of(claim)).with_for_update()).first() is not None
+
+
+def count_batch(connection: Connection, claim: Claim, moved: int, changed: int) -> None:
+    """Count a batch in the transaction that moves it."""
+    values: dict[str, Any] = {"done": backfills.c.done + moved, "seen_at": datetime.now(UTC)}
+    if changed:
+        skipped = connection.execute(select(backfills.c.skipped).where(_of(claim))).scalar_one()
+        values["skipped"] = {**skipped, _CHANGED: skipped.get(_CHANGED, 0) + changed}
+    _set(connection, _of(claim), **values)
+
+
+def still_old(found: Backfill) -> ColumnElement[bool]:
+    """Which rows of the entries are still to be moved."""
+    return and_(
+        entries.c.version.in_(found.sources), entries.c.deleted.is_(False), entries.c.seq <= found.until
+    )
+
+
+def _present(connection: Connection) -> dict[str, int]:
+    """Entries by version, oldest version first."""
+    statement = (
+        select(entries.c.version, func.count())
+        .where(entries.c.deleted.is_(False))
+        .group_by(entries.c.version)
+    )
+    found: dict[str, int] = dict(connection.execute(statement).tuples().all())
+    return dict(sorted(found.items(), key=lambda item: int(item[0][1:])))
+
+
+def _changed(connection: Connection, found: Backfill) -> dict[str, int]:
+    """How many entries users have taken out of its hands: what was neither moved nor is still there."""
+    still_there = int(connection.execute(select(func.count()).where(still_old(found))).scalar_one())
+    changed = found.total - found.done - still_there
+    return {_CHANGED: changed} if changed > 0 else {}
+
+
+def _refuse_overlap(connection: Connection, sources: Sequence[str]) -> None:
+    active = connection.execute(select(backfills).where(backfills.c.status.in_(("running", "paused"))))
+    for other in map(_record, active):
+        shared = [name for name in sources if name in other.sources]
+        if shared:
+            raise ConflictError(
+                f"{other.name} ({other.status}) is moving entries of {', '.join(shared)} to {other.target}: "
+                "wait until it is done, or cancel it."
+            )
+
+
+def _of(claim: Claim) -> ColumnElement[bool]:
+    return and_(backfills.c.number == claim.number, backfills.c.epoch == claim.epoch)
+
+
+def _set(connection: Connection, where: ColumnElement[bool], **values: Any) -> None:
+    connection.execute(update(backfills).where(where).values(**values))
+
+
+def _find(connection: Connection, name: str) -> Backfill:
+    number = int(name[1:]) if name[:1] == "b" and name[1:].isdecimal() and len(name) < 10 else -1
+    row = connection.execute(select(backfills).where(backfills.c.number == number)).first()
+    if row is None:
+        known = connection.execute(select(backfills.c.number).order_by(backfills.c.number.desc()).limit(5))
+        names = ", ".join(f"b{each}" for each in known.scalars())
+        raise NotFoundError(f"There is no backfill {name!r}: {names or 'there were none yet'}.")
+    return _record(row)
+
+
+def _record(row: Any) -> Backfill:
+    return Backfill(**row._mapping)

@@ -1,0 +1,71 @@
+"""Calibrations: what a score says beside those of the query version's own entries."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, delete, insert, select
+
+from holdfast.store import counters
+from holdfast.store.schema import adapters, calibrations
+from holdfast.store.versions import find_version
+
+
+@dataclass(frozen=True)
+class MeasuredCalibration:
+    """scale score + shift is what queries by `query` rank entries by `gallery` by, among other entries.
+
+    Args:
+        scale, shift: scale > 0, so that the ranking of one version's entries stays; 1 and 0 rank by the
+            score as it is.
+        adapter: digest of the adapter between the two, None if they met as they are. The calibration
+            counts as long as the pair has this very adapter (or none).
+        gain: by how much a fitted calibration raised Recall@1 on the images that it was measured on, in
+            percentage points; `low` and `high` are its 95 % interval. None where that was not measured.
+        config: how it was measured.
+    """
+
+    query: str
+    gallery: str
+    scale: float = 1.0
+    shift: float = 0.0
+    adapter: str | None = None
+    gain: float | None = None
+    low: float | None = None
+    high: float | None = None
+    config: dict[str, Any] = field(default_factory=dict)
+    measured_at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def put_calibrations(connection: Connection, rows: Sequence[MeasuredCalibration]) -> None:
+    """Keep calibrations, each in place of the one before of its pair.
+
+    Raises NotFoundError for an unknown version, ValueError for a scale that is not positive and for NaN.
+    """
+    if not rows:
+        return
+    for name in {name for row in rows for name in (row.query, row.gallery)}:
+        find_version(connection, name)
+    for row in rows:
+        if not (math.isfinite(row.scale) and row.scale > 0 and math.isfinite(row.shift)):
+            raise ValueError(f"{row.scale} score + {row.shift} cannot rank entries by {row.gallery}")
+    # Locks out another recorder of the pair, and tells caches to ask again.
+    counters.advance(connection, "compatibility")
+    for row in rows:
+        pair = (calibrations.c.query == row.query) & (calibrations.c.gallery == row.gallery)
+        connection.execute(delete(calibrations).where(pair))
+    connection.execute(insert(calibrations), [asdict(row) for row in rows])
+
+
+def all_calibrations(connection: Connection) -> list[MeasuredCalibration]:
+    """Those that were measured with the adapter in force, oldest versions first."""
+    pair = and_(adapters.c.query == calibrations.c.query, adapters.c.gallery == calibrations.c.gallery)
+    rows = connection.execute(
+        select(*calibrations.c)
+        .select_from(calibrations.outerjoin(adapters, pair))
+        .where(calibrations.c.adapter.is_not_distinct_from(adapters.c.digest))
+    )
+    found = [MeasuredCalibration(**row._mapping) for row in rows]
+    return sorted(found, key=lambda row: (int(row.query[1:]), int(row.gallery[1:])))

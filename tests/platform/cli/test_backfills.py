@@ -1,0 +1,87 @@
+"""`holdfast backfill ...` as a user meets it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from holdfast import open_store
+from holdfast.gallery import Entries, Entry, Lease
+from holdfast.store import Compatibility
+
+Holdfast = Callable[..., Any]
+
+
+@pytest.fixture
+def filled(learned: Path, tmp_path: Path) -> Path:
+    """The store with v1 and v2, and eight entries of v1 with their images."""
+    from PIL import Image
+
+    with open_store(learned) as store:
+        encoder, entries = store.load("v1"), []
+        for number in range(8):
+            pixels = np.random.default_rng(number).integers(0, 255, (20, 20), dtype=np.uint8)
+            file = tmp_path / f"{number}.png"
+            Image.fromarray(pixels).save(file)
+            entries.append(Entry(f"e{number}", "v1", encoder.embed([file.read_bytes()])[0], {}, str(file)))
+        Entries(store).upsert(entries)
+        store.record_compatibility([Compatibility("v1", "v2", 60.0, 50.0, 5.0, 15.0, True, "test")])
+    return learned
+
+
+def test_start_works_it_off_where_no_server_runs(holdfast: Holdfast, filled: Path, tmp_path: Path) -> None:
+    (tmp_path / "3.png").unlink()
+    done = holdfast("backfill", "start", "v2", "--kind", "re-embed", "--store", filled)
+    assert done.code == 0, done.err
+    assert "b1 is done: 7 of 8 entries moved to v2; skipped: 1 not found." in done.err
+    assert "3.png): not found" in done.err
+    listed = holdfast("backfill", "list", "--store", filled, "--json").json
+    assert [(each["id"], each["status"], each["done"], each["left"]) for each in listed] == [
+        ("b1", "done", 7, 0)
+    ]
+    assert "re-embed" in holdfast("backfill", "list", "--store", filled).out
+    with open_store(filled) as store:
+        assert Entries(store).count() == {"v1": 1, "v2": 7}
+
+
+def test_pause_resume_and_cancel(holdfast: Holdfast, filled: Path) -> None:
+    def call(*arguments: object) -> Any:
+        return holdfast("backfill", *arguments, "--store", filled, "--json")
+
+    assert call("start", "v2", "--kind", "re-embed", "--detach").json["status"] == "running"
+    assert call("pause", "b1").json["status"] == "paused"
+    assert call("resume", "b1").json["done"] == 8
+    assert "done" in call("cancel", "b1").json["error"]["message"]
+    assert call("pause", "b9").code == 2
+
+
+def test_a_server_that_runs_does_the_work(
+    holdfast: Holdfast, filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As long as somebody holds the writer's lease, the command only watches."""
+    monkeypatch.setattr("holdfast.backfill_cli.LOOK_SECONDS", 0.02)
+    with open_store(filled) as store, Lease.take(store):
+        looked = []
+        status = store.backfills.__class__.get
+
+        def get(self: Any, name: str) -> Any:
+            looked.append(name)
+            if len(looked) == 5:
+                self.cancel(name)
+            return status(self, name)
+
+        monkeypatch.setattr("holdfast.store.backfills.Backfills.get", get)
+        done = holdfast("backfill", "start", "v2", "--kind", "re-embed", "--store", filled, "--json")
+        assert (done.json["status"], done.json["done"], done.json["owner"]) == ("cancelled", 0, None)
+
+
+def test_mistakes(holdfast: Holdfast, filled: Path) -> None:
+    def refused(*arguments: object) -> str:
+        return str(holdfast("backfill", "start", *arguments, "--store", filled).sentence)
+
+    assert "v9" in refused("v9")
+    assert "order is 'best'" in refused("v2", "--order", "best")
+    assert "kind is 'guess'" in refused("v2", "--kind", "guess")
+    assert "nothing to backfill" in refused("v1", "--kind", "re-embed")

@@ -1,0 +1,113 @@
+"""Embedding the images of entries anew: in this process, with Ray Data, and what cannot be read."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from holdfast.gallery import Entries, Entry
+from holdfast.jobs.backfill import UnreadableError, read_image, work_on_backfill
+from holdfast.models import Encoder, ModelConfig, Preprocessing
+from holdfast.store import Draft, Store, open_store
+
+
+@pytest.fixture
+def encoders(tmp_path: Path) -> list[Encoder]:
+    torch.manual_seed(0)
+    config = ModelConfig(dimension=16, width=0.25, preprocessing=Preprocessing(size=16))
+    return [Encoder(config).eval() for _ in range(2)]
+
+
+def png(seed: int) -> bytes:
+    blocks = np.random.default_rng(seed).integers(0, 2, (6, 6), dtype=np.uint8) * 255
+    buffer = io.BytesIO()
+    Image.fromarray(blocks).resize((24, 24), Image.Resampling.NEAREST).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def store(tmp_path: Path, encoders: list[Encoder]) -> Iterator[Store]:
+    """v1 and v2, and 20 entries of v1 with their images: by path, by URI, and some out of reach."""
+    with open_store(tmp_path / "store") as opened:
+        for task, encoder in enumerate(encoders):
+            encoder.save(tmp_path / f"encoder{task}")
+            opened.publish(
+                Draft("run", 1, task, "v1" if task else None, tmp_path / f"encoder{task}", "name: a", "d", {})
+            )
+        entries = []
+        (tmp_path / "images").mkdir()
+        for number in range(20):
+            file = tmp_path / "images" / f"{number}.png"
+            file.write_bytes(png(number))
+            source = file.as_uri() if number % 2 else str(file)
+            vector = encoders[0].embed([png(number)])[0]
+            entries.append(Entry(f"e{number:02}", "v1", vector, {"number": number}, source))
+        Entries(opened).upsert(entries)
+        yield opened
+
+
+def work(store: Store, **options: object) -> object:
+    name = store.backfills.create("v2", "re-embed", **options).name  # type: ignore[arg-type]
+    return work_on_backfill(store, name, "test", lambda change: Entries(store).write([change])[0])
+
+
+def check(store: Store, encoder: Encoder, numbers: list[int]) -> None:
+    for number in numbers:
+        found = Entries(store).get(f"e{number:02}")
+        assert (found.version, found.mapped_from, found.attributes) == ("v2", None, {"number": number})
+        np.testing.assert_allclose(found.vector, encoder.embed([png(number)])[0], atol=1e-5)
+
+
+@pytest.mark.parametrize("ordering", ["gain", "random"])
+def test_entries_become_what_the_target_makes_of_their_images(
+    store: Store, encoders: list[Encoder], ordering: str
+) -> None:
+    found = work(store, batch_size=7, ordering=ordering)
+    assert (found.status, found.done, found.skipped) == ("done", 20, {})  # type: ignore[attr-defined]
+    check(store, encoders[1], list(range(20)))
+
+
+def test_what_cannot_be_read_is_counted_and_named(
+    store: Store, encoders: list[Encoder], tmp_path: Path
+) -> None:
+    (tmp_path / "images" / "0.png").unlink()
+    (tmp_path / "images" / "1.png").write_bytes(b"no picture")
+    entries = Entries(store)
+    without = entries.get("e02")
+    entries.upsert([Entry("e02", "v1", without.vector), Entry("e03", "v1", without.vector, {}, "nfs9://a/b")])
+    found = work(store, batch_size=7, ordering="oldest")
+    assert (found.status, found.done) == ("done", 16)  # type: ignore[attr-defined]
+    assert found.skipped == {"not found": 1, "not an image": 1, "no source": 1, "unreadable": 1}  # type: ignore[attr-defined]
+    assert any("0.png): not found" in example for example in found.examples)  # type: ignore[attr-defined]
+    check(store, encoders[1], list(range(4, 20)))
+    assert entries.count() == {"v1": 4, "v2": 16}
+    # Once the image is there, the next one finds it.
+    (tmp_path / "images" / "0.png").write_bytes(png(0))
+    assert work(store).done == 1  # type: ignore[attr-defined]
+
+
+def test_ray_data_gives_the_same(store: Store, encoders: list[Encoder], tmp_path: Path) -> None:
+    (tmp_path / "images" / "5.png").unlink()
+    found = work(store, batch_size=6, workers=1, ordering="oldest")
+    assert (found.status, found.done, found.skipped) == ("done", 19, {"not found": 1})  # type: ignore[attr-defined]
+    check(store, encoders[1], [number for number in range(20) if number != 5])
+
+
+def test_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a b.png"
+    file.write_bytes(png(1))
+    monkeypatch.chdir(tmp_path)
+    for source in (str(file), file.as_uri(), "a b.png"):
+        assert read_image(source) == png(1)
+    for source, why in (
+        (None, "no source"),
+        ("", "no source"),
+        ("gone.png", "not found"),
+        (".", "unreadable"),
+    ):
+        with pytest.raises(UnreadableError, match=why):
+            read_image(source)

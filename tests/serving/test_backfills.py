@@ -1,0 +1,119 @@
+"""Backfills over HTTP, worked off beside the writer."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from holdfast.gallery import Entries, Entry
+from holdfast.models import Encoder
+from holdfast.store import Store
+from holdfast_serving.backfiller import Backfiller
+
+
+@pytest.fixture
+def filled(store: Store, encoders: dict[str, Encoder], png: Callable[..., bytes], tmp_path: Path) -> Store:
+    """30 entries of v1, of which the images lie on the disk."""
+    entries = []
+    for number in range(30):
+        file = tmp_path / f"{number}.png"
+        file.write_bytes(png(number))
+        vector = encoders["v1"].embed([png(number)])[0]
+        entries.append(Entry(f"e{number}", "v1", vector, {}, str(file)))
+    Entries(store).upsert(entries)
+    return store
+
+
+@pytest.fixture
+def backfiller(filled: Store) -> Iterator[Callable[[], Backfiller]]:
+    started: list[Backfiller] = []
+
+    def start() -> Backfiller:
+        write = Entries(filled).write
+        started.append(Backfiller(filled, lambda change: write([change])[0], look_seconds=0.02))
+        return started[-1]
+
+    yield start
+    for each in started:
+        each.close()
+
+
+def until(client: TestClient, name: str, status: str) -> dict[str, Any]:
+    deadline = time.monotonic() + 60
+    while (found := client.get(f"/v1/backfills/{name}").json())["status"] != status:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+    return dict(found)
+
+
+def test_a_backfill_from_start_to_end(
+    filled: Store, client: TestClient, backfiller: Callable[[], Backfiller]
+) -> None:
+    body = {"target": "v3", "kind": "re-embed", "sources": ["v1"], "batch_size": 4}
+    answer = client.post("/v1/backfills", json=body)
+    assert answer.status_code == 201, answer.text
+    made = answer.json()
+    assert (made["id"], made["status"], made["total"], made["left"]) == ("b1", "running", 30, 30)
+    backfiller()
+    found = until(client, "b1", "done")
+    assert (found["done"], found["left"], found["skipped"], found["error"]) == (30, 0, {}, None)
+    assert client.get("/v1/backfills").json()["backfills"] == [found]
+    entry = client.get("/v1/gallery/entries/e3").json()
+    assert (entry["embedded_by"], entry["mapped_from"], entry["mapped_by"]) == ("v3", None, None)
+    assert Entries(filled).count() == {"v3": 30}
+
+
+def test_pause_resume_and_cancel(
+    filled: Store, client: TestClient, backfiller: Callable[[], Backfiller]
+) -> None:
+    body = {"target": "v3", "kind": "re-embed", "batch_size": 1, "pace": 30, "order": "oldest"}
+    client.post("/v1/backfills", json=body)
+    backfiller()
+    deadline = time.monotonic() + 60
+    while client.get("/v1/backfills/b1").json()["done"] < 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    paused = client.post("/v1/backfills/b1/pause").json()
+    assert (paused["status"], paused["owner"]) == ("paused", None)
+    time.sleep(0.3)
+    assert client.get("/v1/backfills/b1").json()["done"] == paused["done"] < 30
+    assert client.post("/v1/backfills/b1/resume").json()["status"] == "running"
+    assert client.post("/v1/backfills/b1/cancel").json()["status"] == "cancelled"
+    again = client.post("/v1/backfills/b1/resume")
+    assert (again.status_code, again.json()["error"]["code"]) == (409, "conflict")
+
+
+def test_another_process_goes_on(
+    filled: Store, client: TestClient, backfiller: Callable[[], Backfiller]
+) -> None:
+    client.post("/v1/backfills", json={"target": "v3", "kind": "re-embed", "batch_size": 1, "pace": 40})
+    first = backfiller()
+    while client.get("/v1/backfills/b1").json()["done"] < 2:
+        time.sleep(0.01)
+    first.close()
+    found = client.get("/v1/backfills/b1").json()
+    assert (found["status"], found["owner"]) == ("running", None)
+    backfiller()
+    assert until(client, "b1", "done")["done"] == 30
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        ({"target": "v3"}, 409, "No adapter"),
+        ({"target": "v2", "kind": "re-embed"}, 409, "v1 was never measured against entries of v2"),
+        ({"target": "v9", "kind": "re-embed"}, 404, "v9"),
+        ({"kind": "re-embed"}, 422, "versions other than v1"),
+        ({"target": "v3", "kind": "guess"}, 422, "kind"),
+        ({"target": "v3", "to": "v3"}, 422, "to"),
+    ],
+)
+def test_refusals(filled: Store, client: TestClient, body: dict[str, Any], status: int, words: str) -> None:
+    answer = client.post("/v1/backfills", json=body)
+    assert answer.status_code == status, answer.text
+    assert words in answer.json()["error"]["message"]
+    assert client.get("/v1/backfills").json() == {"backfills": []}
+    assert client.post("/v1/backfills/b7/pause").status_code == 404
