@@ -110,7 +110,7 @@ def curves(material: Material, dealt: bool, through: bool, seed: int) -> dict[st
     written = np.lexsort((np.random.default_rng(seed).random(count), owner))
     candidates = Candidates(np.empty(count, np.int64), owner)
     candidates.seqs[written] = np.arange(1, count + 1)
-    change = learned_change(material, owner, before, after, seed)
+    change = learned_change(owner, before, after, seed)
     orders = {
         "gain": by_gain(candidates, material.cross_tests, change),
         "oldest": oldest_first(candidates),
@@ -120,17 +120,14 @@ def curves(material: Material, dealt: bool, through: bool, seed: int) -> dict[st
     return {name: follow(material, order, old, new) for name, order in orders.items()}
 
 
-def learned_change(
-    material: Material, owner: np.ndarray, before: np.ndarray, after: np.ndarray, seed: int
-) -> np.ndarray:
+def learned_change(owner: np.ndarray, before: np.ndarray, after: np.ndarray, seed: int) -> np.ndarray:
     """How far each entry will move, as a backfill learns it: from a sample of each version's entries."""
     change = np.zeros(len(owner), np.float32)
     for number in np.unique(owner):
         own = np.flatnonzero(owner == number)
         drawn = np.random.default_rng(seed).permutation(own)[:PROBED]
-        stored = material.galleries[int(number)]
-        model = ChangeModel.fit(stored[drawn], 1.0 - np.einsum("ij,ij->i", before[drawn], after[drawn]))
-        change[own] = model.predict(stored[own])
+        model = ChangeModel.fit(before[drawn], 1.0 - np.einsum("ij,ij->i", before[drawn], after[drawn]))
+        change[own] = model.predict(before[own])
     return change
 
 

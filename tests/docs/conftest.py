@@ -65,8 +65,13 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert not ended.value.code
     names = ("v1", "v2", "v3")
     with open_store(store) as opened:
+        adapters = {(row.query, row.gallery): row.digest for row in opened.adapters()}
+        pairs = [(a, b) for a in names for b in names if a != b]
         opened.record_compatibility(
-            [Compatibility(a, b, 60.0, 50.0, 5.0, 15.0, True, "docs") for a in names for b in names if a != b]
+            [
+                Compatibility(*pair, 60.0, 50.0, 5.0, 15.0, True, "docs", adapter=adapters.get(pair))
+                for pair in pairs
+            ]
         )
     return folder
 

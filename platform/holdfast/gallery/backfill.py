@@ -20,7 +20,7 @@ from holdfast.gallery.order import Candidates, ChangeModel, at_random, by_gain, 
 from holdfast.gallery.replace import NewVector, Replace
 from holdfast.store import Backfill, Store
 from holdfast.store.adapters import find_adapter
-from holdfast.store.backfills import CLAIM_SECONDS, Claim, still_old
+from holdfast.store.backfills import CLAIM_SECONDS, Claim, origin, still_old
 from holdfast.store.database import reading
 from holdfast.store.schema import entries
 
@@ -188,13 +188,14 @@ def make_plan(store: Store, found: Backfill, mover: Mover, lost: threading.Event
 
 
 def _candidates(store: Store, found: Backfill) -> Candidates:
-    statement = select(entries.c.seq, entries.c.version).where(still_old(found)).order_by(entries.c.seq)
+    moved_from = origin(found.kind, found.target).label("moved_from")
+    statement = select(entries.c.seq, moved_from).where(still_old(found)).order_by(entries.c.seq)
     with reading(store.engine) as connection:
         rows = connection.execute(statement).all()
     numbers = {name: int(name[1:]) for name in found.sources}
     return Candidates(
         np.array([row.seq for row in rows], np.int64),
-        np.array([numbers[row.version] for row in rows], np.int64),
+        np.array([numbers[row.moved_from] for row in rows], np.int64),
     )
 
 
@@ -208,11 +209,12 @@ def _expected_change(
 ) -> np.ndarray | None:
     """How far each entry will move, float32 (n,), learned from a sample; None if there is too little."""
     change = np.zeros(len(candidates), np.float32)
+    met = _Met(store, found)
     learned = False
     for name in found.sources:
         positions = np.flatnonzero(candidates.versions == int(name[1:]))
         drawn = np.random.default_rng(found.number).permutation(positions)[:PROBED]
-        model = _learn(store, found, name, candidates.seqs[drawn], mover)
+        model = _learn(store, found, candidates.seqs[drawn], mover, met)
         if model is None:
             continue
         learned = True
@@ -220,32 +222,46 @@ def _expected_change(
             if lost.is_set():
                 return None
             some = positions[start : start + _CHUNK]
-            rows = _read(store, found, candidates.seqs[some], vectors=True)
             place = dict(zip(candidates.seqs[some].tolist(), some.tolist(), strict=True))
+            rows, vectors = met(_read(store, found, candidates.seqs[some], vectors=True))
             if rows:
-                change[[place[row.seq] for row in rows]] = model.predict(_matrix(rows))
+                change[[place[row.seq] for row in rows]] = model.predict(vectors)
     return change if learned else None
 
 
-def _learn(store: Store, found: Backfill, name: str, seqs: np.ndarray, mover: Mover) -> ChangeModel | None:
+def _learn(store: Store, found: Backfill, seqs: np.ndarray, mover: Mover, met: "_Met") -> ChangeModel | None:
     """A model of one version's entries, from those of the sample whose images can be read."""
     sample = _read(store, found, seqs, vectors=True)
     looked = [row for moved in mover.move(iter([sample])) for row in moved.rows] if sample else []
-    if len(looked) < 2:
-        return None
     fresh = {row.id: np.frombuffer(row.vector, "<f4") for row in looked}
-    known = [row for row in sample if row.id in fresh]
-    before, after = _matrix(known), np.stack([fresh[row.id] for row in known])
-    adapter = store.adapter(found.target, name)
-    # As searches meet them now: through the adapter, or as they are.
-    met = (
-        adapter.apply(before)
-        if adapter is not None and adapter.target_dimension == after.shape[1]
-        else before
-    )
-    if met.shape[1] != after.shape[1]:
+    rows, before = met([row for row in sample if row.id in fresh])
+    if len(rows) < 2:
         return None
-    return ChangeModel.fit(before, 1.0 - np.einsum("ij,ij->i", met, after))
+    after = np.stack([fresh[row.id] for row in rows])
+    return ChangeModel.fit(before, 1.0 - np.einsum("ij,ij->i", before, after))
+
+
+class _Met:
+    """Entries as the target's queries meet them now: through the adapter, or as they are."""
+
+    def __init__(self, store: Store, found: Backfill) -> None:
+        self._dimension = store.version(found.target).dimension
+        names = [name for name in found.sources if name != found.target]
+        self._adapters = {name: store.adapter(found.target, name) for name in names}
+
+    def __call__(self, batch: list[Stored]) -> tuple[list[Stored], np.ndarray]:
+        """Those that can be met, and their vectors, float32 (n, d) of the target's dimension."""
+        rows: list[Stored] = []
+        parts: list[np.ndarray] = []
+        for version in dict.fromkeys(entry.version for entry in batch):
+            own = [entry for entry in batch if entry.version == version]
+            vectors, adapter = _matrix(own), self._adapters.get(version)
+            if adapter is not None and adapter.target_dimension == self._dimension:
+                vectors = adapter.apply(vectors)
+            if vectors.shape[1] == self._dimension:
+                rows += own
+                parts.append(vectors)
+        return rows, np.concatenate(parts) if parts else np.empty((0, self._dimension), np.float32)
 
 
 def _batches(store: Store, found: Backfill, plan: np.ndarray, vectors: bool) -> Iterator[list[Stored]]:

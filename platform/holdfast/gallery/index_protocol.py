@@ -32,7 +32,6 @@ class Capabilities:
         remote: the vectors are in another process; this one holds none of them.
         durable: what was applied outlives the process: `applied` goes on from there when it is opened again.
         snapshots: can be written to a file and loaded from it.
-        searches_while_applying: `apply` need not wait for searches, nor they for it.
         feeds: this process applies the changes; otherwise another one does, and `follow` looks how far it is.
         filters: the forms of conditions that it answers.
     """
@@ -45,7 +44,6 @@ class Capabilities:
     remote: bool = False
     durable: bool = False
     snapshots: bool = False
-    searches_while_applying: bool = False
     feeds: bool = True
     filters: frozenset[FilterForm] = frozenset({"equals", "in", "range"})
 
@@ -53,7 +51,7 @@ class Capabilities:
 class Index(Protocol):
     """A cache of the entries that finds the nearest ones. It can be thrown away at any time.
 
-    Searches may run side by side; a change needs the index to itself unless the capabilities say otherwise.
+    Searches may run side by side; a change needs the index to itself.
 
     Attributes:
         kind: its name for users.

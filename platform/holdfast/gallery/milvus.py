@@ -57,8 +57,12 @@ class MilvusIndex:
     for its vectors; and one small collection that says how far they are.
 
     That number is written after the rows, and a row is replaced by its id: after a crash in between the same
-    rows are applied once more, and nothing changes. A row that has moved to another version is written there
-    before it is removed here, so a search may meet it twice, and takes the newer.
+    rows are applied once more, and nothing changes.
+
+    Milvus gives no view of several collections at one moment. An entry that moves to another version is
+    written there before it is removed here, the versions are searched oldest first, and of two finds of an id
+    the newer counts: so another process that searches meanwhile finds it once. It may miss it for that moment
+    where it moves to an older version, or to one that had no entries yet. The feeding process itself waits.
 
     Only one process feeds. It leaves its mark with the number; who finds another's mark stops. Two that write
     at the very same moment are not kept apart by that: start the feeder once, beside the writer.
@@ -79,7 +83,6 @@ class MilvusIndex:
             maps_entries=False,
             remote=True,
             durable=True,
-            searches_while_applying=True,
             feeds=config.feeds,
         )
         self._milvus = Milvus(config.uri, config.token.get_secret_value())
@@ -87,7 +90,8 @@ class MilvusIndex:
         self._counts: dict[str, int] = {}
         self.applied = 0
         if config.feeds:
-            self._milvus.create_state(self._state)
+            if not self._milvus.ready(self._state):
+                self._milvus.create_state(self._state)
             self.applied = self._milvus.state(self._state)[0]
             self._write_state()
             self._counts = self._counted()
@@ -106,7 +110,7 @@ class MilvusIndex:
 
     def follow(self) -> int:
         """How far the feeding process is."""
-        if not self.config.feeds and self._milvus.has(self._state):
+        if not self.config.feeds and self._milvus.ready(self._state):
             applied, _ = self._milvus.state(self._state)
             if applied != self.applied:
                 self._counts = self._counted()
@@ -170,9 +174,10 @@ class MilvusIndex:
         """
         where = expression(allowed)
         newest: dict[str, tuple[int, float, Found]] = {}
-        for version in (name for name in versions if name in self._counts):
+        counts = self._counts
+        for version in (name for name in counts if name in set(versions)):  # oldest first, see above
             way = ways.get(version, AS_THEY_ARE)
-            for row, score in self._nearest(version, vector, k, where, way):
+            for row, score in self._nearest(version, counts[version], vector, k, where, way):
                 found = Found(row["id"], score, version, json.loads(row["attributes"]))
                 if found.id not in newest or newest[found.id][0] < row["seq"]:
                     newest[found.id] = row["seq"], -(way.scale * score + way.shift), found
@@ -196,33 +201,42 @@ class MilvusIndex:
         return found
 
     def _nearest(
-        self, version: str, vector: np.ndarray, k: int, where: str, way: Way
+        self, version: str, there: int, vector: np.ndarray, k: int, where: str, way: Way
     ) -> list[tuple[dict[str, Any], float]]:
         asked = vector if way.query is None else way.query
         fields = ["id", "seq", "attributes"]
         if way.through is None:
-            hits = self._asked(version, asked, k, where, fields)
+            hits = self._asked(version, there, asked, k, where, fields)
             return [(row, score) for score, row in hits]
-        hits = self._asked(version, asked, pullback.candidates(k), where, [*fields, "vector"])
+        hits = self._asked(version, there, asked, pullback.candidates(k), where, [*fields, "vector"])
         rows = [row for _, row in hits]
         vectors = np.array([row["vector"] for row in rows], np.float32)
         scores = pullback.scores_through(way.through, vectors, vector)
         return list(zip(rows, scores.tolist(), strict=True))
 
     def _asked(
-        self, version: str, vector: np.ndarray, k: int, where: str, fields: list[str]
+        self, version: str, there: int, vector: np.ndarray, k: int, where: str, fields: list[str]
     ) -> list[tuple[float, dict[str, Any]]]:
         limit = min(k, _MOST)
         parameters = dict(self.config.search)
         if "ef" in parameters:  # HNSW refuses a breadth below the number of hits
             parameters["ef"] = max(int(parameters["ef"]), limit)
-        return self._milvus.search(self._collection(version), vector, limit, where, fields, parameters)
+        name = self._collection(version)
+        hits = self._milvus.search(name, vector, limit, where, fields, parameters)
+        if len(hits) < limit and (where or len(hits) < there):
+            # A graph loses its way where few entries match: then these are compared one by one.
+            rows = self._milvus.query(name, where, list({*fields, "vector"}), _MOST)
+            if len(rows) > len(hits):
+                scores = np.array([row["vector"] for row in rows], np.float32) @ vector
+                best = np.argsort(-scores, kind="stable")[:limit]
+                return [(float(scores[at]), rows[at]) for at in best]
+        return hits
 
     def _put(self, version: str, changes: Changes, positions: list[int]) -> None:
         name = self._collection(version)
         first = changes.vectors[positions[0]]
         assert first is not None
-        if not self._milvus.has(name):
+        if not self._milvus.ready(name):
             self._milvus.create_entries(name, len(first) // 4, self.config.algorithm, self.config.build)
         for start in range(0, len(positions), _CHUNK):
             rows = []
@@ -255,7 +269,8 @@ class MilvusIndex:
     def _collections(self) -> list[str]:
         """The versions that have a collection, oldest first."""
         own = re.compile(rf"{re.escape(self.config.name)}_(v\d+)")
-        found = [match[1] for name in self._milvus.collections() if (match := own.fullmatch(name))]
+        names = [match for name in self._milvus.collections() if (match := own.fullmatch(name))]
+        found = [match[1] for match in names if self._milvus.ready(match[0])]
         return sorted(found, key=lambda version: int(version[1:]))
 
     def _collection(self, version: str) -> str:

@@ -30,13 +30,15 @@ class Milvus:
         self._types = pymilvus.DataType
         self._error = pymilvus.MilvusException
         self.uri = uri
+        self._ready: set[str] = set()
+        self._is_file = uri.endswith(".db")
         with self._asking():
             self._client = pymilvus.MilvusClient(uri, token=token, timeout=10)
 
     def close(self) -> None:
         """Close the connection; the server of a file goes as well."""
         self._client.close()
-        if self.uri.endswith(".db"):
+        if self._is_file:
             from milvus_lite.server_manager import server_manager_instance
 
             server_manager_instance.release_server(self.uri)
@@ -45,17 +47,26 @@ class Milvus:
         with self._asking():
             return list(self._client.list_collections())
 
-    def has(self, name: str) -> bool:
-        with self._asking():
-            return bool(self._client.has_collection(name))
+    def ready(self, name: str) -> bool:
+        """Whether the collection is there and can be searched. One without indexes is as if it were not: its
+        maker died before it held any row."""
+        if name not in self._ready:
+            with self._asking():
+                if not self._client.has_collection(name) or not self._client.list_indexes(name):
+                    return False
+                self._client.load_collection(name)  # a server that was started again may not have
+            self._ready.add(name)
+        return True
 
     def drop(self, name: str) -> None:
+        self._ready.discard(name)
         with self._asking():
             self._client.drop_collection(name)
 
     def create_entries(self, name: str, dimension: int, algorithm: str, build: Mapping[str, Any]) -> None:
         """A collection of entries: id, seq, vector, attributes as JSON text, and what filters ask of them."""
         types = self._types
+        self.drop(name)
         with self._asking():
             schema = self._client.create_schema(auto_id=False, enable_dynamic_field=False)
             schema.add_field("id", types.VARCHAR, is_primary=True, max_length=MAX_ID_BYTES)
@@ -67,16 +78,16 @@ class Milvus:
             schema.add_field("numbers", types.JSON)
             indexes = self._client.prepare_index_params()
             indexes.add_index("vector", index_type=algorithm, metric_type="IP", params=dict(build))
-            indexes.add_index("terms", index_type="INVERTED")
+            if not self._is_file:  # milvus-lite has no index of arrays
+                indexes.add_index("terms", index_type="INVERTED")
             self._client.create_collection(
                 name, schema=schema, index_params=indexes, consistency_level=_STRONG
             )
 
     def create_state(self, name: str) -> None:
-        """The collection that says how far the others are, unless it is there."""
+        """The collection that says how far the others are."""
         types = self._types
-        if self.has(name):
-            return
+        self.drop(name)
         with self._asking():
             schema = self._client.create_schema(auto_id=False, enable_dynamic_field=False)
             schema.add_field("id", types.VARCHAR, is_primary=True, max_length=16)
@@ -105,10 +116,16 @@ class Milvus:
         with self._asking():
             self._client.delete(name, filter=where)
 
-    def query(self, name: str, where: str, fields: Sequence[str]) -> list[dict[str, Any]]:
+    def query(
+        self, name: str, where: str, fields: Sequence[str], limit: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Rows that match, in no order; at most `limit`, which has to be given where all match."""
+        bounds = {} if limit is None else {"limit": limit}
         with self._asking():
             return list(
-                self._client.query(name, filter=where, output_fields=list(fields), consistency_level=_STRONG)
+                self._client.query(
+                    name, filter=where, output_fields=list(fields), consistency_level=_STRONG, **bounds
+                )
             )
 
     def count(self, name: str) -> int:

@@ -55,7 +55,7 @@ def by_gain(
 
 @dataclass(frozen=True, eq=False)
 class ChangeModel:
-    """How far an entry moves when its image is embedded anew, told from its stored vector.
+    """How far an entry moves when its image is embedded anew, told from its vector as it is met now.
 
     FastFill (Jaeckle et al., ICLR 2023) trains a model to tell what is uncertain; here a ridge regression on
     a sample that was embedded anew does. `weights` is float64 (2 d + 1,).
@@ -65,7 +65,7 @@ class ChangeModel:
 
     @classmethod
     def fit(cls, vectors: np.ndarray, change: np.ndarray) -> "ChangeModel":
-        """From stored vectors (m, d) and how far each has moved (m,), 1 minus the cosine."""
+        """From vectors as they are met (m, d) and how far each has moved (m,), 1 minus the cosine."""
         features = _features(vectors)
         gram = features.T @ features + _RIDGE * np.eye(features.shape[1])
         return cls(np.linalg.solve(gram, features.T @ change))

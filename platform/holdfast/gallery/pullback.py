@@ -20,10 +20,10 @@ FACTOR = 10  # candidates for each hit
 LEAST = 200
 
 
-def pull_back(adapter: "Adapter", query: np.ndarray) -> np.ndarray:
+def pull_back(adapter: "Adapter", query: np.ndarray, between: str = "two versions") -> np.ndarray:
     """M q at unit norm, float32 (d_s,), of a query float32 (d_t,); of a chain of maps, one after the other.
 
-    Raises IncompatibleError for a map that is not linear.
+    Raises IncompatibleError for a map that is not linear; `between` names the versions there.
     """
     from holdfast.adapters import ComposedAdapter, LinearAdapter
 
@@ -32,9 +32,9 @@ def pull_back(adapter: "Adapter", query: np.ndarray) -> np.ndarray:
     for part in reversed(parts):
         if not isinstance(part, LinearAdapter):
             raise IncompatibleError(
-                f"This index holds no mapped copies of entries, and a map of the form {part.kind!r} cannot "
-                "be turned around: register a linear adapter or one that maps queries, or use an index in "
-                "memory."
+                f"The adapter between {between} maps entries by {part.kind!r}, which cannot be turned "
+                "around, and this index holds no mapped copies: register a linear adapter or one that maps "
+                "queries, or use an index in memory."
             )
         pulled = part.matrix @ pulled
     norm = np.linalg.norm(pulled)

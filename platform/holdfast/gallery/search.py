@@ -2,7 +2,6 @@
 
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -109,15 +108,14 @@ class Gallery:
         with self._refreshing:
             numbers = self.store.counters()
             self._refresh_compatibility(numbers["compatibility"])
-            able = self._index.capabilities
-            if not able.feeds:
+            if not self._index.capabilities.feeds:
                 self._applied = self._index.follow()
                 return self._applied
             if self._applied > numbers["entries"]:  # the database was restored, and the index was not
                 self._clear()
             while self._applied < numbers["entries"]:
                 changes = self.entries.changes(self._applied)
-                with nullcontext() if able.searches_while_applying else self._lock.writing():
+                with self._lock.writing():
                     self._index.apply(changes)
                     # Rows may have been removed by hand: then the last number belongs to none.
                     self._applied = changes.seqs[-1] if len(changes) else numbers["entries"]
@@ -247,7 +245,8 @@ class Gallery:
                 if each.adapter.maps == "queries":
                     queries[name] = self._loaded(rules, each.adapter).apply(row[None])[0]
                 elif as_mapping(self._index) is None:
-                    queries[name] = pull_back(self._loaded(rules, each.adapter), row)
+                    between = f"{query.name} and {name}"
+                    queries[name] = pull_back(self._loaded(rules, each.adapter), row, between)
                 elif (view := self._map_entries(rules, each.adapter)) is not None:
                     views[name] = view
 

@@ -9,6 +9,8 @@ from holdfast.evaluation import assign_versions, bootstrap
 from holdfast.learning.randomness import derive_seed
 
 MOST_IMAGES = 4096
+WORTH_POINTS = 0.1
+"""A smaller gain hangs on a handful of images, whatever its interval, and shows in no report."""
 _BLOCK = 512  # queries that are compared with all entries at a time
 
 
@@ -52,8 +54,8 @@ class FittedShift:
 
     @property
     def helps(self) -> bool:
-        """Whether the interval excludes zero."""
-        return self.low > 0
+        """Whether the interval excludes zero, and the gain is worth a changed ranking."""
+        return self.low > 0 and self.gain >= WORTH_POINTS
 
 
 def choose_images(labels: np.ndarray, seed: int, task: int) -> np.ndarray:

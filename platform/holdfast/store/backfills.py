@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, case, func, insert, select, update
 
 from holdfast.errors import ConfigError, ConflictError, DataError, IncompatibleError, NotFoundError
 from holdfast.store import counters
@@ -42,7 +42,8 @@ class Backfill:
 
     Args:
         kind: `map` moves stored vectors by the adapter in force, `re-embed` embeds the images anew.
-        sources: versions whose entries are moved; target: the version that they become entries of.
+        sources: versions whose entries are moved (re-embedding takes those that were mapped from them to the
+            target as well); target: the version that they become entries of.
         ordering: what comes first, see `holdfast.gallery.order`.
         until: entries written after this number are not its business.
         total, done: entries that there were at the beginning, and how many of them were moved.
@@ -144,7 +145,7 @@ class Backfills:
             number = counters.advance(connection, "backfills")
             named = aliases(connection)
             goal = find_version(connection, target if NAME.fullmatch(target) else named.get(target, target))
-            found = _present(connection)
+            found = _present(connection, kind, goal.name)
             if sources is None:
                 sources = [name for name in found if name != goal.name]
             wanted = [find_version(connection, name).name for name in dict.fromkeys(sources)]
@@ -318,19 +319,28 @@ def count_batch(connection: Connection, claim: Claim, moved: int, changed: int) 
 def still_old(found: Backfill) -> ColumnElement[bool]:
     """Which rows of the entries are still to be moved."""
     return and_(
-        entries.c.version.in_(found.sources), entries.c.deleted.is_(False), entries.c.seq <= found.until
+        origin(found.kind, found.target).in_(found.sources),
+        entries.c.deleted.is_(False),
+        entries.c.seq <= found.until,
     )
 
 
-def _present(connection: Connection) -> dict[str, int]:
-    """Entries by version, oldest version first."""
-    statement = (
-        select(entries.c.version, func.count())
-        .where(entries.c.deleted.is_(False))
-        .group_by(entries.c.version)
-    )
-    found: dict[str, int] = dict(connection.execute(statement).tuples().all())
-    return dict(sorted(found.items(), key=lambda item: int(item[0][1:])))
+def origin(kind: Kind, target: str) -> ColumnElement[str | None]:
+    """The version of an entry from which it is moved, null for what the target itself embedded.
+
+    To embed anew there are also the entries that were mapped to the target: it never saw their images.
+    """
+    if kind == "map":
+        return entries.c.version
+    return case((entries.c.version == target, entries.c.mapped_from), else_=entries.c.version)
+
+
+def _present(connection: Connection, kind: Kind, target: str) -> dict[str, int]:
+    """Entries by the version that they would be moved from, oldest first."""
+    moved_from = origin(kind, target)
+    statement = select(moved_from, func.count()).where(entries.c.deleted.is_(False)).group_by(moved_from)
+    rows = [(name, count) for name, count in connection.execute(statement).tuples() if name is not None]
+    return dict(sorted(rows, key=lambda row: int(row[0][1:])))
 
 
 def _changed(connection: Connection, found: Backfill) -> dict[str, int]:

@@ -9,7 +9,9 @@ import pytest
 import torch
 from PIL import Image
 
+from holdfast.errors import DataError
 from holdfast.gallery import Entries, Entry
+from holdfast.gallery.replace import NewVector, Replace
 from holdfast.jobs.backfill import UnreadableError, read_image, work_on_backfill
 from holdfast.models import Encoder, ModelConfig, Preprocessing
 from holdfast.store import Draft, Store, open_store
@@ -69,6 +71,20 @@ def test_entries_become_what_the_target_makes_of_their_images(
     found = work(store, batch_size=7, ordering=ordering)
     assert (found.status, found.done, found.skipped) == ("done", 20, {})  # type: ignore[attr-defined]
     check(store, encoders[1], list(range(20)))
+
+
+def test_entries_that_were_only_mapped_are_embedded_too(store: Store, encoders: list[Encoder]) -> None:
+    entries = Entries(store)
+    wrong = np.eye(1, 16, dtype="<f4")[0].tobytes()
+    found = [entries.get(f"e{number:02}") for number in range(5)]
+    entries.write(
+        [Replace(tuple(NewVector(each.id, each.seq, "v2", wrong, "v1", "digest") for each in found))]
+    )
+    assert work(store, ordering="gain").done == 20  # type: ignore[attr-defined]
+    check(store, encoders[1], list(range(20)))
+    assert entries.get("e00").mapped_by is None
+    with pytest.raises(DataError, match="versions other than v2"):
+        store.backfills.create("v2", "re-embed")
 
 
 def test_what_cannot_be_read_is_counted_and_named(

@@ -52,6 +52,13 @@ def test_versions_whose_scores_are_alike_are_left_alone():
         assert abs(found.gain) < 1
 
 
+@pytest.mark.parametrize(
+    ("gain", "low", "helps"), [(0.5, 0.01, True), (0.5, 0.0, False), (0.5, -0.2, False), (0.09, 0.05, False)]
+)
+def test_a_shift_helps_if_its_gain_is_certain_and_worth_it(gain, low, helps):
+    assert FittedShift(-0.01, gain, low, 1.0).helps is helps
+
+
 def test_entries_of_a_worse_version_need_more_than_a_shift():
     found = fit_shift(Meeting(embed(1.3, 1), embed(1.3, 1)), Meeting(embed(1.3, 1), embed(1.5, 2)), LABELS)
     assert not found.helps
