@@ -37,6 +37,12 @@ def procrustes(cross: np.ndarray) -> np.ndarray:
     """
     identity = np.eye(*cross.shape)
     scale = float(np.linalg.norm(cross)) or 1.0
-    left, _, right = np.linalg.svd(cross + _TOWARD_IDENTITY * scale * identity, full_matrices=False)
+    moved = cross + _TOWARD_IDENTITY * scale * identity
+    try:
+        left, _, right = np.linalg.svd(moved, full_matrices=False)
+    except np.linalg.LinAlgError:
+        # LAPACK's divide and conquer gives up on a few matrices with many tiny singular values. It takes
+        # another path through the transpose, which has the same rotation, transposed.
+        right, _, left = (part.T for part in np.linalg.svd(moved.T, full_matrices=False))
     rotation: np.ndarray = left @ right
     return rotation

@@ -57,3 +57,19 @@ def test_fewer_pairs_than_dimensions_are_met_exactly(units, rotation, seed, rows
     source = units(seed, rows, 16)
     target = (source @ rotation(seed, 16)).astype(np.float32)
     np.testing.assert_allclose(ProcrustesConfig().fit(source, target).apply(source), target, atol=1e-5)
+
+
+def test_a_decomposition_that_gives_up_is_taken_through_the_transpose(units, rotation, monkeypatch):
+    """LAPACK's divide and conquer did so for an example of the documentation."""
+    turn, svd, tried = rotation(0, 6), np.linalg.svd, []
+
+    def moody(matrix, full_matrices):
+        tried.append(matrix)
+        if len(tried) == 1:
+            raise np.linalg.LinAlgError("SVD did not converge")
+        return svd(matrix, full_matrices=full_matrices)
+
+    source = units(1, 50, 6)
+    monkeypatch.setattr(np.linalg, "svd", moody)
+    np.testing.assert_allclose(procrustes(source.T @ (source @ turn)), turn, atol=1e-5)
+    assert len(tried) == 2
