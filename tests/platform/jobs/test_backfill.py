@@ -1,6 +1,8 @@
 """Embedding the images of entries anew: in this process, with Ray Data, and what cannot be read."""
 
 import io
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -106,10 +108,30 @@ def test_what_cannot_be_read_is_counted_and_named(
     assert work(store).done == 1  # type: ignore[attr-defined]
 
 
+IN_A_PROCESS = """
+import sys
+from holdfast.gallery import Entries
+from holdfast.jobs.backfill import work_on_backfill
+from holdfast.store import open_store
+
+with open_store(sys.argv[1]) as store:
+    work_on_backfill(store, sys.argv[2], "test", lambda change: Entries(store).write([change])[0])
+"""
+
+
 def test_ray_data_gives_the_same(store: Store, encoders: list[Encoder], tmp_path: Path) -> None:
+    """In a process of its own: Ray reads its environment once."""
     (tmp_path / "images" / "5.png").unlink()
-    found = work(store, batch_size=6, workers=1, ordering="oldest")
-    assert (found.status, found.done, found.skipped) == ("done", 19, {"not found": 1})  # type: ignore[attr-defined]
+    name = store.backfills.create("v2", "re-embed", batch_size=6, workers=1, ordering="oldest").name
+    done = subprocess.run(
+        [sys.executable, "-c", IN_A_PROCESS, store.location, name],
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stderr
+    found = store.backfills.get(name)
+    assert (found.status, found.done, found.skipped) == ("done", 19, {"not found": 1})
     check(store, encoders[1], [number for number in range(20) if number != 5])
 
 
