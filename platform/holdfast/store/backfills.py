@@ -337,8 +337,9 @@ def origin(kind: Kind, target: str) -> ColumnElement[str | None]:
 
 def _present(connection: Connection, kind: Kind, target: str) -> dict[str, int]:
     """Entries by the version that they would be moved from, oldest first."""
-    moved_from = origin(kind, target)
-    statement = select(moved_from, func.count()).where(entries.c.deleted.is_(False)).group_by(moved_from)
+    moved_from = origin(kind, target).label("moved_from")
+    # By its name: PostgreSQL takes an expression with parameters for another one each time.
+    statement = select(moved_from, func.count()).where(entries.c.deleted.is_(False)).group_by("moved_from")
     rows = [(name, count) for name, count in connection.execute(statement).tuples() if name is not None]
     return dict(sorted(rows, key=lambda row: int(row[0][1:])))
 
