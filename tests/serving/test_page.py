@@ -174,3 +174,23 @@ def test_the_key_stays_in_the_tab_and_out_of_the_address(page: Any, server: Any,
     assert server.key not in page.url
     assert page.evaluate("Object.keys(localStorage).length") == 0
     assert page.evaluate("document.cookie") == ""
+
+
+def test_a_backfill_has_a_bar_and_buttons(page: Any, server: Any, filled: int) -> None:
+    connect(page, server)
+    assert page.is_hidden("#backfills")
+    with server.http() as http:
+        body = {"target": "v3", "kind": "re-embed", "sources": ["v1"], "batch_size": 1, "pace": 0.5}
+        assert http.post("/v1/backfills", json=body).status_code == 201
+        page.reload()
+        page.wait_for_selector("#backfill-list li[data-id=b1] progress")
+        page.click("#backfill-list li[data-id=b1] >> text=pause")
+        until(lambda: "paused" in page.inner_text("#backfill-list"))
+        assert http.get("/v1/backfills/b1").json()["status"] == "paused"
+        page.click("#backfill-list li[data-id=b1] >> text=cancel")
+        until(lambda: "cancelled" in page.inner_text("#backfill-list"))
+        assert page.locator("#backfill-list button").count() == 0
+        assert http.post("/v1/backfills", json={**body, "batch_size": 256, "pace": None}).status_code == 201
+        # The entries have no sources: nothing is moved, and the page says why.
+        until(lambda: "done · 0 of 24 moved · skipped: 24 no source" in page.inner_text("#backfill-list"))
+    screenshot(page, "backfills")
