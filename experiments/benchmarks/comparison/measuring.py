@@ -12,10 +12,10 @@ import numpy as np
 
 from comparison.searching import nearest, search_mixed
 from comparison.training import Version
-from comparison.variants import PLAIN, Pair, Variant, fit_all, meet
+from comparison.variants import PLAIN, Fitted, Pair, Variant, fit_all, meet
 from holdfast.data import AugmentConfig, Task
 from holdfast.evaluation import average_compatibility, average_multimodel_accuracy, forgetting, score
-from holdfast.learning import Datasets, Fitted, validation_indices
+from holdfast.learning import Datasets, validation_indices
 
 Record = dict[str, Any]
 Bits = dict[str, np.ndarray]

@@ -15,9 +15,9 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from comparison.training import Version
-from holdfast.adapters import AdapterConfig, Calibration, calibrate, slerp
+from holdfast.adapters import Adapter, AdapterConfig, Calibration, calibrate, slerp
 from holdfast.data import AugmentConfig, Task
-from holdfast.learning import Datasets, Embedded, Fitted, embed_views, fit_adapter
+from holdfast.learning import Datasets, Embedded, embed_views, fit_adapter
 
 VIEWS = 3
 Pair = tuple[int, int]
@@ -70,6 +70,14 @@ VARIANTS: tuple[Variant, ...] = (
 
 
 @dataclass(frozen=True, eq=False)
+class Fitted:
+    """An adapter, and how the scores of queries that it maps compare with those of their own space."""
+
+    adapter: Adapter
+    scores: Calibration
+
+
+@dataclass(frozen=True, eq=False)
 class Meeting:
     """Queries (q, d) and entries (n, d) in one space, and what makes their cosines comparable with others."""
 
@@ -93,10 +101,20 @@ def fit_all(
         known: dict[AdapterConfig, Fitted] = {}
         for variant in alike:
             if variant.config not in known:
-                known[variant.config] = fit_adapter(variant.config, newer, older, labels, seed, i, i - j)
+                adapter = fit_adapter(variant.config, newer, older, seed, i, i - j)
+                known[variant.config] = _calibrated(variant.config, adapter, newer, older, labels)
             fitted = known[variant.config]
             found[variant.name][i, j] = _halfway(fitted, newer, older, labels) if variant.both else fitted
     return found
+
+
+def _calibrated(
+    config: AdapterConfig, adapter: Adapter, newer: np.ndarray, older: np.ndarray, labels: np.ndarray
+) -> Fitted:
+    if config.maps == "entries":
+        return Fitted(adapter, Calibration())
+    own, there = newer[: len(labels)], older[: len(labels)]
+    return Fitted(adapter, calibrate(adapter.apply(own), there, own, labels))
 
 
 def _halfway(fitted: Fitted, newer: np.ndarray, older: np.ndarray, labels: np.ndarray) -> Fitted:

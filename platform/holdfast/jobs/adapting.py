@@ -66,10 +66,8 @@ def fit_adapters(
     newer = embed(version.name)
     for number, ancestor in missing:
         distance = len(ancestors) - number
-        fitted = fit_adapter(
-            config, newer, embed(ancestor), material.labels, material.seed, version.task, distance
-        )
-        store.register_adapter(version.name, ancestor, fitted.adapter, described, maps=config.maps)
+        adapter = fit_adapter(config, newer, embed(ancestor), material.seed, version.task, distance)
+        store.register_adapter(version.name, ancestor, adapter, described, maps=config.maps)
     return len(missing)
 
 

@@ -57,20 +57,12 @@ class TrialPublisher:
         seen = (images, indices, config.views, augment, seed, learned.task)
         newer = embed_views(learned.encoder, *seen)
         for older in self.older:
-            distance = learned.task - older.task
-            fitted = fit_adapter(
-                config,
-                newer,
-                embed_views(older.encoder, *seen),
-                self.training.labels[indices],
-                seed,
-                learned.task,
-                distance,
-            )
+            there = embed_views(older.encoder, *seen)
+            adapter = fit_adapter(config, newer, there, seed, learned.task, learned.task - older.task)
             if config.maps == "entries":
-                yield vectors, fitted.adapter.apply(older.embedded.validation)
+                yield vectors, adapter.apply(older.embedded.validation)
             else:
-                yield fitted.adapter.apply(vectors), older.embedded.validation
+                yield adapter.apply(vectors), older.embedded.validation
 
     def _recall(self, queries: np.ndarray, gallery: np.ndarray) -> float:
         # Entry i is the image of query i, whichever version embedded it.

@@ -1,6 +1,6 @@
 """Learning one task (`Learner`) and all tasks (`run_sequence`). Pure PyTorch: Ray is not known here."""
 
-from holdfast.learning.adapting import Fitted, embed_views, fit_adapter
+from holdfast.learning.adapting import embed_views, fit_adapter
 from holdfast.learning.allocator import keep_freed_memory
 from holdfast.learning.calibrating import FittedShift, Meeting, choose_images, fit_shift
 from holdfast.learning.checkpoints import Checkpoints, FolderCheckpoints, read_state, write_state
@@ -25,7 +25,6 @@ __all__ = [
     "Checkpoints",
     "Datasets",
     "Embedded",
-    "Fitted",
     "FittedShift",
     "FolderCheckpoints",
     "Learned",

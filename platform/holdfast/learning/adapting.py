@@ -3,12 +3,10 @@
 Needs the encoders, or their embeddings, and nothing of the store.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
 
-from holdfast.adapters import Adapter, AdapterConfig, Calibration, Pairs, calibrate, fit_from_pairs
+from holdfast.adapters import Adapter, AdapterConfig, Pairs, fit_from_pairs
 from holdfast.data import AugmentConfig
 from holdfast.learning.randomness import derive_seed
 from holdfast.models import Encoder
@@ -16,30 +14,19 @@ from holdfast.models import Encoder
 _CHUNK = 512  # images that are copied out of the training set, and embedded, at a time
 
 
-@dataclass(frozen=True, eq=False)
-class Fitted:
-    """An adapter, and how the scores of queries that it maps compare with those of their own space."""
-
-    adapter: Adapter
-    scores: Calibration
-
-
 def fit_adapter(
     config: AdapterConfig,
     newer: np.ndarray,
     older: np.ndarray,
-    labels: np.ndarray,
     seed: int,
     task: int,
     distance: int,
-) -> Fitted:
+) -> Adapter:
     """Fit what `config` names between two spaces, in the direction of `config.maps`.
 
     Args:
         newer, older: float32 (n, d), what the version and its ancestor make of the same images; both as
             `embed_views` gives them.
-        labels: (m,), the classes of the first m of them, the undistorted ones. Scores are calibrated on
-            these.
         seed: the experiment's. `task` is the version's, and `distance` 1 for its parent, 2 for the parent's
             parent: they tell apart the draws of the adapters.
 
@@ -47,11 +34,8 @@ def fit_adapter(
         DataError, InvalidVectorError: the images are too few for this adapter.
     """
     draws = derive_seed(seed, "adapter", task, distance)
-    if config.maps == "entries":
-        return Fitted(fit_from_pairs(config, Pairs(older, newer), draws), Calibration())
-    adapter = fit_from_pairs(config, Pairs(newer, older), draws)
-    own, there = newer[: len(labels)], older[: len(labels)]
-    return Fitted(adapter, calibrate(adapter.apply(own), there, own, labels))
+    pairs = Pairs(older, newer) if config.maps == "entries" else Pairs(newer, older)
+    return fit_from_pairs(config, pairs, draws)
 
 
 def embed_views(
