@@ -3,8 +3,8 @@
 from holdfast.gallery.entries import Entries
 from holdfast.gallery.entry import Entry, InvalidEntryError
 from holdfast.gallery.filters import InvalidFilterError, parse_filter
-from holdfast.gallery.index import ExactIndex
 from holdfast.gallery.lease import Lease, LeaseHeldError, LeaseLostError
+from holdfast.gallery.local import LocalIndex
 from holdfast.gallery.search import Gallery, Hit, SearchResult, Stats
 from holdfast.gallery.verify import VerifyReport
 from holdfast.gallery.writer import GroupCommit
@@ -13,7 +13,7 @@ __all__ = [
     "Gallery",
     "Entry",
     "Entries",
-    "ExactIndex",
+    "LocalIndex",
     "GroupCommit",
     "Hit",
     "Lease",

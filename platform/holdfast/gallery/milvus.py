@@ -14,8 +14,7 @@ from holdfast.errors import ConflictError
 from holdfast.gallery import pullback
 from holdfast.gallery.changes import Changes
 from holdfast.gallery.filters import Filter
-from holdfast.gallery.index import AS_THEY_ARE, Found, Way
-from holdfast.gallery.index_protocol import Capabilities, Held
+from holdfast.gallery.index import AS_THEY_ARE, Capabilities, Found, Held, Way
 from holdfast.gallery.milvus_client import Milvus
 from holdfast.gallery.milvus_filters import among, expression, filterable
 from holdfast.settings import Settings

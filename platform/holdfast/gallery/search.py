@@ -17,8 +17,8 @@ from holdfast.errors import (
 from holdfast.gallery.entries import Entries
 from holdfast.gallery.entry import Entry, Value, as_vector, bad_norms, explain_norm
 from holdfast.gallery.filters import parse_filter
-from holdfast.gallery.index import AS_THEY_ARE, ExactIndex, Way
-from holdfast.gallery.index_protocol import Index, as_mapping
+from holdfast.gallery.index import AS_THEY_ARE, Index, Way, as_mapping
+from holdfast.gallery.local import LocalIndex
 from holdfast.gallery.locks import ReadWriteLock
 from holdfast.gallery.pullback import pull_back
 from holdfast.gallery.rules import Meeting, Rules, explain_refusal, read_rules
@@ -94,7 +94,7 @@ class Gallery:
     def __init__(self, store: Store, query_versions: int = 3, index: Index | None = None) -> None:
         self.store = store
         self.entries = Entries(store)
-        self._index: Index = ExactIndex(query_versions) if index is None else index
+        self._index: Index = LocalIndex(query_versions) if index is None else index
         self._applied = self._index.applied
         self._lock = ReadWriteLock()
         self._refreshing = threading.Lock()

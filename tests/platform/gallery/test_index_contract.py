@@ -16,11 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from holdfast.adapters import LinearAdapter
-from holdfast.gallery import ExactIndex, parse_filter
+from holdfast.gallery import LocalIndex, parse_filter
 from holdfast.gallery.changes import Changes
 from holdfast.gallery.columns import Columns
-from holdfast.gallery.index import Way
-from holdfast.gallery.index_protocol import Index
+from holdfast.gallery.index import Index, Way
 from holdfast.gallery.locks import ReadWriteLock
 from holdfast.gallery.pullback import pull_back
 
@@ -38,7 +37,7 @@ class Opened:
 
 
 def exact(folder: Path) -> Opened:
-    return Opened(ExactIndex(), ExactIndex)
+    return Opened(LocalIndex(), LocalIndex)
 
 
 def milvus(folder: Path) -> Opened:

@@ -1,0 +1,139 @@
+"""The exact index: a cache of the entries, one partition a version. It can be thrown away at any time."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from holdfast.gallery.changes import Changes
+from holdfast.gallery.filters import Filter
+from holdfast.gallery.index import AS_THEY_ARE, Capabilities, Found, Held, Way
+from holdfast.gallery.partition import Partition
+from holdfast.gallery.vectors import Through
+from holdfast.gallery.views import View, Views
+
+if TYPE_CHECKING:
+    pass
+
+
+class LocalIndex:
+    """Partitions by version. Searches may run side by side; a change needs the index to itself.
+
+    Args:
+        query_versions: of so many versions that search through adapters the mapped entries are kept.
+    """
+
+    kind = "exact"
+    capabilities = Capabilities()
+
+    def __init__(self, query_versions: int = 3) -> None:
+        self._query_versions = query_versions
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self.applied = 0
+        self._partitions: dict[str, Partition] = {}
+        self.views = Views(self._query_versions)
+
+    def follow(self) -> int:
+        """The number of the last write that was applied here."""
+        return self.applied
+
+    def versions(self) -> list[str]:
+        """The versions that have entries, oldest first."""
+        found = [name for name, partition in self._partitions.items() if len(partition)]
+        return sorted(found, key=lambda name: int(name[1:]))
+
+    def partitions(self) -> list[Partition]:
+        return list(self._partitions.values())
+
+    def partition(self, version: str) -> Partition | None:
+        return self._partitions.get(version)
+
+    def count(self) -> dict[str, int]:
+        """Entries by version."""
+        return {name: len(self._partitions[name]) for name in self.versions()}
+
+    def bytes(self) -> int:
+        """Size of the vectors, views included."""
+        own = sum(partition.vectors.bytes() for partition in self._partitions.values())
+        return own + self.views.bytes()
+
+    def install(self, query: str, view: View) -> None:
+        """Bring a view up to date and keep it so, if it is of this index."""
+        if self._partitions.get(view.partition.version) is view.partition:
+            view.follow()
+            self.views.add(query, view)
+
+    def apply(self, changes: Changes) -> None:
+        """Follow the database by these rows (each id at most once)."""
+        by_version: dict[str, list[int]] = {}
+        gone = []
+        for position, (version, vector) in enumerate(zip(changes.versions, changes.vectors, strict=True)):
+            if vector is None:
+                gone.append(changes.ids[position])
+            else:
+                by_version.setdefault(version, []).append(position)
+        for partition in self._partitions.values():
+            # An id lives in one partition: it leaves all the others that it may have been in.
+            elsewhere = [
+                changes.ids[position]
+                for version, positions in by_version.items()
+                if version != partition.version and len(partition)
+                for position in positions
+            ]
+            partition.remove(gone + elsewhere)
+        for version, positions in by_version.items():
+            blob = b"".join([changes.vectors[position] or b"" for position in positions])
+            vectors = np.frombuffer(blob, "<f4").reshape(len(positions), -1)
+            if version not in self._partitions:
+                self._partitions[version] = Partition(version, vectors.shape[1])
+            self._partitions[version].put(
+                [changes.ids[position] for position in positions],
+                vectors,
+                [changes.attributes[position] for position in positions],
+            )
+        self.views.follow()
+        if len(changes):
+            self.applied = changes.seqs[-1]
+
+    def keys(self) -> Iterator[tuple[str, str]]:
+        """Version and id of every entry."""
+        for version, partition in self._partitions.items():
+            for identifier in partition.ids:
+                yield version, identifier
+
+    def held(self, version: str, ids: Sequence[str]) -> dict[str, Held]:
+        """By id, the vector's bytes and the attributes as JSON of those that are here."""
+        partition = self._partitions.get(version)
+        found = {} if partition is None else {identifier: partition.get(identifier) for identifier in ids}
+        return {identifier: row for identifier, row in found.items() if row is not None}
+
+    def search(
+        self,
+        vector: np.ndarray,
+        k: int,
+        versions: Sequence[str],
+        allowed: Filter | None = None,
+        ways: Mapping[str, Way] = MappingProxyType({}),
+    ) -> list[Found]:
+        """The k best over these partitions, best first; equal ones in the order of their ids.
+
+        `ways`: by version, where its entries are not met as they are. Their views have to be current.
+        """
+        ranking: list[tuple[float, str, float, int, Partition]] = []
+        for partition in (self._partitions[name] for name in versions if name in self._partitions):
+            way = ways.get(partition.version, AS_THEY_ARE)
+            asked = vector if way.query is None else way.query
+            among = None if way.view is None else way.view.vectors
+            through = None if way.through is None else Through(way.through, vector)
+            for score, slot in partition.search(asked, k, allowed, among, through):
+                rank = -(way.scale * score + way.shift)
+                ranking.append((rank, partition.id(slot), score, slot, partition))
+        ranking.sort(key=lambda hit: hit[:2])
+        return [
+            Found(identifier, score, partition.version, partition.attributes(slot))
+            for _, identifier, score, slot, partition in ranking[:k]
+        ]
