@@ -69,16 +69,16 @@ def main() -> None:
     answer: dict[str, object] = {"entries": len(rows), "build_seconds": time.perf_counter() - started}
     vectors = partition.vectors
     assert isinstance(vectors, QuantizedVectors)
-    parameters = search_parameters(vectors.nprobe, None)
-    count = max(vectors.rerank * K, 60)
+    parameters = search_parameters(vectors.nprobe, None, vectors.rerank)
 
     def bare(query: np.ndarray) -> object:
-        return vectors._ranker.search(query[None], count, params=parameters)
+        return vectors._ranker.search(query[None], K, params=parameters)
 
-    def ours(query: np.ndarray) -> list[tuple[float, str]]:
-        return [(score, partition.id(slot)) for score, slot in partition.search(query, K, None)]
+    def ours(query: np.ndarray) -> list[tuple[float, tuple[str, str]]]:
+        scores, slots = partition.search(query, K, None)
+        return list(zip(scores.tolist(), partition.names.of(slots), strict=True))
 
-    found = [[int(name[6:]) for _, name in ours(query)] for query in queries]
+    found = [[int(name[6:]) for _, (name, _) in ours(query)] for query in queries]
     answer |= {
         "recall": recall(exact, found),
         "lists": int(vectors.index.nlist),

@@ -25,11 +25,11 @@ class IndexConfig(Settings):
 
     kind: Literal["auto", "exact", "quantized"] = "auto"
     threshold: int = Field(20_000, ge=1)
-    codes: Literal["pq4", "sq8"] = "pq4"
+    codes: Literal["pq4", "sq8"] = "sq8"
     lists: int | None = Field(None, ge=1, le=1_000_000)
     nprobe: int | None = Field(None, ge=1)
     target_recall: float = Field(0.99, gt=0, le=1)
-    rerank: int = Field(6, ge=1, le=1000)
+    rerank: int = Field(3, ge=1, le=1000)
     growth: float = Field(3.0, gt=1)
 
     def quantizes(self, entries: int) -> bool:

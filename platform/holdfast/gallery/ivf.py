@@ -53,12 +53,13 @@ def trained(sample: np.ndarray, entries: int, config: IndexConfig) -> Any:
     return index
 
 
-def search_parameters(nprobe: int, only: np.ndarray | None) -> Any:
-    """For `IndexRefine`: reads so many lists, and finds only the slots of `only`, bool (n,)."""
+def search_parameters(nprobe: int, only: np.ndarray | None, factor: float = 1.0) -> Any:
+    """For `IndexRefine`: reads so many lists, finds only the slots of `only`, bool (n,), and ranks `factor`
+    candidates for every hit again."""
     # FAISS's stubs describe the C++ constructors; the Python ones take an array and keywords.
     selector = None
     if only is not None:
         bits = np.packbits(only, bitorder="little")
         selector = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg,arg-type]
     lists = faiss.SearchParametersIVF(nprobe=nprobe, sel=selector)  # type: ignore[call-arg]
-    return faiss.IndexRefineSearchParameters(k_factor=1, base_index_params=lists)  # type: ignore[call-arg]
+    return faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=lists)  # type: ignore[call-arg]

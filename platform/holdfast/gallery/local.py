@@ -1,8 +1,8 @@
 """The exact index: a cache of the entries, one partition a version. It can be thrown away at any time."""
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,9 +12,6 @@ from holdfast.gallery.index import AS_THEY_ARE, Capabilities, Found, Held, Way
 from holdfast.gallery.partition import Partition
 from holdfast.gallery.vectors import Through
 from holdfast.gallery.views import View, Views
-
-if TYPE_CHECKING:
-    pass
 
 
 class LocalIndex:
@@ -123,17 +120,20 @@ class LocalIndex:
 
         `ways`: by version, where its entries are not met as they are. Their views have to be current.
         """
-        ranking: list[tuple[float, str, float, int, Partition]] = []
-        for partition in (self._partitions[name] for name in versions if name in self._partitions):
-            way = ways.get(partition.version, AS_THEY_ARE)
+        ranking: list[tuple[float, str, float, str, str]] = []
+        for version in versions:
+            partition = self._partitions.get(version)
+            if partition is None:
+                continue
+            way = ways.get(version, AS_THEY_ARE)
             asked = vector if way.query is None else way.query
             among = None if way.view is None else way.view.vectors
             through = None if way.through is None else Through(way.through, vector)
-            for score, slot in partition.search(asked, k, allowed, among, through):
-                rank = -(way.scale * score + way.shift)
-                ranking.append((rank, partition.id(slot), score, slot, partition))
-        ranking.sort(key=lambda hit: hit[:2])
+            scores, slots = partition.search(asked, k, allowed, among, through)
+            for score, (identifier, text) in zip(scores.tolist(), partition.names.of(slots), strict=True):
+                ranking.append((-(way.scale * score + way.shift), identifier, score, version, text))
+        ranking.sort()
         return [
-            Found(identifier, score, partition.version, partition.attributes(slot))
-            for _, identifier, score, slot, partition in ranking[:k]
+            Found(identifier, score, version, json.loads(text))
+            for _, identifier, score, version, text in ranking[:k]
         ]

@@ -1,6 +1,7 @@
 """The ids and the attribute texts of slots 0..n-1, in few bytes, and the way from an id to its slot."""
 
 import hashlib
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import numpy as np
 from holdfast.gallery.rows import Rows
 
 _HEADER = np.dtype([("id", "<u2"), ("text", "<u4")])
+_LENGTHS = struct.Struct("<HI")  # the same
 _RECENT = 4096  # ids that wait in a dict before they are sorted in among the others, at least
 _WASTE = 1 << 20  # bytes of replaced records that are not worth cleaning up
 _CHUNK = 65_536  # records that are copied at a time
@@ -36,15 +38,29 @@ class Names:
         return len(self._starts)
 
     def id(self, slot: int) -> str:
-        start, id_end, _ = self._bounds(slot)
-        return self._records.array[start:id_end].tobytes().decode()
+        return self.of([slot])[0][0]
 
     def text(self, slot: int) -> str:
-        _, id_end, end = self._bounds(slot)
-        return self._records.array[id_end:end].tobytes().decode()
+        return self.of([slot])[0][1]
+
+    def of(self, slots: Sequence[int] | np.ndarray) -> list[tuple[str, str]]:
+        """Id and text of each of these slots."""
+        records = self._records.bytes_in_place()
+        found = []
+        for start in self._starts.array[slots].tolist():
+            id_length, text_length = _LENGTHS.unpack_from(records, start)
+            id_start = start + _LENGTHS.size
+            text_start = id_start + id_length
+            found.append(
+                (
+                    str(records[id_start:text_start], "utf-8"),
+                    str(records[text_start : text_start + text_length], "utf-8"),
+                )
+            )
+        return found
 
     def all_ids(self) -> list[str]:
-        return [self.id(slot) for slot in range(len(self))]
+        return [identifier for identifier, _ in self.of(np.arange(len(self)))]
 
     def find(self, ids: Sequence[str]) -> np.ndarray:
         """int64 (m,): the slots of these ids, -1 for those that are not here."""
@@ -69,7 +85,7 @@ class Names:
 
     def rewrite(self, slots: np.ndarray, texts: Sequence[str]) -> None:
         """Give these slots other texts."""
-        ids = [self.id(slot) for slot in slots.tolist()]
+        ids = [identifier for identifier, _ in self.of(slots)]
         self._waste += int(self._lengths(slots).sum())
         self._starts.array[slots] = self._write(ids, texts)
         self._clean()
@@ -78,7 +94,7 @@ class Names:
         """Remove these ids, which are here: what is in the slots `source` goes to `target`, and the first
         `length` slots are kept."""
         self._move(ids, np.full(len(ids), -1))
-        self._move([self.id(slot) for slot in source.tolist()], target)
+        self._move([identifier for identifier, _ in self.of(source)], target)
         self._starts.array[target] = self._starts.array[source]
         self._starts.resize(length)
         self._waste = len(self._records) - int(self._lengths(np.arange(length)).sum()) if length else 0
@@ -89,12 +105,6 @@ class Names:
     def bytes(self) -> int:
         """What is held in memory, without the dict."""
         return sum(rows.bytes() for rows in (self._records, self._starts, self._hashes, self._slots))
-
-    def _bounds(self, slot: int) -> tuple[int, int, int]:
-        start = int(self._starts.array[slot])
-        header = self._records.array[start : start + _HEADER.itemsize].tobytes()
-        id_end = start + _HEADER.itemsize + int.from_bytes(header[:2], "little")
-        return start + _HEADER.itemsize, id_end, id_end + int.from_bytes(header[2:], "little")
 
     def _lengths(self, slots: np.ndarray) -> np.ndarray:
         """int64 (m,): bytes of the records of these slots."""

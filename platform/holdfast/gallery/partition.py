@@ -1,13 +1,11 @@
 """The entries that one version embedded."""
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from holdfast.gallery.columns import Columns
-from holdfast.gallery.entry import Value
 from holdfast.gallery.filters import Filter
 from holdfast.gallery.flat import FlatVectors
 from holdfast.gallery.names import Names
@@ -107,8 +105,8 @@ class Partition:
         allowed: Filter | None,
         among: Vectors | None = None,
         through: Through | None = None,
-    ) -> list[tuple[float, int]]:
-        """Score and slot of the k best by inner product (fewer if there are fewer).
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Scores float32 (m,) and slots int64 (m,) of the m <= k best by inner product.
 
         `among`: what `vector` is compared with instead of the vectors as they are, slot by slot.
         `through`: see `Vectors.search`.
@@ -116,14 +114,5 @@ class Partition:
         only = None if allowed is None else allowed.mask(self._columns)
         k = min(k, len(self) if only is None else int(np.count_nonzero(only)))
         if k == 0:
-            return []
-        scores, slots = (self.vectors if among is None else among).search(vector, k, only, through)
-        return list(zip(scores.tolist(), slots.tolist(), strict=True))
-
-    def id(self, slot: int) -> str:
-        return self.names.id(slot)
-
-    def attributes(self, slot: int) -> dict[str, Value]:
-        """What the entry in a slot can be filtered by."""
-        found: dict[str, Value] = json.loads(self.names.text(slot))
-        return found
+            return np.empty(0, np.float32), np.empty(0, np.int64)
+        return (self.vectors if among is None else among).search(vector, k, only, through)

@@ -13,7 +13,7 @@ from holdfast.gallery.rows import Rows
 from holdfast.gallery.vectors import Through
 
 WAITING = 1024  # changed vectors that are compared one by one before they go into the lists together
-_LEAST = 60  # candidates that are ranked again at least
+_LEAST = 30  # candidates that are ranked again at least
 _FEW = 4096  # matching entries up to which a filtered search compares them all
 _MOST_RAISED = 8.0  # times as many lists are read under a filter
 _CHUNK = 65_536
@@ -51,6 +51,7 @@ class QuantizedVectors:
         self._position: dict[int, int] = {}  # of a slot among those that wait
         self._coded = len(halves)  # slots below this may have a code
         self._stale = False  # whether there may be a code of a slot that waits or is gone
+        self._plain: tuple[tuple[int, int, int], Any] | None = None
         self._point()
 
     @classmethod
@@ -130,6 +131,10 @@ class QuantizedVectors:
         through: Through | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `Vectors.search`. Exact under a filter that few entries match."""
+        if only is None and through is None and not self._stale and not self._position:
+            scores, slots = self._ranker.search(vector[None], k, params=self._plain_parameters(k))
+            if slots[0, -1] >= 0:
+                return scores[0], slots[0]
         matching = len(self) if only is None else int(np.count_nonzero(only))
         asked, nprobe = max(self.rerank * k, _LEAST), self.nprobe
         if through is not None:
@@ -170,6 +175,14 @@ class QuantizedVectors:
                     np.concatenate([slots[valid], self._waiting_slots[positions]]),
                 )
         return scores[valid], slots[valid]
+
+    def _plain_parameters(self, k: int) -> Any:
+        """Of a search without a filter; made once for the k that is asked for all the time."""
+        known, key = self._plain, (k, self.nprobe, self.rerank)
+        if known is None or known[0] != key:
+            asked = max(self.rerank * k, _LEAST)
+            self._plain = known = key, search_parameters(self.nprobe, None, asked / k)
+        return known[1]
 
     def _wait(self, slots: np.ndarray) -> None:
         """Vectors have been written into these slots (no slot twice)."""

@@ -40,6 +40,10 @@ class Rows:
         """The rows and what lies ready behind them."""
         return self._all
 
+    def bytes_in_place(self) -> memoryview:
+        """The bytes of `capacity`."""
+        return memoryview(self._all).cast("B")
+
     def resize(self, length: int) -> None:
         """Keep the first `length` rows, or make room for new ones, whose contents are undefined.
 

@@ -83,4 +83,4 @@ def test_what_changes_while_it_is_built_is_taken_over(
         assert held is not None
         assert np.allclose(np.frombuffer(held[0], "<f4"), fresh[row], atol=1e-3)
         ((_, slot),) = partition.search(fresh[row], 1, None)
-        assert partition.id(slot) == name
+        assert partition.names.id(slot) == name
