@@ -1,5 +1,6 @@
 """`holdfast backfill ...`: move entries of older versions to a newer one."""
 
+import math
 import os
 import socket
 import threading
@@ -16,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from holdfast.console import print_json
-from holdfast.gallery import Entries, LeaseHeldError
+from holdfast.gallery import Entries, Lease, LeaseHeldError, LeaseLostError
 from holdfast.gallery.lease import refuse_if_held
 from holdfast.gallery.replace import Replace
 from holdfast.options import STORE, JsonOption, StoreOption
@@ -31,6 +32,8 @@ DetachOption = Annotated[
     bool, typer.Option("--detach", help="Only record it, and leave the work to a running server.")
 ]
 LOOK_SECONDS = 0.5
+RESTART_SECONDS = 60.0
+"""So long after a server went away it may come back, and go on with what it did."""
 INTERRUPTED = 130
 
 
@@ -57,8 +60,8 @@ def start(
 ) -> None:
     """Move entries of older versions to a newer one, a batch at a time; searches and writes go on.
 
-    A running server does the work, else this process. What users write or delete meanwhile stays as they
-    left it. Ctrl-C pauses.
+    A running server does the work, else this process: it is then the one writer, and no server can start
+    until it is done or paused. What users write or delete meanwhile stays as they left it. Ctrl-C pauses.
 
     Example: [bold]holdfast backfill start live --kind re-embed[/]
     """
@@ -153,45 +156,50 @@ def _attend(store: Store, name: str) -> None:
     console = Console(stderr=True)
     columns = (TextColumn("[bold]{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
     working: Future[Any] | None = None
+    held = -math.inf
     with Progress(*columns, console=console, transient=True) as bars, ThreadPoolExecutor(1) as threads:
         bar = bars.add_task(name, total=None)
         try:
             while (found := store.backfills.get(name)).status == "running":
                 bars.update(bar, completed=found.total - found.left, total=found.total)
                 if working is not None and working.done():
-                    with suppress(LeaseHeldError):
+                    # Whoever writes now goes on with it.
+                    with suppress(LeaseHeldError, LeaseLostError):
                         working.result()
                     working = None
-                if working is None and _is_ours(store, found):
-                    working = threads.submit(_work, store, name, stop)
+                if working is None:
+                    if _has_writer(store):
+                        held = time.monotonic()
+                    elif time.monotonic() - held > RESTART_SECONDS and _is_unattended(store, name):
+                        working = threads.submit(_work, store, name, stop)
                 time.sleep(LOOK_SECONDS / 5 if working is not None else LOOK_SECONDS)
         finally:
             stop.set()
 
 
-def _is_ours(store: Store, found: Backfill) -> bool:
-    """Whether this process should do the work: nobody does, and there is no server that would."""
-    if found.name not in {each.name for each in store.backfills.unattended()}:
-        return False
+def _has_writer(store: Store) -> bool:
     try:
         refuse_if_held(store)
     except LeaseHeldError:
-        return False
-    return True
+        return True
+    return False
+
+
+def _is_unattended(store: Store, name: str) -> bool:
+    return name in {each.name for each in store.backfills.unattended()}
 
 
 def _work(store: Store, name: str, stop: threading.Event) -> None:
     from holdfast.jobs.backfill import work_on_backfill
 
     entries = Entries(store)
-
-    def write(change: Replace) -> int:
-        # A server that was started meanwhile is the one writer, and goes on with this.
-        refuse_if_held(store)
-        return entries.write([change])[0]
-
     owner = f"holdfast backfill on {socket.gethostname()}, process {os.getpid()}"
-    work_on_backfill(store, name, owner, write, stop)
+    with Lease.take(store) as lease:
+
+        def write(change: Replace) -> int:
+            return entries.write([change], lease.fence)[0]
+
+        work_on_backfill(store, name, owner, write, stop)
 
 
 def _tell(found: Backfill, as_json: bool) -> None:

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from holdfast.console import ImportView, print_json
-from holdfast.gallery import Entries, Gallery
+from holdfast.gallery import Entries, Gallery, Lease
 from holdfast.options import STORE, JsonOption, StoreOption
 from holdfast.store import open_store
 
@@ -26,12 +26,14 @@ def import_(
 ) -> None:
     """Put the entries of a Parquet file into the gallery; what `holdfast embed` wrote fits.
 
+    Refused while a server runs over this store, or somebody else writes to it.
+
     Example: [bold]holdfast gallery import photos-v1.parquet[/]
     """
     with open_store(store, create=False) as opened:
         entries = Entries(opened)
-        with ImportView(Console(stderr=True)) as view:
-            count = entries.import_parquet(file, progress=view)
+        with Lease.take(opened) as lease, ImportView(Console(stderr=True)) as view:
+            count = entries.import_parquet(file, progress=view, fence=lease.fence)
         seq = entries.last_seq()
     if as_json:
         print_json({"entries": count, "seq": seq})
