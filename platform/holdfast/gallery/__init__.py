@@ -1,10 +1,13 @@
-"""The gallery: entries (the truth, in the database), an exact index (a cache of it), and search."""
+"""The gallery: entries (the truth, in the database), an index (a cache of it), and search."""
 
+from holdfast.gallery.config import IndexConfig
 from holdfast.gallery.entries import Entries
 from holdfast.gallery.entry import Entry, InvalidEntryError
 from holdfast.gallery.filters import InvalidFilterError, parse_filter
 from holdfast.gallery.lease import Lease, LeaseHeldError, LeaseLostError
 from holdfast.gallery.local import LocalIndex
+from holdfast.gallery.milvus_config import MilvusConfig
+from holdfast.gallery.opening import open_index
 from holdfast.gallery.search import Gallery, Hit, SearchResult, Stats
 from holdfast.gallery.verify import VerifyReport
 from holdfast.gallery.writer import GroupCommit
@@ -16,13 +19,16 @@ __all__ = [
     "LocalIndex",
     "GroupCommit",
     "Hit",
+    "IndexConfig",
     "Lease",
     "LeaseHeldError",
     "LeaseLostError",
+    "MilvusConfig",
     "SearchResult",
     "Stats",
     "VerifyReport",
     "InvalidEntryError",
     "InvalidFilterError",
+    "open_index",
     "parse_filter",
 ]

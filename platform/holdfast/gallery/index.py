@@ -1,6 +1,6 @@
 """What the gallery asks of an index, whoever holds the vectors."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
@@ -12,6 +12,7 @@ from holdfast.gallery.filters import Filter
 
 if TYPE_CHECKING:
     from holdfast.adapters import Adapter
+    from holdfast.gallery.locks import ReadWriteLock
     from holdfast.gallery.partition import Partition
     from holdfast.gallery.views import View, Views
 
@@ -91,7 +92,8 @@ class Index(Protocol):
         applied: the number of the last write that it holds, 0 for none.
     """
 
-    kind: str
+    @property
+    def kind(self) -> str: ...
 
     @property
     def capabilities(self) -> Capabilities: ...
@@ -141,6 +143,11 @@ class Index(Protocol):
             allowed: only entries that match; k of them are found if there are k.
             ways: by version, where its entries are not met as they are.
         """
+        ...
+
+    def overdue(self) -> Callable[["ReadWriteLock"], None] | None:
+        """Long work that makes searches better, None if there is none. Others search and change the index
+        meanwhile, under the lock that it gets."""
         ...
 
     def keys(self) -> Iterator[tuple[str, str]]:

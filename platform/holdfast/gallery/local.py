@@ -1,15 +1,20 @@
-"""The exact index: a cache of the entries, one partition a version. It can be thrown away at any time."""
+"""The index in this process: a cache of the entries, one partition a version. It can be thrown away."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
 from holdfast.gallery.changes import Changes
+from holdfast.gallery.config import IndexConfig
 from holdfast.gallery.filters import Filter
 from holdfast.gallery.index import AS_THEY_ARE, Capabilities, Found, Held, Way
+from holdfast.gallery.locks import ReadWriteLock
 from holdfast.gallery.partition import Partition
+from holdfast.gallery.rebuild import is_due, requantize
 from holdfast.gallery.vectors import Through
 from holdfast.gallery.views import View, Views
 
@@ -17,16 +22,34 @@ from holdfast.gallery.views import View, Views
 class LocalIndex:
     """Partitions by version. Searches may run side by side; a change needs the index to itself.
 
+    A partition begins exact; when the config wants it quantized, that is work for `overdue`.
+
     Args:
+        folder: where the files of large partitions lie; None keeps everything in memory.
         query_versions: of so many versions that search through adapters the mapped entries are kept.
     """
 
-    kind = "exact"
-    capabilities = Capabilities()
-
-    def __init__(self, query_versions: int = 3) -> None:
+    def __init__(
+        self, config: IndexConfig = IndexConfig(), folder: Path | None = None, query_versions: int = 3
+    ) -> None:
+        self.config = config
+        self._folder = folder
         self._query_versions = query_versions
         self.clear()
+
+    @property
+    def kind(self) -> str:
+        """`quantized` if any partition is, else `exact`."""
+        return "quantized" if any(each.is_quantized for each in self._partitions.values()) else "exact"
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those of the partitions as they are now."""
+        if self.kind == "exact":
+            return Capabilities()
+        return Capabilities(
+            exact=False, recall=self.config.target_recall, tolerance=2e-3, keeps_vectors=False
+        )
 
     def clear(self) -> None:
         """Forget everything."""
@@ -58,6 +81,18 @@ class LocalIndex:
         own = sum(partition.vectors.bytes() for partition in self._partitions.values())
         return own + self.views.bytes()
 
+    def overdue(self) -> Callable[[ReadWriteLock], None] | None:
+        """The partition that is to be quantized next, or whose lists are to be made anew."""
+        for partition in self._partitions.values():
+            if is_due(partition, self.config):
+                return partial(self._requantize, partition)
+        return None
+
+    def _requantize(self, partition: Partition, lock: ReadWriteLock) -> None:
+        requantize(partition, self.config, self._folder, lock)
+        with lock.writing():
+            self.views.forget(partition)
+
     def install(self, query: str, view: View) -> None:
         """Bring a view up to date and keep it so, if it is of this index."""
         if self._partitions.get(view.partition.version) is view.partition:
@@ -86,7 +121,7 @@ class LocalIndex:
             blob = b"".join([changes.vectors[position] or b"" for position in positions])
             vectors = np.frombuffer(blob, "<f4").reshape(len(positions), -1)
             if version not in self._partitions:
-                self._partitions[version] = Partition(version, vectors.shape[1])
+                self._partitions[version] = Partition(version, vectors.shape[1], self._folder)
             self._partitions[version].put(
                 [changes.ids[position] for position in positions],
                 vectors,

@@ -4,11 +4,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, Self
+from typing import Any, Self
 from uuid import uuid4
 
 import numpy as np
-from pydantic import Field, SecretStr
 
 from holdfast.errors import ConflictError
 from holdfast.gallery import pullback
@@ -16,39 +15,11 @@ from holdfast.gallery.changes import Changes
 from holdfast.gallery.filters import Filter
 from holdfast.gallery.index import AS_THEY_ARE, Capabilities, Found, Held, Way
 from holdfast.gallery.milvus_client import Milvus
+from holdfast.gallery.milvus_config import MilvusConfig
 from holdfast.gallery.milvus_filters import among, expression, filterable
-from holdfast.settings import Settings
 
 _CHUNK = 1000  # rows a request: well under the server's 64 MB, whatever the entries hold
 _MOST = 16_384  # hits that Milvus gives
-
-
-class MilvusConfig(Settings):
-    """Where Milvus is, and how it indexes.
-
-    Attributes:
-        uri: of a server (`http://HOST:19530`), or a file `NAME.db` that milvus-lite keeps, for trials.
-        token: `USER:PASSWORD` or an API key, where the server asks for one.
-        name: what the collections of this gallery begin with; two galleries on one server have two names.
-        feeds: this process brings the entries to Milvus. Exactly one process of a gallery does; the others
-            only search.
-        algorithm: the index of each version. `FLAT` is exact.
-        build: its parameters, as Milvus names them.
-        search: its parameters for a search.
-        recall: recall@10 that these parameters were seen to reach.
-    """
-
-    kind: Literal["milvus"] = "milvus"
-    uri: str = Field(pattern=r"^(https?://.+|.+\.db)$")
-    token: SecretStr = SecretStr("")
-    name: str = Field("holdfast", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")
-    feeds: bool = True
-    algorithm: Literal["FLAT", "HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "IVF_PQ", "DISKANN", "SCANN"] = (
-        "HNSW"
-    )
-    build: dict[str, int | float | str] = Field({"M": 16, "efConstruction": 200})
-    search: dict[str, int | float | str] = Field({"ef": 128})
-    recall: float = Field(0.95, gt=0, le=1)
 
 
 class MilvusIndex:
@@ -115,6 +86,9 @@ class MilvusIndex:
                 self._counts = self._counted()
                 self.applied = applied
         return self.applied
+
+    def overdue(self) -> None:
+        """Milvus looks after its indexes itself."""
 
     def versions(self) -> list[str]:
         """The versions that have entries, oldest first."""

@@ -40,6 +40,11 @@ class Partition:
         return len(self.names)
 
     @property
+    def is_quantized(self) -> bool:
+        """Whether searches go by codes, and are not exact."""
+        return self.vectors.kind == "quantized"
+
+    @property
     def ids(self) -> list[str]:
         """All ids, in the order of their slots."""
         return self.names.all_ids()

@@ -61,7 +61,7 @@ class QuantizedVectors:
         """Empty, for so many entries like the sample, float32 (m, d); the vectors lie in `folder`."""
         index = trained(sample, entries, config)
         halves = Rows(np.float16, sample.shape[1], folder)
-        return cls(index, config.nprobe or 16, config.rerank, halves, entries)
+        return cls(index, config.nprobe or 16, config.candidates, halves, entries)
 
     @property
     def kind(self) -> str:

@@ -42,7 +42,7 @@ class Rows:
 
     def bytes_in_place(self) -> memoryview:
         """The bytes of `capacity`."""
-        return memoryview(self._all).cast("B")
+        return self._all.data.cast("B")
 
     def resize(self, length: int) -> None:
         """Keep the first `length` rows, or make room for new ones, whose contents are undefined.

@@ -20,8 +20,9 @@ from holdfast.gallery.filters import parse_filter
 from holdfast.gallery.index import AS_THEY_ARE, Index, Way, as_mapping
 from holdfast.gallery.local import LocalIndex
 from holdfast.gallery.locks import ReadWriteLock
-from holdfast.gallery.pullback import pull_back
+from holdfast.gallery.pullback import is_linear, pull_back
 from holdfast.gallery.rules import Meeting, Rules, explain_refusal, read_rules
+from holdfast.gallery.upkeep import Upkeep
 from holdfast.gallery.verify import SHOWN, VerifyReport, verify_index
 from holdfast.gallery.views import View
 from holdfast.store import RegisteredAdapter, Store, Version
@@ -86,15 +87,15 @@ class Gallery:
     The first search of a version through an adapter maps the entries that it needs.
 
     Args:
-        query_versions: of so many versions the mapped entries stay in memory: the live one, a canary and the
-            one before by default. With more in use, they take turns mapping anew.
-        index: what to search with; None for an exact one of its own.
+        index: what to search with; None for one in this process, which is exact as long as the gallery is
+            small (see `open_index`).
     """
 
-    def __init__(self, store: Store, query_versions: int = 3, index: Index | None = None) -> None:
+    def __init__(self, store: Store, index: Index | None = None) -> None:
         self.store = store
         self.entries = Entries(store)
-        self._index: Index = LocalIndex(query_versions) if index is None else index
+        self._index: Index = LocalIndex(folder=store.index_folder) if index is None else index
+        self._upkeep = Upkeep()
         self._applied = self._index.applied
         self._lock = ReadWriteLock()
         self._refreshing = threading.Lock()
@@ -119,7 +120,13 @@ class Gallery:
                     self._index.apply(changes)
                     # Rows may have been removed by hand: then the last number belongs to none.
                     self._applied = changes.seqs[-1] if len(changes) else numbers["entries"]
+            self._upkeep.start(self._index.overdue(), self._lock)
             return self._applied
+
+    def settle(self) -> None:
+        """Wait until the index has done what makes searches better: after many new entries, quantizing."""
+        while self._upkeep.wait():
+            self.refresh()
 
     def rebuild(self) -> int:
         """Throw the index away and build it again from the database."""
@@ -244,7 +251,7 @@ class Gallery:
                     continue
                 if each.adapter.maps == "queries":
                     queries[name] = self._loaded(rules, each.adapter).apply(row[None])[0]
-                elif as_mapping(self._index) is None:
+                elif self._searches_through(self._loaded(rules, each.adapter), name):
                     between = f"{query.name} and {name}"
                     queries[name] = pull_back(self._loaded(rules, each.adapter), row, between)
                 elif (view := self._map_entries(rules, each.adapter)) is not None:
@@ -265,18 +272,28 @@ class Gallery:
         if adapter.maps == "queries":
             mapped = queries.get(name)
             return None if mapped is None else Way(None, mapped, meeting.scale, meeting.shift)
+        pulled = queries.get(name)
+        if pulled is not None:
+            return Way(None, pulled, meeting.scale, meeting.shift, self._loaded(rules, adapter))
         index = as_mapping(self._index)
         if index is None:
-            pulled = queries.get(name)
-            if pulled is None:
-                return None
-            return Way(None, pulled, meeting.scale, meeting.shift, self._loaded(rules, adapter))
+            return None
         partition = index.partition(name)
         # A search that mapped the entries itself may use them even if others have taken their place since.
         for view in index.views.find(adapter.query, name, adapter.digest), views.get(name):
             if view is not None and view.partition is partition and view.is_current:
                 return Way(view, None, meeting.scale, meeting.shift)
         return None
+
+    def _searches_through(self, adapter: "Adapter", name: str) -> bool:
+        """Whether entries are mapped when they are candidates, instead of all of them in advance: a mapped
+        copy is larger than the codes of a quantized partition."""
+        index = as_mapping(self._index)
+        if index is None:
+            return True
+        with self._lock.reading():
+            partition = index.partition(name)
+            return partition is not None and partition.is_quantized and is_linear(adapter)
 
     def _map_entries(self, rules: Rules, adapter: RegisteredAdapter) -> View | None:
         """The view of a partition through an adapter, None if the partition went away; other searches and

@@ -14,7 +14,8 @@ from holdfast.adapters import LinearAdapter, ResidualMLPAdapter
 from holdfast.errors import ConflictError, IncompatibleError, NotReadyError, StoreError
 from holdfast.gallery import Entries, Entry, Gallery, parse_filter
 from holdfast.gallery.changes import Changes
-from holdfast.gallery.milvus import MilvusConfig, MilvusIndex
+from holdfast.gallery.milvus import MilvusIndex
+from holdfast.gallery.milvus_config import MilvusConfig
 from holdfast.gallery.milvus_filters import among, expression
 from holdfast.store import Compatibility, Store
 
@@ -199,7 +200,8 @@ KILLED = """
 import os, sys
 import numpy as np
 from holdfast.gallery.changes import Changes
-from holdfast.gallery.milvus import MilvusConfig, MilvusIndex
+from holdfast.gallery.milvus import MilvusIndex
+    from holdfast.gallery.milvus_config import MilvusConfig
 
 index = MilvusIndex(MilvusConfig(uri=sys.argv[1]))
 rows = np.eye(4, dtype="<f4")
