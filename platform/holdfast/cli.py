@@ -292,6 +292,10 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; loopback by default.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
     replicas: Annotated[int, typer.Option(help="Gateway replicas.")] = 1,
+    sources: Annotated[
+        list[str] | None,
+        typer.Option("--sources", help="Folder or URL prefix whose images backfills may read. Repeatable."),
+    ] = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Serve embeddings and the shared gallery over HTTP, with a web page at /.
@@ -305,7 +309,9 @@ def serve(
 
     # A mistyped path would otherwise serve a new and empty store.
     open_store(store, create=False).close()
-    serve_forever(store, host, port, replicas=replicas, verbose=verbose, say=typer.echo)
+    serve_forever(
+        store, host, port, replicas=replicas, sources=sources or (), verbose=verbose, say=typer.echo
+    )
 
 
 @app.command()

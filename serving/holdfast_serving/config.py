@@ -51,3 +51,5 @@ class ServingConfig(Settings):
     """How long a server that is told to stop waits for the requests in progress."""
     write_seconds: float = Field(default=10.0, gt=0)
     """How long a write waits for the writer's commit."""
+    sources: tuple[str, ...] = ()
+    """Folders and URL prefixes below which a re-embedding may read the images that entries name."""

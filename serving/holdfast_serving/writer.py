@@ -81,7 +81,7 @@ class Writer:
     def __init__(self, config: ServingConfig) -> None:
         store = open_store(config.store, config.artifacts)
         self._writer = StoreWriter(store)
-        self._backfiller = Backfiller(store, self._writer.replace)
+        self._backfiller = Backfiller(store, self._writer.replace, config.sources)
 
     async def upsert(self, entries: Sequence[Entry]) -> int | HoldfastError:
         try:

@@ -188,7 +188,8 @@ def start_server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     def start(key: str | None = "an-admin-key") -> Server:
         """Without a key the server makes one, and shows it."""
         store = Path(shutil.copytree(template, tmp_path_factory.mktemp("served") / "store"))
-        code = f"from holdfast_serving import serve_forever; serve_forever({str(store)!r}, port=0)"
+        options = f"{str(store)!r}, port=0, sources=[{str(store)!r}]"
+        code = f"from holdfast_serving import serve_forever; serve_forever({options})"
         process = subprocess.Popen(
             [sys.executable, "-c", code],
             env={**os.environ, "HOLDFAST_API_KEYS": f"admin:{key}" if key else ""},

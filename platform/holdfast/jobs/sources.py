@@ -11,6 +11,8 @@ from pyarrow import fs
 from holdfast.data.files import expand, locate
 from holdfast.errors import ConfigError, DataError
 
+OUTSIDE = "outside the allowed sources"
+
 
 class UnreadableError(Exception):
     """An entry's image is out of reach; the message is one of few reasons."""
@@ -35,17 +37,21 @@ class Sources:
     def of(cls, roots: Sequence[str]) -> "Sources":
         """From what an operator names: folders, relative ones as well, `file://` and other URLs.
 
-        Raises ConfigError for a folder that does not exist, or a URL that can be no prefix.
+        Raises ConfigError for a folder that does not exist, or a URL that can be no prefix, and DataError for
+        a `file://` URL that is none.
         """
         folders, prefixes = [], []
-        for root in roots:
+        for root in map(expand, roots):
+            if not root.strip():
+                raise ConfigError(
+                    "A source is empty: name a folder, or a URL prefix such as s3://bucket/photos."
+                )
             if _is_remote(root):
-                prefix = _split(root.rstrip("/"))
-                if prefix is None:
+                if _split(root) is None:
                     raise ConfigError(f"The source {root!r} is no URL prefix such as s3://bucket/photos.")
-                prefixes.append("".join(prefix).rstrip("/"))
+                prefixes.append(root.rstrip("/"))
                 continue
-            folder = os.path.realpath(_local(root)) if root else ""
+            folder = os.path.realpath(locate(root)[1])
             if not os.path.isdir(folder):
                 raise ConfigError(
                     f"The source {root!r} is no folder here: name one, or a URL prefix such as "
@@ -66,8 +72,9 @@ class Sources:
         allowed sources", "unreadable".
         """
         try:
+            source = expand(source) if "://" not in source else source
             if not _is_remote(source):
-                path = os.path.realpath(_local(source))
+                path = os.path.realpath(locate(source)[1])
                 if any(_is_below(path, folder) for folder in self.folders):
                     return fs.LocalFileSystem(), path
             elif self._allows(source):
@@ -91,9 +98,6 @@ class Sources:
         return False
 
 
-OUTSIDE = "outside the allowed sources"
-
-
 def require_sources(kind: str, sources: Sequence[str]) -> None:
     """Raises ConfigError for a backfill that reads images where nothing may be read."""
     if kind == "re-embed" and not sources:
@@ -105,10 +109,6 @@ def require_sources(kind: str, sources: Sequence[str]) -> None:
 
 def _is_remote(source: str) -> bool:
     return "://" in source and not source.startswith("file://")
-
-
-def _local(source: str) -> str:
-    return locate(expand(source))[1]
 
 
 def _is_below(path: str, folder: str) -> bool:

@@ -22,6 +22,7 @@ from holdfast.store.database import writing
 from holdfast.store.schema import leases
 
 Holdfast = Callable[..., Any]
+ANEW = ("--kind", "re-embed", "--sources", "/")
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_a_backfill_is_the_one_writer_and_leaves_the_rest_to_whoever_comes_next(
             write(Replace(()))
 
         monkeypatch.setattr("holdfast.jobs.backfill.work_on_backfill", work)
-        done = holdfast("backfill", "start", "v2", "--kind", "re-embed", "--store", learned, "--json")
+        done = holdfast("backfill", "start", "v2", *ANEW, "--store", learned, "--json")
         assert (done.code, done.json["status"]) == (0, "cancelled")
         assert seen == ["wrote", "was refused"]
 
@@ -128,7 +129,7 @@ def test_a_server_that_restarts_finds_its_lease_free(
 
         server = Lease.take(store)
         threading.Timer(0.3, restart).start()
-        done = holdfast("backfill", "start", "v2", "--kind", "re-embed", "--store", learned, "--json")
+        done = holdfast("backfill", "start", "v2", *ANEW, "--store", learned, "--json")
         # It came and went; nobody followed for long enough, so the command did the work.
         assert taken == [2]
         assert done.json["status"] == "done"
