@@ -292,6 +292,10 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; loopback by default.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
     replicas: Annotated[int, typer.Option(help="Gateway replicas.")] = 1,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file with further settings: index, limits, batching.")
+    ] = None,
+    set_: SetOption = None,
     sources: Annotated[
         list[str] | None,
         typer.Option("--sources", help="Folder or URL prefix whose images backfills may read. Repeatable."),
@@ -305,12 +309,21 @@ def serve(
 
     Example: [bold]holdfast serve --port 8000[/]
     """
-    from holdfast_serving import serve_forever
+    from holdfast.settings_file import load_settings
+    from holdfast_serving import ServingConfig, serve_forever
 
+    settings = load_settings(ServingConfig, config, [*(set_ or []), f"store={json.dumps(store)}"])
     # A mistyped path would otherwise serve a new and empty store.
     open_store(store, create=False).close()
     serve_forever(
-        store, host, port, replicas=replicas, sources=sources or (), verbose=verbose, say=typer.echo
+        store,
+        host,
+        port,
+        replicas=replicas,
+        sources=sources or settings.sources,
+        verbose=verbose,
+        config=settings,
+        say=typer.echo,
     )
 
 

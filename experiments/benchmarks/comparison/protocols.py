@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from holdfast.config import Experiment, load_experiment, parse_experiment, set_key
+from holdfast.config import Experiment, load_experiment, parse_experiment
 from holdfast.data import Evaluation, ImageSet, load_evaluation, load_training, select
 from holdfast.data.shares import rounded_share, shuffled_ranks
 from holdfast.errors import DataError
 from holdfast.learning import Datasets
+from holdfast.settings_file import set_key
 
 EXPERIMENTS = Path(__file__).resolve().parents[2]
 WIDE = 1.5

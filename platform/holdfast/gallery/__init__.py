@@ -7,12 +7,13 @@ from holdfast.gallery.filters import InvalidFilterError, parse_filter
 from holdfast.gallery.lease import Lease, LeaseHeldError, LeaseLostError
 from holdfast.gallery.local import LocalIndex
 from holdfast.gallery.milvus_config import MilvusConfig
-from holdfast.gallery.opening import open_index
+from holdfast.gallery.opening import AnyIndexConfig, open_index
 from holdfast.gallery.search import Gallery, Hit, SearchResult, Stats
 from holdfast.gallery.verify import VerifyReport
 from holdfast.gallery.writer import GroupCommit
 
 __all__ = [
+    "AnyIndexConfig",
     "Gallery",
     "Entry",
     "Entries",
