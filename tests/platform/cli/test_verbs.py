@@ -220,6 +220,12 @@ def test_serve_speaks_one_line_when_it_is_ready(
         calls.append((*arguments, options))
 
     monkeypatch.setattr(holdfast_serving, "serve_forever", serve_forever)
-    outcome = holdfast("serve", "--store", learned, "--port", 0, "--replicas", 2)
+    outcome = holdfast("serve", "--store", learned, "--port", 0, "--replicas", 2, "--sources", "photos")
     assert (outcome.code, outcome.out) == (0, "Holdfast serves\n")
-    assert calls == [(str(learned), "127.0.0.1", 0, {"replicas": 2, "verbose": False})]
+    options = {
+        "replicas": 2,
+        "sources": ["photos"],
+        "verbose": False,
+        "config": holdfast_serving.ServingConfig(store=str(learned)),
+    }
+    assert calls == [(str(learned), "127.0.0.1", 0, options)]
