@@ -23,6 +23,8 @@ class IndexConfig(Settings):
         rerank: candidates that are ranked again for every hit that was asked for; None: as many as the codes
             need.
         growth: the lists are trained anew when the entries are so many times as many as they were.
+        snapshot_from: an index of so many entries is written to disk whenever a tenth of it has changed, so
+            that a restart need not build it; None for never.
     """
 
     kind: Literal["auto", "exact", "quantized"] = "auto"
@@ -33,6 +35,7 @@ class IndexConfig(Settings):
     target_recall: float = Field(0.99, gt=0, le=1)
     rerank: int | None = Field(None, ge=1, le=1000)
     growth: float = Field(3.0, gt=1)
+    snapshot_from: int | None = Field(20_000, ge=1)
 
     @property
     def candidates(self) -> int:

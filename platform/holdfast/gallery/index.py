@@ -145,7 +145,7 @@ class Index(Protocol):
         """
         ...
 
-    def overdue(self) -> Callable[["ReadWriteLock"], None] | None:
+    def overdue(self) -> Callable[["ReadWriteLock"], object] | None:
         """Long work that makes searches better, None if there is none. Others search and change the index
         meanwhile, under the lock that it gets."""
         ...

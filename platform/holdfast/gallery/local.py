@@ -15,6 +15,8 @@ from holdfast.gallery.index import AS_THEY_ARE, Capabilities, Found, Held, Way
 from holdfast.gallery.locks import ReadWriteLock
 from holdfast.gallery.partition import Partition
 from holdfast.gallery.rebuild import is_due, requantize
+from holdfast.gallery.snapshot_files import Loading, Saving
+from holdfast.gallery.snapshots import Snapshots
 from holdfast.gallery.vectors import Through
 from holdfast.gallery.views import View, Views
 
@@ -27,14 +29,24 @@ class LocalIndex:
     Args:
         folder: where the files of large partitions lie; None keeps everything in memory.
         query_versions: of so many versions that search through adapters the mapped entries are kept.
+        snapshots: from where `load` begins, and where `save` writes.
+
+    Attributes:
+        last: the id and the number of the last write that was applied.
     """
 
     def __init__(
-        self, config: IndexConfig = IndexConfig(), folder: Path | None = None, query_versions: int = 3
+        self,
+        config: IndexConfig = IndexConfig(),
+        folder: Path | None = None,
+        query_versions: int = 3,
+        snapshots: Snapshots | None = None,
     ) -> None:
         self.config = config
         self._folder = folder
         self._query_versions = query_versions
+        self._snapshots = snapshots
+        self._saved = 0
         self.clear()
 
     @property
@@ -46,14 +58,19 @@ class LocalIndex:
     def capabilities(self) -> Capabilities:
         """Those of the partitions as they are now."""
         if self.kind == "exact":
-            return Capabilities()
+            return Capabilities(snapshots=self._snapshots is not None)
         return Capabilities(
-            exact=False, recall=self.config.target_recall, tolerance=2e-3, keeps_vectors=False
+            exact=False,
+            recall=self.config.target_recall,
+            tolerance=2e-3,
+            keeps_vectors=False,
+            snapshots=self._snapshots is not None,
         )
 
     def clear(self) -> None:
         """Forget everything."""
         self.applied = 0
+        self.last: tuple[str, int] | None = None
         self._partitions: dict[str, Partition] = {}
         self.views = Views(self._query_versions)
 
@@ -81,12 +98,52 @@ class LocalIndex:
         own = sum(partition.vectors.bytes() for partition in self._partitions.values())
         return own + self.views.bytes()
 
-    def overdue(self) -> Callable[[ReadWriteLock], None] | None:
-        """The partition that is to be quantized next, or whose lists are to be made anew."""
+    def overdue(self) -> Callable[[ReadWriteLock], object] | None:
+        """The partition that is to be quantized next, or whose lists are to be made anew; then a snapshot."""
         for partition in self._partitions.values():
             if is_due(partition, self.config):
                 return partial(self._requantize, partition)
-        return None
+        return self.save if self._is_snapshot_due() else None
+
+    def load(self) -> bool:
+        """Begin with the newest snapshot that is in order; False if there is none."""
+        found = None if self._snapshots is None else self._snapshots.load(self._read)
+        if found is None:
+            return False
+        self._partitions, self.last = found
+        self.applied = self._saved = self.last[1]
+        return True
+
+    def save(self, lock: ReadWriteLock) -> bool:
+        """Write a snapshot; False if one is there, or another process writes it. Searches go on; changes wait
+        until it is written, not until it is on the disk.
+
+        Raises StoreError if it cannot be written.
+        """
+        if self._snapshots is None or self.last is None:
+            return False
+
+        def write(files: Saving) -> None:
+            with lock.reading():
+                files.note("last", self.last)
+                files.note("versions", list(self._partitions))
+                for version, partition in self._partitions.items():
+                    partition.save(files.within(version))
+
+        self._saved = self.applied
+        return self._snapshots.save(self.applied, write)
+
+    def _read(self, files: Loading) -> tuple[dict[str, Partition], tuple[str, int]]:
+        identifier, seq = files.noted("last")
+        versions = files.noted("versions")
+        found = {name: Partition.load(name, files.within(name), self._folder) for name in versions}
+        return found, (identifier, seq)
+
+    def _is_snapshot_due(self) -> bool:
+        if self._snapshots is None or self.config.snapshot_from is None:
+            return False
+        entries = sum(len(partition) for partition in self._partitions.values())
+        return entries >= self.config.snapshot_from and self.applied - self._saved >= entries // 10
 
     def _requantize(self, partition: Partition, lock: ReadWriteLock) -> None:
         requantize(partition, self.config, self._folder, lock)
@@ -130,6 +187,7 @@ class LocalIndex:
         self.views.follow()
         if len(changes):
             self.applied = changes.seqs[-1]
+            self.last = changes.ids[-1], changes.seqs[-1]
 
     def keys(self) -> Iterator[tuple[str, str]]:
         """Version and id of every entry."""

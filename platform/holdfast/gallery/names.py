@@ -4,10 +4,12 @@ import hashlib
 import struct
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from holdfast.gallery.rows import Rows
+from holdfast.gallery.snapshot_files import Loading, Saving
 
 _HEADER = np.dtype([("id", "<u2"), ("text", "<u4")])
 _LENGTHS = struct.Struct("<HI")  # the same
@@ -33,6 +35,28 @@ class Names:
         self._slots = Rows(np.int32, None, folder)  # beside them; -1 where the id is gone
         self._recent: dict[str, int] = {}
         self._waste = 0
+
+    @classmethod
+    def load(cls, files: Loading, folder: Path | None) -> Self:
+        names = cls(folder)
+        names._records = files.rows("records", np.uint8, None, folder)
+        names._starts = files.rows("starts", np.int64, None, folder)
+        names._hashes = files.rows("hashes", np.uint64, None, folder)
+        names._slots = files.rows("slots", np.int32, None, folder)
+        names._waste = files.noted("waste")
+        recent = files.array("recent", np.int64)
+        names._recent = {
+            identifier: slot for slot, (identifier, _) in zip(recent.tolist(), names.of(recent), strict=True)
+        }
+        return names
+
+    def save(self, files: Saving) -> None:
+        files.array("records", self._records.array)
+        files.array("starts", self._starts.array)
+        files.array("hashes", self._hashes.array)
+        files.array("slots", self._slots.array)
+        files.array("recent", np.fromiter(self._recent.values(), np.int64, len(self._recent)))
+        files.note("waste", self._waste)
 
     def __len__(self) -> int:
         return len(self._starts)

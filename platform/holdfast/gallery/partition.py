@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
@@ -9,7 +10,9 @@ from holdfast.gallery.columns import Columns
 from holdfast.gallery.filters import Filter
 from holdfast.gallery.flat import FlatVectors
 from holdfast.gallery.names import Names
+from holdfast.gallery.quantized import QuantizedVectors
 from holdfast.gallery.rows import Rows
+from holdfast.gallery.snapshot_files import Loading, Saving
 from holdfast.gallery.vectors import Through, Vectors
 
 
@@ -35,6 +38,29 @@ class Partition:
         self.names = Names(folder)
         self._columns = Columns(folder)
         self._changed = Rows(np.int64, None, folder)  # by slot, the revision of its last change
+
+    @classmethod
+    def load(cls, version: str, files: Loading, folder: Path | None) -> Self:
+        """As `save` wrote it. What is changed goes to `folder`, never to the snapshot."""
+        partition = cls(version, files.noted("dimension"), folder)
+        partition.revision = files.noted("revision")
+        quantized = files.noted("quantized")
+        vectors = files.within("vectors")
+        partition.vectors = QuantizedVectors.load(vectors, folder) if quantized else FlatVectors.load(vectors)
+        partition.names = Names.load(files.within("names"), folder)
+        partition._columns = Columns.load(files.within("columns"), folder)
+        partition._changed = files.rows("changed", np.int64, None, folder)
+        return partition
+
+    def save(self, files: Saving) -> None:
+        """Write everything down; the caller keeps others from changing it."""
+        files.note("dimension", self.dimension)
+        files.note("revision", self.revision)
+        files.note("quantized", self.is_quantized)
+        self.vectors.save(files.within("vectors"))
+        self.names.save(files.within("names"))
+        self._columns.save(files.within("columns"))
+        files.array("changed", self._changed.array)
 
     def __len__(self) -> int:
         return len(self.names)

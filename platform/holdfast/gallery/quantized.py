@@ -1,7 +1,7 @@
 """Vectors in slots 0..n-1 without holes, found by compact codes and ranked by half precision on disk."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import faiss
 import numpy as np
@@ -10,6 +10,7 @@ from holdfast.gallery.config import IndexConfig
 from holdfast.gallery.flat import FlatVectors, best, scores_of
 from holdfast.gallery.ivf import search_parameters, trained
 from holdfast.gallery.rows import Rows
+from holdfast.gallery.snapshot_files import Loading, Saving
 from holdfast.gallery.vectors import Through
 
 WAITING = 1024  # changed vectors that are compared one by one before they go into the lists together
@@ -45,6 +46,7 @@ class QuantizedVectors:
         self._decoder = faiss.IndexScalarQuantizer(
             self.dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
         )
+        self._decoder.ntotal = index.ntotal  # as the next line wants it, until `_point` tells the truth
         self._ranker = faiss.IndexRefine(index, self._decoder)
         self._waiting = FlatVectors(self.dimension)
         self._waiting_slots = np.empty(0, np.int64)
@@ -62,6 +64,33 @@ class QuantizedVectors:
         index = trained(sample, entries, config)
         halves = Rows(np.float16, sample.shape[1], folder)
         return cls(index, config.nprobe or 16, config.candidates, halves, entries)
+
+    @classmethod
+    def load(cls, files: Loading, folder: Path | None) -> Self:
+        """As `save` wrote it; the vectors of half precision are mapped."""
+        index, known = files.index("index"), files.noted("searching")
+        halves = files.rows("halves", np.float16, int(index.d), folder)
+        vectors = cls(index, known["nprobe"], known["rerank"], halves, known["trained_on"])
+        vectors._coded, vectors._stale = known["coded"], known["stale"]
+        waiting = files.array("waiting", np.int64)
+        if len(waiting):
+            vectors._wait(waiting)
+        return vectors
+
+    def save(self, files: Saving) -> None:
+        files.index("index", self.index)
+        files.array("halves", self._halves.array)
+        files.array("waiting", self._waiting_slots)
+        files.note(
+            "searching",
+            {
+                "nprobe": self.nprobe,
+                "rerank": self.rerank,
+                "trained_on": self.trained_on,
+                "coded": self._coded,
+                "stale": self._stale,
+            },
+        )
 
     @property
     def kind(self) -> str:

@@ -139,6 +139,13 @@ class Gallery:
             self._index.clear()
             self._applied = 0
 
+    def snapshot(self) -> bool:
+        """Write the index to disk; False if there is one of this write already, or it is none that can be.
+
+        Raises StoreError if it cannot be written.
+        """
+        return isinstance(self._index, LocalIndex) and self._index.save(self._lock)
+
     def upsert(self, batch: Sequence[Entry]) -> int:
         """See `Entries.upsert`; searches of this gallery see the entries when it returns."""
         seq = self.entries.upsert(batch)

@@ -11,7 +11,7 @@ logger = logging.getLogger(__name__)
 
 _PAUSE = 60.0  # seconds after a failure
 
-Work = Callable[[ReadWriteLock], None]
+Work = Callable[[ReadWriteLock], object]
 
 
 class Upkeep:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 import platformdirs
-from sqlalchemy import Engine, make_url
+from sqlalchemy import Engine, make_url, select
 
 from holdfast.errors import InvalidVectorError, NotFoundError, StoreError
 from holdfast.store import counters
@@ -23,6 +23,7 @@ from holdfast.store.database import make_engine, reading, writing
 from holdfast.store.keys import Keys
 from holdfast.store.migrate import migrate
 from holdfast.store.runs import Runs
+from holdfast.store.schema import schema_history
 from holdfast.store.tensors import pack, unpack
 from holdfast.store.traffic import TrafficLog, aliases
 from holdfast.store.versions import (
@@ -270,6 +271,12 @@ class Store:
         """The measurement of a pair that counts, None if there is none; `compatible` is the verdict."""
         with reading(self.engine) as connection:
             return measurement(connection, query, gallery)
+
+    def origin(self) -> str:
+        """What tells this database from any other: when it was made. A restored copy has the same."""
+        with reading(self.engine) as connection:
+            first = select(schema_history.c.applied_at).order_by(schema_history.c.id).limit(1)
+            return str(connection.execute(first).scalar_one().isoformat())
 
     def counters(self) -> dict[str, int]:
         """Numbers that grow with every change, for caches to see in one small read whether they are stale.
