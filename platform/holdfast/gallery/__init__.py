@@ -4,11 +4,12 @@ from holdfast.gallery.config import IndexConfig
 from holdfast.gallery.entries import Entries
 from holdfast.gallery.entry import Entry, InvalidEntryError
 from holdfast.gallery.filters import InvalidFilterError, parse_filter
+from holdfast.gallery.index import Hit
 from holdfast.gallery.lease import Lease, LeaseHeldError, LeaseLostError
 from holdfast.gallery.local import LocalIndex
 from holdfast.gallery.milvus_config import MilvusConfig
 from holdfast.gallery.opening import AnyIndexConfig, open_index
-from holdfast.gallery.search import Gallery, Hit, SearchResult, Stats
+from holdfast.gallery.search import Gallery, SearchResult, Stats
 from holdfast.gallery.verify import VerifyReport
 from holdfast.gallery.writer import GroupCommit
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, cast
 
 import numpy as np
 
@@ -50,14 +50,22 @@ class Capabilities:
     filters: frozenset[FilterForm] = frozenset({"equals", "in", "range"})
 
 
-@dataclass(frozen=True)
-class Found:
-    """One entry that a search found."""
+class Hit(NamedTuple):
+    """One entry of a ranking.
+
+    Attributes:
+        score: the inner product as it is. Those of different versions' entries are not alike: they need not
+            descend along a ranking.
+        embedded_by: the version that embedded it.
+        calibrated: what the ranking is by: the score that says as much among entries by the version that
+            asks, as measured when it was published. Without a calibration it is `score`.
+    """
 
     id: str
     score: float
-    version: str
+    embedded_by: str
     attributes: dict[str, Value]
+    calibrated: float
 
 
 @dataclass(frozen=True)
@@ -135,7 +143,7 @@ class Index(Protocol):
         versions: Sequence[str],
         allowed: Filter | None = None,
         ways: Mapping[str, Way] = ...,
-    ) -> list[Found]:
+    ) -> list[Hit]:
         """The k best over the entries of these versions, best first; fewer if there are fewer.
 
         Args:

@@ -11,7 +11,7 @@ import numpy as np
 from holdfast.gallery.changes import Changes
 from holdfast.gallery.config import IndexConfig
 from holdfast.gallery.filters import Filter
-from holdfast.gallery.index import AS_THEY_ARE, Capabilities, Found, Held, Way
+from holdfast.gallery.index import AS_THEY_ARE, Capabilities, Held, Hit, Way
 from holdfast.gallery.locks import ReadWriteLock
 from holdfast.gallery.partition import Partition
 from holdfast.gallery.rebuild import is_due, requantize
@@ -208,7 +208,7 @@ class LocalIndex:
         versions: Sequence[str],
         allowed: Filter | None = None,
         ways: Mapping[str, Way] = MappingProxyType({}),
-    ) -> list[Found]:
+    ) -> list[Hit]:
         """The k best over these partitions, best first; equal ones in the order of their ids.
 
         `ways`: by version, where its entries are not met as they are. Their views have to be current.
@@ -226,7 +226,10 @@ class LocalIndex:
             for score, (identifier, text) in zip(scores.tolist(), partition.names.of(slots), strict=True):
                 ranking.append((-(way.scale * score + way.shift), identifier, score, version, text))
         ranking.sort()
+        best = ranking[:k]
+        # One call parses all the texts, which takes a fraction of the time of a call for each.
+        attributes = json.loads(f"[{','.join([hit[4] for hit in best])}]")
         return [
-            Found(identifier, score, version, json.loads(text))
-            for _, identifier, score, version, text in ranking[:k]
+            Hit(identifier, score, version, parsed, -rank)
+            for (rank, identifier, score, version, _), parsed in zip(best, attributes, strict=True)
         ]

@@ -13,7 +13,7 @@ from holdfast.errors import ConflictError
 from holdfast.gallery import pullback
 from holdfast.gallery.changes import Changes
 from holdfast.gallery.filters import Filter
-from holdfast.gallery.index import AS_THEY_ARE, Capabilities, Found, Held, Way
+from holdfast.gallery.index import AS_THEY_ARE, Capabilities, Held, Hit, Way
 from holdfast.gallery.milvus_client import Milvus
 from holdfast.gallery.milvus_config import MilvusConfig
 from holdfast.gallery.milvus_filters import among, expression, filterable
@@ -140,22 +140,22 @@ class MilvusIndex:
         versions: Sequence[str],
         allowed: Filter | None = None,
         ways: Mapping[str, Way] = MappingProxyType({}),
-    ) -> list[Found]:
+    ) -> list[Hit]:
         """The k best over these versions, best first; equal ones in the order of their ids.
 
         Everything that was applied before is seen (consistency level Strong). Raises StoreError.
         """
         where = expression(allowed)
-        newest: dict[str, tuple[int, float, Found]] = {}
+        newest: dict[str, tuple[int, Hit]] = {}
         counts = self._counts
         for version in (name for name in counts if name in set(versions)):  # oldest first, see above
             way = ways.get(version, AS_THEY_ARE)
             for row, score in self._nearest(version, counts[version], vector, k, where, way):
-                found = Found(row["id"], score, version, json.loads(row["attributes"]))
-                if found.id not in newest or newest[found.id][0] < row["seq"]:
-                    newest[found.id] = row["seq"], -(way.scale * score + way.shift), found
-        ranking = sorted(newest.values(), key=lambda hit: (hit[1], hit[2].id))
-        return [found for _, _, found in ranking[:k]]
+                calibrated = way.scale * score + way.shift
+                hit = Hit(row["id"], score, version, json.loads(row["attributes"]), calibrated)
+                if hit.id not in newest or newest[hit.id][0] < row["seq"]:
+                    newest[hit.id] = row["seq"], hit
+        return sorted((hit for _, hit in newest.values()), key=lambda hit: (-hit.calibrated, hit.id))[:k]
 
     def keys(self) -> Iterator[tuple[str, str]]:
         """Version and id of every entry."""

@@ -69,18 +69,14 @@ class Names:
 
     def of(self, slots: Sequence[int] | np.ndarray) -> list[tuple[str, str]]:
         """Id and text of each of these slots."""
-        records = self._records.bytes_in_place()
+        records, unpack = self._records.bytes_in_place(), _LENGTHS.unpack_from
         found = []
         for start in self._starts.array[slots].tolist():
-            id_length, text_length = _LENGTHS.unpack_from(records, start)
-            id_start = start + _LENGTHS.size
-            text_start = id_start + id_length
-            found.append(
-                (
-                    str(records[id_start:text_start], "utf-8"),
-                    str(records[text_start : text_start + text_length], "utf-8"),
-                )
-            )
+            id_length, text_length = unpack(records, start)
+            begin = start + _LENGTHS.size
+            middle = begin + id_length
+            end = middle + text_length
+            found.append((str(records[begin:middle], "utf-8"), str(records[middle:end], "utf-8")))
         return found
 
     def all_ids(self) -> list[str]:
@@ -161,14 +157,20 @@ class Names:
         wanted = _hashes(ids)
         places = np.searchsorted(hashes, wanted)
         found = np.full(len(ids), -1, np.int64)
-        inside = np.flatnonzero(places < len(hashes))
-        for position in inside[hashes[places[inside]] == wanted[inside]].tolist():
-            place = int(places[position])
-            while place < len(hashes) and hashes[place] == wanted[position]:
-                if slots[place] >= 0 and self.id(int(slots[place])) == ids[position]:
-                    found[position] = place
-                    break
-                place += 1
+        looking = np.flatnonzero(places < len(hashes))
+        looking = looking[hashes[places[looking]] == wanted[looking]]
+        while len(looking):  # more than once only where two ids have one hash, or an id went and came again
+            at = places[looking]
+            here = slots[at] >= 0
+            names = self.of(slots[at[here]])
+            right = [name == ids[position] for (name, _), position in zip(names, looking[here].tolist())]  # noqa: B905
+            hit = np.zeros(len(looking), bool)
+            hit[here] = right
+            found[looking[hit]] = at[hit]
+            looking = looking[~hit]
+            places[looking] += 1
+            looking = looking[places[looking] < len(hashes)]
+            looking = looking[hashes[places[looking]] == wanted[looking]]
         return found
 
     def _move(self, ids: Sequence[str], slots: np.ndarray) -> None:

@@ -1,6 +1,7 @@
 """Search over one gallery that several versions filled."""
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -14,10 +15,10 @@ from holdfast.errors import (
     NotReadyError,
     TooLargeError,
 )
-from holdfast.gallery.entries import Entries
-from holdfast.gallery.entry import Entry, Value, as_vector, bad_norms, explain_norm
+from holdfast.gallery.entries import CHUNK, Entries
+from holdfast.gallery.entry import NORM_TOLERANCE, Entry, as_vector, bad_norms, explain_norm
 from holdfast.gallery.filters import parse_filter
-from holdfast.gallery.index import AS_THEY_ARE, Index, Way, as_mapping
+from holdfast.gallery.index import Hit, Index, Way, as_mapping
 from holdfast.gallery.local import LocalIndex
 from holdfast.gallery.locks import ReadWriteLock
 from holdfast.gallery.pullback import is_linear, pull_back
@@ -31,24 +32,9 @@ if TYPE_CHECKING:
     from holdfast.adapters import Adapter
 
 MAX_K = 10_000
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One entry of a ranking.
-
-    Args:
-        score: the inner product as it is. Those of different versions' entries are not alike: they need not
-            descend along a ranking.
-        calibrated: what the ranking is by: the score that says as much among entries by the version that
-            asks, as measured when it was published. Without a calibration it is `score`.
-    """
-
-    id: str
-    score: float
-    embedded_by: str
-    attributes: dict[str, Value]
-    calibrated: float
+_SLICE = 500  # rows that are taken over at a time beside searches
+_YIELD = 4  # times as long as a slice took, searches have for themselves
+_MOMENT = 0.25  # seconds
 
 
 @dataclass(frozen=True)
@@ -102,26 +88,49 @@ class Gallery:
         self._mapping: dict[str, threading.Lock] = {}  # by query version
         self._versions: dict[str, Version] = {}
         self._rules = Rules()
+        self._searches = 0
         self.refresh()
 
     def refresh(self) -> int:
         """Follow the database; returns the number of the last write that searches now see."""
+        while self._advance(CHUNK):
+            pass
+        return self._applied
+
+    def follow(self) -> int:
+        """Follow the database for a moment, beside searches: when there are any, they keep most of the time.
+
+        Under a flood of writes the index falls behind, and later calls bring it nearer. Returns the number of
+        the last write that searches now see.
+        """
+        until = time.monotonic() + _MOMENT
+        while True:
+            searches, began = self._searches, time.perf_counter()
+            if not self._advance(_SLICE) or time.monotonic() > until:
+                return self._applied
+            if self._searches != searches:
+                time.sleep(_YIELD * (time.perf_counter() - began))
+
+    def _advance(self, limit: int) -> bool:
+        """Take over at most so many rows; False if that were all."""
         with self._refreshing:
             numbers = self.store.counters()
             self._refresh_compatibility(numbers["compatibility"])
             if not self._index.capabilities.feeds:
                 self._applied = self._index.follow()
-                return self._applied
+                return False
             if self._applied > numbers["entries"]:  # the database was restored, and the index was not
                 self._clear()
-            while self._applied < numbers["entries"]:
-                changes = self.entries.changes(self._applied)
+            if self._applied < numbers["entries"]:
+                changes = self.entries.changes(self._applied, limit)
                 with self._lock.writing():
                     self._index.apply(changes)
                     # Rows may have been removed by hand: then the last number belongs to none.
                     self._applied = changes.seqs[-1] if len(changes) else numbers["entries"]
+            if self._applied < numbers["entries"]:
+                return True
             self._upkeep.start(self._index.overdue(), self._lock)
-            return self._applied
+            return False
 
     def settle(self) -> None:
         """Wait until the index has done what makes searches better: after many new entries, quantizing."""
@@ -208,6 +217,7 @@ class Gallery:
             TooLargeError (k). NotReadyError: `min_seq` lies beyond the last write. StoreError: an adapter is
             damaged.
         """
+        self._searches += 1
         query = self._version(version)
         row = self._query_vector(vector, query)
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
@@ -233,12 +243,7 @@ class Gallery:
                 # What is left out needs no second look at the database, an error does.
                 left_out = wanted is None and bool(searched) and rules.are_settled(query.name, refused)
                 if (left_out or not refused) and len(ready) == len(meetings):
-                    found = self._index.search(row, k, searched, allowed, ready)
-                    hits = []
-                    for hit in found:
-                        way = ready.get(hit.version, AS_THEY_ARE)
-                        calibrated = way.scale * hit.score + way.shift
-                        hits.append(Hit(hit.id, hit.score, hit.version, hit.attributes, calibrated))
+                    hits = self._index.search(row, k, searched, allowed, ready)
                     adapted = [name for name, each in meetings.items() if each.adapter is not None]
                     counts = self._index.count() if refused else {}
                     excluded = {name: counts[name] for name in refused}
@@ -325,7 +330,7 @@ class Gallery:
             raise InvalidVectorError(
                 f"The vector of the query has shape {row.shape}: {version.name} makes ({version.dimension},)."
             )
-        if bad_norms(row[None]).size:
+        if not abs(float(row @ row) - 1.0) <= NORM_TOLERANCE and bad_norms(row[None]).size:
             raise InvalidVectorError(explain_norm("of the query", row))
         return row
 

@@ -179,7 +179,7 @@ def test_more_hits_than_entries_are_all_entries(index: Index, vectors: Callable[
     index.apply(changes([(f"e{n}", f"v{n % 2 + 1}", row, {}) for n, row in enumerate(vectors(7))]))
     found = index.search(vectors(1)[0], 10_000, ["v1", "v2", "v7"])
     assert sorted(hit.id for hit in found) == [f"e{n}" for n in range(7)]
-    assert {hit.version for hit in index.search(vectors(1)[0], 10_000, ["v2"])} == {"v2"}
+    assert {hit.embedded_by for hit in index.search(vectors(1)[0], 10_000, ["v2"])} == {"v2"}
 
 
 def test_equal_scores_come_in_the_order_of_their_ids(
@@ -217,7 +217,7 @@ def test_recall_scores_and_rare_filters(opened: Opened) -> None:
             for hit in found:
                 n = int(hit.id[1:])
                 assert matching[n]
-                assert hit.version == ("v1" if n < 2000 else "v2")
+                assert hit.embedded_by == ("v1" if n < 2000 else "v2")
                 assert abs(hit.score - scores[number][n]) <= able.tolerance
             assert all(a.score >= b.score for a, b in itertools.pairwise(found))
         assert hits >= 250 * (1.0 if able.exact else able.recall)
@@ -332,7 +332,7 @@ class Machine(RuleBasedStateMachine):
         assert len(found) == len({hit.id for hit in found}) == min(k, len(scores))
         for hit in found:
             version, _, attributes = self.model[hit.id]
-            assert (hit.version, hit.attributes) == (version, attributes)
+            assert (hit.embedded_by, hit.attributes) == (version, attributes)
             assert np.isclose(hit.score, scores[hit.id], atol=1e-5)
         best = sorted(scores.values(), reverse=True)[:k]
         assert np.allclose([hit.score for hit in found], best, atol=1e-5)

@@ -38,7 +38,7 @@ def test_an_entry_that_is_embedded_anew_moves_to_its_new_version(vectors: Callab
     index.apply(_changes([("a", "v2", rows[2], {})], 2))
     assert index.count() == {"v1": 1, "v2": 1}
     best = index.search(rows[2], 10, ["v1", "v2"])[0]
-    assert (best.id, best.version) == ("a", "v2")
+    assert (best.id, best.embedded_by) == ("a", "v2")
     index.apply(_changes([("a", "v2", None, {}), ("b", "v1", None, {})], 3))
     assert index.versions() == []
     assert index.search(rows[0], 10, ["v1", "v2"]) == []
@@ -64,7 +64,7 @@ def test_only_the_named_versions_are_searched(vectors: Callable[..., np.ndarray]
     rows = vectors(4)
     index = LocalIndex()
     index.apply(_changes([(f"e{n}", f"v{n % 2 + 1}", rows[n], {}) for n in range(4)]))
-    assert {hit.version for hit in index.search(rows[0], 10, ["v2"])} == {"v2"}
+    assert {hit.embedded_by for hit in index.search(rows[0], 10, ["v2"])} == {"v2"}
     assert index.search(rows[0], 10, ["v3"]) == []
 
 

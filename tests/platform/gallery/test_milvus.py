@@ -236,7 +236,7 @@ def test_an_entry_on_its_way_to_another_version_is_found_once(config: MilvusConf
         if between == "remove":
             remove(version, ids)
         index._counts = index._counted()
-        seen.append([(hit.id, hit.version) for hit in index.search(ROWS[0], 10, ["v1", "v2"])])
+        seen.append([(hit.id, hit.embedded_by) for hit in index.search(ROWS[0], 10, ["v1", "v2"])])
         remove(version, ids)
 
     index._remove = look  # type: ignore[method-assign]
