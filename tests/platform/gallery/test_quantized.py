@@ -145,6 +145,7 @@ def test_whatever_changes_searches_see_it(steps: list[tuple[str, int]], seed: in
 
 
 def test_outdated_codes_are_removed_together_and_hide_nothing_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantized, "OUTDATED", 300)
     rows = clustered(5000)
     vectors = filled(rows, ALL_LISTS)
     removals = 0
