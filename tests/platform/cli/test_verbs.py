@@ -22,7 +22,7 @@ Pictures = Callable[..., Path]
 SOURCE = "glyphs:?classes=24&instances=6"
 CONTRACT = {
     "run", "evaluate", "embed", "tune", "versions", "promote", "rollback", "serve", "submit",
-    "gallery import", "gallery export", "gallery stats", "gallery verify",
+    "gallery import", "gallery export", "gallery stats", "gallery verify", "gallery snapshot",
     "backfill start", "backfill list", "backfill pause", "backfill resume", "backfill cancel",
 }  # fmt: skip
 
@@ -170,6 +170,29 @@ def test_gallery_stats_export_verify_and_import_into_another_store(
     # Importing again replaces, and adds nothing.
     assert holdfast("gallery", "import", tmp_path / "all.parquet", "--store", other).code == 0
     assert holdfast("gallery", "stats", "--store", other, "--json").json["entries"] == 96
+
+
+def test_a_snapshot_is_written_once_for_each_state(holdfast: Holdfast, filled: Path) -> None:
+    first = holdfast("gallery", "snapshot", "--store", filled, "--json").json
+    assert first == {"seq": 96, "entries": 96, "written": True}
+    assert (filled / "index" / "snapshots" / "96" / "manifest.json").is_file()
+    again = holdfast("gallery", "snapshot", "--store", filled)
+    assert again.code == 0
+    assert "write 96 (96 entries) is there already" in again.err
+
+
+def test_serve_reads_its_settings_from_a_file_and_explains_mistakes(
+    holdfast: Holdfast, filled: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "serving.yaml"
+    file.write_text("index: {kind: quantized, treshold: 5}\nlimits: {k: 0}\n")
+    outcome = holdfast("serve", "--store", filled, "--config", file)
+    assert outcome.code == 2
+    for part in ("index", "threshold", "limits.k", str(file)):
+        assert part in outcome.err
+    outcome = holdfast("serve", "--store", filled, "--set", "index.kind=elastic")
+    assert outcome.code == 2
+    assert "'auto'" in outcome.err
 
 
 def test_verify_finds_a_damaged_entry_and_exits_with_1(holdfast: Holdfast, filled: Path) -> None:
