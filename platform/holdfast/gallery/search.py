@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import faiss
 import numpy as np
 
 from holdfast.errors import (
@@ -57,13 +58,15 @@ class SearchResult:
 @dataclass(frozen=True)
 class Stats:
     """What the index holds, and up to which write it has followed the database. `bytes`: of the vectors,
-    the mapped copies for query versions included."""
+    the mapped copies for query versions included. `threads`: as many FAISS may use (OMP_NUM_THREADS, which
+    Ray sets to the cores that it granted)."""
 
     entries: dict[str, int]
     applied_seq: int
     last_seq: int
     kind: str
     bytes: int
+    threads: int
 
 
 class Gallery:
@@ -175,7 +178,8 @@ class Gallery:
         """Sizes and sequence numbers."""
         last = self.entries.last_seq()
         with self._lock.reading():
-            return Stats(self._index.count(), self._applied, last, self._index.kind, self._index.bytes())
+            index, threads = self._index, faiss.omp_get_max_threads()
+            return Stats(index.count(), self._applied, last, index.kind, index.bytes(), threads)
 
     def verify(self) -> VerifyReport:
         """Check every entry, and that the index equals the database; reads the whole gallery."""
