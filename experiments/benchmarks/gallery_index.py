@@ -37,6 +37,7 @@ def measure(cells: Cells, quick: bool) -> list[Row]:
         found = {kind: child(kind, "kind", "--codes", kind) for kind in KINDS}
         starts = [child(f"start {number}", "start") for number in range(STARTS)]
         writes = child("writes", "writes")
+        bulks = {name: child(f"bulk {name}", "bulk", "--database", name) for name in ("sqlite", "postgresql")}
         other = child("usearch", "usearch")
     rows = []
     for kind, cell in found.items():
@@ -60,6 +61,13 @@ def measure(cells: Cells, quick: bool) -> list[Row]:
         )
     else:
         rows.append(not_measured("quantized search, against usearch", "times", "at most 1", other["note"]))
+    for name, cell in bulks.items():
+        title, unit = f"bulk import of {entries:,} entries from Parquet, {name}", "s"
+        if "note" in cell:
+            rows.append(not_measured(title, unit, "at most 60 s", cell["note"]))
+        else:
+            rows.append(at_most(title, [cell["import_seconds"]], unit, 60.0, "durable"))
+            rows.append(for_the_record(f"bulk export, {name}", [cell["export_seconds"]], unit, what))
     return [
         *rows,
         at_most("process start to first search", [each["seconds"] for each in starts], "s", 3.0, what),

@@ -4,14 +4,17 @@ python experiments/benchmarks/large_gallery.py fill --entries 1000000 --folder F
 python experiments/benchmarks/large_gallery.py kind --codes sq8 --folder FOLDER          # a kind of index
 python experiments/benchmarks/large_gallery.py start --folder FOLDER                     # from its snapshot
 python experiments/benchmarks/large_gallery.py writes --folder FOLDER                    # beside a writer
+python experiments/benchmarks/large_gallery.py bulk --database sqlite --folder FOLDER    # from Parquet
 python experiments/benchmarks/large_gallery.py usearch --folder FOLDER                   # the same entries
 
 It imports little, because a start is measured with its imports.
 """
 
 import argparse
+import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -227,6 +230,36 @@ def _again_and_again(batches: list[list[Entry]]) -> Iterator[list[Entry]]:
         yield from batches
 
 
+def bulk(folder: Path, database: str) -> dict[str, Any]:
+    """All entries from the store to a Parquet file, and from there to a store on another database."""
+    from postgres_server import running_postgres
+    from published import publish_untrained
+
+    from holdfast.models import ModelConfig
+
+    file = folder / "entries.parquet"
+    began = time.perf_counter()
+    with open_store(folder / "store") as store:
+        Entries(store).export_parquet(file)
+    exported = time.perf_counter() - began
+    other = folder / f"bulk-{database}"
+    other.mkdir()
+    try:
+        with contextlib.ExitStack() as stack:
+            where = other if database == "sqlite" else stack.enter_context(running_postgres(fsync=True))
+            store = stack.enter_context(open_store(where, str(other / "artifacts")))
+            publish_untrained(store, other, ModelConfig(dimension=DIMENSION))
+            began = time.perf_counter()
+            count = Entries(store).import_parquet(file)
+            imported = time.perf_counter() - began
+            assert sum(Entries(store).count().values()) == count
+    except FileNotFoundError as error:
+        return {"note": str(error)}
+    finally:
+        shutil.rmtree(other)
+    return {"entries": count, "export_seconds": exported, "import_seconds": imported}
+
+
 def usearch(folder: Path) -> dict[str, Any]:
     """The same entries in usearch (HNSW, half precision) at the same recall."""
     try:
@@ -257,9 +290,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["fill", "kind", "start", "writes", "write", "usearch"])
+    parser.add_argument("what", choices=["fill", "kind", "start", "writes", "write", "bulk", "usearch"])
     parser.add_argument("--entries", type=int, default=1_000_000)
     parser.add_argument("--codes", choices=KINDS, default="sq8")
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--folder", type=Path, required=True)
     given = parser.parse_args()
     match given.what:
@@ -273,6 +307,8 @@ def main() -> None:
             print(json.dumps(writes(given.folder)))
         case "write":
             write(given.folder)
+        case "bulk":
+            print(json.dumps(bulk(given.folder, given.database)))
         case "usearch":
             print(json.dumps(usearch(given.folder)))
 

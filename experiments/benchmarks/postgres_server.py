@@ -13,8 +13,10 @@ from sqlalchemy import create_engine
 
 
 @contextmanager
-def running_postgres() -> Iterator[str]:
+def running_postgres(fsync: bool = False) -> Iterator[str]:
     """Starts a server on a socket of its own; yields the URL of an empty database.
+
+    Without `fsync` it is not safe from a power failure, only from dying processes.
 
     Raises FileNotFoundError where none is installed.
     """
@@ -34,7 +36,8 @@ def running_postgres() -> Iterator[str]:
             cwd=folder,
             **user,
         )
-        options = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}", "-c", "fsync=off"]
+        sockets = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}"]
+        options = [*sockets, "-c", f"fsync={'on' if fsync else 'off'}"]
         process = subprocess.Popen(
             [tools / "postgres", "-D", folder / "data", *options],
             stdout=subprocess.DEVNULL,

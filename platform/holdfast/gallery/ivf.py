@@ -27,13 +27,18 @@ def training_size(entries: int, config: IndexConfig) -> int:
     return min(entries, max(_CODE_TRAINING, _POINTS * lists_for(entries, config)))
 
 
+def codes_for(dimension: int, config: IndexConfig) -> str:
+    """The codes of vectors of this dimension: `pq4` takes two dimensions at a time."""
+    return "sq8" if dimension % 2 else config.codes
+
+
 def trained(sample: np.ndarray, entries: int, config: IndexConfig) -> Any:
     """Empty lists for so many entries, trained on a sample, float32 (m, d)."""
     dimension = sample.shape[1]
     lists = min(lists_for(entries, config), len(sample))
     quantizer = faiss.IndexFlatIP(dimension)
     index: Any
-    if config.codes == "pq4" and dimension % 2 == 0:
+    if codes_for(dimension, config) == "pq4":
         index = faiss.IndexIVFPQFastScan(
             quantizer, dimension, lists, dimension // 2, 4, faiss.METRIC_INNER_PRODUCT
         )

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
+from holdfast.errors import StoreError
 from holdfast.gallery.changes import Changes
 from holdfast.gallery.config import IndexConfig
 from holdfast.gallery.filters import Filter
@@ -137,6 +138,8 @@ class LocalIndex:
         identifier, seq = files.noted("last")
         versions = files.noted("versions")
         found = {name: Partition.load(name, files.within(name), self._folder) for name in versions}
+        if self.config.kind == "exact" and any(each.is_quantized for each in found.values()):
+            raise StoreError("The snapshot of the index is quantized, and the settings ask for an exact one.")
         return found, (identifier, seq)
 
     def _is_snapshot_due(self) -> bool:

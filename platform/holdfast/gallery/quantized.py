@@ -89,6 +89,11 @@ class QuantizedVectors:
     def kind(self) -> str:
         return "quantized"
 
+    @property
+    def codes(self) -> str:
+        """As `IndexConfig` names them."""
+        return "pq4" if isinstance(self.index, faiss.IndexIVFPQFastScan) else "sq8"
+
     def __len__(self) -> int:
         return len(self._halves)
 

@@ -106,6 +106,18 @@ def test_what_was_saved_is_there_again_and_follows(
     assert again.verify().ok
 
 
+def test_other_settings_than_the_snapshots(store: Store, vectors: Callable[..., np.ndarray]) -> None:
+    save(filled(store, vectors, QUANTIZED))
+    coarser = Gallery(store, open_index(store, QUANTIZED.model_copy(update={"codes": "pq4"})))
+    partition = coarser._index.partition("v1")  # type: ignore[attr-defined]
+    before = partition.vectors.codes
+    coarser.settle()
+    assert (before, partition.vectors.codes) == ("sq8", "pq4")
+    exact = Gallery(store, open_index(store, EXACT))
+    assert exact.stats().kind == "exact"
+    assert exact.verify().ok
+
+
 def test_the_newest_stays_and_an_older_one_is_not_written(
     store: Store, vectors: Callable[..., np.ndarray]
 ) -> None:
