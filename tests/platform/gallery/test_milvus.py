@@ -201,7 +201,7 @@ import os, sys
 import numpy as np
 from holdfast.gallery.changes import Changes
 from holdfast.gallery.milvus import MilvusIndex
-    from holdfast.gallery.milvus_config import MilvusConfig
+from holdfast.gallery.milvus_config import MilvusConfig
 
 index = MilvusIndex(MilvusConfig(uri=sys.argv[1]))
 rows = np.eye(4, dtype="<f4")
