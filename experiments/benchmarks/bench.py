@@ -26,6 +26,7 @@ from typing import Any
 
 import evaluation_memory
 import gallery
+import gallery_index
 import ray_overhead
 import task_memory
 import training_speed
@@ -48,6 +49,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "evaluation_memory": evaluation_memory.measure,
     "quickstart": quickstart.measure,
     "gallery": gallery.measure,
+    "gallery_index": gallery_index.measure,
     "serving": serving.measure,
 }
 

@@ -1,107 +1,100 @@
-"""The quantized index against the bare FAISS call with the same parameters, and against usearch.
+"""A large gallery: its kinds of index beside each other, beside the bare FAISS call, and beside usearch.
 
-python experiments/benchmarks/gallery_index.py --entries 200000     # all figures, as JSON
+The measurements themselves are in large_gallery.py, each in a process of its own over one store.
 """
 
-import argparse
-import json
-import time
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
-import faiss
-import numpy as np
+from cells import REPOSITORY, Cells
+from child import measure_in_child
+from rows import Row, at_least, at_most, for_the_record, not_measured
 
-from holdfast.gallery.config import IndexConfig
-from holdfast.gallery.ivf import search_parameters
-from holdfast.gallery.locks import ReadWriteLock
-from holdfast.gallery.partition import Partition
-from holdfast.gallery.quantized import QuantizedVectors
-from holdfast.gallery.rebuild import requantize
-
-DIMENSION, CLUSTERS, NOISE = 128, 10_000, 0.04
-QUERIES, ROUNDS, K = 300, 5, 10
+SCRIPT = "large_gallery.py"
+DIMENSION = 128
+KINDS = ("exact", "sq8", "pq4")
+STARTS = 3
+HOUR = 3600.0
 
 
-def draw(count: int, seed: int) -> np.ndarray:
-    """float32 (count, 128) of unit norm, around 10,000 centers; the cosine within a cluster is 0.83."""
-    centers = np.random.default_rng(0).standard_normal((CLUSTERS, DIMENSION), dtype=np.float32)
-    centers /= np.linalg.norm(centers, axis=1, keepdims=True)
-    generator = np.random.default_rng(seed)
-    rows = centers[generator.integers(0, CLUSTERS, count)]
-    rows += NOISE * generator.standard_normal((count, DIMENSION), dtype=np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+def measure(cells: Cells, quick: bool) -> list[Row]:
+    """A million entries in one store, which every measurement opens in a process of its own."""
+    entries = 5_000 if quick else 1_000_000
+    what = f"{entries:,} x {DIMENSION}"
+    with _filled(entries) as folder:
+
+        def child(name: str, *arguments: str) -> dict[str, Any]:
+            given = [*arguments, "--folder", str(folder())]
+            return cells(
+                f"{name} {entries}",
+                lambda: measure_in_child(SCRIPT, given, timeout=HOUR),
+            )
+
+        found = {kind: child(kind, "kind", "--codes", kind) for kind in KINDS}
+        starts = [child(f"start {number}", "start") for number in range(STARTS)]
+        writes = child("writes", "writes")
+        bulks = {name: child(f"bulk {name}", "bulk", "--database", name) for name in ("sqlite", "postgresql")}
+        other = child("usearch", "usearch")
+    rows = []
+    for kind, cell in found.items():
+        name = f"gallery index, {kind}"
+        rows += [
+            for_the_record(f"{name}: recall@10", [cell["recall"]], "", what),
+            for_the_record(f"{name}: searches", cell["per_second"], "/s", "Gallery.search, k=10, 1 thread"),
+            for_the_record(f"{name}: memory", [cell["bytes_an_entry"]], "bytes an entry", "resident"),
+            for_the_record(f"{name}: build", [cell["build_seconds"]], "s", "from the database"),
+        ]
+    default = found["sq8"]
+    rows += [
+        at_least("quantized search, recall@10 against exact", [default["recall"]], "", 0.99, what),
+        at_most("quantized search, against the bare FAISS call", default["ratios"], "times", 1.25, what),
+        at_most("quantized index, memory", [default["memory_ratio"]], "times codes and ids", 1.2, what),
+    ]
+    if "us" in other:
+        ratios = [a / b for a, b in zip(default["search_us"], other["us"], strict=True)]
+        rows.append(
+            at_most("quantized search, against usearch", ratios, "times its time", 1.0, other["note"])
+        )
+    else:
+        rows.append(not_measured("quantized search, against usearch", "times", "at most 1", other["note"]))
+    for name, cell in bulks.items():
+        title, unit = f"bulk import of {entries:,} entries from Parquet, {name}", "s"
+        if "note" in cell:
+            rows.append(not_measured(title, unit, "at most 60 s", cell["note"]))
+        else:
+            rows.append(at_most(title, [cell["import_seconds"]], unit, 60.0, "durable"))
+            rows.append(for_the_record(f"bulk export, {name}", [cell["export_seconds"]], unit, what))
+    return [
+        *rows,
+        at_most("process start to first search", [each["seconds"] for each in starts], "s", 3.0, what),
+        for_the_record("the snapshot is loaded", [each["load_seconds"] for each in starts], "s", what),
+        at_most("one durable upsert", writes["singles_ms"], "ms", 5.0, f"into {what}"),
+        at_least("upserts by 1,000", writes["upserts"], "entries/s", 50_000, f"into {what}, SQLite"),
+        at_least("searches beside them", writes["kept"], "of their throughput", 0.7, what),
+    ]
 
 
-def seconds(search: Callable[[np.ndarray], object], queries: np.ndarray) -> list[float]:
-    """Of one search, the mean of each round."""
-    found = []
-    for _ in range(ROUNDS):
-        started = time.perf_counter()
-        for query in queries:
-            search(query)
-        found.append((time.perf_counter() - started) / len(queries))
-    return found
+@contextmanager
+def _filled(entries: int) -> Iterator[Callable[[], Path]]:
+    """The folder of a store with so many entries, made when it is first asked for, removed at the end."""
+    # On the disk of the repository: the folder of temporary files may lie in memory.
+    results = REPOSITORY / "experiments" / "results"
+    results.mkdir(parents=True, exist_ok=True)
+    made: list[Path] = []
 
+    def get() -> Path:
+        if not made:
+            made.append(Path(tempfile.mkdtemp(prefix=".index-", dir=results)))
+            given = ["fill", "--entries", str(entries), "--folder", str(made[0])]
+            measure_in_child(SCRIPT, given, timeout=HOUR)
+        return made[0]
 
-def recall(exact: np.ndarray, found: list[list[int]]) -> float:
-    return float(np.mean([len(set(a) & set(b)) / K for a, b in zip(exact.tolist(), found, strict=True)]))
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--entries", type=int, default=200_000)
-    parser.add_argument("--folder", type=Path, default=Path("/tmp"))
-    parser.add_argument("--usearch", action="store_true")
-    arguments = parser.parse_args()
-    faiss.omp_set_num_threads(1)
-    rows, queries = draw(arguments.entries, 1), draw(QUERIES, 2)
-    flat = faiss.IndexFlatIP(DIMENSION)
-    flat.add(rows)
-    exact = flat.search(queries, K)[1]
-    flat_seconds = seconds(lambda query: flat.search(query[None], K), queries[:20])
-    partition = Partition("v1", DIMENSION, arguments.folder)
-    for at in range(0, len(rows), 10_000):
-        ids = [f"entry-{row:07d}" for row in range(at, min(at + 10_000, len(rows)))]
-        partition.put(ids, rows[at : at + 10_000], ["{}"] * len(ids))
-    started = time.perf_counter()
-    requantize(partition, IndexConfig(kind="quantized"), arguments.folder, ReadWriteLock())
-    answer: dict[str, object] = {"entries": len(rows), "build_seconds": time.perf_counter() - started}
-    vectors = partition.vectors
-    assert isinstance(vectors, QuantizedVectors)
-    parameters = search_parameters(vectors.nprobe, None)
-    count = max(vectors.rerank * K, 60)
-
-    def bare(query: np.ndarray) -> object:
-        return vectors._ranker.search(query[None], count, params=parameters)
-
-    def ours(query: np.ndarray) -> list[tuple[float, str]]:
-        return [(score, partition.id(slot)) for score, slot in partition.search(query, K, None)]
-
-    found = [[int(name[6:]) for _, name in ours(query)] for query in queries]
-    answer |= {
-        "recall": recall(exact, found),
-        "lists": int(vectors.index.nlist),
-        "nprobe": vectors.nprobe,
-        "exact_us": [1e6 * each for each in flat_seconds],
-        "ours_us": [1e6 * each for each in seconds(ours, queries)],
-        "bare_us": [1e6 * each for each in seconds(bare, queries)],
-        "bytes_an_entry": vectors.bytes() / len(rows),
-    }
-    if arguments.usearch:
-        from usearch.index import Index
-
-        other = Index(ndim=DIMENSION, metric="ip", dtype="f16")
-        other.add(np.arange(len(rows)), rows, threads=1)
-        for expansion in (32, 64, 128, 256, 512):
-            other.expansion_search = expansion
-            keys = [other.search(query, K, threads=1).keys.tolist() for query in queries]
-            times = seconds(lambda query: other.search(query, K, threads=1), queries)
-            answer[f"usearch_{expansion}"] = {"recall": recall(exact, keys), "us": [1e6 * t for t in times]}
-            if recall(exact, keys) >= 0.99:
-                break
-    print(json.dumps(answer))
-
-
-if __name__ == "__main__":
-    main()
+    try:
+        yield get
+    finally:
+        for folder in made:
+            shutil.rmtree(folder, ignore_errors=True)

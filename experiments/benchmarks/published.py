@@ -1,4 +1,4 @@
-"""A store with one version in it, for benchmarks that need a version but no training."""
+"""Versions in a store, for benchmarks that need versions but no training."""
 
 from pathlib import Path
 
@@ -6,9 +6,9 @@ from holdfast.models import Encoder, ModelConfig
 from holdfast.store import Draft, Store
 
 
-def publish_untrained(store: Store, folder: Path, model: ModelConfig) -> str:
-    """Publish an encoder with random weights; returns the version's name."""
-    encoder = Encoder(model)
-    encoder.save(folder / "encoder")
-    draft = Draft("bench", 1, 0, None, folder / "encoder", "name: bench", "none", {})
+def publish_untrained(store: Store, folder: Path, model: ModelConfig, task: int = 0) -> str:
+    """Publish an encoder with random weights, one for each task; returns the version's name."""
+    saved = folder / f"encoder{task}"
+    Encoder(model).save(saved)
+    draft = Draft("bench", 1, task, None, saved, "name: bench", "none", {})
     return store.publish(draft).name

@@ -57,4 +57,7 @@ def not_measured(name: str, unit: str, bound: str, why: str) -> Row:
 
 
 def _plain(value: float) -> str:
-    return f"{value:.1f}" if value < 10 else f"{value:,.0f}"
+    if value >= 10:
+        return f"{value:,.0f}"
+    text = f"{value:.2f}".rstrip("0")
+    return f"{text}0" if text.endswith(".") else text

@@ -1,10 +1,11 @@
 """`holdfast backfill ...`: move entries of older versions to a newer one."""
 
+import math
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Annotated, Any
@@ -16,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from holdfast.console import print_json
-from holdfast.gallery import Entries, LeaseHeldError
+from holdfast.gallery import Entries, Lease, LeaseHeldError, LeaseLostError
 from holdfast.gallery.lease import refuse_if_held
 from holdfast.gallery.replace import Replace
 from holdfast.options import STORE, JsonOption, StoreOption
@@ -30,7 +31,13 @@ NameArgument = Annotated[str, typer.Argument(help="Backfill, such as b1.")]
 DetachOption = Annotated[
     bool, typer.Option("--detach", help="Only record it, and leave the work to a running server.")
 ]
+SourcesOption = Annotated[
+    list[str] | None,
+    typer.Option("--sources", help="Folder or URL prefix whose images may be read. Repeatable."),
+]
 LOOK_SECONDS = 0.5
+RESTART_SECONDS = 60.0
+"""So long after a server went away it may come back, and go on with what it did."""
 INTERRUPTED = 130
 
 
@@ -44,6 +51,7 @@ def start(
         list[str] | None,
         typer.Option("--from", help="Version whose entries move; all others by default. Repeatable."),
     ] = None,
+    sources: SourcesOption = None,
     order: Annotated[str, typer.Option(help="gain, random or oldest.")] = "gain",
     batch: Annotated[int, typer.Option(help="Entries in one transaction.")] = 256,
     pace: Annotated[float | None, typer.Option(help="Entries a second at most.")] = None,
@@ -57,12 +65,14 @@ def start(
 ) -> None:
     """Move entries of older versions to a newer one, a batch at a time; searches and writes go on.
 
-    A running server does the work, else this process. What users write or delete meanwhile stays as they
-    left it. Ctrl-C pauses.
+    A running server does the work, else this process: it is then the one writer, and no server can start
+    until it is done or paused. What users write or delete meanwhile stays as they left it. Ctrl-C pauses.
+    Images are read below --sources only; a server has its own.
 
-    Example: [bold]holdfast backfill start live --kind re-embed[/]
+    Example: [bold]holdfast backfill start live --kind re-embed --sources photos[/]
     """
     with open_store(store, create=False) as opened:
+        roots = _roots(opened, kind, sources, detach)
         made = opened.backfills.create(
             target,
             kind,  # type: ignore[arg-type]  # refused there, in one sentence, if it is another
@@ -73,7 +83,7 @@ def start(
             workers=workers,
             force=force,
         )
-        _see_through(opened, made.name, detach, as_json)
+        _see_through(opened, made.name, roots, detach, as_json)
 
 
 @backfill.command("list")
@@ -107,15 +117,20 @@ def pause(name: NameArgument, store: StoreOption = STORE, as_json: JsonOption = 
 
 @backfill.command("resume")
 def resume(
-    name: NameArgument, detach: DetachOption = False, store: StoreOption = STORE, as_json: JsonOption = False
+    name: NameArgument,
+    sources: SourcesOption = None,
+    detach: DetachOption = False,
+    store: StoreOption = STORE,
+    as_json: JsonOption = False,
 ) -> None:
     """Go on with one that was paused, that failed, or whose process died.
 
     Example: [bold]holdfast backfill resume b1[/]
     """
     with open_store(store, create=False) as opened:
+        roots = _roots(opened, opened.backfills.get(name).kind, sources, detach)
         opened.backfills.resume(name)
-        _see_through(opened, name, detach, as_json)
+        _see_through(opened, name, roots, detach, as_json)
 
 
 @backfill.command("cancel")
@@ -132,11 +147,22 @@ def _change(store: str, change: Callable[[Store], Backfill], as_json: bool) -> N
         _tell(change(opened), as_json)
 
 
-def _see_through(store: Store, name: str, detach: bool, as_json: bool) -> None:
+def _roots(store: Store, kind: str, sources: Sequence[str] | None, detach: bool) -> tuple[str, ...]:
+    """What may be read here. Raises ConfigError if that is nothing, and the work is to be done here."""
+    if kind != "re-embed":
+        return ()
+    from holdfast.jobs.sources import Sources, require_sources
+
+    if not detach and not _has_writer(store):
+        require_sources(kind, sources or ())
+    return Sources.of(sources or ()).roots
+
+
+def _see_through(store: Store, name: str, roots: Sequence[str], detach: bool, as_json: bool) -> None:
     """Work on it, or watch whoever does, until it is over."""
     if not detach:
         try:
-            _attend(store, name)
+            _attend(store, name, roots)
         except KeyboardInterrupt:
             with suppress(Exception):
                 store.backfills.pause(name)
@@ -148,50 +174,55 @@ def _see_through(store: Store, name: str, detach: bool, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _attend(store: Store, name: str) -> None:
+def _attend(store: Store, name: str, roots: Sequence[str]) -> None:
     stop = threading.Event()
     console = Console(stderr=True)
     columns = (TextColumn("[bold]{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
     working: Future[Any] | None = None
+    held = -math.inf
     with Progress(*columns, console=console, transient=True) as bars, ThreadPoolExecutor(1) as threads:
         bar = bars.add_task(name, total=None)
         try:
             while (found := store.backfills.get(name)).status == "running":
                 bars.update(bar, completed=found.total - found.left, total=found.total)
                 if working is not None and working.done():
-                    with suppress(LeaseHeldError):
+                    # Whoever writes now goes on with it.
+                    with suppress(LeaseHeldError, LeaseLostError):
                         working.result()
                     working = None
-                if working is None and _is_ours(store, found):
-                    working = threads.submit(_work, store, name, stop)
+                if working is None:
+                    if _has_writer(store):
+                        held = time.monotonic()
+                    elif time.monotonic() - held > RESTART_SECONDS and _is_unattended(store, name):
+                        working = threads.submit(_work, store, name, roots, stop)
                 time.sleep(LOOK_SECONDS / 5 if working is not None else LOOK_SECONDS)
         finally:
             stop.set()
 
 
-def _is_ours(store: Store, found: Backfill) -> bool:
-    """Whether this process should do the work: nobody does, and there is no server that would."""
-    if found.name not in {each.name for each in store.backfills.unattended()}:
-        return False
+def _has_writer(store: Store) -> bool:
     try:
         refuse_if_held(store)
     except LeaseHeldError:
-        return False
-    return True
+        return True
+    return False
 
 
-def _work(store: Store, name: str, stop: threading.Event) -> None:
+def _is_unattended(store: Store, name: str) -> bool:
+    return name in {each.name for each in store.backfills.unattended()}
+
+
+def _work(store: Store, name: str, roots: Sequence[str], stop: threading.Event) -> None:
     from holdfast.jobs.backfill import work_on_backfill
 
     entries = Entries(store)
-
-    def write(change: Replace) -> int:
-        # A server that was started meanwhile is the one writer, and goes on with this.
-        refuse_if_held(store)
-        return entries.write([change])[0]
-
     owner = f"holdfast backfill on {socket.gethostname()}, process {os.getpid()}"
-    work_on_backfill(store, name, owner, write, stop)
+    with Lease.take(store) as lease:
+
+        def write(change: Replace) -> int:
+            return entries.write([change], lease.fence)[0]
+
+        work_on_backfill(store, name, owner, write, stop, roots)
 
 
 def _tell(found: Backfill, as_json: bool) -> None:

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, TextIO
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 from typer.main import get_command
 
 from holdfast.backfill_cli import backfill
@@ -24,6 +22,7 @@ from holdfast.gallery_cli import gallery
 from holdfast.jobs.runtime import prepare_environment
 from holdfast.options import STORE, JsonOption, StoreOption
 from holdfast.store import open_store
+from holdfast.versions_cli import promote, rollback, versions
 
 app = typer.Typer(
     name="holdfast",
@@ -177,113 +176,8 @@ def tune(
     print_trials(console, outcome)
 
 
-@app.command()
-def versions(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
-    """List the versions with their lineage and the galleries that each may search.
-
-    Example: [bold]holdfast versions --json[/]
-    """
-    with open_store(store, create=False) as opened:
-        found, measured, aliases = opened.versions(), opened.compatibility(), opened.aliases()
-    searches = {
-        version.name: [row.gallery for row in measured if row.query == version.name and row.compatible]
-        for version in found
-    }
-    if as_json:
-        print_json(
-            [
-                {
-                    "version": v.name,
-                    "parent": v.parent,
-                    "run": v.run,
-                    "task": v.task,
-                    "contract": v.contract,
-                    "dimension": v.dimension,
-                    "created_at": v.created_at,
-                    "aliases": sorted(alias for alias, name in aliases.items() if name == v.name),
-                    "searches": searches[v.name],
-                }
-                for v in found
-            ]
-        )
-        return
-    table = Table("version", "aliases", "parent", "run", "dim", "searches", "contract", box=SIMPLE_HEAD)
-    table.columns[-1].no_wrap = True
-    for v in found:
-        table.add_row(
-            v.name,
-            ", ".join(sorted(alias for alias, name in aliases.items() if name == v.name)),
-            v.parent or "-",
-            v.run,
-            str(v.dimension),
-            " ".join([*searches[v.name], v.name]),
-            v.contract,
-        )
-    Console().print(table)
-
-
-@app.command()
-def promote(
-    version: Annotated[str, typer.Argument(help="Version to promote, such as v3.")],
-    writes: Annotated[
-        bool, typer.Option("--writes", help="The second switch: it embeds new entries too.")
-    ] = False,
-    canary: Annotated[
-        float | None, typer.Option(help="Only this share of the queries, such as 0.05.")
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Although compatibility was not measured or failed; recorded.")
-    ] = False,
-    note: Annotated[str, typer.Option(help="Why; kept in the traffic record.")] = "",
-    store: StoreOption = STORE,
-    as_json: JsonOption = False,
-) -> None:
-    """Let a version answer queries; with --writes, let it embed new entries as well.
-
-    Running servers follow within a second. Throw the second switch only when you will not roll back, or when
-    the old version may search the new one's entries too.
-
-    Example: [bold]holdfast promote v3[/] and later [bold]holdfast promote v3 --writes[/]
-    """
-    with open_store(store, create=False) as opened:
-        name, traffic = opened.version(version).name, opened.traffic
-        if canary is None:
-            record = traffic.promote(name, writes=writes, force=force, note=note)
-        else:
-            record = traffic.change(canary_version=name, canary_share=canary, force=force, note=note)
-    _print_traffic(record, as_json)
-
-
-@app.command()
-def rollback(
-    force: Annotated[
-        bool, typer.Option("--force", help="Although entries may become unreachable; recorded.")
-    ] = False,
-    store: StoreOption = STORE,
-    as_json: JsonOption = False,
-) -> None:
-    """Put the previous traffic record back.
-
-    Example: [bold]holdfast rollback[/]
-    """
-    with open_store(store, create=False) as opened:
-        traffic = opened.traffic.rollback(force=force)
-    _print_traffic(traffic, as_json)
-
-
-def _print_traffic(traffic: Any, as_json: bool) -> None:
-    if as_json:
-        print_json(vars(traffic))
-        return
-    canary = (
-        f", {traffic.canary_share:.0%} of them by {traffic.canary_version}" if traffic.canary_version else ""
-    )
-    forced = " (forced)" if traffic.forced else ""
-    _console().print(
-        f"Epoch {traffic.epoch}: queries by {traffic.query_version}{canary}, "
-        f"new entries by {traffic.write_version}{forced}.",
-        soft_wrap=True,
-    )
+for verb in (versions, promote, rollback):
+    app.command()(verb)
 
 
 @app.command()
@@ -292,6 +186,14 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on; loopback by default.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
     replicas: Annotated[int, typer.Option(help="Gateway replicas.")] = 1,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file with further settings: index, limits, batching.")
+    ] = None,
+    set_: SetOption = None,
+    sources: Annotated[
+        list[str] | None,
+        typer.Option("--sources", help="Folder or URL prefix whose images backfills may read. Repeatable."),
+    ] = None,
     verbose: VerboseOption = False,
 ) -> None:
     """Serve embeddings and the shared gallery over HTTP, with a web page at /.
@@ -301,11 +203,22 @@ def serve(
 
     Example: [bold]holdfast serve --port 8000[/]
     """
-    from holdfast_serving import serve_forever
+    from holdfast.settings_file import load_settings
+    from holdfast_serving import ServingConfig, serve_forever
 
+    settings = load_settings(ServingConfig, config, [*(set_ or []), f"store={json.dumps(store)}"])
     # A mistyped path would otherwise serve a new and empty store.
     open_store(store, create=False).close()
-    serve_forever(store, host, port, replicas=replicas, verbose=verbose, say=typer.echo)
+    serve_forever(
+        store,
+        host,
+        port,
+        replicas=replicas,
+        sources=sources or settings.sources,
+        verbose=verbose,
+        config=settings,
+        say=typer.echo,
+    )
 
 
 @app.command()

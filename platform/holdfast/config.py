@@ -2,19 +2,18 @@
 
 import hashlib
 from collections.abc import Sequence
-from difflib import get_close_matches
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import Field
 
 from holdfast.adapters import AdapterConfig, RidgeConfig
 from holdfast.data import DataConfig
 from holdfast.errors import ConfigError
 from holdfast.learning import SequencePlan
 from holdfast.settings import Settings
+from holdfast.settings_file import load_settings, parse_settings
 
 
 class ScalingConfig(Settings):
@@ -107,106 +106,13 @@ def load_experiment(file: str | Path, overrides: Sequence[str] = ()) -> Experime
         ConfigError: the file is missing or not YAML, a key is unknown (names the ones that exist), a value
             is of the wrong type or impossible (names the key's path and what is allowed).
     """
-    path = Path(file)
-    if not path.is_file():
+    if not Path(file).is_file():
         raise ConfigError(
-            f"No experiment file at {path}: give the path of a YAML file, as experiments/quickstart.yaml."
+            f"No experiment file at {file}: give the path of a YAML file, as experiments/quickstart.yaml."
         )
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(
-            f"{path} holds no mapping of keys to values; an experiment starts with 'name:' and 'data:'."
-        )
-    for override in overrides:
-        key, separator, text = override.partition("=")
-        if not separator or not key:
-            raise ConfigError(f"--set {override!r} is not of the form dotted.key=value.")
-        try:
-            set_key(values, key, yaml.safe_load(text))
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {override!r}: the value is not valid YAML.") from error
-    return parse_experiment(values, str(path))
+    return load_settings(Experiment, file, overrides)
 
 
 def parse_experiment(values: dict[str, Any], origin: str = "experiment") -> Experiment:
     """Validate plain values as an experiment. Raises ConfigError, one line for each mistake."""
-    try:
-        return Experiment.model_validate(values)
-    except ValidationError as error:
-        mistakes = "\n".join(f"  {_explain(detail)}" for detail in error.errors())
-        raise ConfigError(f"{origin}:\n{mistakes}") from error
-
-
-def set_key(values: dict[str, Any], key: str, value: Any) -> None:
-    """Set `a.b.c` in nested dictionaries and lists; a list's item is named by its number or its `kind`."""
-    at: Any = values
-    parts = key.split(".")
-    for depth, part in enumerate(parts):
-        last = depth == len(parts) - 1
-        if isinstance(at, list):
-            position = _list_position(at, part, key)
-            if last:
-                at[position] = value
-            at = at[position]
-        elif isinstance(at, dict):
-            if last:
-                at[part] = value
-            else:
-                at = at.setdefault(part, {})
-        else:
-            raise ConfigError(f"{key}: '{'.'.join(parts[:depth])}' is a single value, nothing lies below it.")
-
-
-def _list_position(items: list[Any], part: str, key: str) -> int:
-    if part.isdigit() and int(part) < len(items):
-        return int(part)
-    kinds = [item.get("kind") if isinstance(item, dict) else None for item in items]
-    if part in kinds:
-        return kinds.index(part)
-    allowed = ", ".join([*(str(number) for number in range(len(items))), *(kind for kind in kinds if kind)])
-    raise ConfigError(f"{key}: the list has no item '{part}'; it has {allowed or 'no items'}.")
-
-
-def _explain(detail: Any) -> str:
-    """One sentence for one pydantic error: path, what is wrong, what is allowed."""
-    location = tuple(detail["loc"])
-    path = ".".join(str(part) for part in location)
-    if detail["type"] == "extra_forbidden":
-        allowed = _allowed_keys(Experiment, location[:-1])
-        close = get_close_matches(str(location[-1]), allowed, n=1)
-        hint = f" Did you mean '{close[0]}'?" if close else ""
-        return f"{path}: unknown key.{hint} Allowed here: {', '.join(allowed)}."
-    if detail["type"] == "missing":
-        return f"{path}: missing, and it has no default."
-    if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        return f"{path}: 'kind' must be one of {detail['ctx'].get('expected_tags', 'the documented kinds')}."
-    return f"{path}: {detail['msg']} (got {detail['input']!r})."
-
-
-def _allowed_keys(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
-    """The keys of the config at a pydantic error location; tags and list positions are stepped over."""
-    candidates: list[Any] = [model]
-    for part in location:
-        models = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
-        fields = [m.model_fields[part].annotation for m in models if part in m.model_fields]
-        if fields:
-            candidates = [inner for field in fields for inner in _unfold(field)]
-        else:
-            tagged = [
-                m for m in models if "kind" in m.model_fields and m.model_fields["kind"].default == part
-            ]
-            candidates = tagged or candidates
-    names = [
-        n for c in candidates if isinstance(c, type) and issubclass(c, BaseModel) for n in c.model_fields
-    ]
-    return list(dict.fromkeys(names))
-
-
-def _unfold(annotation: Any) -> list[Any]:
-    """The classes inside unions, containers and Annotated."""
-    if get_origin(annotation) in (Union, UnionType, Annotated, tuple, list, dict):
-        return [inner for argument in get_args(annotation) for inner in _unfold(argument)]
-    return [annotation]
+    return parse_settings(Experiment, values, origin)

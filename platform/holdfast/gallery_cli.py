@@ -1,5 +1,6 @@
 """`holdfast gallery ...`: what is in the shared gallery, in and out of Parquet."""
 
+import time
 from pathlib import Path
 from typing import Annotated
 
@@ -7,7 +8,7 @@ import typer
 from rich.console import Console
 
 from holdfast.console import ImportView, print_json
-from holdfast.gallery import Entries, Gallery
+from holdfast.gallery import Entries, Gallery, IndexConfig, Lease, open_index
 from holdfast.options import STORE, JsonOption, StoreOption
 from holdfast.store import open_store
 
@@ -26,12 +27,14 @@ def import_(
 ) -> None:
     """Put the entries of a Parquet file into the gallery; what `holdfast embed` wrote fits.
 
+    Refused while a server runs over this store, or somebody else writes to it.
+
     Example: [bold]holdfast gallery import photos-v1.parquet[/]
     """
     with open_store(store, create=False) as opened:
         entries = Entries(opened)
-        with ImportView(Console(stderr=True)) as view:
-            count = entries.import_parquet(file, progress=view)
+        with Lease.take(opened) as lease, ImportView(Console(stderr=True)) as view:
+            count = entries.import_parquet(file, progress=view, fence=lease.fence)
         seq = entries.last_seq()
     if as_json:
         print_json({"entries": count, "seq": seq})
@@ -73,6 +76,32 @@ def stats(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
     console.print(f"{sum(by_version.values()):,} entries at sequence number {seq}.")
     for version, count in by_version.items():
         console.print(f"  {version}: {count:,}")
+
+
+@gallery.command("snapshot")
+def snapshot(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
+    """Write the index to disk, so that a server that starts need not build it.
+
+    A server does so by itself whenever a tenth of a large gallery has changed.
+
+    Example: [bold]holdfast gallery snapshot[/]
+    """
+    started = time.perf_counter()
+    with open_store(store, create=False) as opened:
+        searched = Gallery(opened, open_index(opened, IndexConfig()))
+        searched.settle()
+        written = searched.snapshot()
+        stats = searched.stats()
+    seconds = time.perf_counter() - started
+    if as_json:
+        print_json({"seq": stats.applied_seq, "entries": sum(stats.entries.values()), "written": written})
+        return
+    what = "written" if written else "is there already"
+    Console(stderr=True).print(
+        f"The snapshot of write {stats.applied_seq} ({sum(stats.entries.values()):,} entries) {what}, "
+        f"in {seconds:.1f} s.",
+        soft_wrap=True,
+    )
 
 
 @gallery.command("verify")

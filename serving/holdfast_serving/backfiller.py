@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from holdfast.errors import HoldfastError
 from holdfast.gallery.replace import Replace
@@ -25,10 +25,15 @@ class Backfiller:
     """
 
     def __init__(
-        self, store: Store, write: Callable[[Replace], int], look_seconds: float = LOOK_SECONDS
+        self,
+        store: Store,
+        write: Callable[[Replace], int],
+        sources: Sequence[str] = (),
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
         self._store = store
         self._write = write
+        self._sources = sources
         self._look_seconds = look_seconds
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="backfiller", daemon=True)
@@ -58,7 +63,7 @@ class Backfiller:
         if self._stop.is_set():
             return
         owner = f"the server on {socket.gethostname()}, process {os.getpid()}"
-        found = work_on_backfill(self._store, name, owner, self._write, self._stop)
+        found = work_on_backfill(self._store, name, owner, self._write, self._stop, self._sources)
         logger.info("backfill %s is %s: %d of %d", found.name, found.status, found.done, found.total)
 
 

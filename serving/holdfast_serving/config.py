@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from holdfast.gallery import AnyIndexConfig, IndexConfig
 from holdfast.settings import Settings
 
 
@@ -39,6 +40,8 @@ class ServingConfig(Settings):
     """Cores that Ray reserves for one gateway replica, and the threads of its model."""
     key_hashes: tuple[tuple[str, str], ...] = ()
     """Pairs (role, SHA-256 of a key). Empty: the keys are those of the store."""
+    index: AnyIndexConfig = IndexConfig()
+    """What the gallery is searched with. With Milvus the writer brings the entries there."""
     limits: Limits = Limits()
     batching: BatchingConfig = BatchingConfig()
     follow_seconds: float = Field(default=0.15, gt=0, le=10)
@@ -51,3 +54,5 @@ class ServingConfig(Settings):
     """How long a server that is told to stop waits for the requests in progress."""
     write_seconds: float = Field(default=10.0, gt=0)
     """How long a write waits for the writer's commit."""
+    sources: tuple[str, ...] = ()
+    """Folders and URL prefixes below which a re-embedding may read the images that entries name."""

@@ -22,14 +22,16 @@ class Gateway:
     def __init__(self, config: ServingConfig, writer: DeploymentHandle) -> None:
         import torch
 
-        from holdfast.gallery import Gallery
+        from holdfast.gallery import Gallery, open_index
         from holdfast.store import open_store
+        from holdfast_serving.feeder import searching
         from holdfast_serving.replica import Replica
         from holdfast_serving.writer_client import HandleWriter
 
         torch.set_num_threads(max(1, int(config.cpus)))
         store = open_store(config.store, config.artifacts)
-        self._replica = Replica(config, store, Gallery(store), HandleWriter(writer, config.write_seconds))
+        gallery = Gallery(store, open_index(store, searching(config.index)))
+        self._replica = Replica(config, store, gallery, HandleWriter(writer, config.write_seconds))
         logger.info("gateway in process %d", os.getpid())
 
     def __serve_build_asgi_app__(self) -> FastAPI:

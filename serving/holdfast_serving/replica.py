@@ -46,6 +46,7 @@ class Replica:
         self.metrics = Metrics()
         self.admission = Admission(config.limits.concurrency)
         self.applied_seq = 0
+        self._awaited = 0
         self.routing: Routing | None = None
         self.versions = LoadedVersions(self._load, config.spare_versions)
         self._threads = ThreadPoolExecutor(SEARCHERS, thread_name_prefix="store")
@@ -102,7 +103,9 @@ class Replica:
             self.metrics.loaded.labels(name).set(name in self.versions.names)
 
     async def _refresh_entries(self) -> None:
-        seq = await self.in_thread(self.gallery.refresh)
+        # Somebody waits for a write: then searches have to share.
+        hurried = self._awaited > self.applied_seq
+        seq = await self.in_thread(self.gallery.refresh if hurried else self.gallery.follow)
         self._caught_up = True
         if seq == self.applied_seq:
             return
@@ -134,6 +137,7 @@ class Replica:
 
     async def wait_for(self, seq: int) -> None:
         """Returns once the write `seq` is searchable here. Raises NotReadyError after `catch_up_seconds`."""
+        self._awaited = max(self._awaited, seq)
         if self.applied_seq >= seq:
             return
         self._wake.set()

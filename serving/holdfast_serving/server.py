@@ -8,7 +8,7 @@ import socket
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -44,6 +44,7 @@ def serve_forever(
     *,
     artifacts: str | None = None,
     replicas: int = 1,
+    sources: Sequence[str] = (),
     dashboard: bool = False,
     verbose: bool = False,
     config: ServingConfig | None = None,
@@ -56,18 +57,21 @@ def serve_forever(
         store: folder or SQLAlchemy URL, as for `open_store`.
         port: 0 takes a free one.
         replicas: gateway processes.
-        config: further settings; its store, artifacts, replicas and keys are replaced by the arguments'.
+        sources: folders and URL prefixes below which a re-embedding may read images; none by default.
+        config: further settings; its store, artifacts, replicas, sources and keys are replaced by the
+            arguments'.
         say: gets the one line that tells that the server is ready. Default: stdout.
         warn: gets what else the operator must see (a new key, an open host). Default: stderr.
 
-    Raises ConfigError (keys, host, port, RAY_ADDRESS), StoreError, LeaseHeldError (another server writes to
-    this store), NotReadyError (Ray ended by itself).
+    Raises ConfigError (keys, host, port, sources, RAY_ADDRESS), StoreError, LeaseHeldError (another server
+    writes to this store), NotReadyError (Ray ended by itself).
     """
     say = say or partial(print, flush=True)
     warn = warn or partial(print, file=sys.stderr, flush=True)
     key_hashes = parse_keys(os.environ.get(KEYS_VARIABLE, ""))
     port = _free_port(host, port)
     where = _absolute(store)
+    roots = _absolute_roots(sources)
     with (
         open_store(where, artifacts) as opened,
         tempfile.TemporaryDirectory(prefix="holdfast-", ignore_cleanup_errors=True) as folder,
@@ -83,7 +87,13 @@ def serve_forever(
         if host not in LOOPBACK:
             warn(f"Listening on {host}: whoever reaches this machine meets only the API key, in plain HTTP.")
         settings = (config or ServingConfig(store=where)).model_copy(
-            update={"store": where, "artifacts": artifacts, "replicas": replicas, "key_hashes": key_hashes}
+            update={
+                "store": where,
+                "artifacts": artifacts,
+                "replicas": replicas,
+                "sources": roots,
+                "key_hashes": key_hashes,
+            }
         )
         try:
             with _running(settings, host, port, dashboard, verbose) as has_to_stop:
@@ -183,6 +193,15 @@ def _absolute(store: str | Path) -> str:
     if url.get_backend_name() == "sqlite" and url.database:
         return url.set(database=str(Path(url.database).absolute())).render_as_string(hide_password=False)
     return text
+
+
+def _absolute_roots(sources: Sequence[str]) -> tuple[str, ...]:
+    if not sources:
+        return ()
+    # PyTorch comes with it.
+    from holdfast.jobs.sources import Sources
+
+    return Sources.of(sources).roots
 
 
 def _free_port(host: str, port: int) -> int:

@@ -12,6 +12,7 @@ from holdfast.gallery.replace import Replace
 from holdfast.store import Store, open_store
 from holdfast_serving.backfiller import Backfiller
 from holdfast_serving.config import ServingConfig
+from holdfast_serving.feeder import start_feeder
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +82,8 @@ class Writer:
     def __init__(self, config: ServingConfig) -> None:
         store = open_store(config.store, config.artifacts)
         self._writer = StoreWriter(store)
-        self._backfiller = Backfiller(store, self._writer.replace)
+        self._backfiller = Backfiller(store, self._writer.replace, config.sources)
+        self._feeder = start_feeder(store, config)
 
     async def upsert(self, entries: Sequence[Entry]) -> int | HoldfastError:
         try:
@@ -103,6 +105,8 @@ class Writer:
         self._close()
 
     def _close(self) -> None:
+        if self._feeder is not None:
+            self._feeder.close()
         self._backfiller.close()
         self._writer.close()
 

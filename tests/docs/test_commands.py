@@ -77,7 +77,10 @@ class Reader:
         """A YAML block that begins with a file's name is that file."""
         name = re.match(r"# (\S+\.yaml)\n", text)
         assert name is not None, "an experiment in the documentation begins with its file's name"
-        (self._folder / name[1]).write_text(yaml.safe_dump(self._small(yaml.safe_load(text))))
+        values = yaml.safe_load(text)
+        is_experiment = "data" in values
+        values = self._small(values) if is_experiment else values
+        (self._folder / name[1]).write_text(yaml.safe_dump(values))
 
     def _run(self, command: str) -> None:
         words = [word for word in shlex.split(command) if not re.match(r"HOLDFAST_\w+=", word)]

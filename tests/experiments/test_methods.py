@@ -177,7 +177,7 @@ def test_every_method_is_defined_or_says_why_not(part: Callable[[str], ModuleTyp
     assert undefined == {(name, "expansion", True) for name in narrow}
     wide = protocols["omniglot-upgrade-open-class-wide"]
     experiment, first = recipes.build(recipes.find_methods(["expansion"])[0], wide, 0)
-    assert (first.model.dimension, experiment.model.dimension, experiment.model.width) == (128, 160, 1.5)
+    assert (first.model.dimension, experiment.model.dimension, experiment.model.width) == (128, 160, 1.0)
 
 
 def test_the_default_recipe_is_what_the_experiment_file_says(part: Callable[[str], ModuleType]) -> None:
@@ -205,7 +205,7 @@ def test_all_methods_train_as_the_shipped_experiment_does(part: Callable[[str], 
             if not name.startswith(("grocery", "glyphs")):
                 unlike = {"average": None, "initialization": built.learning.initialization}
                 unlike |= {"turns": 1} if "learning.turns" in method.changes else {}
-                unlike |= {"epochs": 6} if name.startswith("omniglot-upgrade") else {}
+                unlike |= {"epochs": 4} if name.startswith("omniglot-upgrade") else {}
                 assert built.learning == shipped.learning.model_copy(update=unlike)
                 own = {"width": built.model.width}
                 if any(key.startswith("model") for key in method.changes):

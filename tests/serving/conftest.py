@@ -21,7 +21,7 @@ import torch
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from holdfast.gallery import Gallery
+from holdfast.gallery import Gallery, open_index
 from holdfast.models import Encoder, ModelConfig, Preprocessing
 from holdfast.store import Compatibility, Draft, Store, open_store
 from holdfast_serving.app import create_app
@@ -89,7 +89,7 @@ def serve_here(store: Store) -> Iterator[Callable[..., TestClient]]:
     def start(**settings: Any) -> TestClient:
         config = ServingConfig(store=store.where, **settings)
         writers.append(StoreWriter(store))
-        replica = Replica(config, store, Gallery(store), writers[-1])
+        replica = Replica(config, store, Gallery(store, open_index(store, config.index)), writers[-1])
         client = TestClient(create_app(replica), raise_server_exceptions=False)
         client.__enter__()
         clients.append(client)
@@ -188,7 +188,8 @@ def start_server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     def start(key: str | None = "an-admin-key") -> Server:
         """Without a key the server makes one, and shows it."""
         store = Path(shutil.copytree(template, tmp_path_factory.mktemp("served") / "store"))
-        code = f"from holdfast_serving import serve_forever; serve_forever({str(store)!r}, port=0)"
+        options = f"{str(store)!r}, port=0, sources=[{str(store)!r}]"
+        code = f"from holdfast_serving import serve_forever; serve_forever({options})"
         process = subprocess.Popen(
             [sys.executable, "-c", code],
             env={**os.environ, "HOLDFAST_API_KEYS": f"admin:{key}" if key else ""},

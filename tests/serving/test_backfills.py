@@ -28,12 +28,20 @@ def filled(store: Store, encoders: dict[str, Encoder], png: Callable[..., bytes]
 
 
 @pytest.fixture
-def backfiller(filled: Store) -> Iterator[Callable[[], Backfiller]]:
+def client(serve_here: Callable[..., TestClient], admin_key: str, tmp_path: Path) -> TestClient:
+    """The app that may read the images, with an admin key in every request."""
+    client = serve_here(sources=(str(tmp_path),))
+    client.headers["Authorization"] = f"Bearer {admin_key}"
+    return client
+
+
+@pytest.fixture
+def backfiller(filled: Store, tmp_path: Path) -> Iterator[Callable[[], Backfiller]]:
     started: list[Backfiller] = []
 
     def start() -> Backfiller:
         write = Entries(filled).write
-        started.append(Backfiller(filled, lambda change: write([change])[0], look_seconds=0.02))
+        started.append(Backfiller(filled, lambda change: write([change])[0], [str(tmp_path)], 0.02))
         return started[-1]
 
     yield start
@@ -117,3 +125,29 @@ def test_refusals(filled: Store, client: TestClient, body: dict[str, Any], statu
     assert words in answer.json()["error"]["message"]
     assert client.get("/v1/backfills").json() == {"backfills": []}
     assert client.post("/v1/backfills/b7/pause").status_code == 404
+
+
+def test_a_server_reads_no_image_unless_its_operator_says_so(
+    filled: Store, serve_here: Callable[..., TestClient], admin_key: str
+) -> None:
+    client = serve_here()
+    client.headers["Authorization"] = f"Bearer {admin_key}"
+    answer = client.post("/v1/backfills", json={"target": "v3", "kind": "re-embed"})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid_config")
+    assert "--sources (of holdfast serve" in answer.json()["error"]["message"]
+    assert client.get("/v1/backfills").json() == {"backfills": []}
+
+
+def test_a_server_without_sources_leaves_what_was_asked_for_elsewhere(filled: Store) -> None:
+    filled.backfills.create("v3", "re-embed")
+    write = Entries(filled).write
+    backfiller = Backfiller(filled, lambda change: write([change])[0], look_seconds=0.02)
+    try:
+        deadline = time.monotonic() + 60
+        while (found := filled.backfills.get("b1")).status == "running":
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+    finally:
+        backfiller.close()
+    assert (found.status, found.done) == ("failed", 0)
+    assert "--sources" in (found.error or "")

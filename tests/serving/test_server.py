@@ -61,6 +61,12 @@ def test_a_store_that_another_server_writes_to(tmp_path: Path, monkeypatch: pyte
         serve_forever(tmp_path / "store", port=0)
 
 
+def test_sources_that_are_not_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no folder here"):
+        serve_forever(tmp_path / "store", port=0, sources=[str(tmp_path / "photos")])
+    assert not (tmp_path / "store").exists()
+
+
 def test_an_unknown_database(tmp_path: Path) -> None:
     with pytest.raises(HoldfastError):
         serve_forever("mysql://somewhere/else", artifacts=str(tmp_path), port=0)

@@ -53,8 +53,10 @@ def test_two_versions_over_one_gallery_and_traffic_that_moves_under_load(
                 right += hit["id"] == f"image-{number}"
                 assert hit["embedded_by"] in ("v1", "v3")
             assert right >= 18, f"{version} found {right} of 20"
-        entries = http.get("/v1/gallery").json()["entries"]
-        assert (entries["v1"], entries["v3"]) == (COUNT, COUNT)
+        state = http.get("/v1/gallery").json()
+        assert (state["entries"]["v1"], state["entries"]["v3"]) == (COUNT, COUNT)
+        # A gateway got one core of Ray's, so one thread searches.
+        assert state["index"]["threads"] == 1
 
         refused = http.post("/v1/search", json={"image": data_uri(), "model": "v2"})
         assert refused.status_code == 409

@@ -151,7 +151,8 @@ def refuse_undefined(experiment: Experiment, first: Experiment, tasks: Sequence[
             numbers.setdefault(name, len(numbers))
         model.head.build(model.dimension, len(classes), [numbers[name] for name in classes])
     other = first.model if first.model != model else None
-    setting = Setting(experiment.stream.scenario, tuple(learned), model, other)
+    initialization = experiment.learning.initialization
+    setting = Setting(experiment.stream.scenario, tuple(learned), model, other, initialization)
     for config in experiment.regularizers:
         if config.weight > 0 and isinstance(config, ChecksSetting):
             config.check(setting)
@@ -160,7 +161,8 @@ def refuse_undefined(experiment: Experiment, first: Experiment, tasks: Sequence[
 def shared_key(experiment: Experiment, data: Datasets) -> str | None:
     """Equal for experiments whose first versions are bit-identical; None where it must not be shared."""
     for config in experiment.regularizers:
-        if config.weight > 0 and isinstance(config.build(), FinishesTask):
+        term = config.build()
+        if config.weight > 0 and isinstance(term, FinishesTask) and term.state_dict():
             return None
     task = build_stream(experiment.stream, data.training, experiment.seed)[0]
     plan = _plan(experiment)

@@ -4,11 +4,13 @@ import json
 from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from holdfast.gallery.entry import Value
 from holdfast.gallery.rows import Rows
+from holdfast.gallery.snapshot_files import Loading, Saving
 
 _NUMBERS = {int, float}
 
@@ -26,6 +28,20 @@ class Column:
         self._code_of: dict[Value, int] = {}  # strings and bools: no two of them are equal
         self.length = 0
         self.resize(length)
+
+    @classmethod
+    def load(cls, files: Loading, folder: Path | None) -> Self:
+        column = cls(0, folder)
+        column._numbers = files.rows("numbers", np.float64, None, folder)
+        column._codes = files.rows("codes", np.int32, None, folder)
+        column._code_of = {value: code for code, value in enumerate(files.noted("values"))}
+        column.length = len(column._codes)
+        return column
+
+    def save(self, files: Saving) -> None:
+        files.array("numbers", self._numbers.array)
+        files.array("codes", self._codes.array)
+        files.note("values", list(self._code_of))
 
     @property
     def numbers(self) -> np.ndarray:
@@ -78,6 +94,20 @@ class Columns:
         self._folder = folder
         self._columns: dict[str, Column] = {}
         self._length = 0
+
+    @classmethod
+    def load(cls, files: Loading, folder: Path | None) -> Self:
+        columns = cls(folder)
+        columns._length = files.noted("length")
+        for number, key in enumerate(files.noted("keys")):
+            columns._columns[key] = Column.load(files.within(str(number)), folder)
+        return columns
+
+    def save(self, files: Saving) -> None:
+        files.note("length", self._length)
+        files.note("keys", list(self._columns))
+        for number, column in enumerate(self._columns.values()):
+            column.save(files.within(str(number)))
 
     def __len__(self) -> int:
         return self._length

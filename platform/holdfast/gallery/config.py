@@ -14,23 +14,33 @@ class IndexConfig(Settings):
         kind: `exact` compares every vector; `quantized` compares short codes of those in the nearest lists,
             and ranks the best of them again by vectors of half precision that lie on disk; `auto` is
             quantized for versions with at least `threshold` entries.
-        codes: `pq4` keeps d/2 codes of 4 bits, `sq8` a byte a dimension.
         lists: how many lists the vectors of a version are divided into; None follows their number.
         nprobe: how many lists a search reads; None takes the smallest number that reaches `target_recall`
             on a sample.
         target_recall: recall@10 against the exact answer, on a sample of the entries.
-        rerank: candidates that are ranked again for every hit that was asked for.
+        codes: `sq8` keeps a byte a dimension; `pq4` half of that, and reads as fast, but is coarser: more
+            candidates have to be ranked again, and its lists leave room that makes them a third larger.
+        rerank: candidates that are ranked again for every hit that was asked for; None: as many as the codes
+            need.
         growth: the lists are trained anew when the entries are so many times as many as they were.
+        snapshot_from: an index of so many entries is written to disk whenever a tenth of it has changed, so
+            that a restart need not build it; None for never.
     """
 
     kind: Literal["auto", "exact", "quantized"] = "auto"
     threshold: int = Field(20_000, ge=1)
-    codes: Literal["pq4", "sq8"] = "pq4"
+    codes: Literal["pq4", "sq8"] = "sq8"
     lists: int | None = Field(None, ge=1, le=1_000_000)
     nprobe: int | None = Field(None, ge=1)
     target_recall: float = Field(0.99, gt=0, le=1)
-    rerank: int = Field(6, ge=1, le=1000)
+    rerank: int | None = Field(None, ge=1, le=1000)
     growth: float = Field(3.0, gt=1)
+    snapshot_from: int | None = Field(20_000, ge=1)
+
+    @property
+    def candidates(self) -> int:
+        """Candidates that are ranked again for every hit."""
+        return self.rerank or {"sq8": 3, "pq4": 12}[self.codes]
 
     def quantizes(self, entries: int) -> bool:
         """Whether a version with so many entries is to be quantized."""

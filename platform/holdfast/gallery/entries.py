@@ -71,7 +71,11 @@ class Delete:
 
 
 class Entries:
-    """The entries of a store. Safe to use from many threads and many processes."""
+    """The entries of a store. Safe to use from many threads and many processes.
+
+    Numbers come from the database, so any number of processes may write without a lease and spoil nothing.
+    Where one process is to be in charge, as a server is, everybody takes a `Lease` and writes with its fence.
+    """
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -182,8 +186,13 @@ class Entries:
             only = dimensions[0] if len(dimensions) == 1 else None
             return write_parquet(Path(path), _exported(connection), only)
 
-    def import_parquet(self, path: str | Path, progress: Progress | None = None) -> int:
-        """Upsert the entries of a Parquet file; returns how many.
+    def import_parquet(
+        self,
+        path: str | Path,
+        progress: Progress | None = None,
+        fence: Callable[[Connection], None] | None = None,
+    ) -> int:
+        """Upsert the entries of a Parquet file; returns how many. `fence` is as for `write`.
 
         The whole file is checked before anything is written: a bad row anywhere in it, and nothing is
         imported. Then it is written in transactions of some thousand rows, so that others can write in
@@ -202,7 +211,7 @@ class Entries:
                     # The second time as well: somebody may have changed the file.
                     batch.check(self._dimensions_of)
                     if writes:
-                        self.write([Upsert(batch.rows())])
+                        self.write([Upsert(batch.rows())], fence)
                     done += len(batch)
                     if progress is not None:
                         progress("writing" if writes else "checking", done, count)

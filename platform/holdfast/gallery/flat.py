@@ -1,8 +1,11 @@
 """Vectors in slots 0..n-1 without holes, compared one by one."""
 
+from typing import Self
+
 import faiss
 import numpy as np
 
+from holdfast.gallery.snapshot_files import Loading, Saving
 from holdfast.gallery.vectors import Through, Vectors
 
 _CHUNK = 65_536  # vectors that are scored at a time
@@ -16,6 +19,17 @@ class FlatVectors:
     def __init__(self, dimension: int) -> None:
         self.dimension = dimension
         self._index = faiss.IndexFlatIP(dimension)
+
+    @classmethod
+    def load(cls, files: Loading) -> Self:
+        dimension = files.noted("dimension")
+        vectors = cls(dimension)
+        vectors.extend(files.array("vectors", np.float32, dimension))
+        return vectors
+
+    def save(self, files: Saving) -> None:
+        files.note("dimension", self.dimension)
+        files.array("vectors", self.array())
 
     def __len__(self) -> int:
         return int(self._index.ntotal)

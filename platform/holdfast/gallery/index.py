@@ -1,32 +1,71 @@
-"""The exact index: a cache of the entries, one partition a version. It can be thrown away at any time."""
+"""What the gallery asks of an index, whoever holds the vectors."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, cast
 
 import numpy as np
 
 from holdfast.gallery.changes import Changes
 from holdfast.gallery.entry import Value
 from holdfast.gallery.filters import Filter
-from holdfast.gallery.index_protocol import Capabilities, Held
-from holdfast.gallery.partition import Partition
-from holdfast.gallery.vectors import Through
-from holdfast.gallery.views import View, Views
 
 if TYPE_CHECKING:
     from holdfast.adapters import Adapter
+    from holdfast.gallery.locks import ReadWriteLock
+    from holdfast.gallery.partition import Partition
+    from holdfast.gallery.views import View, Views
+
+FilterForm = Literal["equals", "in", "range"]
+Held = tuple[bytes, str]  # an entry's vector, float32 little endian, and its attributes, JSON text
 
 
 @dataclass(frozen=True)
-class Found:
-    """One entry that a search found."""
+class Capabilities:
+    """What an implementation promises; the contract tests hold it to that.
+
+    Args:
+        exact: the best entries are found, and equal ones come in the order of their ids. Otherwise recall@10
+            against an exact search is at least `recall`.
+        tolerance: by how much a score may differ from the inner product in float64.
+        keeps_vectors: what `held` gives are the database's vectors, byte for byte; otherwise within 1e-3.
+        maps_entries: keeps copies of entries as adapters map them (a `Way` with a view). One that does not
+            serves linear adapters by `Way.through`: see `holdfast.gallery.pullback`.
+        remote: the vectors are in another process; this one holds none of them.
+        durable: what was applied outlives the process: `applied` goes on from there when it is opened again.
+        snapshots: can be written to a file and loaded from it.
+        feeds: this process applies the changes; otherwise another one does, and `follow` looks how far it is.
+        filters: the forms of conditions that it answers.
+    """
+
+    exact: bool = True
+    recall: float = 1.0
+    tolerance: float = 1e-6
+    keeps_vectors: bool = True
+    maps_entries: bool = True
+    remote: bool = False
+    durable: bool = False
+    snapshots: bool = False
+    feeds: bool = True
+    filters: frozenset[FilterForm] = frozenset({"equals", "in", "range"})
+
+
+class Hit(NamedTuple):
+    """One entry of a ranking.
+
+    Attributes:
+        score: the inner product as it is. Those of different versions' entries are not alike: they need not
+            descend along a ranking.
+        embedded_by: the version that embedded it.
+        calibrated: what the ranking is by: the score that says as much among entries by the version that
+            asks, as measured when it was published. Without a calibration it is `score`.
+    """
 
     id: str
     score: float
-    version: str
+    embedded_by: str
     attributes: dict[str, Value]
+    calibrated: float
 
 
 @dataclass(frozen=True)
@@ -41,7 +80,7 @@ class Way:
             an index without views.
     """
 
-    view: View | None = None
+    view: "View | None" = None
     query: np.ndarray | None = None
     scale: float = 1.0
     shift: float = 0.0
@@ -51,99 +90,51 @@ class Way:
 AS_THEY_ARE = Way()
 
 
-class ExactIndex:
-    """Partitions by version. Searches may run side by side; a change needs the index to itself.
+class Index(Protocol):
+    """A cache of the entries that finds the nearest ones. It can be thrown away at any time.
 
-    Args:
-        query_versions: of so many versions that search through adapters the mapped entries are kept.
+    Searches may run side by side; a change needs the index to itself.
+
+    Attributes:
+        kind: its name for users.
+        applied: the number of the last write that it holds, 0 for none.
     """
 
-    kind = "exact"
-    capabilities = Capabilities()
+    @property
+    def kind(self) -> str: ...
 
-    def __init__(self, query_versions: int = 3) -> None:
-        self._query_versions = query_versions
-        self.clear()
+    @property
+    def capabilities(self) -> Capabilities: ...
 
-    def clear(self) -> None:
-        """Forget everything."""
-        self.applied = 0
-        self._partitions: dict[str, Partition] = {}
-        self.views = Views(self._query_versions)
+    @property
+    def applied(self) -> int: ...
 
     def follow(self) -> int:
-        """The number of the last write that was applied here."""
-        return self.applied
+        """Look how far the process that feeds a shared index is; `applied` where that is this process."""
+        ...
 
     def versions(self) -> list[str]:
         """The versions that have entries, oldest first."""
-        found = [name for name, partition in self._partitions.items() if len(partition)]
-        return sorted(found, key=lambda name: int(name[1:]))
-
-    def partitions(self) -> list[Partition]:
-        return list(self._partitions.values())
-
-    def partition(self, version: str) -> Partition | None:
-        return self._partitions.get(version)
+        ...
 
     def count(self) -> dict[str, int]:
-        """Entries by version."""
-        return {name: len(self._partitions[name]) for name in self.versions()}
+        """Entries by version, of those that have any."""
+        ...
 
     def bytes(self) -> int:
-        """Size of the vectors, views included."""
-        own = sum(partition.vectors.bytes() for partition in self._partitions.values())
-        return own + self.views.bytes()
-
-    def install(self, query: str, view: View) -> None:
-        """Bring a view up to date and keep it so, if it is of this index."""
-        if self._partitions.get(view.partition.version) is view.partition:
-            view.follow()
-            self.views.add(query, view)
+        """Size of the vectors that are in this process."""
+        ...
 
     def apply(self, changes: Changes) -> None:
-        """Follow the database by these rows (each id at most once)."""
-        by_version: dict[str, list[int]] = {}
-        gone = []
-        for position, (version, vector) in enumerate(zip(changes.versions, changes.vectors, strict=True)):
-            if vector is None:
-                gone.append(changes.ids[position])
-            else:
-                by_version.setdefault(version, []).append(position)
-        for partition in self._partitions.values():
-            # An id lives in one partition: it leaves all the others that it may have been in.
-            elsewhere = [
-                changes.ids[position]
-                for version, positions in by_version.items()
-                if version != partition.version and len(partition)
-                for position in positions
-            ]
-            partition.remove(gone + elsewhere)
-        for version, positions in by_version.items():
-            blob = b"".join([changes.vectors[position] or b"" for position in positions])
-            vectors = np.frombuffer(blob, "<f4").reshape(len(positions), -1)
-            if version not in self._partitions:
-                self._partitions[version] = Partition(version, vectors.shape[1])
-            self._partitions[version].put(
-                [changes.ids[position] for position in positions],
-                vectors,
-                [changes.attributes[position] for position in positions],
-            )
-        self.views.follow()
-        if len(changes):
-            self.applied = changes.seqs[-1]
+        """Follow the database by these rows (each id at most once), whose numbers come after `applied`.
 
-    def keys(self) -> Iterator[tuple[str, str]]:
-        """Version and id of every entry."""
-        for version, partition in self._partitions.items():
-            for identifier in partition.ids:
-                yield version, identifier
+        Rows that are applied again change nothing. An id is in one version at most.
+        """
+        ...
 
-    def held(self, version: str, ids: Sequence[str]) -> dict[str, Held]:
-        """By id, the vector's bytes and the attributes as JSON of those that are here."""
-        partition = self._partitions.get(version)
-        found = {} if partition is None else {identifier: partition.get(identifier) for identifier in ids}
-        return {identifier: row for identifier, row in found.items() if row is not None}
+    def clear(self) -> None:
+        """Forget everything: `applied` is 0."""
+        ...
 
     def search(
         self,
@@ -151,23 +142,49 @@ class ExactIndex:
         k: int,
         versions: Sequence[str],
         allowed: Filter | None = None,
-        ways: Mapping[str, Way] = MappingProxyType({}),
-    ) -> list[Found]:
-        """The k best over these partitions, best first; equal ones in the order of their ids.
+        ways: Mapping[str, Way] = ...,
+    ) -> list[Hit]:
+        """The k best over the entries of these versions, best first; fewer if there are fewer.
 
-        `ways`: by version, where its entries are not met as they are. Their views have to be current.
+        Args:
+            vector: float32 (d,), unit norm.
+            allowed: only entries that match; k of them are found if there are k.
+            ways: by version, where its entries are not met as they are.
         """
-        ranking: list[tuple[float, str, float, int, Partition]] = []
-        for partition in (self._partitions[name] for name in versions if name in self._partitions):
-            way = ways.get(partition.version, AS_THEY_ARE)
-            asked = vector if way.query is None else way.query
-            among = None if way.view is None else way.view.vectors
-            through = None if way.through is None else Through(way.through, vector)
-            for score, slot in partition.search(asked, k, allowed, among, through):
-                rank = -(way.scale * score + way.shift)
-                ranking.append((rank, partition.id(slot), score, slot, partition))
-        ranking.sort(key=lambda hit: hit[:2])
-        return [
-            Found(identifier, score, partition.version, partition.attributes(slot))
-            for _, identifier, score, slot, partition in ranking[:k]
-        ]
+        ...
+
+    def overdue(self) -> Callable[["ReadWriteLock"], object] | None:
+        """Long work that makes searches better, None if there is none. Others search and change the index
+        meanwhile, under the lock that it gets."""
+        ...
+
+    def keys(self) -> Iterator[tuple[str, str]]:
+        """Version and id of every entry."""
+        ...
+
+    def held(self, version: str, ids: Sequence[str]) -> dict[str, Held]:
+        """By id, those of these entries that it holds."""
+        ...
+
+
+class MappingIndex(Index, Protocol):
+    """An index that keeps mapped copies of entries, as its capabilities say.
+
+    Attributes:
+        views: the copies.
+    """
+
+    views: "Views"
+
+    def partition(self, version: str) -> "Partition | None":
+        """The entries that a version embedded."""
+        ...
+
+    def install(self, query: str, view: "View") -> None:
+        """Bring a view up to date and keep it so, if it is of this index."""
+        ...
+
+
+def as_mapping(index: Index) -> MappingIndex | None:
+    """The index, if it keeps mapped copies of entries."""
+    return cast(MappingIndex, index) if index.capabilities.maps_entries else None

@@ -27,13 +27,18 @@ def training_size(entries: int, config: IndexConfig) -> int:
     return min(entries, max(_CODE_TRAINING, _POINTS * lists_for(entries, config)))
 
 
+def codes_for(dimension: int, config: IndexConfig) -> str:
+    """The codes of vectors of this dimension: `pq4` takes two dimensions at a time."""
+    return "sq8" if dimension % 2 else config.codes
+
+
 def trained(sample: np.ndarray, entries: int, config: IndexConfig) -> Any:
     """Empty lists for so many entries, trained on a sample, float32 (m, d)."""
     dimension = sample.shape[1]
     lists = min(lists_for(entries, config), len(sample))
     quantizer = faiss.IndexFlatIP(dimension)
     index: Any
-    if config.codes == "pq4" and dimension % 2 == 0:
+    if codes_for(dimension, config) == "pq4":
         index = faiss.IndexIVFPQFastScan(
             quantizer, dimension, lists, dimension // 2, 4, faiss.METRIC_INNER_PRODUCT
         )
@@ -53,12 +58,13 @@ def trained(sample: np.ndarray, entries: int, config: IndexConfig) -> Any:
     return index
 
 
-def search_parameters(nprobe: int, only: np.ndarray | None) -> Any:
-    """For `IndexRefine`: reads so many lists, and finds only the slots of `only`, bool (n,)."""
+def search_parameters(nprobe: int, only: np.ndarray | None, factor: float = 1.0) -> Any:
+    """For `IndexRefine`: reads so many lists, finds only the slots of `only`, bool (n,), and ranks `factor`
+    candidates for every hit again."""
     # FAISS's stubs describe the C++ constructors; the Python ones take an array and keywords.
     selector = None
     if only is not None:
         bits = np.packbits(only, bitorder="little")
         selector = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg,arg-type]
     lists = faiss.SearchParametersIVF(nprobe=nprobe, sel=selector)  # type: ignore[call-arg]
-    return faiss.IndexRefineSearchParameters(k_factor=1, base_index_params=lists)  # type: ignore[call-arg]
+    return faiss.IndexRefineSearchParameters(k_factor=factor, base_index_params=lists)  # type: ignore[call-arg]

@@ -14,19 +14,21 @@ class ReadWriteLock:
         self._writing = False
         self._waiting = 0
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
+    def reading(self) -> "ReadWriteLock":
+        """`with lock.reading():`, from any number of threads."""
+        return self
+
+    def __enter__(self) -> None:
         with self._condition:
             while self._writing or self._waiting:
                 self._condition.wait()
             self._readers += 1
-        try:
-            yield
-        finally:
-            with self._condition:
-                self._readers -= 1
-                if not self._readers:
-                    self._condition.notify_all()
+
+    def __exit__(self, *_: object) -> None:
+        with self._condition:
+            self._readers -= 1
+            if not self._readers and self._waiting:
+                self._condition.notify_all()
 
     @contextmanager
     def writing(self) -> Iterator[None]:

@@ -4,52 +4,22 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, Self
+from typing import Any, Self
 from uuid import uuid4
 
 import numpy as np
-from pydantic import Field, SecretStr
 
 from holdfast.errors import ConflictError
 from holdfast.gallery import pullback
 from holdfast.gallery.changes import Changes
 from holdfast.gallery.filters import Filter
-from holdfast.gallery.index import AS_THEY_ARE, Found, Way
-from holdfast.gallery.index_protocol import Capabilities, Held
+from holdfast.gallery.index import AS_THEY_ARE, Capabilities, Held, Hit, Way
 from holdfast.gallery.milvus_client import Milvus
+from holdfast.gallery.milvus_config import MilvusConfig
 from holdfast.gallery.milvus_filters import among, expression, filterable
-from holdfast.settings import Settings
 
 _CHUNK = 1000  # rows a request: well under the server's 64 MB, whatever the entries hold
 _MOST = 16_384  # hits that Milvus gives
-
-
-class MilvusConfig(Settings):
-    """Where Milvus is, and how it indexes.
-
-    Attributes:
-        uri: of a server (`http://HOST:19530`), or a file `NAME.db` that milvus-lite keeps, for trials.
-        token: `USER:PASSWORD` or an API key, where the server asks for one.
-        name: what the collections of this gallery begin with; two galleries on one server have two names.
-        feeds: this process brings the entries to Milvus. Exactly one process of a gallery does; the others
-            only search.
-        algorithm: the index of each version. `FLAT` is exact.
-        build: its parameters, as Milvus names them.
-        search: its parameters for a search.
-        recall: recall@10 that these parameters were seen to reach.
-    """
-
-    kind: Literal["milvus"] = "milvus"
-    uri: str = Field(pattern=r"^(https?://.+|.+\.db)$")
-    token: SecretStr = SecretStr("")
-    name: str = Field("holdfast", pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,99}$")
-    feeds: bool = True
-    algorithm: Literal["FLAT", "HNSW", "HNSW_SQ", "IVF_FLAT", "IVF_SQ8", "IVF_PQ", "DISKANN", "SCANN"] = (
-        "HNSW"
-    )
-    build: dict[str, int | float | str] = Field({"M": 16, "efConstruction": 200})
-    search: dict[str, int | float | str] = Field({"ef": 128})
-    recall: float = Field(0.95, gt=0, le=1)
 
 
 class MilvusIndex:
@@ -117,6 +87,9 @@ class MilvusIndex:
                 self.applied = applied
         return self.applied
 
+    def overdue(self) -> None:
+        """Milvus looks after its indexes itself."""
+
     def versions(self) -> list[str]:
         """The versions that have entries, oldest first."""
         return list(self._counts)
@@ -167,22 +140,22 @@ class MilvusIndex:
         versions: Sequence[str],
         allowed: Filter | None = None,
         ways: Mapping[str, Way] = MappingProxyType({}),
-    ) -> list[Found]:
+    ) -> list[Hit]:
         """The k best over these versions, best first; equal ones in the order of their ids.
 
         Everything that was applied before is seen (consistency level Strong). Raises StoreError.
         """
         where = expression(allowed)
-        newest: dict[str, tuple[int, float, Found]] = {}
+        newest: dict[str, tuple[int, Hit]] = {}
         counts = self._counts
         for version in (name for name in counts if name in set(versions)):  # oldest first, see above
             way = ways.get(version, AS_THEY_ARE)
             for row, score in self._nearest(version, counts[version], vector, k, where, way):
-                found = Found(row["id"], score, version, json.loads(row["attributes"]))
-                if found.id not in newest or newest[found.id][0] < row["seq"]:
-                    newest[found.id] = row["seq"], -(way.scale * score + way.shift), found
-        ranking = sorted(newest.values(), key=lambda hit: (hit[1], hit[2].id))
-        return [found for _, _, found in ranking[:k]]
+                calibrated = way.scale * score + way.shift
+                hit = Hit(row["id"], score, version, json.loads(row["attributes"]), calibrated)
+                if hit.id not in newest or newest[hit.id][0] < row["seq"]:
+                    newest[hit.id] = row["seq"], hit
+        return sorted((hit for _, hit in newest.values()), key=lambda hit: (-hit.calibrated, hit.id))[:k]
 
     def keys(self) -> Iterator[tuple[str, str]]:
         """Version and id of every entry."""

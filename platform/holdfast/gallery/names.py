@@ -1,14 +1,18 @@
 """The ids and the attribute texts of slots 0..n-1, in few bytes, and the way from an id to its slot."""
 
 import hashlib
+import struct
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from holdfast.gallery.rows import Rows
+from holdfast.gallery.snapshot_files import Loading, Saving
 
 _HEADER = np.dtype([("id", "<u2"), ("text", "<u4")])
+_LENGTHS = struct.Struct("<HI")  # the same
 _RECENT = 4096  # ids that wait in a dict before they are sorted in among the others, at least
 _WASTE = 1 << 20  # bytes of replaced records that are not worth cleaning up
 _CHUNK = 65_536  # records that are copied at a time
@@ -32,19 +36,51 @@ class Names:
         self._recent: dict[str, int] = {}
         self._waste = 0
 
+    @classmethod
+    def load(cls, files: Loading, folder: Path | None) -> Self:
+        names = cls(folder)
+        names._records = files.rows("records", np.uint8, None, folder)
+        names._starts = files.rows("starts", np.int64, None, folder)
+        names._hashes = files.rows("hashes", np.uint64, None, folder)
+        names._slots = files.rows("slots", np.int32, None, folder)
+        names._waste = files.noted("waste")
+        recent = files.array("recent", np.int64)
+        names._recent = {
+            identifier: slot for slot, (identifier, _) in zip(recent.tolist(), names.of(recent), strict=True)
+        }
+        return names
+
+    def save(self, files: Saving) -> None:
+        files.array("records", self._records.array)
+        files.array("starts", self._starts.array)
+        files.array("hashes", self._hashes.array)
+        files.array("slots", self._slots.array)
+        files.array("recent", np.fromiter(self._recent.values(), np.int64, len(self._recent)))
+        files.note("waste", self._waste)
+
     def __len__(self) -> int:
         return len(self._starts)
 
     def id(self, slot: int) -> str:
-        start, id_end, _ = self._bounds(slot)
-        return self._records.array[start:id_end].tobytes().decode()
+        return self.of([slot])[0][0]
 
     def text(self, slot: int) -> str:
-        _, id_end, end = self._bounds(slot)
-        return self._records.array[id_end:end].tobytes().decode()
+        return self.of([slot])[0][1]
+
+    def of(self, slots: Sequence[int] | np.ndarray) -> list[tuple[str, str]]:
+        """Id and text of each of these slots."""
+        records, unpack = self._records.bytes_in_place(), _LENGTHS.unpack_from
+        found = []
+        for start in self._starts.array[slots].tolist():
+            id_length, text_length = unpack(records, start)
+            begin = start + _LENGTHS.size
+            middle = begin + id_length
+            end = middle + text_length
+            found.append((str(records[begin:middle], "utf-8"), str(records[middle:end], "utf-8")))
+        return found
 
     def all_ids(self) -> list[str]:
-        return [self.id(slot) for slot in range(len(self))]
+        return [identifier for identifier, _ in self.of(np.arange(len(self)))]
 
     def find(self, ids: Sequence[str]) -> np.ndarray:
         """int64 (m,): the slots of these ids, -1 for those that are not here."""
@@ -69,7 +105,7 @@ class Names:
 
     def rewrite(self, slots: np.ndarray, texts: Sequence[str]) -> None:
         """Give these slots other texts."""
-        ids = [self.id(slot) for slot in slots.tolist()]
+        ids = [identifier for identifier, _ in self.of(slots)]
         self._waste += int(self._lengths(slots).sum())
         self._starts.array[slots] = self._write(ids, texts)
         self._clean()
@@ -78,7 +114,7 @@ class Names:
         """Remove these ids, which are here: what is in the slots `source` goes to `target`, and the first
         `length` slots are kept."""
         self._move(ids, np.full(len(ids), -1))
-        self._move([self.id(slot) for slot in source.tolist()], target)
+        self._move([identifier for identifier, _ in self.of(source)], target)
         self._starts.array[target] = self._starts.array[source]
         self._starts.resize(length)
         self._waste = len(self._records) - int(self._lengths(np.arange(length)).sum()) if length else 0
@@ -89,12 +125,6 @@ class Names:
     def bytes(self) -> int:
         """What is held in memory, without the dict."""
         return sum(rows.bytes() for rows in (self._records, self._starts, self._hashes, self._slots))
-
-    def _bounds(self, slot: int) -> tuple[int, int, int]:
-        start = int(self._starts.array[slot])
-        header = self._records.array[start : start + _HEADER.itemsize].tobytes()
-        id_end = start + _HEADER.itemsize + int.from_bytes(header[:2], "little")
-        return start + _HEADER.itemsize, id_end, id_end + int.from_bytes(header[2:], "little")
 
     def _lengths(self, slots: np.ndarray) -> np.ndarray:
         """int64 (m,): bytes of the records of these slots."""
@@ -127,14 +157,20 @@ class Names:
         wanted = _hashes(ids)
         places = np.searchsorted(hashes, wanted)
         found = np.full(len(ids), -1, np.int64)
-        inside = np.flatnonzero(places < len(hashes))
-        for position in inside[hashes[places[inside]] == wanted[inside]].tolist():
-            place = int(places[position])
-            while place < len(hashes) and hashes[place] == wanted[position]:
-                if slots[place] >= 0 and self.id(int(slots[place])) == ids[position]:
-                    found[position] = place
-                    break
-                place += 1
+        looking = np.flatnonzero(places < len(hashes))
+        looking = looking[hashes[places[looking]] == wanted[looking]]
+        while len(looking):  # more than once only where two ids have one hash, or an id went and came again
+            at = places[looking]
+            here = slots[at] >= 0
+            names = self.of(slots[at[here]])
+            right = [name == ids[position] for (name, _), position in zip(names, looking[here].tolist())]  # noqa: B905
+            hit = np.zeros(len(looking), bool)
+            hit[here] = right
+            found[looking[hit]] = at[hit]
+            looking = looking[~hit]
+            places[looking] += 1
+            looking = looking[places[looking] < len(hashes)]
+            looking = looking[hashes[places[looking]] == wanted[looking]]
         return found
 
     def _move(self, ids: Sequence[str], slots: np.ndarray) -> None:

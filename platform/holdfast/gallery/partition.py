@@ -1,17 +1,18 @@
 """The entries that one version embedded."""
 
-import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 
 from holdfast.gallery.columns import Columns
-from holdfast.gallery.entry import Value
 from holdfast.gallery.filters import Filter
 from holdfast.gallery.flat import FlatVectors
 from holdfast.gallery.names import Names
+from holdfast.gallery.quantized import QuantizedVectors
 from holdfast.gallery.rows import Rows
+from holdfast.gallery.snapshot_files import Loading, Saving
 from holdfast.gallery.vectors import Through, Vectors
 
 
@@ -38,8 +39,36 @@ class Partition:
         self._columns = Columns(folder)
         self._changed = Rows(np.int64, None, folder)  # by slot, the revision of its last change
 
+    @classmethod
+    def load(cls, version: str, files: Loading, folder: Path | None) -> Self:
+        """As `save` wrote it. What is changed goes to `folder`, never to the snapshot."""
+        partition = cls(version, files.noted("dimension"), folder)
+        partition.revision = files.noted("revision")
+        quantized = files.noted("quantized")
+        vectors = files.within("vectors")
+        partition.vectors = QuantizedVectors.load(vectors, folder) if quantized else FlatVectors.load(vectors)
+        partition.names = Names.load(files.within("names"), folder)
+        partition._columns = Columns.load(files.within("columns"), folder)
+        partition._changed = files.rows("changed", np.int64, None, folder)
+        return partition
+
+    def save(self, files: Saving) -> None:
+        """Write everything down; the caller keeps others from changing it."""
+        files.note("dimension", self.dimension)
+        files.note("revision", self.revision)
+        files.note("quantized", self.is_quantized)
+        self.vectors.save(files.within("vectors"))
+        self.names.save(files.within("names"))
+        self._columns.save(files.within("columns"))
+        files.array("changed", self._changed.array)
+
     def __len__(self) -> int:
         return len(self.names)
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether searches go by codes, and are not exact."""
+        return self.vectors.kind == "quantized"
 
     @property
     def ids(self) -> list[str]:
@@ -107,8 +136,8 @@ class Partition:
         allowed: Filter | None,
         among: Vectors | None = None,
         through: Through | None = None,
-    ) -> list[tuple[float, int]]:
-        """Score and slot of the k best by inner product (fewer if there are fewer).
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Scores float32 (m,) and slots int64 (m,) of the m <= k best by inner product.
 
         `among`: what `vector` is compared with instead of the vectors as they are, slot by slot.
         `through`: see `Vectors.search`.
@@ -116,14 +145,5 @@ class Partition:
         only = None if allowed is None else allowed.mask(self._columns)
         k = min(k, len(self) if only is None else int(np.count_nonzero(only)))
         if k == 0:
-            return []
-        scores, slots = (self.vectors if among is None else among).search(vector, k, only, through)
-        return list(zip(scores.tolist(), slots.tolist(), strict=True))
-
-    def id(self, slot: int) -> str:
-        return self.names.id(slot)
-
-    def attributes(self, slot: int) -> dict[str, Value]:
-        """What the entry in a slot can be filtered by."""
-        found: dict[str, Value] = json.loads(self.names.text(slot))
-        return found
+            return np.empty(0, np.float32), np.empty(0, np.int64)
+        return (self.vectors if among is None else among).search(vector, k, only, through)

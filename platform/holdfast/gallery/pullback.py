@@ -25,11 +25,10 @@ def pull_back(adapter: "Adapter", query: np.ndarray, between: str = "two version
 
     Raises IncompatibleError for a map that is not linear; `between` names the versions there.
     """
-    from holdfast.adapters import ComposedAdapter, LinearAdapter
+    from holdfast.adapters import LinearAdapter
 
-    parts: Sequence[Adapter] = adapter.parts if isinstance(adapter, ComposedAdapter) else (adapter,)
     pulled = query.astype(np.float64)
-    for part in reversed(parts):
+    for part in reversed(_parts(adapter)):
         if not isinstance(part, LinearAdapter):
             raise IncompatibleError(
                 f"The adapter between {between} maps entries by {part.kind!r}, which cannot be turned "
@@ -39,6 +38,19 @@ def pull_back(adapter: "Adapter", query: np.ndarray, between: str = "two version
         pulled = part.matrix @ pulled
     norm = np.linalg.norm(pulled)
     return (pulled / norm if norm else pulled).astype(np.float32)
+
+
+def is_linear(adapter: "Adapter") -> bool:
+    """Whether `pull_back` can turn it around."""
+    from holdfast.adapters import LinearAdapter
+
+    return all(isinstance(part, LinearAdapter) for part in _parts(adapter))
+
+
+def _parts(adapter: "Adapter") -> "Sequence[Adapter]":
+    from holdfast.adapters import ComposedAdapter
+
+    return adapter.parts if isinstance(adapter, ComposedAdapter) else (adapter,)
 
 
 def candidates(k: int) -> int:

@@ -1,19 +1,20 @@
 """Vectors in slots 0..n-1 without holes, found by compact codes and ranked by half precision on disk."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import faiss
 import numpy as np
 
 from holdfast.gallery.config import IndexConfig
-from holdfast.gallery.flat import FlatVectors, best, scores_of
+from holdfast.gallery.flat import best, scores_of
 from holdfast.gallery.ivf import search_parameters, trained
 from holdfast.gallery.rows import Rows
+from holdfast.gallery.snapshot_files import Loading, Saving
 from holdfast.gallery.vectors import Through
 
-WAITING = 1024  # changed vectors that are compared one by one before they go into the lists together
-_LEAST = 60  # candidates that are ranked again at least
+OUTDATED = 4096  # codes of replaced and removed vectors that stay behind before they are removed together
+_LEAST = 30  # candidates that are ranked again at least
 _FEW = 4096  # matching entries up to which a filtered search compares them all
 _MOST_RAISED = 8.0  # times as many lists are read under a filter
 _CHUNK = 65_536
@@ -23,9 +24,9 @@ class QuantizedVectors:
     """Codes in lists, read for the nearest lists only; the best candidates are ranked again by their vectors
     of half precision, which lie in a mapped file.
 
-    FAISS keeps duplicate ids silently, and its removal reads all lists. So a changed vector first waits among
-    a few that are compared one by one; its old code stays behind, which does no harm, since a candidate is
-    ranked by its vector and not by its code. When many wait they replace their old codes together.
+    FAISS keeps duplicate ids silently, and its removal reads all lists. So a changed vector gets a further
+    code, and the old one stays behind: that costs a search a candidate and never a wrong answer, because a
+    candidate is ranked by its vector. Many old codes are removed together.
 
     Args:
         index: trained lists (IVF) that hold nothing yet, or codes of the slots whose vectors are in `halves`.
@@ -45,12 +46,10 @@ class QuantizedVectors:
         self._decoder = faiss.IndexScalarQuantizer(
             self.dimension, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
         )
+        self._decoder.ntotal = index.ntotal  # as the next line wants it, until `_point` tells the truth
         self._ranker = faiss.IndexRefine(index, self._decoder)
-        self._waiting = FlatVectors(self.dimension)
-        self._waiting_slots = np.empty(0, np.int64)
-        self._position: dict[int, int] = {}  # of a slot among those that wait
-        self._coded = len(halves)  # slots below this may have a code
-        self._stale = False  # whether there may be a code of a slot that waits or is gone
+        self._outdated: list[int] = []  # slots of which one code more than there should be lies in the lists
+        self._plain: tuple[tuple[int, int, int], Any] | None = None
         self._point()
 
     @classmethod
@@ -60,11 +59,40 @@ class QuantizedVectors:
         """Empty, for so many entries like the sample, float32 (m, d); the vectors lie in `folder`."""
         index = trained(sample, entries, config)
         halves = Rows(np.float16, sample.shape[1], folder)
-        return cls(index, config.nprobe or 16, config.rerank, halves, entries)
+        return cls(index, config.nprobe or 16, config.candidates, halves, entries)
+
+    @classmethod
+    def load(cls, files: Loading, folder: Path | None) -> Self:
+        """As `save` wrote it; the vectors of half precision are mapped."""
+        index, known = files.index("index"), files.noted("searching")
+        halves = files.rows("halves", np.float16, int(index.d), folder)
+        vectors = cls(index, known["nprobe"], known["rerank"], halves, known["trained_on"])
+        vectors._outdated = files.array("outdated", np.int64).tolist()
+        # Nothing lies behind the end of a loaded file that a code of a removed slot could find.
+        vectors.settle()
+        return vectors
+
+    def save(self, files: Saving) -> None:
+        files.index("index", self.index)
+        files.array("halves", self._halves.array)
+        files.array("outdated", np.array(self._outdated, np.int64))
+        files.note(
+            "searching",
+            {
+                "nprobe": self.nprobe,
+                "rerank": self.rerank,
+                "trained_on": self.trained_on,
+            },
+        )
 
     @property
     def kind(self) -> str:
         return "quantized"
+
+    @property
+    def codes(self) -> str:
+        """As `IndexConfig` names them."""
+        return "pq4" if isinstance(self.index, faiss.IndexIVFPQFastScan) else "sq8"
 
     def __len__(self) -> int:
         return len(self._halves)
@@ -72,7 +100,7 @@ class QuantizedVectors:
     def bytes(self) -> int:
         codes = int(self.index.ntotal) * (int(self.index.code_size) + 8)
         centroids = int(self.index.nlist) * self.dimension * 4
-        return codes + centroids + self._halves.bytes() + self._waiting.bytes()
+        return codes + centroids + self._halves.bytes()
 
     def rows(self, slots: np.ndarray) -> np.ndarray:
         return self._decoded(self._halves.array[slots])
@@ -88,39 +116,34 @@ class QuantizedVectors:
             part = vectors[at : at + _CHUNK]
             slots = np.arange(first + at, first + at + len(part))
             self._halves.array[slots] = part
-            self._wait(slots)
+            self._code(slots)
 
     def replace(self, slots: np.ndarray, vectors: np.ndarray) -> None:
         self._halves.array[slots] = vectors
-        self._wait(slots)
+        self._outdated.extend(slots.tolist())
+        self._code(slots)
+        self._clean()
 
     def truncate(self, length: int) -> None:
         if length >= len(self):
             return
-        gone = [slot for slot in self._position if slot >= length]
-        for slot in gone:
-            self._stop_waiting(slot)
-        # A code that stays behind finds a vector of zeros, which is better than none only at the very end.
+        self._outdated.extend(range(length, len(self)))
+        # What an outdated code finds behind the end is a vector of zeros.
         self._halves.array[length:] = 0
         self._halves.resize(length)
-        self._stale = True
+        self._clean()
 
     def settle(self) -> None:
-        """Let the vectors that wait replace their old codes in the lists."""
-        if self._stale:
-            gone = np.zeros(max(self._coded, len(self)), bool)
-            gone[self._waiting_slots] = True
-            gone[len(self) :] = True
-            bits = np.packbits(gone, bitorder="little")
-            self.index.remove_ids(faiss.IDSelectorBitmap(bits))  # type: ignore[call-arg,arg-type]
-        slots = self._waiting_slots
-        if len(slots):
-            self.index.add_with_ids(self._waiting.array(), slots)
-        self._coded = len(self)
-        self._stale = False
-        self._waiting.truncate(0)
-        self._waiting_slots = np.empty(0, np.int64)
-        self._position.clear()
+        """Remove the outdated codes."""
+        if not self._outdated:
+            return
+        slots = np.unique(np.array(self._outdated, np.int64))
+        gone = np.zeros(max(len(self), int(slots[-1]) + 1), bool)
+        gone[slots] = True
+        bits = np.packbits(gone, bitorder="little")
+        self.index.remove_ids(faiss.IDSelectorBitmap(bits))  # type: ignore[call-arg,arg-type]
+        self._outdated.clear()
+        self._code(slots[slots < len(self)])
 
     def search(
         self,
@@ -130,6 +153,18 @@ class QuantizedVectors:
         through: Through | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `Vectors.search`. Exact under a filter that few entries match."""
+        outdated = len(self._outdated)
+        if only is None and through is None:
+            # A few more, in case that some are found twice.
+            wanted = k + min(outdated, k)
+            found_scores, found_slots = self._ranker.search(
+                vector[None], wanted, params=self._plain_parameters(wanted)
+            )
+            scores, slots = found_scores[0], found_slots[0]
+            if outdated:
+                scores, slots = self._once(scores, slots)
+            if len(slots) >= k and slots[k - 1] >= 0:
+                return scores[:k], slots[:k]
         matching = len(self) if only is None else int(np.count_nonzero(only))
         asked, nprobe = max(self.rerank * k, _LEAST), self.nprobe
         if through is not None:
@@ -138,14 +173,16 @@ class QuantizedVectors:
             nprobe = round(nprobe * min(_MOST_RAISED, (len(self) / matching) ** 0.5))
         # Where fewer candidates come back, the lists held hardly any that match.
         enough = k if only is None else min(asked, matching)
+        spare = min(outdated, asked)
         if only is None or matching > max(_FEW, 2 * asked):
             while nprobe < 4 * int(self.index.nlist):
-                scores, slots = self._candidates(vector, min(asked, matching), nprobe, only)
+                scores, slots = self._candidates(vector, min(asked, matching) + spare, nprobe, only)
                 if len(slots) >= enough:
                     if through is not None:
                         scores = scores_of(self, slots, vector, through)
                     return best(scores, slots, k)
                 nprobe *= 4
+                spare = outdated
         slots = np.arange(len(self)) if only is None else np.flatnonzero(only)
         return best(scores_of(self, slots, vector, through), slots, k)
 
@@ -154,49 +191,36 @@ class QuantizedVectors:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Scores and slots of about so many, each once, by their vectors; fewer if these lists hold fewer."""
         parameters = search_parameters(min(nprobe, int(self.index.nlist)), only)
-        found_scores, found_slots = self._ranker.search(vector[None], count, params=parameters)
-        scores, slots = found_scores[0], found_slots[0]
-        if not self._stale and not self._position:
-            return (scores, slots) if slots[-1] >= 0 else (scores[slots >= 0], slots[slots >= 0])
-        valid = (slots >= 0) & (slots < len(self))
-        if self._position:
-            valid &= ~np.isin(slots, self._waiting_slots)
-            among = None if only is None else only[self._waiting_slots]
-            fresh = len(self._waiting) if among is None else int(np.count_nonzero(among))
-            if fresh:
-                near, positions = self._waiting.search(vector, min(count, fresh), among)
-                return (
-                    np.concatenate([scores[valid], near]),
-                    np.concatenate([slots[valid], self._waiting_slots[positions]]),
-                )
-        return scores[valid], slots[valid]
+        scores, slots = self._ranker.search(vector[None], count, params=parameters)
+        return self._once(scores[0], slots[0])
 
-    def _wait(self, slots: np.ndarray) -> None:
-        """Vectors have been written into these slots (no slot twice)."""
-        vectors = self.rows(slots)
-        known = [row for row, slot in enumerate(slots.tolist()) if slot in self._position]
-        if known:
-            positions = [self._position[slot] for slot in slots[known].tolist()]
-            self._waiting.array()[positions] = vectors[known]
-            fresh = np.setdiff1d(np.arange(len(slots)), known)
-            slots, vectors = slots[fresh], vectors[fresh]
-        first = len(self._waiting)
-        self._waiting.extend(vectors)
-        self._waiting_slots = np.concatenate([self._waiting_slots, slots])
-        self._position.update(zip(slots.tolist(), range(first, first + len(slots)), strict=True))
-        self._stale = self._stale or bool((slots < self._coded).any())
-        if len(self._position) >= WAITING:
+    def _once(self, scores: np.ndarray, slots: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Without those found twice, those that are gone, and the places that FAISS left empty."""
+        length = len(self)
+        first = {
+            slot: place for place, slot in reversed(list(enumerate(slots.tolist()))) if 0 <= slot < length
+        }
+        if len(first) == len(slots):
+            return scores, slots
+        kept = sorted(first.values())
+        return scores[kept], slots[kept]
+
+    def _plain_parameters(self, k: int) -> Any:
+        """Of a search without a filter; made once for the number that is asked for all the time."""
+        known, key = self._plain, (k, self.nprobe, self.rerank)
+        if known is None or known[0] != key:
+            asked = max(self.rerank * k, _LEAST)
+            self._plain = known = key, search_parameters(self.nprobe, None, asked / k)
+        return known[1]
+
+    def _code(self, slots: np.ndarray) -> None:
+        """Put codes of the vectors in these slots into the lists."""
+        if len(slots):
+            self.index.add_with_ids(self.rows(slots), slots)
+
+    def _clean(self) -> None:
+        if len(self._outdated) >= OUTDATED:
             self.settle()
-
-    def _stop_waiting(self, slot: int) -> None:
-        position, last = self._position.pop(slot), len(self._waiting_slots) - 1
-        if position != last:
-            moved = int(self._waiting_slots[last])
-            self._waiting.array()[position] = self._waiting.array()[last]
-            self._waiting_slots[position] = moved
-            self._position[moved] = position
-        self._waiting.truncate(last)
-        self._waiting_slots = self._waiting_slots[:last]
 
     def _decoded(self, halves: np.ndarray) -> np.ndarray:
         # FAISS converts several times as fast as numpy.

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from holdfast.gallery.config import IndexConfig
-from holdfast.gallery.ivf import MIN_TRAINING, NEIGHBORS, QUERIES, training_size
+from holdfast.gallery.ivf import MIN_TRAINING, NEIGHBORS, QUERIES, codes_for, training_size
 from holdfast.gallery.locks import ReadWriteLock
 from holdfast.gallery.partition import Partition
 from holdfast.gallery.quantized import QuantizedVectors
@@ -16,11 +16,16 @@ _CHUNK = 65_536  # vectors that are copied under the lock, and coded, at a time
 
 
 def is_due(partition: Partition, config: IndexConfig) -> bool:
-    """Whether a partition has become large enough to be quantized, or has outgrown its lists."""
+    """Whether a partition has become large enough to be quantized, or has outgrown its lists or its codes."""
     entries, vectors = len(partition), partition.vectors
     if not config.quantizes(entries) or entries < MIN_TRAINING:
         return False
-    return not isinstance(vectors, QuantizedVectors) or entries > config.growth * vectors.trained_on
+    if not isinstance(vectors, QuantizedVectors):
+        return True
+    # A snapshot may have been written under other settings.
+    return entries > config.growth * vectors.trained_on or vectors.codes != codes_for(
+        partition.dimension, config
+    )
 
 
 def requantize(partition: Partition, config: IndexConfig, folder: Path | None, lock: ReadWriteLock) -> None:

@@ -1,10 +1,12 @@
 """Search over one gallery that several versions filled."""
 
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+import faiss
 import numpy as np
 
 from holdfast.errors import (
@@ -14,14 +16,15 @@ from holdfast.errors import (
     NotReadyError,
     TooLargeError,
 )
-from holdfast.gallery.entries import Entries
-from holdfast.gallery.entry import Entry, Value, as_vector, bad_norms, explain_norm
+from holdfast.gallery.entries import CHUNK, Entries
+from holdfast.gallery.entry import NORM_TOLERANCE, Entry, as_vector, bad_norms, explain_norm
 from holdfast.gallery.filters import parse_filter
-from holdfast.gallery.index import AS_THEY_ARE, ExactIndex, Way
-from holdfast.gallery.index_protocol import Index, as_mapping
+from holdfast.gallery.index import Hit, Index, Way, as_mapping
+from holdfast.gallery.local import LocalIndex
 from holdfast.gallery.locks import ReadWriteLock
-from holdfast.gallery.pullback import pull_back
+from holdfast.gallery.pullback import is_linear, pull_back
 from holdfast.gallery.rules import Meeting, Rules, explain_refusal, read_rules
+from holdfast.gallery.upkeep import Upkeep
 from holdfast.gallery.verify import SHOWN, VerifyReport, verify_index
 from holdfast.gallery.views import View
 from holdfast.store import RegisteredAdapter, Store, Version
@@ -30,24 +33,9 @@ if TYPE_CHECKING:
     from holdfast.adapters import Adapter
 
 MAX_K = 10_000
-
-
-@dataclass(frozen=True)
-class Hit:
-    """One entry of a ranking.
-
-    Args:
-        score: the inner product as it is. Those of different versions' entries are not alike: they need not
-            descend along a ranking.
-        calibrated: what the ranking is by: the score that says as much among entries by the version that
-            asks, as measured when it was published. Without a calibration it is `score`.
-    """
-
-    id: str
-    score: float
-    embedded_by: str
-    attributes: dict[str, Value]
-    calibrated: float
+_SLICE = 500  # rows that are taken over at a time beside searches
+_YIELD = 6  # times as long as a slice took, searches have for themselves
+_MOMENT = 0.25  # seconds
 
 
 @dataclass(frozen=True)
@@ -70,13 +58,15 @@ class SearchResult:
 @dataclass(frozen=True)
 class Stats:
     """What the index holds, and up to which write it has followed the database. `bytes`: of the vectors,
-    the mapped copies for query versions included."""
+    the mapped copies for query versions included. `threads`: as many FAISS may use (OMP_NUM_THREADS, which
+    Ray sets to the cores that it granted)."""
 
     entries: dict[str, int]
     applied_seq: int
     last_seq: int
     kind: str
     bytes: int
+    threads: int
 
 
 class Gallery:
@@ -86,40 +76,69 @@ class Gallery:
     The first search of a version through an adapter maps the entries that it needs.
 
     Args:
-        query_versions: of so many versions the mapped entries stay in memory: the live one, a canary and the
-            one before by default. With more in use, they take turns mapping anew.
-        index: what to search with; None for an exact one of its own.
+        index: what to search with; None for one in this process, which is exact as long as the gallery is
+            small (see `open_index`).
     """
 
-    def __init__(self, store: Store, query_versions: int = 3, index: Index | None = None) -> None:
+    def __init__(self, store: Store, index: Index | None = None) -> None:
         self.store = store
         self.entries = Entries(store)
-        self._index: Index = ExactIndex(query_versions) if index is None else index
+        self._index: Index = LocalIndex(folder=store.index_folder) if index is None else index
+        self._upkeep = Upkeep()
         self._applied = self._index.applied
         self._lock = ReadWriteLock()
         self._refreshing = threading.Lock()
         self._mapping: dict[str, threading.Lock] = {}  # by query version
         self._versions: dict[str, Version] = {}
         self._rules = Rules()
+        self._searches = 0
         self.refresh()
 
     def refresh(self) -> int:
         """Follow the database; returns the number of the last write that searches now see."""
+        while self._advance(CHUNK):
+            pass
+        return self._applied
+
+    def follow(self) -> int:
+        """Follow the database for a moment, beside searches: when there are any, they keep most of the time.
+
+        Under a flood of writes the index falls behind, and later calls bring it nearer. Returns the number of
+        the last write that searches now see.
+        """
+        until = time.monotonic() + _MOMENT
+        while True:
+            searches, began = self._searches, time.perf_counter()
+            if not self._advance(_SLICE) or time.monotonic() > until:
+                return self._applied
+            if self._searches != searches:
+                time.sleep(_YIELD * (time.perf_counter() - began))
+
+    def _advance(self, limit: int) -> bool:
+        """Take over at most so many rows; False if that were all."""
         with self._refreshing:
             numbers = self.store.counters()
             self._refresh_compatibility(numbers["compatibility"])
             if not self._index.capabilities.feeds:
                 self._applied = self._index.follow()
-                return self._applied
+                return False
             if self._applied > numbers["entries"]:  # the database was restored, and the index was not
                 self._clear()
-            while self._applied < numbers["entries"]:
-                changes = self.entries.changes(self._applied)
+            if self._applied < numbers["entries"]:
+                changes = self.entries.changes(self._applied, limit)
                 with self._lock.writing():
                     self._index.apply(changes)
                     # Rows may have been removed by hand: then the last number belongs to none.
                     self._applied = changes.seqs[-1] if len(changes) else numbers["entries"]
-            return self._applied
+            if self._applied < numbers["entries"]:
+                return True
+            self._upkeep.start(self._index.overdue(), self._lock)
+            return False
+
+    def settle(self) -> None:
+        """Wait until the index has done what makes searches better: after many new entries, quantizing."""
+        while self._upkeep.wait():
+            self.refresh()
 
     def rebuild(self) -> int:
         """Throw the index away and build it again from the database."""
@@ -131,6 +150,13 @@ class Gallery:
         with self._lock.writing():
             self._index.clear()
             self._applied = 0
+
+    def snapshot(self) -> bool:
+        """Write the index to disk; False if there is one of this write already, or it is none that can be.
+
+        Raises StoreError if it cannot be written.
+        """
+        return isinstance(self._index, LocalIndex) and self._index.save(self._lock)
 
     def upsert(self, batch: Sequence[Entry]) -> int:
         """See `Entries.upsert`; searches of this gallery see the entries when it returns."""
@@ -152,7 +178,8 @@ class Gallery:
         """Sizes and sequence numbers."""
         last = self.entries.last_seq()
         with self._lock.reading():
-            return Stats(self._index.count(), self._applied, last, self._index.kind, self._index.bytes())
+            index, threads = self._index, faiss.omp_get_max_threads()
+            return Stats(index.count(), self._applied, last, index.kind, index.bytes(), threads)
 
     def verify(self) -> VerifyReport:
         """Check every entry, and that the index equals the database; reads the whole gallery."""
@@ -194,6 +221,7 @@ class Gallery:
             TooLargeError (k). NotReadyError: `min_seq` lies beyond the last write. StoreError: an adapter is
             damaged.
         """
+        self._searches += 1
         query = self._version(version)
         row = self._query_vector(vector, query)
         if isinstance(k, bool) or not isinstance(k, int) or k < 1:
@@ -219,12 +247,7 @@ class Gallery:
                 # What is left out needs no second look at the database, an error does.
                 left_out = wanted is None and bool(searched) and rules.are_settled(query.name, refused)
                 if (left_out or not refused) and len(ready) == len(meetings):
-                    found = self._index.search(row, k, searched, allowed, ready)
-                    hits = []
-                    for hit in found:
-                        way = ready.get(hit.version, AS_THEY_ARE)
-                        calibrated = way.scale * hit.score + way.shift
-                        hits.append(Hit(hit.id, hit.score, hit.version, hit.attributes, calibrated))
+                    hits = self._index.search(row, k, searched, allowed, ready)
                     adapted = [name for name, each in meetings.items() if each.adapter is not None]
                     counts = self._index.count() if refused else {}
                     excluded = {name: counts[name] for name in refused}
@@ -244,7 +267,7 @@ class Gallery:
                     continue
                 if each.adapter.maps == "queries":
                     queries[name] = self._loaded(rules, each.adapter).apply(row[None])[0]
-                elif as_mapping(self._index) is None:
+                elif self._searches_through(self._loaded(rules, each.adapter), name):
                     between = f"{query.name} and {name}"
                     queries[name] = pull_back(self._loaded(rules, each.adapter), row, between)
                 elif (view := self._map_entries(rules, each.adapter)) is not None:
@@ -265,18 +288,28 @@ class Gallery:
         if adapter.maps == "queries":
             mapped = queries.get(name)
             return None if mapped is None else Way(None, mapped, meeting.scale, meeting.shift)
+        pulled = queries.get(name)
+        if pulled is not None:
+            return Way(None, pulled, meeting.scale, meeting.shift, self._loaded(rules, adapter))
         index = as_mapping(self._index)
         if index is None:
-            pulled = queries.get(name)
-            if pulled is None:
-                return None
-            return Way(None, pulled, meeting.scale, meeting.shift, self._loaded(rules, adapter))
+            return None
         partition = index.partition(name)
         # A search that mapped the entries itself may use them even if others have taken their place since.
         for view in index.views.find(adapter.query, name, adapter.digest), views.get(name):
             if view is not None and view.partition is partition and view.is_current:
                 return Way(view, None, meeting.scale, meeting.shift)
         return None
+
+    def _searches_through(self, adapter: "Adapter", name: str) -> bool:
+        """Whether entries are mapped when they are candidates, instead of all of them in advance: a mapped
+        copy is larger than the codes of a quantized partition."""
+        index = as_mapping(self._index)
+        if index is None:
+            return True
+        with self._lock.reading():
+            partition = index.partition(name)
+            return partition is not None and partition.is_quantized and is_linear(adapter)
 
     def _map_entries(self, rules: Rules, adapter: RegisteredAdapter) -> View | None:
         """The view of a partition through an adapter, None if the partition went away; other searches and
@@ -301,7 +334,7 @@ class Gallery:
             raise InvalidVectorError(
                 f"The vector of the query has shape {row.shape}: {version.name} makes ({version.dimension},)."
             )
-        if bad_norms(row[None]).size:
+        if not abs(float(row @ row) - 1.0) <= NORM_TOLERANCE and bad_norms(row[None]).size:
             raise InvalidVectorError(explain_norm("of the query", row))
         return row
 

@@ -7,6 +7,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from holdfast.adapters import Adapter
+    from holdfast.gallery.snapshot_files import Saving
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +36,10 @@ class Vectors(Protocol):
     def dimension(self) -> int: ...
 
     def __len__(self) -> int: ...
+
+    def save(self, files: "Saving") -> None:
+        """Write everything down, for the class's `load`."""
+        ...
 
     def bytes(self) -> int:
         """What they hold in memory."""

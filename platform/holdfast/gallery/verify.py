@@ -9,7 +9,7 @@ import numpy as np
 
 from holdfast.gallery.changes import Changes
 from holdfast.gallery.entry import bad_norms, explain_norm
-from holdfast.gallery.index_protocol import Held, Index
+from holdfast.gallery.index import Held, Index
 
 SHOWN = 100  # problems that a report spells out
 

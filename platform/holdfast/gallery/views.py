@@ -100,6 +100,13 @@ class Views:
             for query, own in list(self._by_query.items()):
                 self._by_query[query] = {key: view for key, view in own.items() if key[1] in digests}
 
+    def forget(self, partition: Partition) -> None:
+        """Drop the views of a partition."""
+        with self._lock:
+            for query, own in list(self._by_query.items()):
+                kept = {key: view for key, view in own.items() if view.partition is not partition}
+                self._by_query[query] = kept
+
     def bytes(self) -> int:
         with self._lock:
             return sum(view.bytes() for own in self._by_query.values() for view in own.values())

@@ -2,19 +2,17 @@
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from functools import lru_cache
+from contextlib import ExitStack, contextmanager
 
 import numpy as np
-from pyarrow import fs
 
-from holdfast.data.files import expand, locate
-from holdfast.errors import DataError, InvalidImageError
+from holdfast.errors import HoldfastError, InvalidImageError
 from holdfast.gallery.backfill import AdapterMover, Moved, Mover, Stored, Write, run_backfill
 from holdfast.gallery.replace import NewVector
 from holdfast.jobs.runtime import prepare_environment
+from holdfast.jobs.sources import Sources, UnreadableError, require_sources
 from holdfast.models import Encoder
 from holdfast.store import Backfill, Store
 
@@ -25,37 +23,51 @@ LARGEST = 64 * 2**20
 
 
 def work_on_backfill(
-    store: Store, name: str, owner: str, write: Write, stop: threading.Event | None = None
+    store: Store,
+    name: str,
+    owner: str,
+    write: Write,
+    stop: threading.Event | None = None,
+    sources: Sequence[str] = (),
 ) -> Backfill:
     """Claim a backfill and run it until it is over, paused or taken over, or `stop` is set.
 
     Args:
         owner: who works on it, for people.
         write: how a batch reaches the writer.
+        sources: folders and URL prefixes below which images may be read; none by default.
 
-    Raises ConflictError if it does not run, NotFoundError, and what `run_backfill` raises.
+    Raises ConflictError if it does not run, NotFoundError, and what `run_backfill` raises. What is in the
+    way from the start ends it as failed.
     """
     claim = store.backfills.claim(name, owner)
     found = store.backfills.get(name)
-    with _mover(store, found) as mover:
+    with ExitStack() as stack:
+        try:
+            mover = stack.enter_context(_mover(store, found, sources))
+        except HoldfastError as error:
+            store.backfills.finish(claim, str(error))
+            return store.backfills.get(name)
         return run_backfill(store, claim, mover, write, stop)
 
 
 @contextmanager
-def _mover(store: Store, found: Backfill) -> Iterator[Mover]:
+def _mover(store: Store, found: Backfill, roots: Sequence[str]) -> Iterator[Mover]:
     if found.kind == "map":
         yield AdapterMover(store, found.target, found.sources)
         return
+    require_sources(found.kind, roots)
+    sources = Sources.of(roots)
     encoder = store.load(found.target)
     if found.workers == 0:
         with ThreadPoolExecutor(READERS, thread_name_prefix="backfill-read") as readers:
-            yield ImageMover(encoder, found.target, readers)
+            yield ImageMover(encoder, found.target, readers, sources)
         return
     if "ray" not in sys.modules:  # beside a server Ray runs already, as the server has set it up
         prepare_environment()
     from holdfast.jobs.backfill_on_ray import ray_mover
 
-    with ray_mover(encoder, found.target, found.workers) as mover:
+    with ray_mover(encoder, found.target, found.workers, sources) as mover:
         yield mover
 
 
@@ -65,10 +77,11 @@ class ImageMover:
     reads_vectors = False
     can_probe = True
 
-    def __init__(self, encoder: Encoder, target: str, readers: ThreadPoolExecutor) -> None:
+    def __init__(self, encoder: Encoder, target: str, readers: ThreadPoolExecutor, sources: Sources) -> None:
         self._encoder = encoder.eval()
         self._target = target
         self._readers = readers
+        self._sources = sources
 
     def move(self, batches: Iterator[list[Stored]]) -> Iterator[Moved]:
         for batch in batches:
@@ -90,31 +103,28 @@ class ImageMover:
     def _look(self, source: str | None) -> np.ndarray | str:
         """uint8 (c, s, s), or why there is none."""
         try:
-            return self._encoder.preprocessing.pixels(read_image(source))
+            return self._encoder.preprocessing.pixels(read_image(source, self._sources))
         except UnreadableError as error:
             return str(error)
         except InvalidImageError:
             return "not an image"
 
 
-class UnreadableError(Exception):
-    """An entry's image is out of reach; the message is one of few reasons."""
-
-
-def read_image(source: str | None) -> bytes:
+def read_image(source: str | None, sources: Sources) -> bytes:
     """The file that an entry's source names: a path, or a URI of a file system that pyarrow knows.
 
-    Raises UnreadableError: "no source", "not found", "unreadable", "too large".
+    Raises UnreadableError: "no source", "outside the allowed sources", "not found", "unreadable", "too
+    large".
     """
     if not source:
         raise UnreadableError("no source")
+    filesystem, path = sources.find(source)
     try:
-        filesystem, path = _locate(source)
         with filesystem.open_input_stream(path) as stream:
             data = stream.read(LARGEST + 1)
     except FileNotFoundError as error:
         raise UnreadableError("not found") from error
-    except (OSError, ValueError, DataError) as error:
+    except (OSError, ValueError) as error:
         raise UnreadableError("unreadable") from error
     if len(data) > LARGEST:
         raise UnreadableError("too large")
@@ -124,19 +134,3 @@ def read_image(source: str | None) -> bytes:
 def describe(entry: Stored) -> str:
     """An entry with its source, for people."""
     return f"{entry.id} ({entry.source})" if entry.source else entry.id
-
-
-def _locate(source: str) -> tuple[fs.FileSystem, str]:
-    scheme, separator, rest = source.partition("://")
-    if not separator or scheme == "file" or "?" in rest:
-        return locate(expand(source))
-    # A client of an object store is dear to make, and the same for all objects of a bucket.
-    bucket, _, key = rest.partition("/")
-    return _bucket(f"{scheme}://{bucket}")[0], f"{bucket}/{key}" if scheme in ("s3", "gs") else locate(
-        source
-    )[1]
-
-
-@lru_cache(maxsize=16)
-def _bucket(uri: str) -> tuple[fs.FileSystem, str]:
-    return locate(uri)

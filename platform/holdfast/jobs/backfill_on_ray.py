@@ -15,6 +15,7 @@ from holdfast.gallery.backfill import Moved, Mover, Stored
 from holdfast.gallery.replace import NewVector
 from holdfast.jobs.backfill import READERS, ImageMover
 from holdfast.jobs.runtime import ray_session
+from holdfast.jobs.sources import Sources
 from holdfast.models import Encoder
 
 NICE = 10
@@ -39,14 +40,14 @@ _ANSWERED = pa.schema(
 
 
 @contextmanager
-def ray_mover(encoder: Encoder, target: str, workers: int) -> Iterator[Mover]:
+def ray_mover(encoder: Encoder, target: str, workers: int, sources: Sources) -> Iterator[Mover]:
     """A mover that embeds with `workers` actors of the Ray that runs here, or of one for as long as it
     lasts. Beside a server they take no share of its cores from it, and run at a lower priority."""
     with ExitStack() as stack:
         beside = ray.is_initialized()
         if not beside:
             stack.enter_context(ray_session(cpus=workers + 1 if not os.environ.get("RAY_ADDRESS") else None))
-        yield RayMover(encoder, target, workers, cpus=0 if beside else 1)
+        yield RayMover(encoder, target, workers, sources, cpus=0 if beside else 1)
 
 
 class RayMover:
@@ -55,8 +56,8 @@ class RayMover:
     reads_vectors = False
     can_probe = True
 
-    def __init__(self, encoder: Encoder, target: str, workers: int, cpus: float) -> None:
-        self._encoder, self._target = encoder, target
+    def __init__(self, encoder: Encoder, target: str, workers: int, sources: Sources, cpus: float) -> None:
+        self._encoder, self._target, self._sources = encoder, target, sources
         self._workers, self._cpus = workers, cpus
 
     def move(self, batches: Iterator[list[Stored]]) -> Iterator[Moved]:
@@ -68,7 +69,7 @@ class RayMover:
         context.enable_progress_bars = False
         embedded = ray.data.from_arrow(tables).map_batches(
             _Reembedder,
-            fn_constructor_args=(self._encoder, self._target),
+            fn_constructor_args=(self._encoder, self._target, self._sources),
             batch_format="pyarrow",
             # A batch is what one transaction takes.
             batch_size=None,
@@ -82,10 +83,10 @@ class RayMover:
 class _Reembedder:
     """One Ray Data actor."""
 
-    def __init__(self, encoder: Encoder, target: str) -> None:
+    def __init__(self, encoder: Encoder, target: str, sources: Sources) -> None:
         torch.set_num_threads(1)
         os.nice(NICE)
-        self._mover = ImageMover(encoder, target, ThreadPoolExecutor(READERS))
+        self._mover = ImageMover(encoder, target, ThreadPoolExecutor(READERS), sources)
 
     def __call__(self, table: pa.Table) -> pa.Table:
         asked = table.to_pylist()

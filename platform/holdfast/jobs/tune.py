@@ -14,13 +14,14 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.basic_variant import BasicVariantGenerator
 from rich.console import Console
 
-from holdfast.config import Choice, Experiment, LogUniform, TuningConfig, Uniform, parse_experiment, set_key
+from holdfast.config import Choice, Experiment, LogUniform, TuningConfig, Uniform, parse_experiment
 from holdfast.data import Evaluation, build_stream, load_training
 from holdfast.errors import ConfigError
 from holdfast.jobs.ancestor import load_ancestor
 from holdfast.jobs.runtime import ray_session, work_in
 from holdfast.jobs.trial import NoCheckpoints, TrialPublisher
 from holdfast.learning import Datasets, keep_freed_memory, run_sequence
+from holdfast.settings_file import set_key
 from holdfast.store import Store
 
 

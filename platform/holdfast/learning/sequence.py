@@ -172,6 +172,7 @@ class _Sequence:
             classes=tuple(self._classes(task) for task in self.tasks),
             model=self.plan.model,
             parent=self.parent.encoder.config if self.parent is not None else None,
+            initialization=self.plan.learning.initialization,
         )
         for config in self.plan.regularizers:
             if config.weight > 0 and isinstance(config, ChecksSetting):

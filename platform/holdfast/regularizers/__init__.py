@@ -14,6 +14,7 @@ from holdfast.regularizers.feature_estimation import FeatureEstimationConfig
 from holdfast.regularizers.growth import Grows, weight_after
 from holdfast.regularizers.higher_order_contrast import HigherOrderContrastConfig
 from holdfast.regularizers.influence_loss import InfluenceConfig
+from holdfast.regularizers.interpolation import InterpolationConfig
 from holdfast.regularizers.mixing import MixingConfig
 from holdfast.regularizers.orthogonal_expansion import OrthogonalExpansionConfig
 from holdfast.regularizers.perturbed_prototypes import PerturbedPrototypesConfig
@@ -45,6 +46,7 @@ RegularizerConfig = Annotated[
     | FeatureEstimationConfig
     | HigherOrderContrastConfig
     | InfluenceConfig
+    | InterpolationConfig
     | MixingConfig
     | OrthogonalExpansionConfig
     | PerturbedPrototypesConfig
@@ -70,6 +72,7 @@ __all__ = [
     "Grows",
     "HigherOrderContrastConfig",
     "InfluenceConfig",
+    "InterpolationConfig",
     "MixingConfig",
     "OrthogonalExpansionConfig",
     "PerturbedPrototypesConfig",

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Protocol, runtime_checkable
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -34,12 +34,14 @@ class Setting:
         classes: the labels of every task, in the stream's order.
         model: of the versions to come.
         parent: the model of the version that the first task starts from, None where there is none.
+        initialization: whether a new model begins with its parent's weights.
     """
 
     scenario: str
     classes: tuple[tuple[str, ...], ...]
     model: ModelConfig
     parent: ModelConfig | None
+    initialization: Literal["parent", "independent"] = "parent"
 
 
 @dataclass(eq=False)

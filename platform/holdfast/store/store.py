@@ -1,5 +1,6 @@
 """The store: one database, one place for artifacts, and what the rest of Holdfast asks of them."""
 
+import hashlib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -8,7 +9,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from sqlalchemy import Engine, make_url
+import platformdirs
+from sqlalchemy import Engine, make_url, select
 
 from holdfast.errors import InvalidVectorError, NotFoundError, StoreError
 from holdfast.store import counters
@@ -21,6 +23,7 @@ from holdfast.store.database import make_engine, reading, writing
 from holdfast.store.keys import Keys
 from holdfast.store.migrate import migrate
 from holdfast.store.runs import Runs
+from holdfast.store.schema import schema_history
 from holdfast.store.tensors import pack, unpack
 from holdfast.store.traffic import TrafficLog, aliases
 from holdfast.store.versions import (
@@ -79,7 +82,8 @@ def open_store(
     engine = make_engine(url)
     try:
         migrate(engine)
-        return Store(text, engine, Artifacts(artifacts), (folder or Path.cwd()) / "runs")
+        cache = folder / "index" if folder is not None else _cache_folder(text)
+        return Store(text, engine, Artifacts(artifacts), (folder or Path.cwd()) / "runs", cache)
     except BaseException:
         engine.dispose()
         raise
@@ -88,13 +92,17 @@ def open_store(
 class Store:
     """An open store. Safe to use from many threads; many processes may open the same one."""
 
-    def __init__(self, where: str, engine: Engine, artifacts: Artifacts, runs_folder: Path) -> None:
+    def __init__(
+        self, where: str, engine: Engine, artifacts: Artifacts, runs_folder: Path, index_folder: Path
+    ) -> None:
         self.location = where
         """As `open_store` takes it, password and all; for another process of ours, never for a message."""
         self.where = _shown(where)
         self.engine = engine
         self.artifacts = artifacts
         self.runs_folder = runs_folder
+        self.index_folder = index_folder
+        """On this machine; whatever lies there can be made anew."""
         self.traffic = TrafficLog(engine)
         self.runs = Runs(engine)
         self.backfills = Backfills(engine)
@@ -264,6 +272,12 @@ class Store:
         with reading(self.engine) as connection:
             return measurement(connection, query, gallery)
 
+    def origin(self) -> str:
+        """What tells this database from any other: when it was made. A restored copy has the same."""
+        with reading(self.engine) as connection:
+            first = select(schema_history.c.applied_at).order_by(schema_history.c.id).limit(1)
+            return str(connection.execute(first).scalar_one().isoformat())
+
     def counters(self) -> dict[str, int]:
         """Numbers that grow with every change, for caches to see in one small read whether they are stale.
 
@@ -292,6 +306,11 @@ class Store:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
             raise ValueError(f"{name!r} cannot name tensors: use letters, digits, '.', '_' and '-'")
         return f"tensors/{self.version(version).name}/{name}.safetensors"
+
+
+def _cache_folder(where: str) -> Path:
+    named = hashlib.sha256(where.encode()).hexdigest()[:16]
+    return Path(os.environ.get("HOLDFAST_CACHE") or platformdirs.user_cache_dir("holdfast")) / "index" / named
 
 
 def _shown(where: str) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from holdfast.jobs.sources import require_sources
 from holdfast.store import Backfill
 from holdfast_serving.api import BackfillRequest
 from holdfast_serving.auth import require
@@ -16,8 +17,10 @@ router = APIRouter(prefix="/v1/backfills", tags=["backfills"])
 
 @router.post("", dependencies=[require("admin")])
 async def create_backfill(request: Request, body: BackfillRequest) -> Response:
-    """201 with the new backfill; 409 if it would put entries out of reach, 422 if there is nothing to do."""
+    """201 with the new backfill; 409 if it would put entries out of reach, 422 if there is nothing to do or
+    no image may be read."""
     replica = replica_of(request)
+    require_sources(body.kind, replica.config.sources)
     made = await replica.in_thread(
         replica.store.backfills.create,
         body.target,

@@ -19,7 +19,7 @@ router = APIRouter(prefix="/v1/gallery", tags=["gallery"])
 async def get_gallery(request: Request) -> Response:
     """Entries by version, how far this replica has applied the writes, the index's kind and size."""
     replica = replica_of(request)
-    stats = replica.gallery.stats()
+    stats = await replica.in_thread(replica.gallery.stats)
     entries = dict(stats.entries)
     return answer(
         {
@@ -27,7 +27,7 @@ async def get_gallery(request: Request) -> Response:
             "total": sum(entries.values()),
             "seq": replica.applied_seq,
             "last_seq": await replica.in_thread(replica.gallery.entries.last_seq),
-            "index": {"kind": stats.kind, "bytes": stats.bytes},
+            "index": {"kind": stats.kind, "bytes": stats.bytes, "threads": stats.threads},
         }
     )
 

@@ -33,7 +33,7 @@ def filled(learned: Path, tmp_path: Path) -> Path:
 
 def test_start_works_it_off_where_no_server_runs(holdfast: Holdfast, filled: Path, tmp_path: Path) -> None:
     (tmp_path / "3.png").unlink()
-    done = holdfast("backfill", "start", "v2", "--kind", "re-embed", "--store", filled)
+    done = holdfast("backfill", "start", "v2", "--kind", "re-embed", "--store", filled, "--sources", tmp_path)
     assert done.code == 0, done.err
     assert "b1 is done: 7 of 8 entries moved to v2; skipped: 1 not found." in done.err
     assert "3.png): not found" in done.err
@@ -46,13 +46,30 @@ def test_start_works_it_off_where_no_server_runs(holdfast: Holdfast, filled: Pat
         assert Entries(store).count() == {"v1": 1, "v2": 7}
 
 
-def test_pause_resume_and_cancel(holdfast: Holdfast, filled: Path) -> None:
+def test_images_are_read_below_named_sources_only(holdfast: Holdfast, filled: Path, tmp_path: Path) -> None:
+    def call(*arguments: object) -> Any:
+        return holdfast("backfill", *arguments, "--store", filled)
+
+    sentence = call("start", "v2", "--kind", "re-embed").sentence
+    assert "say which folders or URL prefixes may, with --sources" in sentence
+    assert "no folder here" in call("start", "v2", "--kind", "re-embed", "--sources", "gone").sentence
+    assert call("list", "--json").json == []
+    (tmp_path / "few").mkdir()
+    (tmp_path / "few" / "2.png").symlink_to(tmp_path / "2.png")
+    done = call("start", "v2", "--kind", "re-embed", "--sources", tmp_path / "few")
+    assert done.code == 0
+    assert "0 of 8 entries moved to v2; skipped: 8 outside the allowed sources." in done.err
+    assert "2.png): outside the allowed sources" in done.err
+
+
+def test_pause_resume_and_cancel(holdfast: Holdfast, filled: Path, tmp_path: Path) -> None:
     def call(*arguments: object) -> Any:
         return holdfast("backfill", *arguments, "--store", filled, "--json")
 
     assert call("start", "v2", "--kind", "re-embed", "--detach").json["status"] == "running"
     assert call("pause", "b1").json["status"] == "paused"
-    assert call("resume", "b1").json["done"] == 8
+    assert "--sources" in call("resume", "b1").json["error"]["message"]
+    assert call("resume", "b1", "--sources", tmp_path).json["done"] == 8
     assert "done" in call("cancel", "b1").json["error"]["message"]
     assert call("pause", "b9").code == 2
 
@@ -79,7 +96,7 @@ def test_a_server_that_runs_does_the_work(
 
 def test_mistakes(holdfast: Holdfast, filled: Path) -> None:
     def refused(*arguments: object) -> str:
-        return str(holdfast("backfill", "start", *arguments, "--store", filled).sentence)
+        return str(holdfast("backfill", "start", *arguments, "--store", filled, "--sources", filled).sentence)
 
     assert "v9" in refused("v9")
     assert "order is 'best'" in refused("v2", "--order", "best")

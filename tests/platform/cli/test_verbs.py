@@ -22,7 +22,7 @@ Pictures = Callable[..., Path]
 SOURCE = "glyphs:?classes=24&instances=6"
 CONTRACT = {
     "run", "evaluate", "embed", "tune", "versions", "promote", "rollback", "serve", "submit",
-    "gallery import", "gallery export", "gallery stats", "gallery verify",
+    "gallery import", "gallery export", "gallery stats", "gallery verify", "gallery snapshot",
     "backfill start", "backfill list", "backfill pause", "backfill resume", "backfill cancel",
 }  # fmt: skip
 
@@ -172,6 +172,29 @@ def test_gallery_stats_export_verify_and_import_into_another_store(
     assert holdfast("gallery", "stats", "--store", other, "--json").json["entries"] == 96
 
 
+def test_a_snapshot_is_written_once_for_each_state(holdfast: Holdfast, filled: Path) -> None:
+    first = holdfast("gallery", "snapshot", "--store", filled, "--json").json
+    assert first == {"seq": 96, "entries": 96, "written": True}
+    assert (filled / "index" / "snapshots" / "96" / "manifest.json").is_file()
+    again = holdfast("gallery", "snapshot", "--store", filled)
+    assert again.code == 0
+    assert "write 96 (96 entries) is there already" in again.err
+
+
+def test_serve_reads_its_settings_from_a_file_and_explains_mistakes(
+    holdfast: Holdfast, filled: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "serving.yaml"
+    file.write_text("index: {kind: quantized, treshold: 5}\nlimits: {k: 0}\n")
+    outcome = holdfast("serve", "--store", filled, "--config", file)
+    assert outcome.code == 2
+    for part in ("index", "threshold", "limits.k", str(file)):
+        assert part in outcome.err
+    outcome = holdfast("serve", "--store", filled, "--set", "index.kind=elastic")
+    assert outcome.code == 2
+    assert "'auto'" in outcome.err
+
+
 def test_verify_finds_a_damaged_entry_and_exits_with_1(holdfast: Holdfast, filled: Path) -> None:
     from sqlalchemy import text
 
@@ -220,6 +243,12 @@ def test_serve_speaks_one_line_when_it_is_ready(
         calls.append((*arguments, options))
 
     monkeypatch.setattr(holdfast_serving, "serve_forever", serve_forever)
-    outcome = holdfast("serve", "--store", learned, "--port", 0, "--replicas", 2)
+    outcome = holdfast("serve", "--store", learned, "--port", 0, "--replicas", 2, "--sources", "photos")
     assert (outcome.code, outcome.out) == (0, "Holdfast serves\n")
-    assert calls == [(str(learned), "127.0.0.1", 0, {"replicas": 2, "verbose": False})]
+    options = {
+        "replicas": 2,
+        "sources": ["photos"],
+        "verbose": False,
+        "config": holdfast_serving.ServingConfig(store=str(learned)),
+    }
+    assert calls == [(str(learned), "127.0.0.1", 0, options)]

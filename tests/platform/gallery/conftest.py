@@ -1,6 +1,7 @@
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
+import faiss
 import numpy as np
 import pytest
 from sqlalchemy import insert
@@ -10,6 +11,12 @@ from holdfast.store import Compatibility, Store, open_store
 from holdfast.store.schema import versions
 
 DIMENSIONS = {"v1": 8, "v2": 8, "v3": 8, "v4": 16}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Threads that wait for each other take a busy machine many times as long."""
+    faiss.omp_set_num_threads(1)
 
 
 @pytest.fixture

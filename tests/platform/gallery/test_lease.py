@@ -26,7 +26,7 @@ from holdfast.store.schema import leases
 
 # Importing PyTorch takes a process longer than all that it does here.
 WRITER = """
-import os, signal, sys, types
+import signal, sys, threading, types
 sys.modules["holdfast.models"] = types.SimpleNamespace(Encoder=None)
 import numpy as np
 from holdfast.gallery import Entries, Entry, GroupCommit, Lease
@@ -39,6 +39,11 @@ lease = Lease.take(store, seconds=float(seconds))
 writer = GroupCommit(Entries(store), fence=lease.fence)
 number = 0
 
+def pause():
+    print("pausing", flush=True)
+    # The thread itself: a signal to the process may reach another one first, and this one would go on.
+    signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
+
 def write():
     global number
     number += 1
@@ -50,14 +55,12 @@ def write():
 write()
 for line in sys.stdin:
     if line == "pause\\n":
-        print("pausing", flush=True)
-        os.kill(os.getpid(), signal.SIGSTOP)
+        pause()
         write()
     elif line == "pause inside\\n":
         def fence(connection):
             lease.fence(connection)
-            print("pausing", flush=True)
-            os.kill(os.getpid(), signal.SIGSTOP)
+            pause()
         writer = GroupCommit(Entries(store), fence=fence)
         write()
     elif line == "write\\n":

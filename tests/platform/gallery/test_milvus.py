@@ -14,7 +14,8 @@ from holdfast.adapters import LinearAdapter, ResidualMLPAdapter
 from holdfast.errors import ConflictError, IncompatibleError, NotReadyError, StoreError
 from holdfast.gallery import Entries, Entry, Gallery, parse_filter
 from holdfast.gallery.changes import Changes
-from holdfast.gallery.milvus import MilvusConfig, MilvusIndex
+from holdfast.gallery.milvus import MilvusIndex
+from holdfast.gallery.milvus_config import MilvusConfig
 from holdfast.gallery.milvus_filters import among, expression
 from holdfast.store import Compatibility, Store
 
@@ -199,7 +200,8 @@ KILLED = """
 import os, sys
 import numpy as np
 from holdfast.gallery.changes import Changes
-from holdfast.gallery.milvus import MilvusConfig, MilvusIndex
+from holdfast.gallery.milvus import MilvusIndex
+from holdfast.gallery.milvus_config import MilvusConfig
 
 index = MilvusIndex(MilvusConfig(uri=sys.argv[1]))
 rows = np.eye(4, dtype="<f4")
@@ -234,7 +236,7 @@ def test_an_entry_on_its_way_to_another_version_is_found_once(config: MilvusConf
         if between == "remove":
             remove(version, ids)
         index._counts = index._counted()
-        seen.append([(hit.id, hit.version) for hit in index.search(ROWS[0], 10, ["v1", "v2"])])
+        seen.append([(hit.id, hit.embedded_by) for hit in index.search(ROWS[0], 10, ["v1", "v2"])])
         remove(version, ids)
 
     index._remove = look  # type: ignore[method-assign]

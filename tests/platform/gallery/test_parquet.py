@@ -10,9 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import Connection
 
 from holdfast.errors import DataError, HoldfastError, InvalidVectorError, NotFoundError
-from holdfast.gallery import Entries, Entry, InvalidEntryError
+from holdfast.gallery import Entries, Entry, InvalidEntryError, LeaseLostError
 from holdfast.gallery.replace import NewVector, Replace
 from holdfast.store import Store
 
@@ -189,6 +190,24 @@ def test_an_import_tells_how_far_it_is(
     Entries(store).import_parquet(tmp_path / "in.parquet", progress=lambda *told: seen.append(told))
     done = [10_000, 20_000, 25_000]
     assert seen == [(phase, number, 25_000) for phase in ("checking", "writing") for number in done]
+
+
+def test_a_fence_guards_every_transaction_of_an_import(
+    store: Store, vectors: Callable[..., np.ndarray], tmp_path: Path
+) -> None:
+    pq.write_table(_table(vectors(25_000)), tmp_path / "in.parquet")
+    passed = 0
+
+    def fence(connection: Connection) -> None:
+        nonlocal passed
+        assert connection.in_transaction()
+        if passed == 2:
+            raise LeaseLostError("Another writer has taken this store over.")
+        passed += 1
+
+    with pytest.raises(LeaseLostError):
+        Entries(store).import_parquet(tmp_path / "in.parquet", fence=fence)
+    assert Entries(store).last_seq() == 20_000
 
 
 def test_an_id_that_comes_twice_keeps_its_last_row(

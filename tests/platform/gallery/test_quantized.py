@@ -144,7 +144,8 @@ def test_whatever_changes_searches_see_it(steps: list[tuple[str, int]], seed: in
             assert np.allclose(scores, np.sort(held[matching] @ query)[::-1][:k], atol=3e-3)
 
 
-def test_many_changes_go_into_the_lists_together(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outdated_codes_are_removed_together_and_hide_nothing_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quantized, "OUTDATED", 300)
     rows = clustered(5000)
     vectors = filled(rows, ALL_LISTS)
     removals = 0
@@ -156,12 +157,19 @@ def test_many_changes_go_into_the_lists_together(monkeypatch: pytest.MonkeyPatch
         return remove(ids)
 
     monkeypatch.setattr(vectors.index, "remove_ids", counted)
-    for slot in range(2 * quantized.WAITING):
-        vectors.replace(np.array([slot]), rows[[slot + 1]])
-    assert removals == 2
-    assert vectors.index.ntotal == len(rows)
-    for slot in (0, quantized.WAITING, 2 * quantized.WAITING):
-        assert slot in vectors.search(vectors.rows(np.array([slot]))[0], 3)[1]
+    # One slot again and again, near the others of its cluster: its old codes crowd the lists.
+    for turn in range(quantized.OUTDATED - 1):
+        vectors.replace(np.array([7]), rows[[turn % 5]])
+    assert removals == 0
+    assert vectors.index.ntotal == len(rows) + quantized.OUTDATED - 1
+    for query in (rows[7], rows[(quantized.OUTDATED - 2) % 5], rows[100]):
+        scores, slots = vectors.search(query, 10)
+        held = vectors.rows(np.arange(len(rows))) @ query
+        assert len(set(slots.tolist())) == 10
+        assert np.allclose(scores, np.sort(held)[::-1][:10], atol=2e-3)
+    vectors.replace(np.array([8]), rows[[1]])
+    assert (removals, vectors.index.ntotal) == (1, len(rows))
+    assert {7, 8} & set(vectors.search(rows[1], 3)[1].tolist())
 
 
 def test_a_query_by_many_threads_is_one_query() -> None:

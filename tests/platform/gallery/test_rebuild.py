@@ -43,7 +43,7 @@ def test_the_recall_that_was_asked_for_is_reached(
         hits = 0
         for query in vectors(100, seed=7):
             best = set(np.argsort(-(rows @ query))[:10].tolist())
-            hits += len(best & {slot for _, slot in partition.search(query, 10, None)})
+            hits += len(best & set(partition.search(query, 10, None)[1].tolist()))
         assert hits / 1000 >= target - 0.03
         assert isinstance(partition.vectors, QuantizedVectors)
         found[target] = partition.vectors.nprobe
@@ -68,7 +68,7 @@ def test_what_changes_while_it_is_built_is_taken_over(
         assert begun.wait(20)
         fresh = vectors(200, seed=9)
         with lock.reading():
-            assert partition.search(fresh[0], 10, None)
+            assert len(partition.search(fresh[0], 10, None)[1]) == 10
         with lock.writing():
             partition.put([f"e{n}" for n in range(100)], fresh[:100], ["{}"] * 100)
             partition.remove([f"e{n}" for n in range(50, 1500)])
@@ -82,5 +82,5 @@ def test_what_changes_while_it_is_built_is_taken_over(
         held = partition.get(name)
         assert held is not None
         assert np.allclose(np.frombuffer(held[0], "<f4"), fresh[row], atol=1e-3)
-        ((_, slot),) = partition.search(fresh[row], 1, None)
-        assert partition.id(slot) == name
+        (slot,) = partition.search(fresh[row], 1, None)[1].tolist()
+        assert partition.names.id(slot) == name

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from holdfast.adapters import LinearAdapter
-from holdfast.gallery import Entry, Gallery
+from holdfast.gallery import Entry, Gallery, LocalIndex
 from holdfast.store import Compatibility, Store
 
 WIDTHS = {"v1": 8, "v2": 8, "v3": 8, "v4": 16}
@@ -53,7 +53,7 @@ class Machine(RuleBasedStateMachine):
             for table in ("entries", "compatibility", "adapters"):
                 connection.exec_driver_sql(f"DELETE FROM {table}")
             connection.exec_driver_sql("UPDATE counters SET value = 0 WHERE name <> 'versions'")
-        self.galleries = [Gallery(self.store), Gallery(self.store, query_versions=1)]
+        self.galleries = [Gallery(self.store), Gallery(self.store, LocalIndex(query_versions=1))]
         for query, older in OLDER.items():
             for gallery in older:
                 self.register(query, gallery, 0)
@@ -165,7 +165,7 @@ def test_only_what_changed_is_mapped_and_only_for_the_versions_in_use(
     counted: Callable[..., Counting],
 ) -> None:
     maps = {name: counted(name, "v1") for name in ("v2", "v3", "v4")}
-    gallery = Gallery(store, query_versions=2)
+    gallery = Gallery(store, LocalIndex(query_versions=2))
     gallery.upsert([entry(f"e{n}", seed=n) for n in range(10)])
     assert gallery.stats().bytes == 10 * 8 * 4
 
@@ -234,7 +234,7 @@ def test_more_versions_search_at_once_than_have_room(
 ) -> None:
     for name in ("v2", "v3", "v4"):
         register(store, name, "v1", seed=int(name[1:]))
-    gallery = Gallery(store, query_versions=1)
+    gallery = Gallery(store, LocalIndex(query_versions=1))
     gallery.upsert([entry(f"e{n}", seed=n) for n in range(40)])
     expected = {}
     for name in ("v2", "v3", "v4"):

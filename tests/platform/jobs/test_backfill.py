@@ -3,7 +3,7 @@
 import io
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,8 @@ from PIL import Image
 from holdfast.errors import DataError
 from holdfast.gallery import Entries, Entry
 from holdfast.gallery.replace import NewVector, Replace
-from holdfast.jobs.backfill import UnreadableError, read_image, work_on_backfill
+from holdfast.jobs.backfill import read_image, work_on_backfill
+from holdfast.jobs.sources import Sources, UnreadableError
 from holdfast.models import Encoder, ModelConfig, Preprocessing
 from holdfast.store import Draft, Store, open_store
 
@@ -54,9 +55,11 @@ def store(tmp_path: Path, encoders: list[Encoder]) -> Iterator[Store]:
         yield opened
 
 
-def work(store: Store, **options: object) -> object:
+def work(store: Store, sources: Sequence[str] | None = None, **options: object) -> object:
     name = store.backfills.create("v2", "re-embed", **options).name  # type: ignore[arg-type]
-    return work_on_backfill(store, name, "test", lambda change: Entries(store).write([change])[0])
+    images = [str(Path(store.where).parent / "images")] if sources is None else sources
+    entries = Entries(store)
+    return work_on_backfill(store, name, "test", lambda change: entries.write([change])[0], sources=images)
 
 
 def check(store: Store, encoder: Encoder, numbers: list[int]) -> None:
@@ -99,7 +102,12 @@ def test_what_cannot_be_read_is_counted_and_named(
     entries.upsert([Entry("e02", "v1", without.vector), Entry("e03", "v1", without.vector, {}, "nfs9://a/b")])
     found = work(store, batch_size=7, ordering="oldest")
     assert (found.status, found.done) == ("done", 16)  # type: ignore[attr-defined]
-    assert found.skipped == {"not found": 1, "not an image": 1, "no source": 1, "unreadable": 1}  # type: ignore[attr-defined]
+    assert found.skipped == {  # type: ignore[attr-defined]
+        "not found": 1,
+        "not an image": 1,
+        "no source": 1,
+        "outside the allowed sources": 1,
+    }
     assert any("0.png): not found" in example for example in found.examples)  # type: ignore[attr-defined]
     check(store, encoders[1], list(range(4, 20)))
     assert entries.count() == {"v1": 4, "v2": 16}
@@ -115,37 +123,64 @@ from holdfast.jobs.backfill import work_on_backfill
 from holdfast.store import open_store
 
 with open_store(sys.argv[1]) as store:
-    work_on_backfill(store, sys.argv[2], "test", lambda change: Entries(store).write([change])[0])
+    write = Entries(store).write
+    work_on_backfill(store, sys.argv[2], "test", lambda change: write([change])[0], sources=sys.argv[3:])
 """
 
 
 def test_ray_data_gives_the_same(store: Store, encoders: list[Encoder], tmp_path: Path) -> None:
     """In a process of its own: Ray reads its environment once."""
     (tmp_path / "images" / "5.png").unlink()
+    (tmp_path / "7.png").write_bytes(png(7))
+    entries = Entries(store)
+    entries.upsert([Entry("e07", "v1", entries.get("e07").vector, {}, str(tmp_path / "7.png"))])
     name = store.backfills.create("v2", "re-embed", batch_size=6, workers=1, ordering="oldest").name
     done = subprocess.run(
-        [sys.executable, "-c", IN_A_PROCESS, store.location, name],
+        [sys.executable, "-c", IN_A_PROCESS, store.location, name, str(tmp_path / "images")],
         capture_output=True,
         text=True,
         timeout=600,
     )
     assert done.returncode == 0, done.stderr
     found = store.backfills.get(name)
-    assert (found.status, found.done, found.skipped) == ("done", 19, {"not found": 1})
-    check(store, encoders[1], [number for number in range(20) if number != 5])
+    assert (found.status, found.done, found.skipped) == (
+        "done",
+        18,
+        {"not found": 1, "outside the allowed sources": 1},
+    )
+    check(store, encoders[1], [number for number in range(20) if number not in (5, 7)])
 
 
-def test_sources(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_is_read_where_the_operator_has_named_nothing(store: Store) -> None:
+    found = work(store, sources=[])
+    assert (found.status, found.done) == ("failed", 0)  # type: ignore[attr-defined]
+    assert "none may be read here: say which folders or URL prefixes may, with --sources" in found.error  # type: ignore[attr-defined]
+    # Whoever may read them can resume it.
+    store.backfills.resume("b1")
+
+
+def test_a_folder_that_is_gone_ends_it_with_a_sentence(store: Store, tmp_path: Path) -> None:
+    found = work(store, sources=[str(tmp_path / "gone")])
+    assert found.status == "failed"  # type: ignore[attr-defined]
+    assert "gone' is no folder here" in found.error  # type: ignore[attr-defined]
+
+
+def test_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "a b.png"
     file.write_bytes(png(1))
+    (tmp_path / "large.png").write_bytes(png(1) + b"x")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("holdfast.jobs.backfill.LARGEST", len(png(1)))
+    sources = Sources.of(["."])
     for source in (str(file), file.as_uri(), "a b.png"):
-        assert read_image(source) == png(1)
+        assert read_image(source, sources) == png(1)
     for source, why in (
         (None, "no source"),
         ("", "no source"),
         ("gone.png", "not found"),
         (".", "unreadable"),
+        ("large.png", "too large"),
+        ("/etc/hostname", "outside the allowed sources"),
     ):
         with pytest.raises(UnreadableError, match=why):
-            read_image(source)
+            read_image(source, sources)

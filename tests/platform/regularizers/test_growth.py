@@ -31,5 +31,5 @@ def test_a_weight_never_shrinks():
 
 
 def test_the_recipe_keeps_frame_and_shape_alike_as_the_lineage_grows():
-    feature, correlation, _ = RECIPE
+    feature, correlation, *_ = RECIPE
     assert feature.growth == correlation.growth

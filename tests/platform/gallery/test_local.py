@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from holdfast.gallery import ExactIndex, parse_filter
+from holdfast.gallery import LocalIndex, parse_filter
 from holdfast.gallery.changes import Changes
 
 
@@ -19,7 +19,7 @@ def _changes(rows: list[tuple[str, str, np.ndarray | None, dict[str, object]]], 
 
 def test_an_upsert_of_an_id_does_not_keep_both(vectors: Callable[..., np.ndarray]) -> None:
     rows = vectors(3)
-    index = ExactIndex()
+    index = LocalIndex()
     index.apply(_changes([("a", "v1", rows[0], {"new": False, "old": 1}), ("b", "v1", rows[1], {})]))
     index.apply(_changes([("a", "v1", rows[2], {"new": True})], 2))
     found = index.search(rows[2], 10, ["v1"])
@@ -33,12 +33,12 @@ def test_an_upsert_of_an_id_does_not_keep_both(vectors: Callable[..., np.ndarray
 
 def test_an_entry_that_is_embedded_anew_moves_to_its_new_version(vectors: Callable[..., np.ndarray]) -> None:
     rows = vectors(3)
-    index = ExactIndex()
+    index = LocalIndex()
     index.apply(_changes([("a", "v1", rows[0], {}), ("b", "v1", rows[1], {})]))
     index.apply(_changes([("a", "v2", rows[2], {})], 2))
     assert index.count() == {"v1": 1, "v2": 1}
     best = index.search(rows[2], 10, ["v1", "v2"])[0]
-    assert (best.id, best.version) == ("a", "v2")
+    assert (best.id, best.embedded_by) == ("a", "v2")
     index.apply(_changes([("a", "v2", None, {}), ("b", "v1", None, {})], 3))
     assert index.versions() == []
     assert index.search(rows[0], 10, ["v1", "v2"]) == []
@@ -47,7 +47,7 @@ def test_an_entry_that_is_embedded_anew_moves_to_its_new_version(vectors: Callab
 def test_a_search_is_exact_under_any_filter(vectors: Callable[..., np.ndarray]) -> None:
     rows, queries = vectors(2000), vectors(20, seed=1)
     price = np.arange(2000)
-    index = ExactIndex()
+    index = LocalIndex()
     index.apply(
         _changes([(f"e{n}", "v1" if n % 3 else "v2", rows[n], {"price": n}) for n in range(len(rows))])
     )
@@ -62,15 +62,15 @@ def test_a_search_is_exact_under_any_filter(vectors: Callable[..., np.ndarray]) 
 
 def test_only_the_named_versions_are_searched(vectors: Callable[..., np.ndarray]) -> None:
     rows = vectors(4)
-    index = ExactIndex()
+    index = LocalIndex()
     index.apply(_changes([(f"e{n}", f"v{n % 2 + 1}", rows[n], {}) for n in range(4)]))
-    assert {hit.version for hit in index.search(rows[0], 10, ["v2"])} == {"v2"}
+    assert {hit.embedded_by for hit in index.search(rows[0], 10, ["v2"])} == {"v2"}
     assert index.search(rows[0], 10, ["v3"]) == []
 
 
 def test_equal_scores_come_in_the_order_of_their_ids(vectors: Callable[..., np.ndarray]) -> None:
     row = vectors(1)[0]
-    index = ExactIndex()
+    index = LocalIndex()
     index.apply(_changes([(name, version, row, {}) for name, version in zip("dbca", "1212", strict=True)]))
     assert [hit.id for hit in index.search(row, 4, ["1", "2"])] == ["a", "b", "c", "d"]
 
@@ -79,7 +79,7 @@ def test_holes_of_every_shape_are_filled(vectors: Callable[..., np.ndarray]) -> 
     rows = vectors(40)
     for seed in range(30):
         random = np.random.default_rng(seed)
-        index = ExactIndex()
+        index = LocalIndex()
         index.apply(_changes([(f"e{n}", "v1", rows[n], {"n": n}) for n in range(40)]))
         gone = set(random.choice(40, random.integers(1, 41), replace=False).tolist())
         index.apply(_changes([(f"e{n}", "v1", None, {}) for n in sorted(gone)], 40))

@@ -1,0 +1,80 @@
+"""A PostgreSQL server for as long as somebody needs it, in a folder that goes with it."""
+
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import create_engine
+
+
+@contextmanager
+def running_postgres(fsync: bool = False) -> Iterator[str]:
+    """Starts a server on a socket of its own; yields the URL of an empty database.
+
+    Without `fsync` it is not safe from a power failure, only from dying processes.
+
+    Raises FileNotFoundError where none is installed.
+    """
+    tools = _find_postgres()
+    if tools is None:
+        raise FileNotFoundError("no PostgreSQL server is installed: apt-get install postgresql")
+    folder = Path(tempfile.mkdtemp(prefix="holdfast-postgres-"))
+    # PostgreSQL does not run as root.
+    user = {"user": "postgres", "group": "postgres"} if folder.owner() == "root" else {}
+    try:
+        if user:
+            shutil.chown(folder, "postgres", "postgres")
+        subprocess.run(
+            [tools / "initdb", "-D", folder / "data", "-U", "holdfast", "--auth=trust", "--no-sync"],
+            check=True,
+            capture_output=True,
+            cwd=folder,
+            **user,
+        )
+        sockets = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}"]
+        options = [*sockets, "-c", f"fsync={'on' if fsync else 'off'}"]
+        process = subprocess.Popen(
+            [tools / "postgres", "-D", folder / "data", *options],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=folder,
+            **user,
+        )
+        try:
+            url = f"postgresql+psycopg://holdfast@/postgres?host={folder}"
+            _wait_for(url)
+            yield url
+        finally:
+            # Does not wait for clients to go, as SIGTERM would.
+            process.send_signal(signal.SIGINT)
+            process.wait(20)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _find_postgres() -> Path | None:
+    """The folder of the server's programs; Debian keeps them off the PATH, one folder a release."""
+    server = shutil.which("postgres")
+    if server is not None:
+        return Path(server).resolve().parent
+    found = Path("/usr/lib/postgresql").glob("*/bin/postgres")
+    return max((path.parent for path in found), key=lambda path: float(path.parent.name), default=None)
+
+
+def _wait_for(url: str) -> None:
+    engine = create_engine(url)
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            with engine.connect():
+                break
+        except Exception:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+    engine.dispose()

@@ -1,0 +1,54 @@
+"""Entries on their way to an index that all processes share: one process brings them there, beside the
+writer, and the gateways only search."""
+
+import logging
+import threading
+
+from holdfast.gallery import Gallery, IndexConfig, MilvusConfig, open_index
+from holdfast.store import Store
+from holdfast_serving.config import ServingConfig
+
+logger = logging.getLogger(__name__)
+
+_PAUSE = 5.0  # seconds after a failure
+
+
+def searching(config: IndexConfig | MilvusConfig) -> IndexConfig | MilvusConfig:
+    """The same index for a process that only searches it."""
+    return config if isinstance(config, IndexConfig) else config.model_copy(update={"feeds": False})
+
+
+def start_feeder(store: Store, config: ServingConfig) -> "Feeder | None":
+    """None where every process has an index of its own."""
+    if isinstance(config.index, IndexConfig):
+        return None
+    return Feeder(store, config.index.model_copy(update={"feeds": True}), config.follow_seconds)
+
+
+class Feeder:
+    """A thread that follows the database. While the index cannot be reached it tries again."""
+
+    def __init__(self, store: Store, config: MilvusConfig, follow_seconds: float) -> None:
+        self._store, self._config, self._follow_seconds = store, config, follow_seconds
+        self._gallery: Gallery | None = None
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Ends after the rows that are on their way."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        pause = 0.0
+        while not self._stop.wait(pause):
+            try:
+                if self._gallery is None:
+                    self._gallery = Gallery(self._store, open_index(self._store, self._config))
+                self._gallery.refresh()
+                pause = self._follow_seconds
+            except Exception as error:
+                logger.warning("the index lags behind the entries: %s", error)
+                self._gallery = None  # another process may have fed it since
+                pause = _PAUSE
