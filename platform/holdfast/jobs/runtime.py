@@ -11,11 +11,14 @@ QUIET = ("ray", "ray.train", "ray.tune", "ray.data", "ray.serve")
 
 
 def prepare_environment() -> None:
-    """Set what Ray reads when it is imported or started; what the user has set stays. Call it before that.
+    """Set what Ray and OpenMP read when they are loaded; what the user has set stays. Call it before that.
 
     A private instance gets a token of its own, so that no other user of this machine can send it code. For a
     cluster the user's own setting counts, else whether a token lies at hand.
     """
+    # Threads that spin while they wait for each other make a step take several times as long as soon as
+    # somebody else uses one of the cores.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_TRAIN_ENABLE_STATE_TRACKING", "0")
