@@ -105,6 +105,10 @@ class Reader:
                     self._shell("rm -r holdfast-store && python experiments/quickstart.py")
             case ["ray", *_]:
                 warnings.warn(f"needs machines for a Ray cluster, so it was not run: {command}", stacklevel=1)
+            case ["python", script, *options] if script.startswith("experiments/benchmarks/"):
+                shown = self._shell(f"python {shlex.quote(str(REPOSITORY / script))} --help")
+                assert all(option in shown for option in options if option.startswith("--")), command
+                warnings.warn(f"takes long, so only its options were checked: {command}", stacklevel=1)
             case ["export", *_]:
                 self._export(command)
             case ["curl", *_]:
