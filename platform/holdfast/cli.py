@@ -185,7 +185,7 @@ def serve(
     store: StoreOption = STORE,
     host: Annotated[str, typer.Option(help="Address to listen on; loopback by default.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
-    replicas: Annotated[int, typer.Option(help="Gateway replicas.")] = 1,
+    replicas: Annotated[int | None, typer.Option(help="Gateway replicas; 1 by default.")] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML file with further settings: index, limits, batching.")
     ] = None,
@@ -214,7 +214,7 @@ def serve(
         host,
         port,
         replicas=replicas,
-        sources=sources or settings.sources,
+        sources=sources or None,
         verbose=verbose,
         config=settings,
         say=typer.echo,

@@ -4,7 +4,7 @@ writer, and the gateways only search."""
 import logging
 import threading
 
-from holdfast.gallery import Gallery, IndexConfig, MilvusConfig, open_index
+from holdfast.gallery import Gallery, IndexConfig, MilvusConfig
 from holdfast.store import Store
 from holdfast_serving.config import ServingConfig
 
@@ -30,7 +30,6 @@ class Feeder:
 
     def __init__(self, store: Store, config: MilvusConfig, follow_seconds: float) -> None:
         self._store, self._config, self._follow_seconds = store, config, follow_seconds
-        self._gallery: Gallery | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
         self._thread.start()
@@ -41,14 +40,18 @@ class Feeder:
         self._thread.join()
 
     def _run(self) -> None:
-        pause = 0.0
-        while not self._stop.wait(pause):
+        while not self._stop.is_set():
             try:
-                if self._gallery is None:
-                    self._gallery = Gallery(self._store, open_index(self._store, self._config))
-                self._gallery.refresh()
-                pause = self._follow_seconds
+                self._feed()
             except Exception as error:
                 logger.warning("the index lags behind the entries: %s", error)
-                self._gallery = None  # another process may have fed it since
-                pause = _PAUSE
+                self._stop.wait(_PAUSE)
+
+    def _feed(self) -> None:
+        from holdfast.gallery.milvus import MilvusIndex
+
+        # Opened anew after a failure: another process may have fed it since.
+        with MilvusIndex(self._config) as index:
+            gallery = Gallery(self._store, index)
+            while not self._stop.wait(self._follow_seconds):
+                gallery.refresh()

@@ -46,7 +46,7 @@ class Replica:
         self.metrics = Metrics()
         self.admission = Admission(config.limits.concurrency)
         self.applied_seq = 0
-        self._awaited = 0
+        self._awaiting = 0
         self.routing: Routing | None = None
         self.versions = LoadedVersions(self._load, config.spare_versions)
         self._threads = ThreadPoolExecutor(SEARCHERS, thread_name_prefix="store")
@@ -104,7 +104,7 @@ class Replica:
 
     async def _refresh_entries(self) -> None:
         # Somebody waits for a write: then searches have to share.
-        hurried = self._awaited > self.applied_seq
+        hurried = self._awaiting > 0
         seq = await self.in_thread(self.gallery.refresh if hurried else self.gallery.follow)
         self._caught_up = True
         if seq == self.applied_seq:
@@ -137,9 +137,9 @@ class Replica:
 
     async def wait_for(self, seq: int) -> None:
         """Returns once the write `seq` is searchable here. Raises NotReadyError after `catch_up_seconds`."""
-        self._awaited = max(self._awaited, seq)
         if self.applied_seq >= seq:
             return
+        self._awaiting += 1
         self._wake.set()
         try:
             async with asyncio.timeout(self.config.catch_up_seconds), self._advanced:
@@ -148,6 +148,8 @@ class Replica:
             raise NotReadyError(
                 f"Write {seq} is not searchable here yet; this replica is at {self.applied_seq}."
             ) from None
+        finally:
+            self._awaiting -= 1
 
     def missing(self) -> str | None:
         """Why this replica is not ready, or None when it is."""

@@ -43,8 +43,8 @@ def serve_forever(
     port: int = 8000,
     *,
     artifacts: str | None = None,
-    replicas: int = 1,
-    sources: Sequence[str] = (),
+    replicas: int | None = None,
+    sources: Sequence[str] | None = None,
     dashboard: bool = False,
     verbose: bool = False,
     config: ServingConfig | None = None,
@@ -56,10 +56,8 @@ def serve_forever(
     Args:
         store: folder or SQLAlchemy URL, as for `open_store`.
         port: 0 takes a free one.
-        replicas: gateway processes.
-        sources: folders and URL prefixes below which a re-embedding may read images; none by default.
-        config: further settings; its store, artifacts, replicas, sources and keys are replaced by the
-            arguments'.
+        artifacts, replicas, sources: in place of those in `config`, where they are given.
+        config: further settings. Keys in the environment go before its own.
         say: gets the one line that tells that the server is ready. Default: stdout.
         warn: gets what else the operator must see (a new key, an open host). Default: stderr.
 
@@ -68,12 +66,19 @@ def serve_forever(
     """
     say = say or partial(print, flush=True)
     warn = warn or partial(print, file=sys.stderr, flush=True)
-    key_hashes = parse_keys(os.environ.get(KEYS_VARIABLE, ""))
     port = _free_port(host, port)
-    where = _absolute(store)
-    roots = _absolute_roots(sources)
+    config = config or ServingConfig(store=_absolute(store))
+    settings = config.model_copy(
+        update={
+            "store": _absolute(store),
+            "artifacts": artifacts or config.artifacts,
+            "replicas": config.replicas if replicas is None else replicas,
+            "sources": _absolute_roots(config.sources if sources is None else sources),
+            "key_hashes": parse_keys(os.environ.get(KEYS_VARIABLE, "")) or config.key_hashes,
+        }
+    )
     with (
-        open_store(where, artifacts) as opened,
+        open_store(settings.store, settings.artifacts) as opened,
         tempfile.TemporaryDirectory(prefix="holdfast-", ignore_cleanup_errors=True) as folder,
     ):
         prepare_serving(Path(folder), verbose)
@@ -82,19 +87,10 @@ def serve_forever(
             from holdfast.gallery.lease import refuse_if_held
 
             refuse_if_held(opened)
-        if not key_hashes and opened.keys.count() == 0:
+        if not settings.key_hashes and opened.keys.count() == 0:
             warn(f"API key (role admin, shown only now): {opened.keys.create('admin')}")
         if host not in LOOPBACK:
             warn(f"Listening on {host}: whoever reaches this machine meets only the API key, in plain HTTP.")
-        settings = (config or ServingConfig(store=where)).model_copy(
-            update={
-                "store": where,
-                "artifacts": artifacts,
-                "replicas": replicas,
-                "sources": roots,
-                "key_hashes": key_hashes,
-            }
-        )
         try:
             with _running(settings, host, port, dashboard, verbose) as has_to_stop:
                 say(_ready_line(opened, host, port))

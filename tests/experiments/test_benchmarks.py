@@ -1,6 +1,5 @@
 """`make bench`: cells that survive an interruption, an honest opponent, and a table of what was measured."""
 
-import importlib
 import json
 import os
 import signal
@@ -23,17 +22,6 @@ from holdfast.models import Encoder, ModelConfig
 
 BENCHMARKS = Path(__file__).parents[2] / "experiments" / "benchmarks"
 CONTEXT = {"machine": {"processor": "one"}, "code": "abc", "quick": True}
-
-
-@pytest.fixture
-def load_module(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
-    """Imports a file of the benchmarks as its neighbours do, by its bare name."""
-
-    def load(name: str) -> ModuleType:
-        monkeypatch.syspath_prepend(str(BENCHMARKS))
-        return importlib.import_module(name)
-
-    return load
 
 
 @pytest.fixture

@@ -6,14 +6,12 @@ and digests). It is written under a temporary name and renamed, so that an entry
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 import pyarrow as pa
 from filelock import FileLock
 
@@ -21,11 +19,6 @@ from holdfast.data.image_set import ImageSet
 from holdfast.errors import DataError
 
 Columns = Mapping[str, np.ndarray]
-
-
-def cache_folder() -> Path:
-    """`$HOLDFAST_CACHE`, else the user's cache folder of this system."""
-    return Path(os.environ.get("HOLDFAST_CACHE") or platformdirs.user_cache_dir("holdfast"))
 
 
 @contextmanager

@@ -14,7 +14,8 @@ import numpy as np
 import PIL
 import pyarrow as pa
 
-from holdfast.data.cache import cache_folder, locked, read_entry, write_entry
+from holdfast.cache_folder import cache_folder
+from holdfast.data.cache import locked, read_entry, write_entry
 from holdfast.data.config import Column, SplitConfig
 from holdfast.data.image_set import ImageSet
 from holdfast.data.rows import row_columns

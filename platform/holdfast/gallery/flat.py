@@ -5,6 +5,7 @@ from typing import Self
 import faiss
 import numpy as np
 
+from holdfast.gallery.pullback import scores_through
 from holdfast.gallery.snapshot_files import Loading, Saving
 from holdfast.gallery.vectors import Through, Vectors
 
@@ -46,9 +47,6 @@ class FlatVectors:
 
     def rows(self, slots: np.ndarray) -> np.ndarray:
         return self.array()[slots]
-
-    def as_kept(self, vectors: np.ndarray) -> np.ndarray:
-        return vectors
 
     def extend(self, vectors: np.ndarray) -> None:
         self._index.add(np.ascontiguousarray(vectors, np.float32))
@@ -97,7 +95,7 @@ def scores_of(
         else:
             # What was rounded has left unit norm by a little, and an adapter is strict.
             norms = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
-            parts.append(through.adapter.apply(rows / norms) @ through.query)
+            parts.append(scores_through(through.adapter, rows / norms, through.query))
     return np.concatenate(parts)
 
 

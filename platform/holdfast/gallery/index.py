@@ -158,6 +158,10 @@ class Index(Protocol):
         meanwhile, under the lock that it gets."""
         ...
 
+    def save(self, lock: "ReadWriteLock") -> bool:
+        """Write a snapshot; False if this state has one, or the index keeps none. Raises StoreError."""
+        ...
+
     def keys(self) -> Iterator[tuple[str, str]]:
         """Version and id of every entry."""
         ...

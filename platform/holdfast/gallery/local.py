@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -48,6 +49,10 @@ class LocalIndex:
         self._query_versions = query_versions
         self._snapshots = snapshots
         self._saved = 0
+        self._exact = Capabilities(snapshots=snapshots is not None)
+        self._quantized = replace(
+            self._exact, exact=False, recall=config.target_recall, tolerance=2e-3, keeps_vectors=False
+        )
         self.clear()
 
     @property
@@ -58,15 +63,7 @@ class LocalIndex:
     @property
     def capabilities(self) -> Capabilities:
         """Those of the partitions as they are now."""
-        if self.kind == "exact":
-            return Capabilities(snapshots=self._snapshots is not None)
-        return Capabilities(
-            exact=False,
-            recall=self.config.target_recall,
-            tolerance=2e-3,
-            keeps_vectors=False,
-            snapshots=self._snapshots is not None,
-        )
+        return self._exact if self.kind == "exact" else self._quantized
 
     def clear(self) -> None:
         """Forget everything."""
@@ -83,9 +80,6 @@ class LocalIndex:
         """The versions that have entries, oldest first."""
         found = [name for name, partition in self._partitions.items() if len(partition)]
         return sorted(found, key=lambda name: int(name[1:]))
-
-    def partitions(self) -> list[Partition]:
-        return list(self._partitions.values())
 
     def partition(self, version: str) -> Partition | None:
         return self._partitions.get(version)

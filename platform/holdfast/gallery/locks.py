@@ -13,18 +13,19 @@ class ReadWriteLock:
         self._readers = 0
         self._writing = False
         self._waiting = 0
+        self._reading = _Reading(self)
 
-    def reading(self) -> "ReadWriteLock":
+    def reading(self) -> "_Reading":
         """`with lock.reading():`, from any number of threads."""
-        return self
+        return self._reading
 
-    def __enter__(self) -> None:
+    def begin_reading(self) -> None:
         with self._condition:
             while self._writing or self._waiting:
                 self._condition.wait()
             self._readers += 1
 
-    def __exit__(self, *_: object) -> None:
+    def end_reading(self) -> None:
         with self._condition:
             self._readers -= 1
             if not self._readers and self._waiting:
@@ -44,3 +45,16 @@ class ReadWriteLock:
             with self._condition:
                 self._writing = False
                 self._condition.notify_all()
+
+
+class _Reading:
+    """A class, because a generator takes several times as long, and every search comes this way."""
+
+    def __init__(self, lock: ReadWriteLock) -> None:
+        self._lock = lock
+
+    def __enter__(self) -> None:
+        self._lock.begin_reading()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.end_reading()

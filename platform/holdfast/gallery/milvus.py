@@ -14,6 +14,7 @@ from holdfast.gallery import pullback
 from holdfast.gallery.changes import Changes
 from holdfast.gallery.filters import Filter
 from holdfast.gallery.index import AS_THEY_ARE, Capabilities, Held, Hit, Way
+from holdfast.gallery.locks import ReadWriteLock
 from holdfast.gallery.milvus_client import Milvus
 from holdfast.gallery.milvus_config import MilvusConfig
 from holdfast.gallery.milvus_filters import among, expression, filterable
@@ -89,6 +90,10 @@ class MilvusIndex:
 
     def overdue(self) -> None:
         """Milvus looks after its indexes itself."""
+
+    def save(self, lock: ReadWriteLock) -> bool:
+        """Milvus keeps what it holds; False."""
+        return False
 
     def versions(self) -> list[str]:
         """The versions that have entries, oldest first."""

@@ -105,9 +105,6 @@ class QuantizedVectors:
     def rows(self, slots: np.ndarray) -> np.ndarray:
         return self._decoded(self._halves.array[slots])
 
-    def as_kept(self, vectors: np.ndarray) -> np.ndarray:
-        return self._decoded(vectors.astype(np.float16))
-
     def extend(self, vectors: np.ndarray) -> None:
         first = len(self)
         self._halves.resize(first + len(vectors))
@@ -168,7 +165,7 @@ class QuantizedVectors:
         matching = len(self) if only is None else int(np.count_nonzero(only))
         asked, nprobe = max(self.rerank * k, _LEAST), self.nprobe
         if through is not None:
-            asked, nprobe = 2 * max(asked, _LEAST), 2 * nprobe
+            asked, nprobe = 2 * asked, 2 * nprobe
         if only is not None:
             nprobe = round(nprobe * min(_MOST_RAISED, (len(self) / matching) ** 0.5))
         # Where fewer candidates come back, the lists held hardly any that match.

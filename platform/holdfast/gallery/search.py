@@ -156,7 +156,7 @@ class Gallery:
 
         Raises StoreError if it cannot be written.
         """
-        return isinstance(self._index, LocalIndex) and self._index.save(self._lock)
+        return self._index.save(self._lock)
 
     def upsert(self, batch: Sequence[Entry]) -> int:
         """See `Entries.upsert`; searches of this gallery see the entries when it returns."""

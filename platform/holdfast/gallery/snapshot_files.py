@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 
 from holdfast.errors import StoreError
 from holdfast.gallery.rows import Rows
+from holdfast.store.artifacts import sync
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -57,13 +57,13 @@ class Saving:
         """Write the manifest with checksums of all files, and see to it that all is on the disk."""
         files = {}
         for name, size in self.files.items():
-            _flush(self.folder / name)
+            sync(self.folder / name)
             files[name] = {"bytes": size, "sha256": _digest(self.folder / name)}
         body = json.dumps({"format": FORMAT, **facts, "notes": self.notes, "files": files})
         text = json.dumps({"sha256": hashlib.sha256(body.encode()).hexdigest(), "body": body})
         (self.folder / MANIFEST).write_text(text)
-        _flush(self.folder / MANIFEST)
-        _flush(self.folder)
+        sync(self.folder / MANIFEST)
+        sync(self.folder)
 
     def _file(self, name: str, dump: Callable[[Callable[[Any], int]], Any]) -> None:
         with (self.folder / (self.prefix + name)).open("wb") as file:
@@ -133,11 +133,3 @@ def _problem(file: Path, wanted: Mapping[str, Any]) -> str:
 def _digest(file: Path) -> str:
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

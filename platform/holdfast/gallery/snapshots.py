@@ -11,6 +11,7 @@ from filelock import FileLock, Timeout
 
 from holdfast.errors import StoreError
 from holdfast.gallery.snapshot_files import Loading, Saving
+from holdfast.store.artifacts import sync
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ class Snapshots:
                 except BaseException:
                     shutil.rmtree(partial, ignore_errors=True)
                     raise
-                _flush(self._folder)
+                sync(self._folder)
                 self._remove(lambda name: name.isdigit() and int(name) < number)
                 return True
         except Timeout:
@@ -93,11 +94,3 @@ class Snapshots:
         for name in os.listdir(self._folder):
             if goes(name):
                 shutil.rmtree(self._folder / name, ignore_errors=True)
-
-
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

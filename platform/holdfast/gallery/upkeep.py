@@ -32,10 +32,12 @@ class Upkeep:
 
     def wait(self) -> bool:
         """Wait for the work that goes on; False if there was none."""
-        thread, self._thread = self._thread, None
+        thread = self._thread
         if thread is None:
             return False
         thread.join()
+        if self._thread is thread:
+            self._thread = None
         return True
 
     def _run(self, work: Work, lock: ReadWriteLock) -> None:

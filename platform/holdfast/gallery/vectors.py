@@ -49,10 +49,6 @@ class Vectors(Protocol):
         """float32 (m, d), a copy of the vectors in these slots, as exact as they are kept."""
         ...
 
-    def as_kept(self, vectors: np.ndarray) -> np.ndarray:
-        """float32 (m, d) as `rows` would give them back if they were put in."""
-        ...
-
     def extend(self, vectors: np.ndarray) -> None:
         """Add float32 (m, d) in new slots at the end."""
         ...

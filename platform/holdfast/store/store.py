@@ -9,9 +9,9 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-import platformdirs
 from sqlalchemy import Engine, make_url, select
 
+from holdfast.cache_folder import cache_folder
 from holdfast.errors import InvalidVectorError, NotFoundError, StoreError
 from holdfast.store import counters
 from holdfast.store.adapters import RegisteredAdapter, all_adapters, find_adapter, put_adapter
@@ -310,7 +310,7 @@ class Store:
 
 def _cache_folder(where: str) -> Path:
     named = hashlib.sha256(where.encode()).hexdigest()[:16]
-    return Path(os.environ.get("HOLDFAST_CACHE") or platformdirs.user_cache_dir("holdfast")) / "index" / named
+    return cache_folder() / "index" / named
 
 
 def _shown(where: str) -> str:

@@ -252,3 +252,8 @@ def test_serve_speaks_one_line_when_it_is_ready(
         "config": holdfast_serving.ServingConfig(store=str(learned)),
     }
     assert calls == [(str(learned), "127.0.0.1", 0, options)]
+    # What is not given leaves the settings as they are.
+    holdfast("serve", "--store", learned, "--set", "replicas=3", "--set", "sources=[photos]")
+    options = calls[-1][-1]
+    assert (options["replicas"], options["sources"]) == (None, None)
+    assert (options["config"].replicas, options["config"].sources) == (3, ("photos",))

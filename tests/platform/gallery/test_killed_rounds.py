@@ -1,27 +1,12 @@
 """Rounds of SIGKILL under load, a few of them; and that what checks them notices what it is there for."""
 
-import importlib
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 
 from holdfast.store import Store
-
-BENCHMARKS = Path(__file__).parents[3] / "experiments" / "benchmarks"
-
-
-@pytest.fixture
-def load_module(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], ModuleType]:
-    """Imports a file of the benchmarks as its neighbours do, by its bare name."""
-
-    def load(name: str) -> ModuleType:
-        monkeypatch.syspath_prepend(str(BENCHMARKS))
-        return importlib.import_module(name)
-
-    return load
 
 
 def test_nothing_is_lost_or_there_twice_or_stale(

@@ -97,6 +97,14 @@ def test_one_piece_of_work_at_a_time() -> None:
 
     upkeep.start(slow, lock)
     upkeep.start(lambda _: done.append("second"), lock)
+    # Somebody who waits does not make room for more.
+    waiting = threading.Thread(target=upkeep.wait)
+    waiting.start()
+    waiting.join(0.05)
+    upkeep.start(lambda _: done.append("third"), lock)
     free.set()
-    assert upkeep.wait()
+    waiting.join(10)
     assert done == ["slow"]
+    upkeep.start(lambda _: done.append("fourth"), lock)
+    assert upkeep.wait()
+    assert done == ["slow", "fourth"]
