@@ -22,7 +22,6 @@ from holdfast.gallery import (
     LocalIndex,
     open_index,
     snapshot_files,
-    snapshots,
 )
 from holdfast.gallery.locks import ReadWriteLock
 from holdfast.gallery.snapshots import Snapshots
@@ -235,7 +234,7 @@ def test_a_full_disk_is_said_and_the_last_one_stays(
     save(gallery)
     old = folder_of(store)
     gallery.upsert([Entry("late", "v1", vectors(1)[0], {})])
-    for target, name in ((snapshot_files.os, "fsync"), (snapshots.os, "fsync"), (Path, "open")):
+    for target, name in ((os, "fsync"), (Path, "open")):
 
         def fails(*arguments: object, **options: object) -> None:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

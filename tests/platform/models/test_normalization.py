@@ -1,5 +1,4 @@
 import copy
-import socket
 import time
 from pathlib import Path
 
@@ -67,10 +66,11 @@ def results(layer, output, gradient):
 CASES = [("1d", [5, 5]), ("2d", [3, 7]), ("1d", [10, 0])]
 
 
-def work(rank: int, port: int, folder: str) -> None:
+def work(rank: int, folder: str) -> None:
     """What each of the two processes does, for all tests at once: starting them is what takes time."""
     torch.set_num_threads(1)
-    dist.init_process_group("gloo", f"tcp://127.0.0.1:{port}", rank=rank, world_size=2)
+    # They meet in a file: no port that somebody else may take, no server that ends with rank 0.
+    dist.init_process_group("gloo", f"file://{folder}/meeting", rank=rank, world_size=2)
     try:
         for case, (kind, shares) in enumerate(CASES):
             torch.save(one_share(rank, kind, shares), f"{folder}/case-{case}-{rank}.pt")
@@ -84,6 +84,9 @@ def work(rank: int, port: int, folder: str) -> None:
         parallel = nn.parallel.DistributedDataParallel(encoder)
         step(encoder, parallel(batch.chunk(2)[rank]))
         torch.save(encoder.state_dict(), f"{folder}/encoder-{rank}.pt")
+        del parallel
+        # Whoever is first to leave would close the connection under the other one's last collective.
+        dist.barrier()
     finally:
         dist.destroy_process_group()
 
@@ -104,10 +107,7 @@ def one_share(rank: int, kind: str, shares: list[int]) -> dict[str, torch.Tensor
 def finished(tmp_path_factory) -> Path:
     """The folder with what the two processes found."""
     folder = tmp_path_factory.mktemp("processes")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    processes.spawn(work, (port, str(folder)), nprocs=2)
+    processes.spawn(work, (str(folder),), nprocs=2)
     return folder
 
 
