@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class OPQNConfig(Settings):
-    """Compact codes by fixed orthonormal codewords (Zhang et al. 2023; methods section 6).
+    """Compact codes by fixed orthonormal codewords (Zhang et al. 2023, OPQN).
 
     `bits` of a code and `words` of a book give the number of books, bits / log2(words); each has a part of
     the embedding to itself, of at least `words` dimensions. The defaults of scale, margin and entropy are the
