@@ -12,7 +12,15 @@ from markupsafe import Markup
 from holdfast.evaluation.charts import Bar, Series, bar_chart, line_chart, ramp
 from holdfast.evaluation.compatibility import average_compatibility, average_multimodel_accuracy
 from holdfast.evaluation.report import Matrix, Report, plain
-from holdfast.evaluation.summary import comparison_of, is_compatible, mark, mixed_sentence, signed, verdict
+from holdfast.evaluation.summary import (
+    code_sentence,
+    comparison_of,
+    is_compatible,
+    mark,
+    mixed_sentence,
+    signed,
+    verdict,
+)
 
 
 @dataclass(frozen=True)
@@ -56,6 +64,8 @@ def render_page(report: Report) -> str:
         tone=tone,
         tiles=_tiles(report),
         cells=_cells(report),
+        code_cells=_cells(_on_codes(report)) if report.codes else [],
+        code_sentence=code_sentence(report) if report.codes else "",
         curves=_curves(report),
         mixed_chart=_mixed_chart(report),
         mixed_sentence=mixed_sentence(report),
@@ -122,6 +132,13 @@ def _cells(report: Report) -> list[list[Cell]]:
         ]
         for i, row in enumerate(report.recall_at_1)
     ]
+
+
+def _on_codes(report: Report) -> Report:
+    """The report of the matrix on codes."""
+    codes = report.codes
+    measured = {name: codes[name] for name in ("versions", "recall_at_1", "intervals", "compatible")}
+    return replace(report, **measured, recall_at_1_raw=None, adapters=[])
 
 
 def _cell(report: Report, i: int, j: int, value: float | None, heat: int) -> Cell:

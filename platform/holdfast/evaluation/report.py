@@ -22,6 +22,8 @@ class Report:
     version's Recall@1 in the mixed gallery) are without adapters. `mixed` is `summarize_mixed`'s, and
     `mixed["shifts"][j]` is what the scores of entries by `mixed["versions"][j]` are shifted by for the newest
     version's queries.
+    `codes` holds the figures on compact codes, without adapters: the `versions` that have codes, `bits` and
+    `bytes` of one, and under the same names as here the metrics, `intervals`, `compatible`, `ac` and `am`.
     `update_gain` is a matrix like `compatible`, None where undefined. `per_task_recall_at_1` has a row for
     a version and a column for a task. `history` holds more curves: name to one value a version. An example
     is `{"query_png", "query_label", "hits": [{"png", "label", "score", "embedded_by", "right"}]}`, its
@@ -49,6 +51,7 @@ class Report:
     negative_flips: Matrix = field(default_factory=list)
     compatible: list[list[dict[str, Any] | None]] = field(default_factory=list)
     mixed: dict[str, Any] = field(default_factory=dict)
+    codes: dict[str, Any] = field(default_factory=dict)
     images_per_second: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)

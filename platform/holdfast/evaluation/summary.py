@@ -69,6 +69,20 @@ def _calibration_sentence(mixed: dict[str, Any]) -> str:
     )
 
 
+def code_sentence(report: Report) -> str:
+    """What a gallery of compact codes costs, for the versions that have codes."""
+    codes = report.codes
+    newest = codes["versions"][-1]
+    own, floats = codes["recall_at_1"][-1][-1], report.recall_at_1[-1][-1]
+    said = (
+        f"An entry is kept as {codes['bits']} bits, by code books that are the same for every version, and "
+        f"queries stay soft. {newest} answers {own:.1f} % of the queries right on codes of its own"
+    )
+    if floats is not None:
+        said += f" and {floats:.1f} % on vectors"
+    return said + (f"; AC on codes is {codes['ac']:.2f}." if codes["ac"] is not None else ".")
+
+
 def is_compatible(report: Report, query: int, gallery: int) -> bool:
     """The measured rule where the report has it, else the same rule on the rounded matrix."""
     comparison = comparison_of(report, query, gallery)

@@ -16,6 +16,7 @@ from holdfast.evaluation import Report, describe_machine, write_report
 from holdfast.jobs.adapting import Material, calibrate_pairs, fit_adapters
 from holdfast.jobs.ancestor import CLASSES, HEAD, load_ancestor
 from holdfast.jobs.assessment import Assessment
+from holdfast.jobs.code_assessment import assess_codes
 from holdfast.jobs.cpus import cpus_per_worker
 from holdfast.learning import Ancestor, Datasets, Learned
 from holdfast.store import Draft, Run, Store, Version
@@ -82,6 +83,8 @@ class StorePublisher:
         self.assessment.measure(names)
         control = self._experiment.evaluation.control
         figures = self.assessment.figures(names, self._control_self(control))
+        resamples = self._experiment.evaluation.resamples
+        codes = assess_codes(self._store, self.assessment, self._data.evaluation, names, resamples)
         own = [version.metrics for version in lineage if version.run == self._run.name and version.metrics]
         seconds = {
             phase: sum(metrics["seconds"].get(phase, 0.0) for metrics in own)
@@ -102,6 +105,7 @@ class StorePublisher:
                 control=control,
                 images_per_second=images / max(seconds["learning"], 1e-9),
                 seconds=seconds,
+                codes=codes,
                 machine={**describe_machine(), "threads": cpus_per_worker(self._experiment.scaling)},
                 **figures,
             ),

@@ -174,8 +174,8 @@ class _Sequence:
             parent=self.parent.encoder.config if self.parent is not None else None,
             initialization=self.plan.learning.initialization,
         )
-        for config in self.plan.regularizers:
-            if config.weight > 0 and isinstance(config, ChecksSetting):
+        for config in (self.plan.model.head, *self._configs()):
+            if isinstance(config, ChecksSetting):
                 config.check(setting)
 
     def _run_task(self, task: Task, learner_state: State | None) -> None:

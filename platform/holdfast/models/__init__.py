@@ -1,19 +1,23 @@
 """Encoders: images in, unit vectors out, with everything that decides what the vectors are."""
 
+from holdfast.models.codebooks import CodeShape, code_shape, orthonormal_codebooks
 from holdfast.models.contract import Contract
 from holdfast.models.encoder import Encoder, ModelConfig
+from holdfast.models.head_config import HeadConfig
 from holdfast.models.heads import (
     ArcFaceConfig,
     CosFaceConfig,
     Head,
-    HeadConfig,
     NormalizedSoftmaxConfig,
     SimplexConfig,
 )
+from holdfast.models.opqn import OPQNConfig, OrthonormalHead
 from holdfast.models.preprocessing import Preprocessing
+from holdfast.models.quantizer import Quantizer
 
 __all__ = [
     "ArcFaceConfig",
+    "CodeShape",
     "Contract",
     "CosFaceConfig",
     "Encoder",
@@ -21,6 +25,11 @@ __all__ = [
     "HeadConfig",
     "ModelConfig",
     "NormalizedSoftmaxConfig",
+    "OPQNConfig",
+    "OrthonormalHead",
     "Preprocessing",
+    "Quantizer",
     "SimplexConfig",
+    "code_shape",
+    "orthonormal_codebooks",
 ]

@@ -10,16 +10,19 @@ import numpy as np
 import safetensors.torch
 import torch
 from PIL import Image
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from holdfast.errors import InvalidImageError, StoreError
 from holdfast.models.backbones import ALLOWED, TIMM, build_backbone
 from holdfast.models.contract import Contract
-from holdfast.models.heads import CosFaceConfig, HeadConfig
+from holdfast.models.head_config import HeadConfig
+from holdfast.models.heads import CosFaceConfig
 from holdfast.models.normalization import SyncedBatchNorm1d
+from holdfast.models.opqn import OPQNConfig
 from holdfast.models.preprocessing import Preprocessing
+from holdfast.models.quantizer import Quantizer
 from holdfast.settings import Settings
 
 WEIGHTS = "weights.safetensors"
@@ -43,6 +46,13 @@ class ModelConfig(Settings):
             raise ValueError(f"{name!r} is not a backbone; allowed are {ALLOWED}")
         return name
 
+    @field_validator("head")
+    @classmethod
+    def _fits(cls, head: HeadConfig, info: ValidationInfo) -> HeadConfig:
+        if isinstance(head, OPQNConfig) and "dimension" in info.data:
+            head.shape(info.data["dimension"])
+        return head
+
 
 class Encoder(nn.Module):
     """Backbone, linear layer, batch normalization on the embedding, a rotation, L2 norm.
@@ -51,7 +61,7 @@ class Encoder(nn.Module):
     called; it is not learned, and passes on to whoever starts from these weights.
 
     The weights are drawn from torch's global generator and laid out channels last. The classification head is
-    not part of the encoder.
+    not part of the encoder, but for the assignment matrix of codes where a version has one of its own.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -66,6 +76,10 @@ class Encoder(nn.Module):
         self.norm = SyncedBatchNorm1d(config.dimension)
         self.rotation: Tensor
         self.register_buffer("rotation", torch.eye(config.dimension))
+        self.assignment: Tensor | None
+        head = config.head
+        matrix = head.new_matrix(config.dimension) if isinstance(head, OPQNConfig) else None
+        self.register_buffer("assignment", matrix)
         # Training conv4 on a CPU is up to half faster in this format; tensor cores prefer it too.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
 
@@ -111,6 +125,14 @@ class Encoder(nn.Module):
             if was_training:
                 self.train()
         return embeddings
+
+    @property
+    def quantizer(self) -> Quantizer | None:
+        """What makes compact codes of the embeddings; None for an encoder that did not learn to have any."""
+        head = self.config.head
+        if not isinstance(head, OPQNConfig):
+            return None
+        return head.quantizer(self.dimension, self.assignment)
 
     def contract(self) -> Contract:
         """The identity of the encoder as it is now."""

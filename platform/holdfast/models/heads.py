@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Annotated, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
@@ -80,7 +80,7 @@ class CosFaceConfig(Settings):
 
     def build(self, dimension: int, classes: int, numbers: Sequence[int] | None = None) -> Head:
         """A head for `classes` classes; which `numbers` they have in the stream does not matter to it."""
-        return Head(_learned(dimension, classes), self.scale, partial(_cosine_margin, margin=self.margin))
+        return Head(_learned(dimension, classes), self.scale, partial(cosine_margin, margin=self.margin))
 
 
 class ArcFaceConfig(Settings):
@@ -129,16 +129,12 @@ class SimplexConfig(Settings):
         return Head(vertices, self.scale)
 
 
-HeadConfig = Annotated[
-    NormalizedSoftmaxConfig | CosFaceConfig | ArcFaceConfig | SimplexConfig, Field(discriminator="kind")
-]
-
-
 def _learned(dimension: int, classes: int) -> nn.Parameter:
     return nn.Parameter(F.normalize(torch.randn(classes, dimension)))
 
 
-def _cosine_margin(cosines: Tensor, margin: float) -> Tensor:
+def cosine_margin(cosines: Tensor, margin: float) -> Tensor:
+    """The true classes' cosines as CosFace counts them."""
     return cosines - margin
 
 

@@ -28,6 +28,12 @@ class OrthogonalExpansionConfig(Settings):
         return OrthogonalExpansion(self.scale, self.free_dimensions)
 
     def check(self, setting: Setting) -> None:
+        if setting.model.head.kind == "opqn":
+            raise ConfigError(
+                "regularizers: 'orthogonal-expansion' turns the whole space, and the sub-vectors of "
+                "model.head 'opqn' are its coordinates: use feature-distillation or prototype-alignment, or "
+                "another head."
+            )
         own = setting.model.dimension
         parent = own if setting.parent is None else setting.parent.dimension
         free = self.free_dimensions

@@ -155,7 +155,7 @@ class FinishesTask(Protocol):
 
 @runtime_checkable
 class ChecksSetting(Protocol):
-    """A regularizer's config that knows settings in which its method is undefined."""
+    """The config of a regularizer, or of a head, that knows settings in which its method is undefined."""
 
     def check(self, setting: Setting) -> None:
         """Raises ConfigError with the reason and the alternatives; called before anything is trained."""

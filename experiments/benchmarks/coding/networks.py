@@ -1,0 +1,140 @@
+"""The networks that are trained, and what is measured of each: one cell of the benchmark."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from comparison.kept import Bits, Record
+
+from coding.coders import POST_HOC, Scorer, nearness, products
+from coding.dpq import DPQHead
+from coding.scoring import METRICS, score_all
+from coding.sets import Images, RetrievalSet
+from holdfast.config import Experiment
+from holdfast.data import Evaluation
+from holdfast.learning import Learner
+from holdfast.learning.lesson import Lesson, turned_classes
+from holdfast.learning.randomness import derive_seed
+from holdfast.models import Encoder, Head, code_shape
+
+BITS = (16, 24, 32, 48, 64)
+DIMENSION = 384
+"""Divided by the books of every length: 4 to 16 of them with 16 words, 2 to 8 with 256."""
+WORDS = 16
+MARGIN: Mapping[str, Any] = {"scale": 16, "margin": 0.2}
+"""Of every head with a margin, as the experiments of this repository have it."""
+
+
+@dataclass(frozen=True)
+class Network:
+    """One way to train. `bits` is 0 for the network that knows of no codes."""
+
+    name: str
+    title: str
+    bits: int = 0
+    head: Mapping[str, Any] = field(default_factory=lambda: {"kind": "cosface", **MARGIN})
+    learned_books: bool = False
+
+
+def all_networks(bits: Sequence[int] = BITS, variants_at: int = 32) -> list[Network]:
+    """Float, OPQN and DPQ at every length, and at one length what OPQN is without one of its parts."""
+
+    def opqn(length: int, **changes: Any) -> dict[str, Any]:
+        return {"kind": "opqn", "bits": length, "words": WORDS, **MARGIN, **changes}
+
+    variants = {
+        "public": ("normalized at query time only", {"normalization": "public", "assignment": "learned"}),
+        "none": ("not normalized", {"normalization": "none", "assignment": "learned"}),
+        "learned": ("learned assignment", {"assignment": "learned"}),
+        "no-entropy": ("without entropy", {"entropy": 0.0}),
+        "no-margin": ("without margin", {"margin": 0.0}),
+    }
+    return [
+        Network("float", "CosFace, no codes"),
+        *(Network(f"opqn-{length}", "OPQN", length, opqn(length)) for length in bits),
+        *(Network(f"dpq-{length}", "DPQ", length, learned_books=True) for length in bits),
+        *(
+            Network(f"opqn-{variants_at}-{name}", f"OPQN, {said}", variants_at, opqn(variants_at, **changes))
+            for name, (said, changes) in variants.items()
+        ),
+    ]
+
+
+def decisive(network: Network, where: RetrievalSet, dimension: int, bits: Sequence[int], seed: int) -> Any:
+    """All that a cell's figures depend on, but for the code."""
+    experiment = where.experiment(network.head, dimension, seed)
+    said = experiment.model_dump(mode="json", include={"data", "model", "learning", "seed"})
+    return [said, network.learned_books, network.bits, list(bits) if not network.bits else []]
+
+
+def measure(
+    network: Network, where: RetrievalSet, images: Images, dimension: int, bits: Sequence[int], seed: int
+) -> tuple[Record, Bits]:
+    """Train one network and search with all coders that concern it.
+
+    `record["rows"][coder][part]` has the mean figures in percent; a coder is named with its bits, as "pq-32".
+    Every query's average precision and the like lie beside, float32, under "coder/part/metric".
+    """
+    started = time.perf_counter()
+    encoder, head = train(network, where.experiment(network.head, dimension, seed), images)
+    learning = time.perf_counter() - started
+    record: Record = {"seed": seed, "learning_seconds": round(learning, 1), "rows": {}}
+    values: Bits = {}
+    sample = encoder.embed(images.training.images)
+    for part, evaluation in images.parts.items():
+        for coder, scorer in _scorers(network, encoder, head, sample, evaluation, bits):
+            labels = evaluation.queries.labels, evaluation.gallery.labels
+            found = score_all(scorer, *labels)
+            means = {metric: 100 * float(found[metric].mean()) for metric in METRICS}
+            record["rows"].setdefault(coder, {})[part] = means
+            values |= {f"{coder}/{part}/{metric}": found[metric] for metric in METRICS}
+    record["total_seconds"] = round(time.perf_counter() - started, 1)
+    return record, values
+
+
+def train(network: Network, experiment: Experiment, images: Images) -> tuple[Encoder, Head]:
+    """All seen classes at once."""
+    training, config = images.training, experiment.learning
+    classes, labels = np.unique(training.labels, return_inverse=True)
+    names = tuple(classes.tolist())
+    torch.manual_seed(derive_seed(experiment.seed, "codes", "initialization"))
+    encoder = Encoder(experiment.model)
+    count, dimension = len(turned_classes(names, config.turns)), experiment.model.dimension
+    head: Head
+    if network.learned_books:
+        head = DPQHead(code_shape(network.bits, WORDS, dimension), count)
+    else:
+        head = experiment.model.head.build(dimension, count)
+    indices = np.arange(len(training))
+    upright = torch.from_numpy(labels.astype(np.int64))
+    lesson = Lesson(0, 1, "all", training.images, indices, upright, names, config.turns)
+    learner = Learner(config, lesson, encoder, None, None, head, [], experiment.seed)
+    learner.begin()
+    learner.learn(save=lambda: None)
+    return encoder.eval(), head.eval()
+
+
+def _scorers(
+    network: Network,
+    encoder: Encoder,
+    head: Head,
+    sample: np.ndarray,
+    evaluation: Evaluation,
+    bits: Sequence[int],
+) -> Iterator[tuple[str, Scorer]]:
+    queries = encoder.embed(evaluation.queries.images)
+    gallery = encoder.embed(evaluation.gallery.images)
+    yield "float", products(queries, gallery)
+    if encoder.quantizer is not None:
+        quantizer = encoder.quantizer
+        entries = quantizer.decode(quantizer.encode(gallery))
+        yield f"own-{network.bits}", products(quantizer.soften(queries), entries)
+    if isinstance(head, DPQHead):
+        own = nearness(head.reconstruct(queries, hard=False), head.reconstruct(gallery, hard=True))
+        yield f"own-{network.bits}", own
+    for length in [network.bits] if network.bits else bits:
+        for name, code in POST_HOC.items():
+            yield f"{name}-{length}", code(length, sample, queries, gallery)

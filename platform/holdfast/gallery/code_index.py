@@ -1,0 +1,38 @@
+"""Compact codes inside FAISS: product quantization by the code books that no version owns."""
+
+from typing import Any
+
+import faiss
+import numpy as np
+
+from holdfast.errors import ConfigError
+from holdfast.models import CodeShape, orthonormal_codebooks
+
+
+def code_index(shape: CodeShape, codes: np.ndarray) -> Any:
+    """An `IndexPQ` over codes, uint8 (n, shape.bytes), that nothing was trained for.
+
+    Searched with soft queries (`Quantizer.soften`) it returns the asymmetric score of OPQN: the inner product
+    of a soft query and a codeword is the query's share of it. Its own `add` codes unit vectors as a quantizer
+    does whose assignment is by the codewords.
+    """
+    index = faiss.IndexPQ(shape.dimension, shape.books, shape.word_bits, faiss.METRIC_INNER_PRODUCT)
+    faiss.copy_array_to_vector(orthonormal_codebooks(shape).ravel(), index.pq.centroids)
+    index.is_trained = True
+    if len(codes):
+        index.add_sa_codes(np.ascontiguousarray(codes))
+    return index
+
+
+def fast_code_index(shape: CodeShape, codes: np.ndarray) -> Any:
+    """The same in FAISS's fast scan, which reads codes of 16 words only.
+
+    It rounds the scores in its tables to bytes: a score is off by up to books / 255 of the largest difference
+    between two words of a book. `faiss.IndexRefine` over `code_index` ranks its candidates exactly.
+
+    Raises:
+        ConfigError: the books do not have 16 words.
+    """
+    if shape.words != 16:
+        raise ConfigError(f"FAISS's fast scan reads codes of 16 words, and these have {shape.words}.")
+    return faiss.IndexPQFastScan(code_index(shape, codes))

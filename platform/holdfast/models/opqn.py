@@ -1,0 +1,177 @@
+"""Orthonormal product quantization: a head under which an embedding and its compact code mean the same."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from holdfast.errors import ConfigError
+from holdfast.models.codebooks import MOST_WORDS, CodeShape, code_shape, orthonormal_codebooks
+from holdfast.models.heads import Head, cosine_margin
+from holdfast.models.quantizer import Normalization, Quantizer, logits_of
+from holdfast.settings import Settings
+
+if TYPE_CHECKING:
+    from holdfast.regularizers import Setting
+
+
+class OPQNConfig(Settings):
+    """Compact codes by fixed orthonormal codewords (Zhang et al. 2023, OPQN).
+
+    `bits` of a code and `words` of a book give the number of books, bits / log2(words); each has a part of
+    the embedding to itself, of at least `words` dimensions. The defaults of scale, margin and entropy are the
+    paper's.
+    """
+
+    kind: Literal["opqn"] = "opqn"
+    bits: int = Field(32, ge=1)
+    words: int = Field(16, ge=2, le=MOST_WORDS)
+    """Codewords of a book, a power of two; FAISS's fast scan reads 16."""
+    scale: float = Field(20, gt=0)
+    margin: float = Field(0.5, ge=0, lt=1)
+    entropy: float = Field(0.1, ge=0)
+    """Weight of the assignment's entropy: the higher, the nearer an embedding comes to its code."""
+    assignment: Literal["codewords", "learned"] = "codewords"
+    """How much of a codeword is in a sub-vector: by their inner product, or by that with a learned matrix,
+    as published, which each version has for itself."""
+    normalization: Normalization = "subvector"
+    """`subvector`: every sub-vector has the same norm, in training as at query time; `none`: in neither;
+    `public`: at query time only, as in the public code of the paper."""
+    sharpness: float = Field(8, gt=0)
+    """The norm of a sub-vector in the assignment's softmax, with normalization `subvector`."""
+
+    @field_validator("words")
+    @classmethod
+    def _power_of_two(cls, words: int) -> int:
+        if words & (words - 1):
+            raise ValueError("words must be a power of two: 2, 4, 8, 16, 32, 64, 128 or 256")
+        return words
+
+    def shape(self, dimension: int) -> CodeShape:
+        """The shape of the codes of embeddings of this dimension. Raises ValueError naming what fits."""
+        return code_shape(self.bits, self.words, dimension)
+
+    def build(self, dimension: int, classes: int, numbers: Sequence[int] | None = None) -> "OrthonormalHead":
+        """A head for `classes` classes; which `numbers` they have in the stream does not matter to it.
+
+        Raises ConfigError when the codes do not fit the dimension.
+        """
+        try:
+            shape = self.shape(dimension)
+        except ValueError as error:
+            raise ConfigError(f"model.head: {error}.") from error
+        return OrthonormalHead(self, shape, classes)
+
+    def new_matrix(self, dimension: int) -> Tensor | None:
+        """A first assignment matrix (books, width, words), drawn from torch's generator; None if fixed."""
+        if self.assignment == "codewords":
+            return None
+        shape = self.shape(dimension)
+        return torch.stack(
+            [nn.init.xavier_normal_(torch.empty(shape.width, shape.words)) for _ in range(shape.books)]
+        )
+
+    def quantizer(self, dimension: int, matrix: Tensor | None) -> Quantizer:
+        """What makes and reads the codes of a version with this assignment matrix."""
+        return Quantizer(self.shape(dimension), matrix, self.normalization, self.sharpness)
+
+    def check(self, setting: "Setting") -> None:
+        """Refuse a parent whose codes could not be searched. Raises ConfigError."""
+        parent = setting.parent
+        if parent is None:
+            return
+        own = setting.model.dimension
+        if parent.dimension != own:
+            raise ConfigError(
+                f"model.head 'opqn': the parent has dimension {parent.dimension} and model.dimension is "
+                f"{own}; versions that read each other's codes share it: set model.dimension to "
+                f"{parent.dimension}, or begin a lineage of its own with 'parent: none'."
+            )
+        theirs = parent.head
+        if isinstance(theirs, OPQNConfig) and theirs.shape(own) != self.shape(own):
+            raise ConfigError(
+                f"model.head 'opqn': the parent's codes have bits {theirs.bits} and words {theirs.words}, "
+                f"these bits {self.bits} and words {self.words}, so neither version reads the other's: take "
+                f"over the parent's, or begin a lineage of its own with 'parent: none'."
+            )
+
+
+class OrthonormalHead(Head):
+    """CosFace on every sub-vector and on its soft quantization, and the entropy of the assignment.
+
+    L = 1/2 [ mean_m CE(s (cos(x_m, W_m) - margin at y)) + mean_m CE(s (cos(s_m, W_m) - margin at y)) ]
+    + entropy mean_m H(p_m), with p_m = softmax(x_m U_m) and s_m = C_m p_m. The directions W (classes, d) are
+    divided as the embeddings are, and embeddings and quantized embeddings share them.
+    """
+
+    codewords: Tensor
+
+    def __init__(self, config: OPQNConfig, shape: CodeShape, classes: int) -> None:
+        directions = nn.Parameter(F.normalize(torch.randn(classes, shape.dimension)))
+        super().__init__(directions, config.scale, partial(cosine_margin, margin=config.margin))
+        self.config, self.shape = config, shape
+        # Rebuilt from the config, so a checkpoint need not hold it.
+        words = torch.from_numpy(orthonormal_codebooks(shape).copy())
+        self.register_buffer("codewords", words, persistent=False)
+        matrix = config.new_matrix(shape.dimension)
+        self.matrix = None if matrix is None else nn.Parameter(matrix)
+
+    @torch.no_grad()
+    def take_matrix(self, matrix: Tensor | None) -> None:
+        """Go on from the assignment matrix that an encoder has, if the assignment is learned."""
+        if self.matrix is not None and matrix is not None:
+            self.matrix.copy_(matrix)
+
+    @torch.no_grad()
+    def leave_matrix(self, matrix: Tensor | None) -> None:
+        """Write the learned assignment matrix into that of an encoder, whose version it belongs to."""
+        if self.matrix is not None and matrix is not None:
+            matrix.copy_(self.matrix)
+
+    def unit_directions(self) -> Tensor:
+        """The directions (classes, d) float32 as they are now, each sub-vector of the same norm."""
+        return self._divided_directions().detach().flatten(1) / self.shape.books**0.5
+
+    def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
+        """Mean loss (float32 scalar) of unit embeddings (b, d) with labels (b,) int64 in [0, classes)."""
+        with torch.autocast(embeddings.device.type, enabled=False):
+            embeddings = embeddings.float()
+            logits = self._assignment_logits(embeddings)
+            log_soft = F.log_softmax(logits, dim=2)
+            soft = log_soft.exp()
+            quantized = torch.einsum("nmk,mkd->nmd", soft, self.codewords)
+            directions = self._divided_directions()
+            losses = [
+                self._classify(parts, directions, labels) for parts in (self._divide(embeddings), quantized)
+            ]
+            entropy = -(soft * log_soft).sum(dim=2).mean()
+            return (losses[0] + losses[1]) / 2 + self.config.entropy * entropy
+
+    def _assignment_logits(self, embeddings: Tensor) -> Tensor:
+        matrix = self.codewords.transpose(1, 2) if self.matrix is None else self.matrix
+        config = self.config
+        return logits_of(embeddings, matrix, config.normalization, config.sharpness, training=True)
+
+    def _classify(self, parts: Tensor, directions: Tensor, labels: Tensor) -> Tensor:
+        """Mean over books and embeddings of the CosFace loss of sub-vectors (b, books, width)."""
+        cosines = torch.einsum("nmd,cmd->nmc", F.normalize(parts, dim=2), directions)
+        assert self._margin is not None
+        target = labels[:, None, None].expand(-1, self.shape.books, 1)
+        cosines = cosines.scatter(2, target, self._margin(cosines.gather(2, target)))
+        return F.cross_entropy(self.scale * cosines.flatten(0, 1), target.flatten())
+
+    def _cosines(self, embeddings: Tensor) -> Tensor:
+        """The mean over the sub-vectors of their cosines."""
+        with torch.autocast(embeddings.device.type, enabled=False):
+            parts = F.normalize(self._divide(embeddings.float()), dim=2)
+            return torch.einsum("nmd,cmd->nc", parts, self._divided_directions()) / self.shape.books
+
+    def _divide(self, vectors: Tensor) -> Tensor:
+        return vectors.unflatten(1, (self.shape.books, self.shape.width))
+
+    def _divided_directions(self) -> Tensor:
+        return F.normalize(self._divide(self.directions.float()), dim=2)

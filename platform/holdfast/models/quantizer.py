@@ -1,0 +1,137 @@
+"""From embeddings to compact codes and back, with code books that no version owns."""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from holdfast.errors import InvalidVectorError
+from holdfast.models.codebooks import CodeShape, orthonormal_codebooks
+
+Normalization = Literal["subvector", "none", "public"]
+_CHUNK = 8192  # embeddings at a time
+
+
+def logits_of(
+    embeddings: Tensor, matrix: Tensor, normalization: Normalization, sharpness: float, training: bool
+) -> Tensor:
+    """What the soft assignment is the softmax of, (n, books, words).
+
+    Args:
+        embeddings: (n, d), unit norm.
+        matrix: U, (books, width, words).
+        normalization: `subvector` scales every sub-vector to the norm `sharpness`. `none` takes them as the
+            batch normalization before the L2 norm gave them, but for the embedding's own length: of norm
+            sqrt(width) on average. `public` is `none` in training and unit norm afterwards, as the public
+            code of OPQN has it.
+    """
+    parts = embeddings.unflatten(1, (matrix.shape[0], matrix.shape[1]))
+    if normalization == "subvector":
+        parts = sharpness * F.normalize(parts, dim=2)
+    elif normalization == "public" and not training:
+        parts = F.normalize(parts, dim=2)
+    else:
+        parts = embeddings.shape[1] ** 0.5 * parts
+    return torch.einsum("nmd,mdk->nmk", parts, matrix)
+
+
+class Quantizer:
+    """Codes of embeddings, and the asymmetric score of a query against codes (Zhang et al. 2023).
+
+    An embedding x is divided into sub-vectors x_m. p_m = softmax(x_m U_m) says how much of each codeword of
+    book m is in it: a query stays soft, s_m = C_m p_m, and an entry keeps the number b_m of the largest. The
+    score of a query q and an entry x is sum_m p_m(q)[b_m(x)], which is the inner product of the soft query
+    and the decoded entry because the codewords of a book are orthonormal.
+
+    Codes are uint8 (n, shape.bytes): the numbers b_0, b_1, ... one after the other, lowest bit first, as
+    FAISS packs them. Two quantizers of one shape read each other's codes, whichever versions they are of.
+
+    Args:
+        matrix: U, float32 (books, width, words), where a version learned it; if None the codewords.
+    """
+
+    def __init__(
+        self,
+        shape: CodeShape,
+        matrix: Tensor | None = None,
+        normalization: Normalization = "subvector",
+        sharpness: float = 8.0,
+    ) -> None:
+        self.shape, self.normalization, self.sharpness = shape, normalization, sharpness
+        self._words = torch.from_numpy(orthonormal_codebooks(shape).copy())
+        self._matrix = self._words.transpose(1, 2) if matrix is None else matrix.detach().float().cpu()
+
+    def assign(self, embeddings: np.ndarray) -> np.ndarray:
+        """The soft assignment p, float32 (n, books, words), of embeddings float32 (n, d), unit norm."""
+        found = np.empty((len(embeddings), self.shape.books, self.shape.words), np.float32)
+        for rows, logits in self._logits(embeddings):
+            found[rows] = torch.softmax(logits, dim=2).numpy()
+        return found
+
+    def soften(self, embeddings: np.ndarray) -> np.ndarray:
+        """Queries as the score wants them, float32 (n, d): s_m = C_m p_m in the place of every sub-vector."""
+        soft = np.empty((len(embeddings), self.shape.dimension), np.float32)
+        for rows, logits in self._logits(embeddings):
+            mixed = torch.einsum("nmk,mkd->nmd", torch.softmax(logits, dim=2), self._words)
+            soft[rows] = mixed.flatten(1).numpy()
+        return soft
+
+    def encode(self, embeddings: np.ndarray) -> np.ndarray:
+        """The codes, uint8 (n, shape.bytes), of embeddings float32 (n, d), unit norm."""
+        numbers = np.empty((len(embeddings), self.shape.books), np.uint8)
+        for rows, logits in self._logits(embeddings):
+            numbers[rows] = logits.argmax(dim=2).numpy()
+        return pack(numbers, self.shape)
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """The vectors that codes stand for, float32 (n, d): a codeword in the place of every sub-vector.
+
+        Their norm is sqrt(books).
+        """
+        return decode(codes, self.shape)
+
+    def score(self, queries: np.ndarray, codes: np.ndarray) -> np.ndarray:
+        """sum_m p_m(q)[b_m], float32 (q, n), of query embeddings (q, d) and codes (n, shape.bytes)."""
+        soft, numbers = self.assign(queries), unpack(codes, self.shape)
+        scores = np.zeros((len(queries), len(codes)), np.float32)
+        for book in range(self.shape.books):
+            scores += soft[:, book][:, numbers[:, book]]
+        return scores
+
+    def _logits(self, embeddings: np.ndarray) -> Iterator[tuple[slice, Tensor]]:
+        if embeddings.ndim != 2 or embeddings.shape[1] != self.shape.dimension:
+            raise InvalidVectorError(
+                f"Codes of {self.shape.books} books are of embeddings (n, {self.shape.dimension}), "
+                f"not of an array of shape {embeddings.shape}."
+            )
+        for start in range(0, len(embeddings), _CHUNK):
+            part = torch.from_numpy(np.ascontiguousarray(embeddings[start : start + _CHUNK], np.float32))
+            logits = logits_of(part, self._matrix, self.normalization, self.sharpness, training=False)
+            yield slice(start, start + _CHUNK), logits
+
+
+def decode(codes: np.ndarray, shape: CodeShape) -> np.ndarray:
+    """The vectors float32 (n, d) that codes stand for, whichever version they are of."""
+    numbers = unpack(codes, shape)
+    vectors = orthonormal_codebooks(shape)[np.arange(shape.books), numbers]
+    return vectors.reshape(len(codes), shape.dimension)
+
+
+def pack(numbers: np.ndarray, shape: CodeShape) -> np.ndarray:
+    """Codeword numbers (n, books) as codes, uint8 (n, shape.bytes)."""
+    bits = (numbers[:, :, None] >> np.arange(shape.word_bits, dtype=np.uint8)) & 1
+    return np.packbits(bits.reshape(len(numbers), shape.bits), axis=1, bitorder="little")
+
+
+def unpack(codes: np.ndarray, shape: CodeShape) -> np.ndarray:
+    """The codeword numbers, uint8 (n, books), of codes. Raises InvalidVectorError for another shape."""
+    if codes.dtype != np.uint8 or codes.ndim != 2 or codes.shape[1] != shape.bytes:
+        raise InvalidVectorError(
+            f"Codes of {shape.bits} bits are uint8 (n, {shape.bytes}), not {codes.dtype} {codes.shape}."
+        )
+    bits = np.unpackbits(codes, axis=1, count=shape.bits, bitorder="little")
+    bits = bits.reshape(len(codes), shape.books, shape.word_bits)
+    return (bits << np.arange(shape.word_bits, dtype=np.uint8)).sum(axis=2, dtype=np.uint8)

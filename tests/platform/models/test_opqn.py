@@ -1,0 +1,202 @@
+"""The head of OPQN against its equations, and what is refused before training."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from holdfast.config import parse_experiment
+from holdfast.errors import ConfigError
+from holdfast.models import CosFaceConfig, Encoder, ModelConfig, OPQNConfig, Preprocessing
+from holdfast.models.codebooks import orthonormal_codebooks
+from holdfast.regularizers import OrthogonalExpansionConfig, Setting
+
+BOOKS, WIDTH, WORDS, CLASSES = 3, 5, 4, 6
+SMALL = {"bits": 6, "words": WORDS, "scale": 7, "margin": 0.3, "entropy": 0.2, "sharpness": 4}
+
+
+def naive_loss(embeddings, labels, directions, matrix, words, normalization) -> float:
+    """Every sum of the paper as a loop, in float64."""
+    classification, entropy, count = 0.0, 0.0, len(embeddings)
+    for z, y in zip(embeddings, labels, strict=True):
+        for m in range(BOOKS):
+            x = z[m * WIDTH : (m + 1) * WIDTH]
+            scaled = 4 * x / np.linalg.norm(x) if normalization == "subvector" else np.sqrt(len(z)) * x
+            p = np.exp(scaled @ matrix[m])
+            p /= p.sum()
+            entropy += -(p * np.log(p)).sum()
+            quantized = sum(p[k] * words[m, k] for k in range(WORDS))
+            for part in (x, quantized):
+                logits = []
+                for c in range(CLASSES):
+                    w = directions[c, m * WIDTH : (m + 1) * WIDTH]
+                    cosine = part @ w / np.linalg.norm(part) / np.linalg.norm(w)
+                    logits.append(7 * (cosine - 0.3 * (c == y)))
+                classification += np.log(np.exp(logits).sum()) - logits[y]
+    return 0.5 * classification / (BOOKS * count) + 0.2 * entropy / (BOOKS * count)
+
+
+@pytest.fixture
+def batch() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(0)
+    embeddings = F.normalize(torch.randn(9, BOOKS * WIDTH, generator=generator))
+    return embeddings, torch.arange(9) % CLASSES
+
+
+@pytest.mark.parametrize("assignment", ["codewords", "learned"])
+@pytest.mark.parametrize("normalization", ["subvector", "none", "public"])
+def test_the_loss_by_its_equations(batch, normalization, assignment):
+    embeddings, labels = batch
+    torch.manual_seed(1)
+    config = OPQNConfig(**SMALL, normalization=normalization, assignment=assignment)
+    head = config.build(BOOKS * WIDTH, CLASSES)
+    words = orthonormal_codebooks(head.shape).astype(np.float64)
+    matrix = words.transpose(0, 2, 1) if head.matrix is None else head.matrix.detach().numpy()
+    expected = naive_loss(
+        embeddings.double().numpy(),
+        labels.tolist(),
+        head.directions.detach().double().numpy(),
+        matrix,
+        words,
+        normalization,
+    )
+    assert head(embeddings, labels).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_what_is_trained(batch):
+    for assignment, names in (("codewords", {"directions"}), ("learned", {"directions", "matrix"})):
+        head = OPQNConfig(**SMALL, assignment=assignment).build(BOOKS * WIDTH, CLASSES)
+        embeddings = batch[0].clone().requires_grad_()
+        head(embeddings, batch[1]).backward()
+        assert {name for name, p in head.named_parameters() if p.grad.abs().max() > 0} == names
+        assert embeddings.grad.isfinite().all()
+        assert set(head.state_dict()) == names
+
+
+def test_directions_have_a_sub_vector_of_the_same_norm_in_every_book():
+    head = OPQNConfig(**SMALL).build(BOOKS * WIDTH, CLASSES)
+    unit = head.unit_directions()
+    assert not unit.requires_grad
+    torch.testing.assert_close(unit.norm(dim=1), torch.ones(CLASSES))
+    norms = unit.unflatten(1, (BOOKS, WIDTH)).norm(dim=2)
+    torch.testing.assert_close(norms, torch.full((CLASSES, BOOKS), BOOKS**-0.5))
+    torch.testing.assert_close(head.logits(unit), 7 * unit @ unit.T, atol=1e-5, rtol=0)
+
+
+def test_the_loss_is_float32_under_autocast(batch):
+    head = OPQNConfig(**SMALL).build(BOOKS * WIDTH, CLASSES)
+    plain = head(*batch)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        low = head(*batch)
+        assert head.logits(batch[0].bfloat16()).dtype == torch.float32
+    assert low.dtype == torch.float32
+    assert low.item() == plain.item()
+
+
+def test_embeddings_come_near_their_codes():
+    """Free embeddings end where their codes tell the classes apart; with entropy they are nearer to them."""
+    confidence = {}
+    for entropy in (0.0, 1.0):
+        torch.manual_seed(0)
+        config = OPQNConfig(bits=16, words=16, entropy=entropy)
+        head = config.build(64, 8)
+        raw = torch.nn.Parameter(torch.randn(64, 64))
+        labels = torch.arange(64) % 8
+        optimizer = torch.optim.Adam([raw, *head.parameters()], 0.05)
+        for _ in range(60):
+            optimizer.zero_grad()
+            head(F.normalize(raw), labels).backward()
+            optimizer.step()
+        quantizer = config.quantizer(64, None)
+        embeddings = F.normalize(raw).detach().numpy()
+        codes = quantizer.encode(embeddings)
+        scores = quantizer.score(embeddings, codes)
+        np.fill_diagonal(scores, -1)
+        assert (labels[scores.argmax(1)] == labels).all()
+        confidence[entropy] = quantizer.assign(embeddings).max(axis=2).mean()
+    assert confidence[1.0] > confidence[0.0]
+
+
+def experiment(head, **changes):
+    values = {
+        "name": "x",
+        "data": {"source": "glyphs:", "train": {"split": "train"}, "evaluate": {"split": "evaluation"}},
+        "stream": {"tasks": 2},
+        "model": {"head": {"kind": "opqn", **head}, **changes},
+    }
+    return parse_experiment(values)
+
+
+@pytest.mark.parametrize(
+    ("head", "said"),
+    [
+        (
+            {"bits": 64, "words": 16},
+            r"model\.head.*no 16 orthonormal codewords.*bits may be 4, 8, 16, 32; .*4",
+        ),
+        ({"bits": 30, "words": 16}, r"bits 30 is no multiple of the 4 bits"),
+        ({"words": 12}, r"words must be a power of two: 2, 4, 8"),
+        ({"words": 512}, r"less than or equal to 256"),
+        ({"normalization": "l2"}, r"'subvector', 'none' or 'public'"),
+        ({"margin": 1}, "less than 1"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_the_experiment_file(head, said):
+    with pytest.raises(ConfigError, match=said):
+        experiment(head)
+    experiment({"bits": 64, "words": 16}, dimension=256)
+
+
+def test_a_head_refuses_as_the_experiment_does():
+    with pytest.raises(ConfigError, match="bits may be"):
+        OPQNConfig(bits=64).build(128, 10)
+
+
+def setting(parent: ModelConfig | None, **model: object) -> Setting:
+    own = ModelConfig.model_validate({"dimension": 64, "head": {"kind": "opqn", "bits": 16}, **model})
+    return Setting("class-incremental", (("a",),), own, parent)
+
+
+def test_a_parent_whose_codes_cannot_be_read_is_refused():
+    def parent(dimension: int, **head: object) -> ModelConfig:
+        return ModelConfig.model_validate({"dimension": dimension, "head": head})
+
+    for allowed in (None, parent(64, kind="cosface"), parent(64, kind="opqn", bits=16, margin=0.1)):
+        setting(allowed).model.head.check(setting(allowed))
+    wider, other = parent(128, kind="cosface"), parent(64, kind="opqn", bits=8)
+    with pytest.raises(ConfigError, match=r"set model\.dimension to 128"):
+        setting(wider).model.head.check(setting(wider))
+    with pytest.raises(ConfigError, match="bits 8 and words 16, these bits 16"):
+        setting(other).model.head.check(setting(other))
+
+
+def test_a_rotation_of_the_whole_space_is_refused():
+    with pytest.raises(ConfigError, match="turns the whole space"):
+        OrthogonalExpansionConfig().check(setting(None))
+
+
+def tiny(assignment: str) -> Encoder:
+    head = {"kind": "opqn", "bits": 8, "words": 4, "assignment": assignment}
+    preprocessing = Preprocessing(size=16)
+    return Encoder(ModelConfig(dimension=16, width=0.125, head=head, preprocessing=preprocessing))
+
+
+def test_a_learned_matrix_belongs_to_the_version(tmp_path):
+    torch.manual_seed(0)
+    encoder = tiny("learned").eval()
+    before = encoder.contract().id
+    encoder.save(tmp_path)
+    entries = np.eye(16, dtype=np.float32)
+    codes = encoder.quantizer.encode(entries)
+    assert np.array_equal(Encoder.load(tmp_path).quantizer.encode(entries), codes)
+    encoder.assignment.neg_()
+    assert encoder.contract().id != before
+    assert not np.array_equal(encoder.quantizer.encode(entries), codes)
+
+
+def test_codewords_leave_nothing_in_the_version():
+    names = set(tiny("codewords").state_dict())
+    assert set(tiny("learned").state_dict()) - names == {"assignment"}
+    plain = Encoder(ModelConfig(dimension=16, width=0.125, head=CosFaceConfig()))
+    assert plain.quantizer is None
+    assert set(plain.state_dict()) == names
