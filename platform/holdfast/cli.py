@@ -19,6 +19,7 @@ from typer.main import get_command
 
 from holdfast.backfill_cli import backfill
 from holdfast.console import ProgressView, print_json, print_summary, print_trials
+from holdfast.distill_cli import distill, export
 from holdfast.errors import ConfigError, HoldfastError
 from holdfast.gallery_cli import gallery
 from holdfast.jobs.runtime import prepare_environment
@@ -175,6 +176,10 @@ def tune(
         print_json(outcome)
         return
     print_trials(console, outcome)
+
+
+app.command()(distill)
+app.command()(export)
 
 
 @app.command()
