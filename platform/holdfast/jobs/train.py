@@ -49,11 +49,7 @@ def run_experiment(
     """
     started = time.monotonic()
     check_scaling(experiment)
-    if experiment.distillation is not None:
-        raise ConfigError(
-            f"'{experiment.name}' is a distillation: holdfast distill makes it. To learn its model without "
-            "one, take the section 'distillation' out and give it another name."
-        )
+    refuse_distillation(experiment)
     if experiment.learning.adversarial is not None:
         check_perturbation(experiment.learning.adversarial, experiment.model.preprocessing)
     known = {run.name: run for run in store.runs.list()}.get(experiment.name)
@@ -121,6 +117,15 @@ def _run_here(store: Store, experiment: Experiment, run: Run, watch: Watcher) ->
     publisher = StorePublisher(store, experiment, run, data)
     device = torch.device("cuda" if experiment.scaling.gpu else "cpu")
     run_sequence(experiment, data, publisher, FolderCheckpoints(folder), watch, device=device)
+
+
+def refuse_distillation(experiment: Experiment) -> None:
+    """Raises ConfigError for an experiment of another verb."""
+    if experiment.distillation is not None:
+        raise ConfigError(
+            f"'{experiment.name}' is a distillation: holdfast distill makes it. To learn its model without "
+            "one, take the section 'distillation' out and give it another name."
+        )
 
 
 def check_scaling(experiment: Experiment) -> None:

@@ -26,15 +26,15 @@ class _Ball(Settings):
     """Of the classification loss on the perturbed images, beside 1 for that on the clean ones."""
     norm: Literal["linf", "l2"] = "linf"
     """What is bounded: the change of every pixel, or the Euclidean length of the change of an image."""
-    epsilon: float = Field(default=4 / 255, gt=0)
-    """The bound. Pixels lie between 0 and 1, so a grey level is 1/255."""
+    epsilon: float = Field(default=0.0157, gt=0)
+    """The bound. Pixels lie between 0 and 1, so a grey level is 1/255, and four are the default."""
 
     @model_validator(mode="after")
     def _lies_in_the_pixel_range(self) -> "_Ball":
         if self.norm == "linf" and self.epsilon > 1:
             raise ValueError(
                 f"epsilon is {self.epsilon:g}, but pixels lie between 0 and 1: allowed are numbers above 0 "
-                f"and up to 1, such as {4 / 255:.4f} for 4 grey levels"
+                "and up to 1, such as 0.0157 for 4 grey levels"
             )
         return self
 
