@@ -17,6 +17,7 @@ from typer.main import get_command
 
 from holdfast.backfill_cli import backfill
 from holdfast.console import ProgressView, print_json, print_summary, print_trials
+from holdfast.distill_cli import distill, export
 from holdfast.errors import ConfigError, HoldfastError
 from holdfast.gallery_cli import gallery
 from holdfast.jobs.runtime import prepare_environment
@@ -176,7 +177,7 @@ def tune(
     print_trials(console, outcome)
 
 
-for verb in (versions, promote, rollback):
+for verb in (distill, export, versions, promote, rollback):
     app.command()(verb)
 
 

@@ -11,7 +11,7 @@ from pydantic import Field
 from holdfast.adapters import AdapterConfig, RidgeConfig
 from holdfast.data import DataConfig
 from holdfast.errors import ConfigError
-from holdfast.learning import SequencePlan
+from holdfast.learning import DistillationConfig, SequencePlan
 from holdfast.settings import Settings
 from holdfast.settings_file import load_settings, parse_settings
 
@@ -81,12 +81,16 @@ class Experiment(SequencePlan):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     data: DataConfig
     parent: Literal["latest", "none"] = "latest"
-    """`latest`: the first task goes on from the newest version of the store; `none`: a lineage of its own."""
+    """`latest`: the first task goes on from the newest version of the store that was not distilled; `none`: a
+    lineage of its own."""
     scaling: ScalingConfig = ScalingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     adapter: AdapterConfig | None = RidgeConfig()
     """What is fitted between a published version's space and each ancestor's; null for nothing."""
     tuning: TuningConfig | None = None
+    distillation: DistillationConfig | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Of a small encoder that imitates a published version: for `holdfast distill`, and for no other verb but
+    `evaluate`."""
 
     @property
     def fingerprint(self) -> str:

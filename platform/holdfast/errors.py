@@ -71,6 +71,13 @@ class InvalidImageError(HoldfastError):
     code = "invalid_image"
 
 
+class ExportError(HoldfastError):
+    """An exported file does not make the embeddings of its version."""
+
+    http_status = 500
+    code = "export_failed"
+
+
 class TooLargeError(HoldfastError):
     """A request, an image or a batch over its limit."""
 

@@ -23,7 +23,7 @@ def shrink(values: dict[str, Any]) -> dict[str, Any]:
     data = values["data"]
     if not data["source"].startswith("folder:"):
         values["data"] = {"source": GLYPHS, "train": {"split": "train"}, "evaluate": {"split": "evaluation"}}
-        values["stream"] = {"tasks": 3}
+        values["stream"] = {"tasks": 1 if "distillation" in values else 3}
     values["learning"] = {**values.get("learning", {}), "epochs": 1, "batch_size": 16}
     values["model"] = {**values.get("model", {}), "width": 0.25}
     values["scaling"] = {"workers": 0, "cpus_per_worker": 1}

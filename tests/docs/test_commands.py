@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,8 @@ class Reader:
             case ["holdfast", "tune", *_]:
                 # Ray starts in a process of its own.
                 self._shell(command)
+            case ["holdfast", "export", *_, "onnx", "-o", _] if find_spec("onnxscript") is None:
+                warnings.warn(f"needs holdfast[onnx], so it was not run: {command}", stacklevel=1)
             case ["holdfast", *arguments]:
                 self._call(arguments)
             case ["make", target]:

@@ -87,3 +87,16 @@ def test_the_omniglot_stream_is_the_published_one(real_data: Path, monkeypatch: 
         assert set(images.groups[task.train]) == published
         assert set(images.columns["drawer"][task.validation].tolist()) == {17, 18, 19, 20}
         assert len(task.train) == 16 * len(task.classes)
+
+
+@pytest.mark.parametrize("name", ["quickstart", "omniglot-5"])
+def test_a_small_encoder_reads_the_data_of_its_large_one_with_a_tenth_of_the_parameters(name: str) -> None:
+    from holdfast.models import Encoder
+
+    large, small = load(name), load(f"{name}-small")
+    assert small.data == large.data
+    assert small.model.dimension == large.model.dimension
+    sizes = [
+        sum(parameter.numel() for parameter in Encoder(each.model).parameters()) for each in (small, large)
+    ]
+    assert sizes[0] <= 0.1 * sizes[1]

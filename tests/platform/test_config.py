@@ -69,7 +69,8 @@ def test_a_mistyped_key_anywhere_is_explained_with_the_right_one(
     for part in path:
         place = place[part]
     mistyped = key + key[-1]
-    place[mistyped] = place[key]
+    # A few keys are not written while they have their defaults.
+    place[mistyped] = place.get(key)
     with pytest.raises(ConfigError) as refused:
         parse_experiment(values)
     said = str(refused.value)

@@ -46,6 +46,9 @@ class StreamConfig(Settings):
     """Of the units (or of every class's images): (0.3, 0.7) is 30 %, then 70 %; they sum to 1."""
     validation: Annotated[float, Field(ge=0, lt=1)] | Selection = 0.2
     """A share of every class's images in the task, at least 2 where there are 4; or an expression."""
+    share: Annotated[float, Field(gt=0, le=1)] = Field(1.0, exclude_if=lambda value: value == 1.0)
+    """Of every class's training images in a task, those that it learns from: at least one. A smaller share is
+    part of a larger one, and validation images are the same for all."""
 
     @property
     def deals_images(self) -> bool:
@@ -102,10 +105,11 @@ def build_stream(config: StreamConfig, images: ImageSet, seed: int) -> tuple[Tas
     else:
         parts, names = _deal_units(config, images, generator)
     held_out = _hold_out(config, images, parts, generator)
+    left_out = _leave_out(config.share, images, parts, held_out, np.random.default_rng([seed, 3]))
     tasks = []
     for index, name in enumerate(names):
         inside = parts <= index if config.extends else parts == index
-        tasks.append(_task(index, name, images, inside, held_out))
+        tasks.append(_task(index, name, images, inside & ~left_out, held_out))
     return tuple(tasks)
 
 
@@ -244,3 +248,20 @@ def _hold_out(
     # Two of a class are the fewest that can find each other; training keeps two, or what there is.
     count = np.where(sizes >= 4, np.clip(count, 2, sizes - 2), np.minimum(count, sizes - 1))
     return np.asarray(ranks < count)
+
+
+def _leave_out(
+    share: float,
+    images: ImageSet,
+    parts: np.ndarray,
+    held_out: np.ndarray,
+    generator: np.random.Generator,
+) -> np.ndarray:
+    """The training images that nothing is learned from, bool (n,)."""
+    left_out = np.zeros(len(images), dtype=bool)
+    if share < 1:
+        _, codes = np.unique(images.labels, return_inverse=True)
+        units = (codes + parts * (codes.max() + 1))[~held_out]
+        ranks, sizes = shuffled_ranks(units, generator)
+        left_out[~held_out] = ranks >= np.maximum(rounded_share(sizes, share), 1)
+    return left_out

@@ -24,6 +24,7 @@ class Report:
     version's queries.
     `codes` holds the figures on compact codes, without adapters: the `versions` that have codes, `bits` and
     `bytes` of one, and under the same names as here the metrics, `intervals`, `compatible`, `ac` and `am`.
+    `distilled_from` is the version that the newest one imitates, if it does.
     `update_gain` is a matrix like `compatible`, None where undefined. `per_task_recall_at_1` has a row for
     a version and a column for a task. `history` holds more curves: name to one value a version. An example
     is `{"query_png", "query_label", "hits": [{"png", "label", "score", "embedded_by", "right"}]}`, its
@@ -48,6 +49,7 @@ class Report:
     per_task_recall_at_1: Matrix = field(default_factory=list)
     update_gain: Matrix | None = None
     control: str | None = None
+    distilled_from: str | None = None
     negative_flips: Matrix = field(default_factory=list)
     compatible: list[list[dict[str, Any] | None]] = field(default_factory=list)
     mixed: dict[str, Any] = field(default_factory=dict)

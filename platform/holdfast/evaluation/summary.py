@@ -17,6 +17,8 @@ def verdict(report: Report) -> tuple[str, str]:
             f"{newest} is the first version, so there is no older gallery to compare it with.{figure}",
             "plain",
         )
+    if report.distilled_from in older:
+        return _distilled_verdict(report, older.index(report.distilled_from))
     failed = [name for j, name in enumerate(older) if not is_compatible(report, len(older), j)]
     close = [name for j, name in enumerate(older) if mark(report, len(older), j) == "undecided"]
     galleries = "the older gallery" if len(older) == 1 else f"all {len(older)} older galleries"
@@ -34,6 +36,24 @@ def verdict(report: Report) -> tuple[str, str]:
         f"entries embedded by {listed(failed)} need a backfill first.{doubt}",
         "warning",
     )
+
+
+def _distilled_verdict(report: Report, source: int) -> tuple[str, str]:
+    newest, large = report.versions[-1], report.versions[source]
+    cross, own = report.recall_at_1[-1][source], report.recall_at_1[-1][-1]
+    whole = report.recall_at_1[source][source]
+    if cross is None or own is None or not whole:
+        return f"{newest} was distilled from {large}, and was not measured against its gallery.", "warning"
+    outcome = mark(report, len(report.versions) - 1, source)
+    sentence = (
+        f"{newest}, distilled from {large}, answers {cross:.1f} % right in the gallery of {large}: "
+        f"{cross / whole:.1%} of what {large} itself does, and {own:.1f} % in a gallery of its own. "
+    )
+    ending = {
+        "compatible": f"Small queries meet the large gallery: nothing is re-embedded for {newest}.",
+        "undecided": "Which of the two galleries suits it better is within the uncertainty of this test.",
+    }.get(outcome, f"A gallery of its own suits it better: it may not search the entries of {large}.")
+    return sentence + ending, {"compatible": "good", "undecided": "warning"}.get(outcome, "bad")
 
 
 def mixed_sentence(report: Report) -> str:

@@ -71,6 +71,20 @@ def fit_adapters(
     return len(missing)
 
 
+def inherit_adapters(store: Store, version: Version) -> int:
+    """Register for `version`, distilled from its parent, the adapters through which the parent's queries meet
+    older entries: both write the same space. Returns how many were new."""
+    registered = {(row.query, row.gallery): row for row in store.adapters()}
+    count = 0
+    for (query, gallery), row in registered.items():
+        own = registered.get((version.name, gallery))
+        if query == version.parent and (own is None or own.digest != row.digest):
+            adapter = store.load_adapter(row)
+            store.register_adapter(version.name, gallery, adapter, row.config, maps=row.maps)
+            count += 1
+    return count
+
+
 def calibrate_pairs(store: Store, version: Version, ancestors: Sequence[str], material: Material) -> int:
     """Measure the calibrations that `version` and its ancestors lack, in both directions, through the
     adapters in force; returns how many were measured.

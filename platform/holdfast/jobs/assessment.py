@@ -1,7 +1,6 @@
 """Measuring a lineage of versions against each other from their stored embeddings."""
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -27,7 +26,9 @@ from holdfast.evaluation import (
     summarize_mixed,
     update_gains,
 )
-from holdfast.learning import Datasets, Embedded, embed_datasets, validation_indices
+from holdfast.jobs.embeddings import StoredEmbeddings
+from holdfast.learning import Datasets, Embedded, validation_indices
+from holdfast.models import Preprocessing
 from holdfast.store import Compatibility, MeasuredCalibration, RegisteredAdapter, Store
 
 Matrix = list[list[float | None]]
@@ -46,19 +47,29 @@ class Assessment:
     Embeddings and outcomes are kept beside each version, so that a new version costs one row and one column
     of the matrix, and no old model runs again. They are caches: what is missing is made anew. In memory are
     one version's embeddings, two while a pair is scored, and a byte for every query of every pair.
+
+    A version and the one that it was distilled from are compatible, either way, if they are better together
+    than the distilled one is with a gallery of its own: that is what there would be without the large one
+    (the rule of heterogeneous visual search, Duggal et al. 2021).
+
+    For `decode` see `StoredEmbeddings`.
     """
 
     def __init__(
-        self, store: Store, data: Datasets, tasks: tuple[Task, ...], config: EvaluationConfig, seed: int
+        self,
+        store: Store,
+        data: Datasets,
+        tasks: tuple[Task, ...],
+        config: EvaluationConfig,
+        seed: int,
+        decode: Callable[[Preprocessing], Datasets] | None = None,
     ) -> None:
         self._store, self._data, self._config, self._seed = store, data, config, seed
         self._tasks = tasks
         self._held_out = validation_indices(tasks)
-        evaluation = data.evaluation
-        places = (evaluation.queries.fingerprint, evaluation.gallery.fingerprint, data.training.fingerprint)
-        digest = hashlib.sha256("/".join(places).encode() + self._held_out.tobytes())
-        self.fingerprint = digest.hexdigest()[:16]
-        self._newest: tuple[str, Embedded] | None = None
+        self._embeddings = StoredEmbeddings(store, data, tasks, decode)
+        self.fingerprint = self._embeddings.fingerprint
+        self._distilled: dict[str, str] = {}
         self._adapters: dict[tuple[str, str], RegisteredAdapter] = {}
         self._calibrations: dict[tuple[str, str], MeasuredCalibration] = {}
         self._outcomes: dict[Pair, Outcome] = {}
@@ -68,19 +79,11 @@ class Assessment:
 
     def keep(self, version: str, embedded: Embedded) -> None:
         """Store what a version makes of the evaluation data."""
-        self._store.save_tensors(version, f"embedded-{self.fingerprint}", vars(embedded))
-        self._newest = (version, embedded)
+        self._embeddings.keep(version, embedded)
 
     def embedded(self, version: str) -> Embedded:
         """The stored embeddings; a version that never saw this evaluation data embeds it once, now."""
-        if self._newest is not None and self._newest[0] == version:
-            return self._newest[1]
-        try:
-            return Embedded(**self._store.load_tensors(version, f"embedded-{self.fingerprint}"))
-        except NotFoundError:
-            embedded = embed_datasets(self._store.load(version), self._data, self._tasks)
-            self.keep(version, embedded)
-            return embedded
+        return self._embeddings.of(version)
 
     def measure(self, versions: Sequence[str]) -> None:
         """Score all pairs of `versions` (oldest first) that are not scored yet, and record compatibility.
@@ -90,6 +93,11 @@ class Assessment:
         """
         self._adapters = {(row.query, row.gallery): row for row in self._store.adapters()}
         self._calibrations = {(row.query, row.gallery): row for row in self._store.calibrations()}
+        self._distilled = {
+            each.name: each.distilled_from
+            for each in self._store.versions()
+            if each.distilled_from is not None
+        }
         for number, newer in enumerate(versions):
             around = [pair for older in versions[:number] for pair in ((newer, older), (older, newer))]
             raw: list[Pair] = [(*pair, None) for pair in [(newer, newer), *around]]
@@ -107,22 +115,16 @@ class Assessment:
                     pair = self._pair(query, gallery)
                     if (query, gallery) in known or pair not in self._outcomes:
                         continue
-                    found = self._compare(pair, older)
-                    rows.append(
-                        Compatibility(
-                            query=query,
-                            gallery=gallery,
-                            value=found.value,
-                            reference=found.reference,
-                            low=found.low,
-                            high=found.high,
-                            compatible=found.compatible,
-                            evaluation=self.fingerprint,
-                            adapter=pair[2],
-                        )
-                    )
+                    found = self._compare(pair, self._reference(newer, older))
+                    verdict = (found.value, found.reference, found.low, found.high, found.compatible)
+                    row = Compatibility(query, gallery, *verdict, self.fingerprint, adapter=pair[2])
+                    rows.append(row)
         if rows:
             self._store.record_compatibility(rows)
+
+    def _reference(self, newer: str, older: str) -> str:
+        """Whose self-test the pair has to beat."""
+        return newer if self._distilled.get(newer) == older else older
 
     def _pair(self, query: str, gallery: str) -> Pair:
         """The pair with the adapter in force."""
@@ -184,9 +186,9 @@ class Assessment:
         if fresh:
             self._store.save_tensors(owner, name, cached)
 
-    def _compare(self, pair: Pair, older: str) -> Comparison:
+    def _compare(self, pair: Pair, against: str) -> Comparison:
         if pair not in self._comparisons:
-            reference = self._outcomes[older, older, None]
+            reference = self._outcomes[against, against, None]
             self._comparisons[pair] = compare_pair(self._outcomes[pair], reference, self._config.resamples)
         return self._comparisons[pair]
 
@@ -262,7 +264,8 @@ class Assessment:
                     continue
                 intervals[i][j] = self._interval(pair)
                 if i != j:
-                    comparisons[i][j] = self._compare(pair, versions[min(i, j)]).as_dict()
+                    against = self._reference(versions[max(i, j)], versions[min(i, j)])
+                    comparisons[i][j] = self._compare(pair, against).as_dict()
                 if i > j:
                     flips[i][j] = 100 * negative_flips(
                         self._outcomes[gallery, gallery, None].hits, found.hits
@@ -288,7 +291,7 @@ class Assessment:
     def _mixed(self, versions: Sequence[str]) -> dict[str, Any]:
         """The mixed-gallery test over the versions whose entries the newest one can search, with examples."""
         newest = versions[-1]
-        self._newest = (newest, self.embedded(newest))
+        self._embeddings.hold(newest)
         widths = {version: self.embedded(version).gallery.shape[1] for version in versions}
 
         def meets(query: str, gallery: str, way: Way = "calibrated") -> bool:

@@ -13,13 +13,15 @@ from holdfast.config import Experiment
 from holdfast.data import StreamConfig, build_stream
 from holdfast.errors import ConfigError
 from holdfast.evaluation import Report, describe_machine, write_report
-from holdfast.jobs.adapting import Material, calibrate_pairs, fit_adapters
+from holdfast.jobs.adapting import Material, calibrate_pairs, fit_adapters, inherit_adapters
 from holdfast.jobs.ancestor import CLASSES, HEAD, load_ancestor
 from holdfast.jobs.assessment import Assessment
 from holdfast.jobs.code_assessment import assess_codes
 from holdfast.jobs.cpus import cpus_per_worker
+from holdfast.jobs.datasets import load_datasets
 from holdfast.learning import Ancestor, Datasets, Learned
-from holdfast.store import Draft, Run, Store, Version
+from holdfast.models import Preprocessing
+from holdfast.store import DISTILLED_FROM, Draft, Run, Store, Version
 
 
 class StorePublisher:
@@ -29,7 +31,20 @@ class StorePublisher:
         self._store, self._experiment, self._run, self._data = store, experiment, run, data
         self._publishing = self._published_before()
         self._tasks = build_stream(experiment.stream, data.training, experiment.seed)
-        self.assessment = Assessment(store, data, self._tasks, experiment.evaluation, experiment.seed)
+        self.assessment = Assessment(
+            store,
+            data,
+            self._tasks,
+            experiment.evaluation,
+            experiment.seed,
+            self._decode,
+        )
+
+    def _decode(self, preprocessing: Preprocessing) -> Datasets:
+        """The experiment's images as a version reads them."""
+        if preprocessing == self._experiment.model.preprocessing:
+            return self._data
+        return load_datasets(self._experiment, decoder=preprocessing)
 
     def parent(self) -> Ancestor | None:
         if self._run.parent is None:
@@ -42,10 +57,12 @@ class StorePublisher:
         with tempfile.TemporaryDirectory(prefix="holdfast-publish-") as temporary:
             folder = Path(temporary) / "encoder"
             learned.encoder.save(folder)
-            head = Path(temporary) / HEAD
-            save_file({"directions": learned.directions}, head)
-            classes = Path(temporary) / CLASSES
-            classes.write_text(json.dumps(list(learned.classes)))
+            files: dict[str, Path] = {}
+            if learned.directions is not None:
+                files = {name: Path(temporary) / name for name in (HEAD, CLASSES)}
+                save_file({"directions": learned.directions}, files[HEAD])
+                files[CLASSES].write_text(json.dumps(list(learned.classes)))
+            distilled = self._experiment.distillation is not None
             version = self._store.publish(
                 Draft(
                     run=self._run.name,
@@ -62,8 +79,9 @@ class StorePublisher:
                         "images_per_second": images_per_second,
                         "seconds": dict(learned.seconds),
                         "history": learned.history,
+                        **({DISTILLED_FROM: learned.parent} if distilled else {}),
                     },
-                    files={HEAD: head, CLASSES: classes},
+                    files=files,
                 )
             )
         self.assessment.keep(version.name, learned.embedded)
@@ -102,6 +120,7 @@ class StorePublisher:
                 experiment=self._experiment.model_dump(mode="json"),
                 seed=self._experiment.seed,
                 versions=names,
+                distilled_from=lineage[-1].distilled_from,
                 control=control,
                 images_per_second=images / max(seconds["learning"], 1e-9),
                 seconds=seconds,
@@ -116,6 +135,9 @@ class StorePublisher:
         config = self._experiment.adapter
         for number, version in enumerate(lineage):
             if not number or not self._learned_from_these_tasks(version):
+                continue
+            if self._experiment.distillation is not None:
+                inherit_adapters(self._store, version)
                 continue
             ancestors = [ancestor.name for ancestor in lineage[:number]]
             material = Material(

@@ -16,7 +16,13 @@ from holdfast.jobs.cpus import cpus_per_worker
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.publisher import StorePublisher
 from holdfast.jobs.runtime import prepare_environment
-from holdfast.learning import FolderCheckpoints, Watcher, keep_freed_memory, run_sequence
+from holdfast.learning import (
+    FolderCheckpoints,
+    Watcher,
+    check_perturbation,
+    keep_freed_memory,
+    run_sequence,
+)
 from holdfast.store import Run, Store
 
 
@@ -38,10 +44,14 @@ def run_experiment(
 
     Raises:
         ConflictError: the store holds another experiment under this name (`fresh` starts it again).
-        DivergedError, DataError, ConfigError: see there.
+        ConfigError: among others, the experiment is a distillation.
+        DivergedError, DataError: see there.
     """
     started = time.monotonic()
     check_scaling(experiment)
+    refuse_distillation(experiment)
+    if experiment.learning.adversarial is not None:
+        check_perturbation(experiment.learning.adversarial, experiment.model.preprocessing)
     known = {run.name: run for run in store.runs.list()}.get(experiment.name)
     parent = known.parent if known is not None else _parent(store, experiment)
     if known is None or fresh:
@@ -55,7 +65,7 @@ def run_experiment(
         run = store.runs.begin(experiment.name, experiment.fingerprint, parent)
     report = store.runs_folder / run.name / "report.html"
     if run.status == "finished":
-        return RunOutcome(run.name, _published(store, run), report, 0.0, already_finished=True)
+        return RunOutcome(run.name, published_by(store, run), report, 0.0, already_finished=True)
     if experiment.scaling.workers == 0:
         _run_here(store, experiment, run, watch)
     else:
@@ -65,13 +75,18 @@ def run_experiment(
         run_on_ray(store, experiment, watch, verbose)
     store.runs.finish(run.name)
     return RunOutcome(
-        run.name, _published(store, run), report, time.monotonic() - started, already_finished=False
+        run.name, published_by(store, run), report, time.monotonic() - started, already_finished=False
     )
 
 
 def _parent(store: Store, experiment: Experiment) -> str | None:
-    versions = store.versions()
-    return versions[-1].name if versions and experiment.parent == "latest" else None
+    return latest_learned(store) if experiment.parent == "latest" else None
+
+
+def latest_learned(store: Store) -> str | None:
+    """The newest version that was not distilled: a small encoder is nobody's parent."""
+    learned = [version.name for version in store.versions() if version.distilled_from is None]
+    return learned[-1] if learned else None
 
 
 def _check_parent(store: Store, experiment: Experiment, parent: str | None) -> None:
@@ -89,7 +104,8 @@ def _check_parent(store: Store, experiment: Experiment, parent: str | None) -> N
         )
 
 
-def _published(store: Store, run: Run) -> list[str]:
+def published_by(store: Store, run: Run) -> list[str]:
+    """The versions of the run's newest attempt, oldest first."""
     return [v.name for v in store.versions() if v.run == run.name and v.attempt == run.attempt]
 
 
@@ -101,6 +117,15 @@ def _run_here(store: Store, experiment: Experiment, run: Run, watch: Watcher) ->
     publisher = StorePublisher(store, experiment, run, data)
     device = torch.device("cuda" if experiment.scaling.gpu else "cpu")
     run_sequence(experiment, data, publisher, FolderCheckpoints(folder), watch, device=device)
+
+
+def refuse_distillation(experiment: Experiment) -> None:
+    """Raises ConfigError for an experiment of another verb."""
+    if experiment.distillation is not None:
+        raise ConfigError(
+            f"'{experiment.name}' is a distillation: holdfast distill makes it. To learn its model without "
+            "one, take the section 'distillation' out and give it another name."
+        )
 
 
 def check_scaling(experiment: Experiment) -> None:

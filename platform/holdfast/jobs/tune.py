@@ -19,6 +19,7 @@ from holdfast.data import Evaluation, build_stream, load_training
 from holdfast.errors import ConfigError
 from holdfast.jobs.ancestor import load_ancestor
 from holdfast.jobs.runtime import ray_session, work_in
+from holdfast.jobs.train import latest_learned, refuse_distillation
 from holdfast.jobs.trial import NoCheckpoints, TrialPublisher
 from holdfast.learning import Datasets, keep_freed_memory, run_sequence
 from holdfast.settings_file import set_key
@@ -36,22 +37,21 @@ def tune_experiment(
         `best`, `start` and `trials` (best first), each with `values`, `objective`, `self`, `cross`.
 
     Raises:
-        ConfigError: no `tuning:` section, or a key of its space does not exist.
+        ConfigError: no `tuning:` section, a distillation, or a key of its space does not exist.
     """
     tuning = experiment.tuning
     if tuning is None:
         raise ConfigError(
             "The experiment has no 'tuning:' section; it says which keys may vary and between what."
         )
+    refuse_distillation(experiment)
     start = {key: _current(experiment, key) for key in tuning.space}
     for key, where in tuning.space.items():
         apply_values(experiment, {key: where.values[0] if isinstance(where, Choice) else where.low})
     training = load_training(experiment.data, experiment.model.preprocessing)
     tasks = build_stream(experiment.stream, training, experiment.seed)
-    versions = store.versions()
-    ancestor = None
-    if experiment.parent == "latest" and versions:
-        ancestor = load_ancestor(store, versions[-1].name)
+    newest = latest_learned(store) if experiment.parent == "latest" else None
+    ancestor = load_ancestor(store, newest) if newest is not None else None
     with ray_session(verbose=verbose):
         shared = put((experiment, ancestor))
 

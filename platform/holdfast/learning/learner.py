@@ -3,8 +3,8 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, cast
 
 import numpy as np
 import torch
@@ -15,7 +15,9 @@ from holdfast.data import Augmentation, AugmentConfig, Batches
 from holdfast.errors import DivergedError
 from holdfast.learning.averaging import Average
 from holdfast.learning.lesson import Lesson
-from holdfast.learning.progress import Progress, Throttle, Watcher, ignore_progress
+from holdfast.learning.perturbation import PerturbationConfig, attacked_loss, draw_start, perturb
+from holdfast.learning.precision import autocast_dtype
+from holdfast.learning.progress import Pace, Progress, Throttle, Watcher, ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
 from holdfast.models import Encoder, Head, OrthonormalHead
@@ -53,6 +55,8 @@ class LearningConfig(Settings):
     average: float | None = Field(default=None, gt=0, lt=1)
     """Decay of a moving average of the weights over the steps of a task, which is what becomes the version;
     none: the weights after the last step do."""
+    adversarial: PerturbationConfig | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Learn from perturbed copies of the images as well, attacked or merely noisy; none: from clean ones."""
     checkpoint_steps: int = Field(default=100, ge=1)
     """Steps between two checkpoints inside a task; the end of a task is always one."""
 
@@ -66,37 +70,12 @@ class Term:
     module: Regularizer
 
 
-@dataclass
-class Pace:
-    """How much was learned in how many seconds, over all interruptions."""
-
-    images: int = 0
-    seconds: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)
-
-    @property
-    def images_per_second(self) -> float:
-        return self.images / self.seconds if self.seconds else 0.0
-
-
-def autocast_dtype(precision: str, device: torch.device) -> torch.dtype | None:
-    """The dtype to autocast to, or None for float32 throughout."""
-    if precision == "float32":
-        return None
-    if precision == "bf16":
-        return torch.bfloat16
-    if device.type == "cuda":
-        return torch.bfloat16 if torch.cuda.is_bf16_supported() else None
-    native = torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
-    return torch.bfloat16 if native else None
-
-
 class Learner:
     """Trains `encoder` on one task.
 
     With several workers each computes its share of the embeddings; head and regularizers see the whole
     global batch on every worker, so that the losses, also those over pairs, do not depend on the number of
-    workers.
+    workers. `metric` is the weight of the head's loss; with 0 the terms alone teach.
     """
 
     def __init__(
@@ -111,8 +90,10 @@ class Learner:
         seed: int,
         ranks: Ranks = Ranks(),
         device: torch.device = torch.device("cpu"),
+        metric: float = 1.0,
     ) -> None:
         self.config, self.lesson, self.seed, self.ranks, self.device = config, lesson, seed, ranks, device
+        self.metric = metric
         self.encoder = encoder.to(device)
         self.head = head.to(device)
         self.parent = parent.to(device) if parent is not None else None
@@ -125,6 +106,8 @@ class Learner:
         self.batches = Batches(*order)
         self._shares = [Batches(*order, rank, ranks.world).slice for rank in range(ranks.world)]
         self.augmentation = Augmentation(config.augment)
+        perturbed = config.adversarial is not None and config.adversarial.weight > 0
+        self._perturbation = config.adversarial if perturbed else None
         self._autocast = autocast_dtype(config.precision, device)
         self._model = ranks.wrap(self.encoder)
         self.start = TaskStart(
@@ -257,10 +240,14 @@ class Learner:
         drawn = self.augmentation.draw(len(positions), generator)
         pixels = self.augmentation.apply(raw, drawn[local])
         pixels = pixels.contiguous(memory_format=torch.channels_last)
+        labels = self.labels[torch.from_numpy(positions).to(self.device)]
+        embeddings, perturbed = self._embed(pixels, positions, labels, sizes)
         step = Step(
-            embeddings=self.ranks.gather(self._encode(pixels), sizes),
-            labels=self.labels[torch.from_numpy(positions).to(self.device)],
-            parent_embeddings_of=lambda: self.ranks.gather(self._encode_with_parent(pixels), sizes),
+            embeddings=embeddings,
+            labels=labels,
+            parent_embeddings_of=lambda: self.ranks.gather(
+                self._encode_with_parent(self._parent_pixels(pixels, positions[local], drawn[local])), sizes
+            ),
             encode=self._encode,
             encode_with_parent=self._encode_with_parent,
             progress=self._step / self.total_steps,
@@ -268,12 +255,14 @@ class Learner:
         for module in self._modules:
             if isinstance(module, ReplacesEmbeddings):
                 step = module.replace(step)
-        losses = {"classification": self.head(step.embeddings, step.labels)}
-        total = losses["classification"]
-        for term in self.terms:
-            losses[term.name] = term.module(step)
-            total = total + term.weight * losses[term.name]
-        values = {name: float(loss.detach()) for name, loss in losses.items()}
+        losses: list[tuple[str, float, Tensor]] = []
+        if self.metric > 0:
+            losses.append(("classification", self.metric, self.head(step.embeddings, step.labels)))
+        if self._perturbation is not None and perturbed is not None:
+            losses.append(("perturbed", self._perturbation.weight, self.head(perturbed, labels)))
+        losses += [(term.name, term.weight, term.module(step)) for term in self.terms]
+        total = cast(Tensor, sum(weight * loss for _, weight, loss in losses))
+        values = {name: float(loss.detach()) for name, _, loss in losses}
         self._refuse_divergence(values, epoch)
 
         self._optimizer.zero_grad(set_to_none=True)
@@ -285,16 +274,49 @@ class Learner:
             self._average.update(self.encoder, self._step)
         return values
 
+    def _embed(
+        self, pixels: Tensor, positions: np.ndarray, labels: Tensor, sizes: list[int]
+    ) -> tuple[Tensor, Tensor | None]:
+        """The global batch's embeddings, and those of its perturbed copies where there are any."""
+        if self._perturbation is None:
+            return self.ranks.gather(self._encode(pixels), sizes), None
+        place = ("task", self.lesson.task, "step", self._step, "perturbation")
+        generator = torch.Generator().manual_seed(derive_seed(self.seed, *place))
+        mine = self._shares[self.ranks.rank]
+        start = draw_start(self._perturbation, (len(positions), *pixels.shape[1:]), generator)[mine]
+        # Against the encoder in evaluation mode: an attack on one image then depends on no other, and leaves
+        # the batch statistics alone (as TRADES has it, Zhang et al. 2019).
+        self.encoder.eval()
+        loss = attacked_loss(self._perturbation, self._encode_alone, self.head, pixels, labels[mine])
+        copies = perturb(self._perturbation, pixels, start.to(self.device), loss)
+        self.encoder.train()
+        # In one batch, so that the statistics are of all that is learned from.
+        both = self._encode(torch.cat([pixels, copies])).split(len(pixels))
+        clean, perturbed = (self.ranks.gather(part, sizes) for part in both)
+        return clean, perturbed
+
+    def _parent_pixels(self, pixels: Tensor, positions: np.ndarray, drawn: Tensor) -> Tensor:
+        """The same images under the same distortions, as the parent reads them."""
+        if self.lesson.parent_images is None:
+            return pixels
+        raw = torch.from_numpy(self.lesson.for_parent.load(positions)).to(self.device)
+        return self.augmentation.apply(raw, drawn).contiguous(memory_format=torch.channels_last)
+
     def _encode(self, pixels: Tensor) -> Tensor:
-        with torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None):
-            embeddings: Tensor = self._model(pixels)
-        return embeddings
+        return self._run(self._model, pixels)
+
+    def _encode_alone(self, pixels: Tensor) -> Tensor:
+        """Without the other workers."""
+        return self._run(self.encoder, pixels)
 
     @torch.no_grad()
     def _encode_with_parent(self, pixels: Tensor) -> Tensor:
         assert self.parent is not None
+        return self._run(self.parent, pixels)
+
+    def _run(self, model: nn.Module, pixels: Tensor) -> Tensor:
         with torch.autocast(self.device.type, self._autocast, enabled=self._autocast is not None):
-            embeddings: Tensor = self.parent(pixels)
+            embeddings: Tensor = model(pixels)
         return embeddings
 
     def _refuse_divergence(self, values: dict[str, float], epoch: int) -> None:

@@ -1,6 +1,6 @@
 """The data of one task, as it is learned: possibly turned, each orientation of a class a class of its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -28,6 +28,7 @@ class Lesson:
         upright: int64 (m,), their classes, numbered from 0.
         classes: the classes' labels in the data.
         turns: 1, 2 or 4 orientations.
+        parent_images: uint8 (n, c, h, h), the same images as the parent reads them, where it reads others.
     """
 
     task: int
@@ -38,6 +39,7 @@ class Lesson:
     upright: Tensor
     classes: tuple[str, ...]
     turns: int = 1
+    parent_images: np.ndarray | None = None
 
     @cached_property
     def labels(self) -> Tensor:
@@ -60,6 +62,11 @@ class Lesson:
             rows = np.flatnonzero(times == turn)
             raw[rows] = np.rot90(raw[rows], turn * 4 // self.turns, axes=(2, 3))
         return raw
+
+    @cached_property
+    def for_parent(self) -> "Lesson":
+        """The same lesson over the images that the parent reads."""
+        return self if self.parent_images is None else replace(self, images=self.parent_images)
 
     def load_all(self) -> np.ndarray:
         """The images at all positions, uint8 (m * turns, C, H, W)."""

@@ -29,6 +29,19 @@ def ignore_progress(progress: Progress) -> None:
     """A watcher that does not look."""
 
 
+@dataclass
+class Pace:
+    """How much was learned in how many seconds, over all interruptions."""
+
+    images: int = 0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def images_per_second(self) -> float:
+        return self.images / self.seconds if self.seconds else 0.0
+
+
 class Throttle:
     """Lets through one call in `seconds`, so that telling costs nothing beside learning."""
 

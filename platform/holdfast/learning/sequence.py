@@ -10,11 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from holdfast.data import Evaluation, ImageSet, StreamConfig, Task, build_stream
+from holdfast.data import StreamConfig, Task, build_stream
 from holdfast.errors import HoldfastError
 from holdfast.learning.checkpoints import Checkpoints, State
+from holdfast.learning.datasets import Datasets, Embedded, embed_datasets
 from holdfast.learning.learner import Learner, LearningConfig, Term
 from holdfast.learning.lesson import Lesson, turned_classes
+from holdfast.learning.perturbation import check_perturbation
 from holdfast.learning.progress import Progress, Watcher, ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
@@ -43,14 +45,6 @@ class SequencePlan(Settings):
 
 
 @dataclass(frozen=True, eq=False)
-class Datasets:
-    """The decoded images of an experiment: what is trained on, and what is only evaluated on."""
-
-    training: ImageSet
-    evaluation: Evaluation
-
-
-@dataclass(frozen=True, eq=False)
 class Ancestor:
     """The version that a task starts from."""
 
@@ -62,19 +56,6 @@ class Ancestor:
 
 
 @dataclass(frozen=True, eq=False)
-class Embedded:
-    """What one version makes of the evaluation data and of the held-out training images.
-
-    Arrays are float32 (n, d), unit norm: `queries` and `gallery` of the evaluation split, `validation` of
-    the validation images of all tasks of the stream, in the order of `validation_indices`.
-    """
-
-    queries: np.ndarray
-    gallery: np.ndarray
-    validation: np.ndarray
-
-
-@dataclass(frozen=True, eq=False)
 class Learned:
     """One learned task on its way to becoming a version."""
 
@@ -83,7 +64,7 @@ class Learned:
     name: str
     parent: str | None
     encoder: Encoder
-    directions: np.ndarray
+    directions: np.ndarray | None
     embedded: Embedded
     classes: tuple[str, ...]
     history: list[dict[str, float]]
@@ -103,20 +84,6 @@ class Publisher(Protocol):
         ...
 
 
-def validation_indices(tasks: tuple[Task, ...]) -> np.ndarray:
-    """The validation images of all tasks, each once, ascending: int64 indices into the training set."""
-    return np.unique(np.concatenate([task.validation for task in tasks])).astype(np.int64)
-
-
-def embed_datasets(encoder: Encoder, data: Datasets, tasks: tuple[Task, ...]) -> Embedded:
-    """Embed the evaluation data and the stream's validation images."""
-    return Embedded(
-        queries=encoder.embed(data.evaluation.queries.images),
-        gallery=encoder.embed(data.evaluation.gallery.images),
-        validation=encoder.embed(data.training.images[validation_indices(tasks)]),
-    )
-
-
 def run_sequence(
     plan: SequencePlan,
     data: Datasets,
@@ -125,13 +92,16 @@ def run_sequence(
     watch: Watcher = ignore_progress,
     ranks: Ranks = Ranks(),
     device: torch.device = torch.device("cpu"),
+    metric: float = 1.0,
 ) -> list[str]:
     """Learn the whole stream from wherever `checkpoints` left off; return the versions it published.
 
     Called on every worker alike. The cost of a task, in time and in memory, does not grow with the number
     of tasks before it: two models are held, the new one and its parent, and no image of an earlier task.
+    `metric` is the weight of the classification loss; with 0 the regularizers alone teach, and no version
+    keeps a head.
     """
-    return _Sequence(plan, data, publisher, checkpoints, watch, ranks, device).run()
+    return _Sequence(plan, data, publisher, checkpoints, watch, ranks, device, metric).run()
 
 
 @dataclass
@@ -143,6 +113,7 @@ class _Sequence:
     watch: Watcher
     ranks: Ranks
     device: torch.device
+    metric: float = 1.0
     versions: list[str] = field(default_factory=list)
     parent: Ancestor | None = None
 
@@ -165,6 +136,8 @@ class _Sequence:
 
     def _check(self) -> None:
         """Refuse a method in a setting where it is undefined, before anything is trained."""
+        if self.plan.learning.adversarial is not None:
+            check_perturbation(self.plan.learning.adversarial, self.plan.model.preprocessing)
         for task in self.tasks:
             self._head(task)
         setting = Setting(
@@ -215,6 +188,7 @@ class _Sequence:
             upright=labels,
             classes=task.classes,
             turns=plan.learning.turns,
+            parent_images=None if self.data.source is None else self.data.source.images,
         )
         return Learner(
             plan.learning,
@@ -227,6 +201,7 @@ class _Sequence:
             plan.seed,
             self.ranks,
             self.device,
+            self.metric,
         )
 
     def _configs(self) -> list[RegularizerConfig]:
@@ -279,7 +254,7 @@ class _Sequence:
                 name=task.name,
                 parent=self.parent.version if self.parent is not None else None,
                 encoder=copy.deepcopy(learner.encoder).cpu().eval(),
-                directions=upright_directions(learner).cpu().numpy(),
+                directions=upright_directions(learner).cpu().numpy() if self.metric > 0 else None,
                 embedded=embedded,
                 classes=task.classes,
                 history=learner.pace.history,

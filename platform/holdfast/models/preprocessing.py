@@ -10,6 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from holdfast.errors import InvalidImageError
+from holdfast.models.views import View, view_pixels
 from holdfast.settings import Settings
 
 MAX_PIXELS = 64_000_000
@@ -33,6 +34,8 @@ class Preprocessing(Settings):
     mean: float = 0.5
     std: float = Field(0.5, gt=0)
     background: int = Field(255, ge=0, le=255)
+    view: View = Field("plain", exclude_if=lambda value: value == "plain")
+    """What the network sees of the pixels: them, their edges (Sobel), or their local binary patterns."""
 
     def pixels(self, image: bytes | Image.Image | np.ndarray) -> np.ndarray:
         """Decode and fit one image: uint8 (channels, size, size).
@@ -58,11 +61,12 @@ class Preprocessing(Settings):
         return np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
     def normalize(self, pixels: Tensor) -> Tensor:
-        """Make float32 network input of pixels (b, c, s, s): uint8, or floats that already lie in [0, 1]."""
+        """Make float32 network input of pixels (b, c, s, s): uint8, or floats that already lie in [0, 1]; the
+        view is taken here."""
         scaled = pixels.to(torch.float32)
         if pixels.dtype == torch.uint8:
             scaled = scaled.div_(255)
-        return (scaled - self.mean) / self.std
+        return (view_pixels(self.view, scaled) - self.mean) / self.std
 
     def _flatten(self, image: Image.Image) -> Image.Image:
         """Resolve transparency and the pixel format: mode L or RGB."""

@@ -17,6 +17,7 @@ from holdfast.regularizers.influence_loss import InfluenceConfig
 from holdfast.regularizers.interpolation import InterpolationConfig
 from holdfast.regularizers.mixing import MixingConfig
 from holdfast.regularizers.orthogonal_expansion import OrthogonalExpansionConfig
+from holdfast.regularizers.pairwise_distances import PairwiseDistancesConfig
 from holdfast.regularizers.perturbed_prototypes import PerturbedPrototypesConfig
 from holdfast.regularizers.prototype_alignment import PrototypeAlignmentConfig
 from holdfast.regularizers.prototype_centres import PrototypeCentresConfig
@@ -49,6 +50,7 @@ RegularizerConfig = Annotated[
     | InterpolationConfig
     | MixingConfig
     | OrthogonalExpansionConfig
+    | PairwiseDistancesConfig
     | PerturbedPrototypesConfig
     | PrototypeAlignmentConfig
     | PrototypeCentresConfig
@@ -75,6 +77,7 @@ __all__ = [
     "InterpolationConfig",
     "MixingConfig",
     "OrthogonalExpansionConfig",
+    "PairwiseDistancesConfig",
     "PerturbedPrototypesConfig",
     "PrototypeAlignmentConfig",
     "PrototypeCentresConfig",

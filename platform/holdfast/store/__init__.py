@@ -8,13 +8,14 @@ from holdfast.store.keys import Role
 from holdfast.store.runs import Run
 from holdfast.store.store import Store, open_store
 from holdfast.store.traffic import KEEP, Traffic
-from holdfast.store.versions import Draft, Version
+from holdfast.store.versions import DISTILLED_FROM, Draft, Version
 
 __all__ = [
     "open_store",
     "Store",
     "Version",
     "Draft",
+    "DISTILLED_FROM",
     "Compatibility",
     "MeasuredCalibration",
     "RegisteredAdapter",

@@ -23,7 +23,8 @@ class Compatibility:
 
     Args:
         value: the cross-test of the pair, in the unit of the caller (the same for all of these numbers).
-        reference: what it has to beat, the self-test of the older of the two.
+        reference: what it has to beat, the self-test of the older of the two; of a version and the one that
+            it was distilled from, the self-test of the distilled one.
         low, high: the 95 % interval of `value - reference`.
         compatible: the verdict. `evaluation` is the fingerprint of the data it rests on.
         adapter: digest of the adapter between the two, None if they met as they are.

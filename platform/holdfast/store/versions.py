@@ -16,6 +16,8 @@ from holdfast.store.artifacts import Artifacts, sha256
 from holdfast.store.schema import versions
 
 NAME = re.compile(r"v[1-9][0-9]*")
+DISTILLED_FROM = "distilled_from"
+"""Key of a version's metrics: the version that it imitates."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,11 @@ class Version:
     contract_body: dict[str, Any] = field(default_factory=dict)
     artifacts: str = ""
     files: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def distilled_from(self) -> str | None:
+        """The version that it imitates, if it was distilled and not learned."""
+        return self.metrics.get(DISTILLED_FROM)
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from holdfast.evaluation import Report
@@ -67,3 +69,21 @@ def test_without_comparisons_the_matrix_decides_and_holes_have_no_mark():
 
 def test_lists_of_names():
     assert [listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])] == ["a", "a and b", "a, b and c"]
+
+
+@pytest.mark.parametrize(
+    ("cross", "decided", "ending", "tone"),
+    [
+        (60, True, "nothing is re-embedded for v3", "good"),
+        (60, False, "within the uncertainty", "warning"),
+        (40, True, "it may not search the entries of v2", "bad"),
+    ],
+)
+def test_a_distilled_version_is_told_beside_its_source(cross, decided, ending, tone):
+    found = verdict(replace(report([30, cross], 55.0, decided), distilled_from="v2"))
+    assert found[0].startswith(
+        f"v3, distilled from v2, answers {cross:.1f} % right in the gallery of v2: {cross / 50:.1%} of what "
+        "v2 itself does, and 55.0 % in a gallery of its own."
+    )
+    assert ending in found[0]
+    assert found[1] == tone

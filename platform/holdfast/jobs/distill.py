@@ -1,0 +1,144 @@
+"""A distillation from its beginning to its end: a small encoder that imitates a published version."""
+
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from holdfast.config import Experiment
+from holdfast.data import ImageSet, build_stream
+from holdfast.data.table import some
+from holdfast.errors import ConfigError, ConflictError, DataError, NotFoundError
+from holdfast.jobs.cpus import cpus_per_worker
+from holdfast.jobs.datasets import load_datasets
+from holdfast.jobs.publisher import StorePublisher
+from holdfast.jobs.train import latest_learned, published_by
+from holdfast.learning import (
+    Datasets,
+    DistillationConfig,
+    FolderCheckpoints,
+    Watcher,
+    check_distillation,
+    distillation_plan,
+    keep_freed_memory,
+    run_sequence,
+)
+from holdfast.models import Encoder
+from holdfast.store import Store
+
+
+@dataclass(frozen=True)
+class Distilled:
+    """What became of a distillation. `already_finished` if there was nothing left to do.
+
+    `parameters` are those of the published encoder, `source_parameters` those of the version it imitates.
+    """
+
+    version: str
+    source: str
+    parameters: int
+    source_parameters: int
+    report: Path
+    seconds: float
+    already_finished: bool
+
+
+def distill_experiment(
+    store: Store, experiment: Experiment, watch: Watcher, fresh: bool = False
+) -> Distilled:
+    """Teach the experiment's model to imitate a version, publish and measure it; go on where it left off.
+
+    Learns in this process, whatever `scaling.workers` says. The published version's parent is its source, and
+    older entries reach it through the source's adapters.
+
+    Raises:
+        ConfigError: the experiment has no section `distillation`, or its model cannot imitate the source.
+        DataError: there are images that only one of the two encoders can read.
+        NotFoundError: there is no such source.
+        ConflictError: the store holds another experiment, or another source, under this name.
+    """
+    started = time.monotonic()
+    config = experiment.distillation
+    if config is None:
+        raise ConfigError(
+            f"'{experiment.name}' has no section 'distillation', so there is nothing to imitate: add one, as "
+            "in experiments/quickstart-small.yaml, or use holdfast run."
+        )
+    known = {run.name: run for run in store.runs.list()}.get(experiment.name)
+    source = _source(store, config) if known is None or fresh else str(known.parent)
+    if known is not None and known.parent != source:
+        raise ConflictError(
+            f"Run '{experiment.name}' imitates {known.parent}, not {source}: give this one another name."
+        )
+    encoder = store.load(source)
+    check_distillation(experiment, source, encoder.config)
+    # Before anything is written, so that a mistake can be mended under the same name.
+    data = _load_pairs(experiment, source, encoder, watch)
+    if known is not None and fresh:
+        run = store.runs.restart(experiment.name, experiment.fingerprint)
+    else:
+        run = store.runs.begin(experiment.name, experiment.fingerprint, source)
+    already = run.status == "finished"
+    if not already:
+        keep_freed_memory()
+        torch.set_num_threads(cpus_per_worker(experiment.scaling))
+        run_sequence(
+            distillation_plan(experiment, config),
+            data,
+            StorePublisher(store, experiment, run, data),
+            FolderCheckpoints(store.runs_folder / run.name / f"checkpoints-{run.attempt}"),
+            watch,
+            device=torch.device("cuda" if experiment.scaling.gpu else "cpu"),
+            metric=config.metric,
+        )
+        store.runs.finish(run.name)
+    (version,) = published_by(store, run)
+    return Distilled(
+        version=version,
+        source=source,
+        parameters=count_parameters(store.load(version)),
+        source_parameters=count_parameters(encoder),
+        report=store.runs_folder / run.name / "report.html",
+        seconds=0.0 if already else time.monotonic() - started,
+        already_finished=already,
+    )
+
+
+def count_parameters(encoder: Encoder) -> int:
+    """How many numbers were learned."""
+    return sum(parameter.numel() for parameter in encoder.parameters())
+
+
+def _source(store: Store, config: DistillationConfig) -> str:
+    if config.source != "latest":
+        return store.version(config.source).name
+    newest = latest_learned(store)
+    if newest is None:
+        raise NotFoundError("The store holds no version to imitate yet: holdfast run makes one.")
+    return newest
+
+
+def _load_pairs(experiment: Experiment, source: str, encoder: Encoder, watch: Watcher) -> Datasets:
+    """The images as the model will read them, and the training images as the source reads them."""
+    ours = load_datasets(experiment, watch)
+    build_stream(experiment.stream, ours.training, experiment.seed)
+    theirs = load_datasets(experiment, watch, encoder.preprocessing)
+    for mine, other in (
+        (ours.training, theirs.training),
+        (ours.evaluation.queries, theirs.evaluation.queries),
+        (ours.evaluation.gallery, theirs.evaluation.gallery),
+    ):
+        _require_pairs(source, mine, other)
+    return replace(ours, source=theirs.training)
+
+
+def _require_pairs(source: str, ours: ImageSet, theirs: ImageSet) -> None:
+    if np.array_equal(ours.sample_ids, theirs.sample_ids):
+        return
+    alone = np.setxor1d(ours.sample_ids, theirs.sample_ids)
+    raise DataError(
+        f"{len(alone)} images can be read by only one of {source} and the model that is to imitate it: "
+        f"{some(alone)}. A pair needs both: mend or remove them."
+    )

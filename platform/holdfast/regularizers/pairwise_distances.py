@@ -1,0 +1,47 @@
+"""Pairwise distances: any two images are as far from each other as the parent has them."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from holdfast.regularizers.regularizer import Step, TaskStart
+from holdfast.settings import Settings
+
+
+class PairwiseDistancesConfig(Settings):
+    """The shape of the space without its frame, as `correlation-distillation`, but linear in the error."""
+
+    kind: Literal["pairwise-distances"] = "pairwise-distances"
+    weight: float = Field(default=1.0, ge=0)
+
+    def build(self) -> "PairwiseDistances":
+        return PairwiseDistances()
+
+
+def distance_error(new: Tensor, old: Tensor) -> Tensor:
+    """mean over the pairs i < j of | |new_i - new_j| - |old_i - old_j| |, Euclidean.
+
+    `new` (b, d_new) and `old` (b, d_old) need not have one width: only their distances meet. 0 for one image.
+    As in "Learning metrics from teachers" (Yu et al. 2019, the relative teacher).
+    """
+    if len(new) < 2:
+        return new.sum() * 0
+    rows, columns = torch.triu_indices(len(new), len(new), offset=1, device=new.device)
+    return (_lengths(new[rows] - new[columns]) - _lengths(old[rows] - old[columns])).abs().mean()
+
+
+def _lengths(differences: Tensor) -> Tensor:
+    # The slope of the root at zero, where two images have one embedding, is infinite.
+    return differences.square().sum(1).add(1e-12).sqrt()
+
+
+class PairwiseDistances(nn.Module):
+    """The distance error between the new model and its parent on the same batch."""
+
+    def begin(self, task: TaskStart) -> None:
+        """Nothing to prepare."""
+
+    def forward(self, step: Step) -> Tensor:
+        return distance_error(step.embeddings, step.parent_embeddings)

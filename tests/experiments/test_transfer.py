@@ -1,0 +1,57 @@
+"""The benchmark of small encoders: it runs at small sizes, and goes on where it was stopped."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+BENCHMARKS = Path(__file__).parents[2] / "experiments" / "benchmarks"
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("transfer")
+    assert "12 to measure" in call(folder)
+    return folder
+
+
+def call(folder: Path, *arguments: str) -> str:
+    command = [sys.executable, str(BENCHMARKS / "transfer.py"), "--quick", "--results", str(folder)]
+    environment = {**os.environ, "HOLDFAST_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [*command, *arguments], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def test_the_page_has_every_method_and_compares_the_sources(results: Path) -> None:
+    page = (results / "transfer.md").read_text()
+    for method in ("no transfer", "standard", "noise", "robust", "fine-tuning"):
+        assert f"| {method} | 1 |" in page
+    comparison = page.split("## A robust source less another")[1]
+    assert "| standard |" in comparison
+    assert "| noise |" in comparison
+    assert " to " in comparison
+
+
+def test_what_is_finished_is_not_measured_again_and_what_is_missing_is(results: Path) -> None:
+    assert "12 of 12 cells are there; 0 to measure" in call(results)
+    cells = sorted((results / "cells").glob("*/*/*.json"))
+    assert len(cells) == 12
+    before = json.loads(cells[0].read_text())["recall_at_1"]
+    cells[0].unlink()
+    assert "11 of 12 cells are there; 1 to measure" in call(results)
+    assert json.loads(cells[0].read_text())["recall_at_1"] == before
+
+
+def test_small_networks_are_small_and_queries_are_shared(results: Path) -> None:
+    records = [json.loads(file.read_text()) for file in (results / "cells").glob("*/*/*.json")]
+    parameters = {record["method"]: record["parameters"] for record in records}
+    assert parameters["robust"] == parameters["no transfer"] < parameters["fine-tuning"]
+    assert all(
+        ("source" in record["recall_at_1"]) == (record["method"] != "no transfer") for record in records
+    )
