@@ -40,7 +40,9 @@ def cluster():
     head = subprocess.Popen(
         [ray, "start", "--head", "--block", f"--port={port}", f"--dashboard-port={dashboard}", "--num-cpus=2",
          "--include-dashboard=true", "--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1",
-         f"--temp-dir={folder}", "--object-store-memory=200000000"],
+         f"--temp-dir={folder}", "--object-store-memory=200000000",
+         # Agents of two clusters that want the same port leave one of them without, and it takes no job.
+         f"--dashboard-agent-listen-port={free_port()}"],
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, start_new_session=True,
     )  # fmt: skip
     deadline = time.monotonic() + 600
