@@ -192,9 +192,9 @@ def test_the_page_tells_where_each_goal_stands(
     page, goals, results = part("page"), part("goals"), part("results")
     keep("finetune", PLAIN)
     cells = keep("holdfast", GOOD, forgetting=0.6)
-    lines = page.goals_table(goals.goals(results.Results(cells)), protocols)
+    lines = page.goals_table("At full width", goals.goals(results.Results(cells)), protocols)
     text = "\n".join(lines)
-    assert lines[0] == "### Where each goal stands"
+    assert lines[0].startswith("**At full width**")
     assert "3 of 7 goals are reached" in text
     assert "| **Little is forgotten** |  |  | **not reached** |" in text
     assert "| Omniglot, 5 tasks | last self-test above fine-tuning's |  | not measured |" in text

@@ -47,16 +47,20 @@ class Goal:
         return next((verdict for verdict in (MISSED, UNKNOWN) if verdict in verdicts), REACHED)
 
 
-def goals(results: Results, bench: Path | None = None) -> list[Goal]:
-    """All goals. `bench`: the rows of bench.py's training_speed, where a step's cost is measured alone."""
+def goals(results: Results, bench: Path | None = None, kind: str = "") -> list[Goal]:
+    """All goals, on the streams of Omniglot whose names end in `kind`.
+
+    `bench`: the rows of bench.py's training_speed, where a step's cost is measured alone.
+    """
+    five, ten = FIVE + kind, TEN + kind
     return [
         Goal(
             "Omniglot, 5 tasks: nothing to backfill, and better than fine-tuning",
             (
-                _compatible(results, FIVE, 10),
+                _compatible(results, five, 10),
                 _above(
                     results,
-                    FIVE,
+                    five,
                     "last self-test above fine-tuning's",
                     "self_last",
                     (FINETUNE, ""),
@@ -67,9 +71,9 @@ def goals(results: Results, bench: Path | None = None) -> list[Goal]:
         Goal(
             "Omniglot, 10 tasks: nothing to backfill, and as good as anything",
             (
-                _compatible(results, TEN, 45),
-                _at_least_the_best(results, TEN),
-                _above_first(results, TEN),
+                _compatible(results, ten, 45),
+                _at_least_the_best(results, ten),
+                _above_first(results, ten),
             ),
         ),
         *(
@@ -94,7 +98,7 @@ def goals(results: Results, bench: Path | None = None) -> list[Goal]:
                     _mixed_share(results, name),
                 ),
             )
-            for name, count in ((FIVE, 5), (TEN, 10))
+            for name, count in ((five, 5), (ten, 10))
         ),
         Goal(
             "Better than Procrustes + SLERP at half its forward passes",
@@ -106,11 +110,11 @@ def goals(results: Results, bench: Path | None = None) -> list[Goal]:
                     "last_on_older",
                     [(method, SLERP) for method in results.methods(name)],
                 )
-                for name in (FIVE, TEN)
+                for name in (five, ten)
             ),
         ),
-        Goal("Little is forgotten", (_forgetting(results, TEN),)),
-        Goal("A step costs little more", (_cost(results, TEN, bench),)),
+        Goal("Little is forgotten", (_forgetting(results, ten),)),
+        Goal("A step costs little more", (_cost(results, ten, bench),)),
     ]
 
 

@@ -21,10 +21,14 @@ from holdfast.learning import Datasets
 from holdfast.settings_file import set_key
 
 EXPERIMENTS = Path(__file__).resolve().parents[2]
-NARROW, WIDE = 0.5, 1.0
+HALF, QUARTER = 0.5, 0.25
+"""Widths of the network, so that two dozen methods by five seeds fit in some hours of two cores: half of the
+shipped one's in streams, a quarter in upgrades, where the wider new network has half."""
 UPGRADE_EPOCHS = 4
-"""Eight upgrades by two dozen methods and five seeds have to fit in some hours of two cores: networks of half
-the width, and a third of the steps that a stream of many tasks takes."""
+"""A third of the steps that a stream of many tasks takes: there are eight upgrades."""
+SHIPPED = "-shipped"
+"""What benchmarks are called that run an experiment as it ships, at full width, with the recipe alone and the
+control that it has to beat."""
 HELD_OUT = 5
 """Every so many-th group is held out when weights are chosen: classes of alphabets that no task has."""
 CHOOSE = "choose"
@@ -45,6 +49,7 @@ class Protocol:
         coarse: whether the groups are scored too, as coarser classes.
         slow_adapters: whether adapters that take seconds to fit are measured too.
         held_out_classes: evaluate on validation classes, which are taken out of the training images.
+        methods: those that are measured here; all of them if empty.
     """
 
     name: str
@@ -55,6 +60,7 @@ class Protocol:
     coarse: bool = False
     slow_adapters: bool = False
     held_out_classes: bool = False
+    methods: tuple[str, ...] = ()
 
     def experiment(self, name: str, seed: int, changes: Mapping[str, Any]) -> Experiment:
         """The experiment of a method, whose `changes` are dotted keys. Raises ConfigError."""
@@ -117,9 +123,14 @@ def all_protocols(quick: bool = False) -> dict[str, Protocol]:
     optimizer = five["learning"]["optimizer"]
     # The manifest names the groups that are held out too.
     dealt = {**five, "stream": {**five["stream"], "manifest": None, "by": "group"}}
-    protocols = [
+    half = {"model.width": HALF}
+    both = [
         Protocol("omniglot-5", "Omniglot, 5 tasks", five, slow_adapters=True),
         Protocol("omniglot-10", "Omniglot, 10 tasks", ten, recipe="omniglot-10"),
+    ]
+    protocols = [
+        *(one.changed(half) for one in both),
+        *(_as_shipped(one) for one in both),
         *_upgrades(ten),
         Protocol("grocery", "Grocery, 6 tasks by coarse class", _grocery(optimizer), coarse=True),
         Protocol("glyphs", "Glyphs, 5 tasks by script", _glyphs(optimizer)),
@@ -136,6 +147,15 @@ def _shared(name: str) -> Values:
     return {**shared, **UNTIED}
 
 
+def _as_shipped(protocol: Protocol) -> Protocol:
+    return replace(
+        protocol,
+        name=protocol.name + SHIPPED,
+        title=f"{protocol.title}, full width",
+        methods=("finetune", "holdfast"),
+    )
+
+
 def _upgrades(ten: Values) -> list[Protocol]:
     """One upgrade from 30 %, of the classes (tasks 0 to 2 of ten) or of every class's images."""
     by_class = {"shares": [0.3, 0.7], "manifest": ten["stream"]["manifest"]}
@@ -149,13 +169,13 @@ def _upgrades(ten: Values) -> list[Protocol]:
     made = []
     for newer, suffix, said in (
         ({}, "", ""),
-        ({"model.width": WIDE}, "-wide", ", new network twice as wide"),
+        ({"model.width": HALF}, "-wide", ", new network twice as wide"),
     ):
         for split, (scenario, dealt) in streams.items():
             stream = {"scenario": scenario, **dealt, "validation": ten["stream"]["validation"]}
             title = f"Omniglot, one upgrade, {split}{said}"
             learning = {**ten["learning"], "epochs": UPGRADE_EPOCHS}
-            model = {**ten["model"], "width": NARROW}
+            model = {**ten["model"], "width": QUARTER}
             values = {**ten, "stream": stream, "model": model, "learning": learning}
             name = f"omniglot-upgrade-{split}{suffix}"
             made.append(Protocol(name, title, values, newer=dict(newer), slow_adapters=True))
@@ -174,7 +194,7 @@ def _grocery(optimizer: Values) -> Values:
         "model": {
             "backbone": "conv4",
             "dimension": 128,
-            "width": NARROW,
+            "width": HALF,
             "preprocessing": {"size": 64, "channels": 3, "fit": "crop"},
             "head": {"kind": "cosface", "scale": 16, "margin": 0.2},
         },

@@ -60,7 +60,8 @@ class Method:
     benchmarks: tuple[str, ...] = ()
 
     def applies_to(self, protocol: Protocol) -> bool:
-        return not self.benchmarks or protocol.name in self.benchmarks
+        here = not self.benchmarks or protocol.name in self.benchmarks
+        return here and (not protocol.methods or self.name in protocol.methods)
 
     def trials(self, count: int) -> list[tuple[Term, ...]]:
         """So many settings of the terms, spread over orders of magnitude around the defaults."""
