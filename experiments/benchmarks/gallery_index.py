@@ -73,8 +73,9 @@ def measure(cells: Cells, quick: bool) -> list[Row]:
         at_most("process start to first search", [each["seconds"] for each in starts], "s", 3.0, what),
         for_the_record("the snapshot is loaded", [each["load_seconds"] for each in starts], "s", what),
         at_most("one durable upsert", writes["singles_ms"], "ms", 5.0, f"into {what}"),
-        at_least("upserts by 1,000", writes["upserts"], "entries/s", 50_000, f"into {what}, SQLite"),
-        at_least("searches beside them", writes["kept"], "of their throughput", 0.7, what),
+        at_least("upserts by 1,000", writes["upserts_alone"], "entries/s", 50_000, f"into {what}, SQLite"),
+        at_least("searches beside upserts by 1,000", writes["kept"], "of their throughput", 0.7, what),
+        for_the_record("upserts beside searches", writes["upserts"], "entries/s", "the two share two cores"),
     ]
 
 

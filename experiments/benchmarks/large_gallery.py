@@ -155,7 +155,7 @@ def start(folder: Path) -> dict[str, Any]:
 
 
 def writes(folder: Path) -> dict[str, Any]:
-    """Searches alone, and beside a process that upserts as fast as it can."""
+    """Upserts alone, searches alone, and searches beside a process that upserts as fast as it can."""
     faiss.omp_set_num_threads(1)
     queries = draw(QUERIES, 2)
     with open_store(folder / "store") as store:
@@ -168,21 +168,28 @@ def writes(folder: Path) -> dict[str, Any]:
             gallery.entries.upsert([Entry(_name(row), "v1", rows[row], {"shelf": 1})])
             singles.append(1000 * (time.perf_counter() - began))
         kept, upserts = [], []
+        with _writer(folder) as rates:
+            upserts_alone = rates()
         for _ in range(3):
-            alone = _throughput(gallery, queries, WRITING_SECONDS / 2)
-            with subprocess.Popen(
-                [sys.executable, __file__, "write", "--folder", str(folder)],
-                stdout=subprocess.PIPE,
-                text=True,
-            ) as writer:
-                assert writer.stdout is not None
-                writer.stdout.readline()
-                beside = _throughput(gallery, queries, WRITING_SECONDS)
-                upserts += json.loads(writer.stdout.read())
-            kept.append(beside / alone)
             gallery.refresh()
             gallery.settle()
-    return {"singles_ms": singles, "kept": kept, "upserts": upserts}
+            alone = _throughput(gallery, queries, WRITING_SECONDS / 2)
+            with _writer(folder) as rates:
+                beside = _throughput(gallery, queries, WRITING_SECONDS)
+                upserts += rates()
+            kept.append(beside / alone)
+    return {"singles_ms": singles, "kept": kept, "upserts": upserts, "upserts_alone": upserts_alone}
+
+
+@contextlib.contextmanager
+def _writer(folder: Path) -> Iterator[Callable[[], list[float]]]:
+    """A process that is about to write; the call waits for its end and returns what it printed."""
+    command = [sys.executable, __file__, "write", "--folder", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        output = process.stdout
+        assert output is not None
+        output.readline()
+        yield lambda: json.loads(output.read())
 
 
 def _throughput(gallery: Gallery, queries: np.ndarray, for_seconds: float) -> float:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 MAX_K = 10_000
 _SLICE = 500  # rows that are taken over at a time beside searches
-_YIELD = 6  # times as long as a slice took, searches have for themselves
+_YIELD = 8  # times as long as a slice took, searches have for themselves
 _MOMENT = 0.25  # seconds
 
 
