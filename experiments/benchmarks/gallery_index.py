@@ -35,6 +35,8 @@ def measure(cells: Cells, quick: bool) -> list[Row]:
             )
 
         found = {kind: child(kind, "kind", "--codes", kind) for kind in KINDS}
+        fewer = entries // 50
+        by_milvus = child("milvus", "milvus", "--entries", str(fewer))
         starts = [child(f"start {number}", "start") for number in range(STARTS)]
         writes = child("writes", "writes")
         bulks = {name: child(f"bulk {name}", "bulk", "--database", name) for name in ("sqlite", "postgresql")}
@@ -47,7 +49,15 @@ def measure(cells: Cells, quick: bool) -> list[Row]:
             for_the_record(f"{name}: searches", cell["per_second"], "/s", "Gallery.search, k=10, 1 thread"),
             for_the_record(f"{name}: memory", [cell["bytes_an_entry"]], "bytes an entry", "resident"),
             for_the_record(f"{name}: build", [cell["build_seconds"]], "s", "from the database"),
+            for_the_record(f"{name}: load", [cell["load_seconds"]], "s", "from its snapshot"),
         ]
+    name, what_milvus = "gallery index, milvus-lite", f"{fewer:,} x {DIMENSION}"
+    rows += [
+        for_the_record(f"{name}: recall@10", [by_milvus["recall"]], "", what_milvus),
+        for_the_record(f"{name}: searches", by_milvus["per_second"], "/s", what_milvus),
+        for_the_record(f"{name}: build", [by_milvus["build_seconds"]], "s", what_milvus),
+        for_the_record(f"{name}: load", [by_milvus["load_seconds"]], "s", "the file is there already"),
+    ]
     default = found["sq8"]
     rows += [
         at_least("quantized search, recall@10 against exact", [default["recall"]], "", 0.99, what),

@@ -2,6 +2,7 @@
 
 python experiments/benchmarks/large_gallery.py fill --entries 1000000 --folder FOLDER    # the store
 python experiments/benchmarks/large_gallery.py kind --codes sq8 --folder FOLDER          # a kind of index
+python experiments/benchmarks/large_gallery.py milvus --entries 20000 --folder FOLDER     # by milvus-lite
 python experiments/benchmarks/large_gallery.py start --folder FOLDER                     # from its snapshot
 python experiments/benchmarks/large_gallery.py writes --folder FOLDER                    # beside a writer
 python experiments/benchmarks/large_gallery.py bulk --database sqlite --folder FOLDER    # from Parquet
@@ -27,7 +28,8 @@ import faiss
 import numpy as np
 from memory import release_freed, resident_mib
 
-from holdfast.gallery import Entries, Entry, Gallery, IndexConfig, LocalIndex, open_index
+from holdfast.gallery import Entries, Entry, Gallery, IndexConfig, LocalIndex, MilvusConfig, open_index
+from holdfast.gallery.snapshots import Snapshots
 from holdfast.store import open_store
 
 DIMENSION, CLUSTERS, NOISE = 128, 10_000, 0.04
@@ -87,21 +89,29 @@ def kind(folder: Path, codes: str) -> dict[str, Any]:
     if codes != "exact":
         config = QUANTIZED.model_copy(update={"codes": codes})
     with open_store(folder / "store") as store:
+        snapshots = Snapshots(folder / f"kind-{codes}", store.origin())
+
+        def empty() -> LocalIndex:
+            return LocalIndex(config, store.index_folder, snapshots=snapshots)
+
+        started = time.perf_counter()
+        gallery = Gallery(store, empty())
+        gallery.settle()
+        build = time.perf_counter() - started
+        gallery.snapshot()
+        # As it is after a start: what the build left behind is gone.
+        del gallery
         release_freed()
         before = resident_mib("RssAnon")
         started = time.perf_counter()
-        gallery = Gallery(store, LocalIndex(config, store.index_folder))
-        gallery.settle()
-        build = time.perf_counter() - started
-        if codes == QUANTIZED.codes:
-            # As it is after a start: what the build left behind is gone.
-            del gallery
-            release_freed()
-            before = resident_mib("RssAnon")
-            gallery = Gallery(store, open_index(store, config))
+        index = empty()
+        index.load()
+        load = time.perf_counter() - started
+        gallery = Gallery(store, index)
         release_freed()
         memory = (resident_mib("RssAnon") - before) * 2**20
-        partition = gallery._index.partition("v1")  # type: ignore[attr-defined]
+        partition = index.partition("v1")
+        assert partition is not None
         bare = _bare(partition.vectors)
 
         def ours(query: np.ndarray) -> list[int]:
@@ -122,10 +132,13 @@ def kind(folder: Path, codes: str) -> dict[str, Any]:
             "per_second": [1e6 / each for each in search_us],
             "bytes_an_entry": memory / len(partition),
             "build_seconds": build,
+            "load_seconds": load,
         }
+        shutil.rmtree(folder / f"kind-{codes}")
         if codes != "exact":
-            code = int(partition.vectors.index.code_size) + 8
-            answer |= {"memory_ratio": memory / len(partition) / code, "nprobe": partition.vectors.nprobe}
+            vectors: Any = partition.vectors
+            code = int(vectors.index.code_size) + 8
+            answer |= {"memory_ratio": memory / len(partition) / code, "nprobe": vectors.nprobe}
         return answer
 
 
@@ -135,6 +148,44 @@ def _bare(vectors: Any) -> Callable[[np.ndarray], object]:
         return lambda query: vectors._index.search(query[None], K)
     parameters = vectors._plain_parameters(K)
     return lambda query: vectors._ranker.search(query[None], K, params=parameters)
+
+
+def milvus(folder: Path, entries: int) -> dict[str, Any]:
+    """A smaller store of its own, searched by milvus-lite, which compares a query with all entries."""
+    from published import publish_untrained
+
+    from holdfast.gallery.milvus import MilvusIndex
+    from holdfast.models import ModelConfig
+
+    config = MilvusConfig(uri=str(folder / "milvus.db"), algorithm="FLAT", build={}, search={})
+    rows, queries = draw(entries, 1), draw(20, 2)
+    flat = faiss.IndexFlatIP(DIMENSION)
+    flat.add(rows)
+    exact = flat.search(queries, K)[1]
+    with open_store(folder / "milvus") as store:
+        version = publish_untrained(store, folder, ModelConfig(dimension=DIMENSION))
+        for at in range(0, entries, BATCH):
+            batch = range(at, min(at + BATCH, entries))
+            Entries(store).upsert([Entry(_name(row), version, rows[row], {"shelf": 1}) for row in batch])
+        started = time.perf_counter()
+        with MilvusIndex(config) as index:
+            Gallery(store, index)
+        build = time.perf_counter() - started
+        started = time.perf_counter()
+        with MilvusIndex(config) as index:
+            gallery = Gallery(store, index)
+            load = time.perf_counter() - started
+            found = [[int(hit.id[6:]) for hit in gallery.search(q, version, K).hits] for q in queries]
+            recall = np.mean([len(set(a) & set(b)) / K for a, b in zip(exact.tolist(), found, strict=True)])
+            per_second = [
+                1 / seconds(lambda query: gallery.search(query, version, K), queries) for _ in range(3)
+            ]
+    return {
+        "recall": float(recall),
+        "per_second": per_second,
+        "build_seconds": build,
+        "load_seconds": load,
+    }
 
 
 def start(folder: Path) -> dict[str, Any]:
@@ -297,7 +348,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["fill", "kind", "start", "writes", "write", "bulk", "usearch"])
+    parser.add_argument(
+        "what", choices=["fill", "kind", "milvus", "start", "writes", "write", "bulk", "usearch"]
+    )
     parser.add_argument("--entries", type=int, default=1_000_000)
     parser.add_argument("--codes", choices=KINDS, default="sq8")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
@@ -308,6 +361,8 @@ def main() -> None:
             print(json.dumps(fill(given.folder, given.entries)))
         case "kind":
             print(json.dumps(kind(given.folder, given.codes)))
+        case "milvus":
+            print(json.dumps(milvus(given.folder, given.entries)))
         case "start":
             print(json.dumps(start(given.folder)))
         case "writes":
