@@ -58,6 +58,8 @@ def prepare_proxy(folder: Path) -> bool:
             "RAY_SERVE_HAPROXY_SERVER_STATE_FILE": str(folder / "state"),
             "RAY_SERVE_HAPROXY_METRICS_SOCKET_PATH": str(folder / "metrics.sock"),
             "RAY_SERVE_HAPROXY_METRICS_ENABLED": "0",
+            # Serve kills a proxy that is not ready after 5 seconds, and gives up: a busy machine needs more.
+            "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "30",
             # The defaults are fixed ports, so that a second server on this machine could not start.
             "RAY_SERVE_HAPROXY_METRICS_PORT": str(_free_port()),
             "RAY_SERVE_HAPROXY_STATS_PORT": str(_free_port()),
