@@ -24,6 +24,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import code_gallery
 import evaluation_memory
 import gallery
 import gallery_index
@@ -50,6 +51,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "quickstart": quickstart.measure,
     "gallery": gallery.measure,
     "gallery_index": gallery_index.measure,
+    "code_gallery": code_gallery.measure,
     "serving": serving.measure,
 }
 

@@ -3,35 +3,30 @@
 The measurements themselves are in large_gallery.py, each in a process of its own over one store.
 """
 
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from cells import REPOSITORY, Cells
+from cells import Cells
 from child import measure_in_child
+from filled import HOURS, filled_folder
 from rows import Row, at_least, at_most, for_the_record, not_measured
 
 SCRIPT = "large_gallery.py"
 DIMENSION = 128
 KINDS = ("exact", "sq8", "pq4")
 STARTS = 3
-HOUR = 3600.0
 
 
 def measure(cells: Cells, quick: bool) -> list[Row]:
     """A million entries in one store, which every measurement opens in a process of its own."""
     entries = 5_000 if quick else 1_000_000
     what = f"{entries:,} x {DIMENSION}"
-    with _filled(entries) as folder:
+    with filled_folder(SCRIPT, entries) as folder:
 
         def child(name: str, *arguments: str) -> dict[str, Any]:
             given = [*arguments, "--folder", str(folder())]
             return cells(
                 f"{name} {entries}",
-                lambda: measure_in_child(SCRIPT, given, timeout=HOUR),
+                lambda: measure_in_child(SCRIPT, given, timeout=HOURS),
             )
 
         found = {kind: child(kind, "kind", "--codes", kind) for kind in KINDS}
@@ -87,25 +82,3 @@ def measure(cells: Cells, quick: bool) -> list[Row]:
         at_least("searches beside upserts by 1,000", writes["kept"], "of their throughput", 0.7, what),
         for_the_record("upserts beside searches", writes["upserts"], "entries/s", "the two share two cores"),
     ]
-
-
-@contextmanager
-def _filled(entries: int) -> Iterator[Callable[[], Path]]:
-    """The folder of a store with so many entries, made when it is first asked for, removed at the end."""
-    # On the disk of the repository: the folder of temporary files may lie in memory.
-    results = REPOSITORY / "experiments" / "results"
-    results.mkdir(parents=True, exist_ok=True)
-    made: list[Path] = []
-
-    def get() -> Path:
-        if not made:
-            made.append(Path(tempfile.mkdtemp(prefix=".index-", dir=results)))
-            given = ["fill", "--entries", str(entries), "--folder", str(made[0])]
-            measure_in_child(SCRIPT, given, timeout=HOUR)
-        return made[0]
-
-    try:
-        yield get
-    finally:
-        for folder in made:
-            shutil.rmtree(folder, ignore_errors=True)
