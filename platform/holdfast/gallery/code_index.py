@@ -18,8 +18,7 @@ def code_index(shape: CodeShape, codes: np.ndarray) -> Any:
     does whose assignment is by the codewords.
     """
     index = faiss.IndexPQ(shape.dimension, shape.books, shape.word_bits, faiss.METRIC_INNER_PRODUCT)
-    faiss.copy_array_to_vector(orthonormal_codebooks(shape).ravel(), index.pq.centroids)
-    index.is_trained = True
+    use_orthonormal_words(index)
     if len(codes):
         index.add_sa_codes(np.ascontiguousarray(codes))
     return index
@@ -51,6 +50,12 @@ def listed_code_index(shape: CodeShape, sample: np.ndarray, lists: int) -> Any:
     index.by_residual = False
     index.cp.spherical = True
     faiss.Clustering(shape.dimension, lists, index.cp).train(decode(sample, shape), quantizer)
+    use_orthonormal_words(index)
+    return index
+
+
+def use_orthonormal_words(index: Any) -> None:
+    """Give an index whose codes are of parts of the vectors the words that need no training."""
+    shape = CodeShape(int(index.d), int(index.pq.M), int(index.pq.ksub))
     faiss.copy_array_to_vector(orthonormal_codebooks(shape).ravel(), index.pq.centroids)
     index.is_trained = True
-    return index

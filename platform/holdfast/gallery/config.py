@@ -20,6 +20,8 @@ class IndexConfig(Settings):
         target_recall: recall@10 against the exact answer, on a sample of the entries.
         codes: `sq8` keeps a byte a dimension; `pq4` half of that, and reads as fast, but is coarser: more
             candidates have to be ranked again, and its lists leave room that makes them a third larger.
+            `orthonormal` keeps a byte for 32 dimensions, by words that no version and no gallery trains
+            (`holdfast.gallery.code_index`); it is made for versions whose head is `opqn`.
         rerank: candidates that are ranked again for every hit that was asked for; None: as many as the codes
             need.
         growth: the lists are trained anew when the entries are so many times as many as they were.
@@ -29,7 +31,7 @@ class IndexConfig(Settings):
 
     kind: Literal["auto", "exact", "quantized"] = "auto"
     threshold: int = Field(20_000, ge=1)
-    codes: Literal["pq4", "sq8"] = "sq8"
+    codes: Literal["orthonormal", "pq4", "sq8"] = "sq8"
     lists: int | None = Field(None, ge=1, le=1_000_000)
     nprobe: int | None = Field(None, ge=1)
     target_recall: float = Field(0.99, gt=0, le=1)
@@ -40,7 +42,7 @@ class IndexConfig(Settings):
     @property
     def candidates(self) -> int:
         """Candidates that are ranked again for every hit."""
-        return self.rerank or {"sq8": 3, "pq4": 12}[self.codes]
+        return self.rerank or {"sq8": 3, "pq4": 12, "orthonormal": 24}[self.codes]
 
     def quantizes(self, entries: int) -> bool:
         """Whether a version with so many entries is to be quantized."""

@@ -6,12 +6,14 @@ from typing import Any
 import faiss
 import numpy as np
 
+from holdfast.gallery.code_index import use_orthonormal_words
 from holdfast.gallery.config import IndexConfig
 
 MIN_TRAINING = 256  # vectors without which nothing can be trained
 _POINTS = 32  # vectors a list in k-means
 _ROUNDS = 6  # of k-means
 _CODE_TRAINING = 65_536  # vectors for the codes
+_TAKEN = {"sq8": 1, "pq4": 2, "orthonormal": 16}  # dimensions that a part of a code stands for
 QUERIES = 128  # entries that nprobe is chosen by
 NEIGHBORS = 10
 
@@ -28,8 +30,8 @@ def training_size(entries: int, config: IndexConfig) -> int:
 
 
 def codes_for(dimension: int, config: IndexConfig) -> str:
-    """The codes of vectors of this dimension: `pq4` takes two dimensions at a time."""
-    return "sq8" if dimension % 2 else config.codes
+    """The codes of vectors of this dimension: `pq4` takes two dimensions at a time, `orthonormal` sixteen."""
+    return "sq8" if dimension % _TAKEN[config.codes] else config.codes
 
 
 def trained(sample: np.ndarray, entries: int, config: IndexConfig) -> Any:
@@ -38,22 +40,25 @@ def trained(sample: np.ndarray, entries: int, config: IndexConfig) -> Any:
     lists = min(lists_for(entries, config), len(sample))
     quantizer = faiss.IndexFlatIP(dimension)
     index: Any
-    if codes_for(dimension, config) == "pq4":
-        index = faiss.IndexIVFPQFastScan(
-            quantizer, dimension, lists, dimension // 2, 4, faiss.METRIC_INNER_PRODUCT
-        )
+    codes = codes_for(dimension, config)
+    if codes != "sq8":
+        parts = dimension // _TAKEN[codes]
+        index = faiss.IndexIVFPQFastScan(quantizer, dimension, lists, parts, 4, faiss.METRIC_INNER_PRODUCT)
     else:
         index = faiss.IndexIVFScalarQuantizer(
             quantizer, dimension, lists, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT, True
         )
-    index.by_residual = True
+    index.by_residual = codes != "orthonormal"
     index.cp.spherical = True
     index.cp.niter = _ROUNDS
     index.cp.min_points_per_centroid = 1
     index.cp.max_points_per_centroid = _POINTS
     clustering = faiss.Clustering(dimension, lists, index.cp)
     clustering.train(np.ascontiguousarray(sample[: _POINTS * lists]), quantizer)
-    # The lists are trained by now: what is left are the codes, which want fewer vectors.
+    # The lists are trained by now: what is left are the codes, which want fewer vectors, or none.
+    if codes == "orthonormal":
+        use_orthonormal_words(index)
+        return index
     index.train(np.ascontiguousarray(sample[:_CODE_TRAINING]))
     return index
 

@@ -92,7 +92,9 @@ class QuantizedVectors:
     @property
     def codes(self) -> str:
         """As `IndexConfig` names them."""
-        return "pq4" if isinstance(self.index, faiss.IndexIVFPQFastScan) else "sq8"
+        if not isinstance(self.index, faiss.IndexIVFPQFastScan):
+            return "sq8"
+        return "pq4" if self.index.by_residual else "orthonormal"
 
     def __len__(self) -> int:
         return len(self._halves)

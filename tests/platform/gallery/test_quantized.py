@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,9 @@ from holdfast.gallery import quantized
 from holdfast.gallery.config import IndexConfig
 from holdfast.gallery.flat import FlatVectors
 from holdfast.gallery.quantized import QuantizedVectors
+from holdfast.gallery.rebuild import tune
 from holdfast.gallery.vectors import Through, Vectors
+from holdfast.models import CodeShape, orthonormal_codebooks
 
 ALL_LISTS = IndexConfig(kind="quantized", nprobe=1_000_000, rerank=50)
 
@@ -70,6 +73,23 @@ def test_recall_scores_and_filters(codes: str, tmp_path: Path) -> None:
     for query in queries[:10]:
         others = generator.permutation(np.setdiff1d(np.arange(200), clusters_of(query[None])))[:80]
         assert recall(vectors, rows, query[None], np.isin(labels, others)) >= 0.9
+
+
+def test_orthonormal_codes_are_trained_on_no_entries(tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    centres = generator.normal(size=(100, 256))
+    drawn = centres[generator.integers(0, 100, 4000)] + 0.5 * generator.normal(size=(4000, 256))
+    drawn = (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+    rows, queries = drawn[:3950], drawn[3950:]
+    vectors = filled(rows, IndexConfig(codes="orthonormal"), tmp_path)
+    words = faiss.vector_to_array(vectors.index.pq.centroids)
+    assert np.array_equal(words, orthonormal_codebooks(CodeShape(256, 16, 16)).ravel())
+    assert (vectors.codes, vectors.index.code_size) == ("orthonormal", 8)
+    tune(vectors, 0.95)
+    assert recall(vectors, rows, queries) >= 0.93
+
+    odd = clustered(1000)[:, :31].copy()
+    assert filled(odd, IndexConfig(codes="orthonormal")).codes == "sq8"
 
 
 def test_vectors_that_a_folder_holds_are_not_in_memory(tmp_path: Path) -> None:
