@@ -7,7 +7,7 @@ from typing import Any
 
 from comparison.claims import Finding, count, findings
 from comparison.figures import draw_all
-from comparison.goals import REACHED, SEEDS, Goal, goals, span
+from comparison.goals import FIVE, REACHED, RECIPE, SEEDS, TEN, Goal, goals, span
 from comparison.protocols import SHIPPED, Protocol
 from comparison.recipes import FINETUNE, HOLDFAST, JOINT, METHODS, Method
 from comparison.results import Results, Row, common_mean
@@ -70,7 +70,8 @@ def render(
     lines = [INTRODUCTION.format(trials=context["trials"], views=VIEWS), *_origin(results, context)]
     lines += [*GOALS, ""]
     for kind, title in ((SHIPPED, "As shipped, at full width"), ("", "Beside every method, at half width")):
-        lines += goals_table(title, goals(results, context.get("bench"), kind), protocols)
+        if any(results.seeds(name + kind, RECIPE) for name in (FIVE, TEN)):
+            lines += goals_table(title, goals(results, context.get("bench"), kind), protocols)
     for protocol in protocols:
         rows = rows_of(results, protocol.name)
         if not rows and not results.methods(protocol.name):
