@@ -6,7 +6,6 @@ from typing import Any
 import faiss
 import numpy as np
 
-from holdfast.gallery.code_index import use_orthonormal_words
 from holdfast.gallery.config import IndexConfig
 
 MIN_TRAINING = 256  # vectors without which nothing can be trained
@@ -57,6 +56,9 @@ def trained(sample: np.ndarray, entries: int, config: IndexConfig) -> Any:
     clustering.train(np.ascontiguousarray(sample[: _POINTS * lists]), quantizer)
     # The lists are trained by now: what is left are the codes, which want fewer vectors, or none.
     if codes == "orthonormal":
+        # Here, because it brings torch, which a gallery without such codes does not need.
+        from holdfast.gallery.code_index import use_orthonormal_words
+
         use_orthonormal_words(index)
         return index
     index.train(np.ascontiguousarray(sample[:_CODE_TRAINING]))
