@@ -11,7 +11,7 @@ from filled import HOURS, filled_folder
 from rows import Row, at_most, for_the_record
 
 SCRIPT = "large_codes.py"
-KINDS = {"opqn": "orthonormal codes", "ivfpq": "FAISS's IVFPQ"}
+KINDS = {"orthonormal": "orthonormal codes", "ivfpq": "FAISS's IVFPQ"}
 NEAR = 0.98
 """Share of the lesser of the two highest recalls, at which both are timed."""
 
@@ -34,7 +34,9 @@ def measure(cells: Cells, quick: bool) -> list[Row]:
     }
     wanted = NEAR * min(highest.values())
     what = f"{entries:,} codes of 32 bytes"
-    rows = [at_most("codes, memory", [found["opqn"]["memory_ratio"]], "times codes and ids", 1.1, what)]
+    rows = [
+        at_most("codes, memory", [found["orthonormal"]["memory_ratio"]], "times codes and ids", 1.1, what)
+    ]
     for kind, title in KINDS.items():
         nprobe, cell = _first(found[kind]["by_nprobe"], wanted)
         said = f"recall@10 {cell['recall']:.3f} of the vectors, {nprobe} lists read, 2 threads"

@@ -1,11 +1,11 @@
 """A gallery of codes alone, of no version's own making: memory, and searches beside FAISS's own codes.
 
 python experiments/benchmarks/large_codes.py fill --entries 10000000 --folder FOLDER
-python experiments/benchmarks/large_codes.py search --kind opqn --folder FOLDER      # or ivfpq
+python experiments/benchmarks/large_codes.py search --kind orthonormal --folder FOLDER      # or ivfpq
 
 `fill` writes two indexes of codes of 32 bytes over the same synthetic vectors, with as many lists: one by
-orthonormal codewords that nothing was trained for, and FAISS's IVFPQ, trained, of residuals. The last line on
-stdout is JSON.
+orthonormal codewords that nothing was trained for, as a server has them, and FAISS's IVFPQ, trained, of
+residuals. The last line on stdout is JSON.
 """
 
 import argparse
@@ -18,15 +18,14 @@ import faiss
 import numpy as np
 from memory import release_freed, resident_mib
 
-from holdfast.gallery.code_index import listed_code_index
-from holdfast.models import Quantizer, code_shape
+from holdfast.gallery import IndexConfig
+from holdfast.gallery.ivf import trained
 
-BITS, WORDS, DIMENSION = 256, 16, 1024
+DIMENSION, BYTES = 1024, 32
 CLUSTERS, NOISE = 20_000, 0.6
 QUERIES, K, CHUNK = 100, 10, 65_536
-KINDS = ("opqn", "ivfpq")
+KINDS = ("orthonormal", "ivfpq")
 PROBES = (1, 2, 4, 8, 16, 32, 64, 128)
-SHAPE = code_shape(BITS, WORDS, DIMENSION)
 
 
 def draw(count: int, seed: int, clusters: int) -> np.ndarray:
@@ -41,12 +40,11 @@ def draw(count: int, seed: int, clusters: int) -> np.ndarray:
 
 def fill(folder: Path, entries: int) -> dict[str, Any]:
     clusters, lists = min(CLUSTERS, entries // 50), min(1024, entries // 100)
-    quantizer = Quantizer(SHAPE)
     queries = draw(QUERIES, 1, clusters)
     sample = draw(min(entries, 40 * lists), 2, clusters)
-    ours = listed_code_index(SHAPE, quantizer.encode(sample), lists)
+    ours = trained(sample, entries, IndexConfig(codes="orthonormal", lists=lists))
     theirs = faiss.IndexIVFPQFastScan(
-        faiss.IndexFlatIP(DIMENSION), DIMENSION, lists, SHAPE.books, 4, faiss.METRIC_INNER_PRODUCT
+        faiss.IndexFlatIP(DIMENSION), DIMENSION, lists, 2 * BYTES, 4, faiss.METRIC_INNER_PRODUCT
     )
     theirs.train(sample)
     best = np.full((QUERIES, K), -np.inf, np.float32), np.full((QUERIES, K), -1, np.int64)
@@ -55,8 +53,8 @@ def fill(folder: Path, entries: int) -> dict[str, Any]:
         rows = draw(min(CHUNK, entries - at), 3 + at, clusters)
         ids = np.arange(at, at + len(rows))
         started = time.perf_counter()
-        ours.add_with_ids(quantizer.decode(quantizer.encode(rows)), ids)
-        seconds["opqn"] += time.perf_counter() - started
+        ours.add_with_ids(rows, ids)
+        seconds["orthonormal"] += time.perf_counter() - started
         started = time.perf_counter()
         theirs.add_with_ids(rows, ids)
         seconds["ivfpq"] += time.perf_counter() - started
@@ -64,7 +62,7 @@ def fill(folder: Path, entries: int) -> dict[str, Any]:
         places = np.concatenate([best[1], np.broadcast_to(ids, (QUERIES, len(ids)))], axis=1)
         order = np.argpartition(-scores, K - 1, axis=1)[:, :K]
         best = np.take_along_axis(scores, order, 1), np.take_along_axis(places, order, 1)
-    faiss.write_index(ours, str(folder / "opqn"))
+    faiss.write_index(ours, str(folder / "orthonormal"))
     faiss.write_index(theirs, str(folder / "ivfpq"))
     np.save(folder / "exact.npy", best[1])
     np.save(folder / "queries.npy", queries)
@@ -75,7 +73,6 @@ def search(folder: Path, kind: str) -> dict[str, Any]:
     """Recall@10 against the vectors themselves, and milliseconds a query, by lists that are read."""
     faiss.omp_set_num_threads(2)
     queries, exact = np.load(folder / "queries.npy"), np.load(folder / "exact.npy")
-    asked = Quantizer(SHAPE).soften(queries) if kind == "opqn" else queries
     release_freed()
     before = resident_mib("RssAnon")
     index: Any = faiss.read_index(str(folder / kind))
@@ -87,13 +84,13 @@ def search(folder: Path, kind: str) -> dict[str, Any]:
             break
         index.nprobe = nprobe
         places, times = [], []
-        for query in asked:
+        for query in queries:
             started = time.perf_counter()
             places.append(index.search(query[None], K)[1][0])
             times.append(1000 * (time.perf_counter() - started))
         recall = np.mean([len(set(a) & set(b)) / K for a, b in zip(exact.tolist(), places, strict=True)])
         found[nprobe] = {"recall": float(recall), "p50_ms": float(np.median(times))}
-    return {"memory_ratio": memory / (index.ntotal * (SHAPE.bytes + 8)), "by_nprobe": found}
+    return {"memory_ratio": memory / (index.ntotal * (BYTES + 8)), "by_nprobe": found}
 
 
 def main() -> None:
@@ -102,7 +99,7 @@ def main() -> None:
     )
     parser.add_argument("what", choices=["fill", "search"])
     parser.add_argument("--entries", type=int, default=10_000_000)
-    parser.add_argument("--kind", choices=KINDS, default="opqn")
+    parser.add_argument("--kind", choices=KINDS, default="orthonormal")
     parser.add_argument("--folder", type=Path, required=True)
     given = parser.parse_args()
     if given.what == "fill":

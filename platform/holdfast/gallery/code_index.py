@@ -7,7 +7,6 @@ import numpy as np
 
 from holdfast.errors import ConfigError
 from holdfast.models import CodeShape, orthonormal_codebooks
-from holdfast.models.quantizer import decode
 
 
 def code_index(shape: CodeShape, codes: np.ndarray) -> Any:
@@ -36,22 +35,6 @@ def fast_code_index(shape: CodeShape, codes: np.ndarray) -> Any:
     if shape.words != 16:
         raise ConfigError(f"FAISS's fast scan reads codes of 16 words, and these have {shape.words}.")
     return faiss.IndexPQFastScan(code_index(shape, codes))
-
-
-def listed_code_index(shape: CodeShape, sample: np.ndarray, lists: int) -> Any:
-    """An empty IVF index for codes: a search reads the `nprobe` nearest lists, and scores as the others do.
-
-    The lists are made for codes like the sample, uint8 (m, shape.bytes), decoded: they belong to a gallery,
-    not to a version. Entries come in by `add_with_ids` of decoded codes, which get the same codes again.
-    """
-    quantizer = faiss.IndexFlatIP(shape.dimension)
-    kind: Any = faiss.IndexIVFPQFastScan if shape.words == 16 else faiss.IndexIVFPQ
-    index = kind(quantizer, shape.dimension, lists, shape.books, shape.word_bits, faiss.METRIC_INNER_PRODUCT)
-    index.by_residual = False
-    index.cp.spherical = True
-    faiss.Clustering(shape.dimension, lists, index.cp).train(decode(sample, shape), quantizer)
-    use_orthonormal_words(index)
-    return index
 
 
 def use_orthonormal_words(index: Any) -> None:

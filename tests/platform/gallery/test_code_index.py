@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from holdfast.errors import ConfigError
-from holdfast.gallery.code_index import code_index, fast_code_index, listed_code_index
+from holdfast.gallery.code_index import code_index, fast_code_index
 from holdfast.models import CodeShape, Quantizer
 
 SHAPES = [
@@ -92,22 +92,6 @@ def test_fast_scan_is_near_and_ranked_again_exact() -> None:
     refined = faiss.IndexRefine(fast, exact)
     refined.k_factor = 20
     np.testing.assert_allclose(refined.search(soft, 10)[0], exact.search(soft, 10)[0], atol=2e-6)
-
-
-@pytest.mark.parametrize("shape", [CodeShape(256, 16, 16), CodeShape(256, 4, 64)], ids=["fast", "plain"])
-def test_lists_hold_the_same_codes_and_give_the_same_score(shape: CodeShape) -> None:
-    quantizer, queries, entries = Quantizer(shape), unit(20, 256), unit(2000, 256, 1)
-    codes, soft = quantizer.encode(entries), quantizer.soften(queries)
-    index = listed_code_index(shape, codes[:500], lists=8)
-    index.add_with_ids(quantizer.decode(codes), np.arange(2000)[::-1].copy())
-    index.nprobe = 8
-    exact, _ = code_index(shape, codes).search(soft, 10)
-    scores, places = index.search(soft, 10)
-    shares = quantizer.assign(queries)
-    rounding = shape.books * (shares.max(axis=2) - shares.min(axis=2)).max() / 255
-    assert np.abs(scores - exact).max() <= (rounding if shape.words == 16 else 2e-6)
-    true = np.take_along_axis(quantizer.score(queries, codes), 1999 - places, axis=1)
-    assert np.abs(true - scores).max() <= (rounding if shape.words == 16 else 2e-6)
 
 
 def test_the_index_survives_a_file(tmp_path) -> None:
