@@ -51,7 +51,7 @@ def test_every_coder_finds_its_way_and_more_bits_help(part, count: int) -> None:
     floats = scoring.score_all(coders.products(queries, gallery), asks, holds)["map"].mean()
     for name, code in coders.POST_HOC.items():
         by_bits = [
-            scoring.score_all(code(bits, train, queries, gallery), asks, holds)["map"].mean()
+            scoring.score_all(code(bits, train)(queries, gallery), asks, holds)["map"].mean()
             for bits in (16, 64)
         ]
         assert 0.3 < by_bits[0] < by_bits[1] + 0.05, name

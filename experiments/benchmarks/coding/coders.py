@@ -1,6 +1,7 @@
 """Ways to keep a gallery in so many bits an entry: each gives the scores of queries over all entries.
 
-Queries are never coded. FAISS's coders are trained on the embeddings of the training images:
+Queries are never coded. FAISS's coders are trained on the embeddings of the training images, once for all
+galleries that are searched:
 
 - pq, opq: product quantization by k-means, 8 bits a book; opq turns the space first.
 - sq: the first bits / 4 principal components, 4 bits each.
@@ -16,6 +17,8 @@ import numpy as np
 
 Scorer = Callable[[slice], np.ndarray]
 """Scores float32 (b, n) of some of the queries over all entries, higher is nearer."""
+Coder = Callable[[np.ndarray, np.ndarray], Scorer]
+"""Of queries (q, d) and entries (n, d)."""
 _ENOUGH = 1024  # training vectors for books of 256 words
 
 
@@ -30,48 +33,62 @@ def nearness(queries: np.ndarray, entries: np.ndarray) -> Scorer:
     return lambda rows: 2 * queries[rows] @ entries.T - squares
 
 
-def product_codes(
-    bits: int, train: np.ndarray, queries: np.ndarray, gallery: np.ndarray, turned: bool = False
-) -> Scorer:
+def product_codes(bits: int, train: np.ndarray, turned: bool = False) -> Coder:
     each = 8 if len(train) >= _ENOUGH else 4
     dimension, books = train.shape[1], bits // each
+    turn: faiss.VectorTransform | None = None
     if turned:
-        rotation = faiss.OPQMatrix(dimension, books)
-        rotation.niter = 20
-        rotation.pq = faiss.ProductQuantizer(dimension, books, each)
-        rotation.train(train)
-        train, queries, gallery = (rotation.apply(v) for v in (train, queries, gallery))
+        turn = faiss.OPQMatrix(dimension, books)
+        turn.niter = 20
+        turn.pq = faiss.ProductQuantizer(dimension, books, each)
+        turn.train(train)
+        train = turn.apply(train)
     index = faiss.IndexPQ(dimension, books, each, faiss.METRIC_INNER_PRODUCT)
     index.train(train)
-    return products(queries, index.sa_decode(index.sa_encode(gallery)))
+
+    def coded(queries: np.ndarray, gallery: np.ndarray) -> Scorer:
+        if turn is not None:
+            queries, gallery = turn.apply(queries), turn.apply(gallery)
+        return products(queries, index.sa_decode(index.sa_encode(gallery)))
+
+    return coded
 
 
-def scalar_codes(bits: int, train: np.ndarray, queries: np.ndarray, gallery: np.ndarray) -> Scorer:
-    train, queries, gallery = _components(bits // 4, train, queries, gallery)
-    index = faiss.IndexScalarQuantizer(train.shape[1], faiss.ScalarQuantizer.QT_4bit, faiss.METRIC_L2)
-    index.train(train)
-    return nearness(queries, index.sa_decode(index.sa_encode(gallery)))
+def scalar_codes(bits: int, train: np.ndarray) -> Coder:
+    components = _components(bits // 4, train)
+    index = faiss.IndexScalarQuantizer(bits // 4, faiss.ScalarQuantizer.QT_4bit, faiss.METRIC_L2)
+    index.train(components.apply(train))
+
+    def coded(queries: np.ndarray, gallery: np.ndarray) -> Scorer:
+        entries = index.sa_decode(index.sa_encode(components.apply(gallery)))
+        return nearness(components.apply(queries), entries)
+
+    return coded
 
 
-def rabitq_codes(bits: int, train: np.ndarray, queries: np.ndarray, gallery: np.ndarray) -> Scorer:
-    train, queries, gallery = _components(bits, train, queries, gallery)
-    turn = faiss.RandomRotationMatrix(bits, bits)
+def rabitq_codes(bits: int, train: np.ndarray) -> Coder:
+    components, turn = _components(bits, train), faiss.RandomRotationMatrix(bits, bits)
     turn.init(0)
-    train, queries, gallery = (turn.apply(v) for v in (train, queries, gallery))
-    index = faiss.IndexRaBitQ(bits, faiss.METRIC_L2)
-    index.train(train)
-    index.add(gallery)
+    turned = turn.apply(components.apply(train))
 
-    def scores(rows: slice) -> np.ndarray:
-        distances, places = index.search(queries[rows], index.ntotal)
-        found = np.empty_like(distances)
-        np.put_along_axis(found, places, -distances, axis=1)
-        return found
+    def coded(queries: np.ndarray, gallery: np.ndarray) -> Scorer:
+        asked = turn.apply(components.apply(queries))
+        index = faiss.IndexRaBitQ(bits, faiss.METRIC_L2)
+        index.train(turned)
+        index.add(turn.apply(components.apply(gallery)))
 
-    return scores
+        def scores(rows: slice) -> np.ndarray:
+            distances, places = index.search(asked[rows], index.ntotal)
+            found = np.empty_like(distances)
+            np.put_along_axis(found, places, -distances, axis=1)
+            return found
+
+        return scores
+
+    return coded
 
 
-POST_HOC: Mapping[str, Callable[[int, np.ndarray, np.ndarray, np.ndarray], Scorer]] = {
+POST_HOC: Mapping[str, Callable[[int, np.ndarray], Coder]] = {
     "pq": product_codes,
     "opq": partial(product_codes, turned=True),
     "sq": scalar_codes,
@@ -79,8 +96,8 @@ POST_HOC: Mapping[str, Callable[[int, np.ndarray, np.ndarray, np.ndarray], Score
 }
 
 
-def _components(count: int, *vectors: np.ndarray) -> list[np.ndarray]:
-    """The first principal components of the first array, of all of them."""
-    pca = faiss.PCAMatrix(vectors[0].shape[1], count)
-    pca.train(vectors[0])
-    return [pca.apply(v) for v in vectors]
+def _components(count: int, train: np.ndarray) -> faiss.PCAMatrix:
+    """The first principal components."""
+    pca = faiss.PCAMatrix(train.shape[1], count)
+    pca.train(train)
+    return pca

@@ -9,12 +9,11 @@ import numpy as np
 import torch
 from comparison.kept import Bits, Record
 
-from coding.coders import POST_HOC, Scorer, nearness, products
+from coding.coders import POST_HOC, Coder, Scorer, nearness, products
 from coding.dpq import DPQHead
 from coding.scoring import METRICS, score_all
 from coding.sets import Images, RetrievalSet
 from holdfast.config import Experiment
-from holdfast.data import Evaluation
 from holdfast.learning import Learner
 from holdfast.learning.lesson import Lesson, turned_classes
 from holdfast.learning.randomness import derive_seed
@@ -30,13 +29,20 @@ MARGIN: Mapping[str, Any] = {"scale": 16, "margin": 0.2}
 
 @dataclass(frozen=True)
 class Network:
-    """One way to train. `bits` is 0 for the network that knows of no codes."""
+    """One way to train.
+
+    Attributes:
+        bits: 0 for the network that knows of no codes.
+        learned_books: DPQ's head.
+        post_hoc: whether its floats are coded by those that know nothing of the network, too.
+    """
 
     name: str
     title: str
     bits: int = 0
     head: Mapping[str, Any] = field(default_factory=lambda: {"kind": "cosface", **MARGIN})
     learned_books: bool = False
+    post_hoc: bool = False
 
 
 def all_networks(bits: Sequence[int] = BITS, variants_at: int = 32) -> list[Network]:
@@ -53,8 +59,8 @@ def all_networks(bits: Sequence[int] = BITS, variants_at: int = 32) -> list[Netw
         "no-margin": ("without margin", {"margin": 0.0}),
     }
     return [
-        Network("float", "CosFace, no codes"),
-        *(Network(f"opqn-{length}", "OPQN", length, opqn(length)) for length in bits),
+        Network("float", "CosFace, no codes", post_hoc=True),
+        *(Network(f"opqn-{length}", "OPQN", length, opqn(length), post_hoc=True) for length in bits),
         *(Network(f"dpq-{length}", "DPQ", length, learned_books=True) for length in bits),
         *(
             Network(f"opqn-{variants_at}-{name}", f"OPQN, {said}", variants_at, opqn(variants_at, **changes))
@@ -83,9 +89,11 @@ def measure(
     learning = time.perf_counter() - started
     record: Record = {"seed": seed, "learning_seconds": round(learning, 1), "rows": {}}
     values: Bits = {}
-    sample = encoder.embed(images.training.images)
+    coders = dict(_coders(network, encoder, head, images, bits))
     for part, evaluation in images.parts.items():
-        for coder, scorer in _scorers(network, encoder, head, sample, evaluation, bits):
+        queries, gallery = (encoder.embed(side.images) for side in (evaluation.queries, evaluation.gallery))
+        for coder, code in coders.items():
+            scorer = code(queries, gallery)
             labels = evaluation.queries.labels, evaluation.gallery.labels
             found = score_all(scorer, *labels)
             means = {metric: 100 * float(found[metric].mean()) for metric in METRICS}
@@ -117,24 +125,26 @@ def train(network: Network, experiment: Experiment, images: Images) -> tuple[Enc
     return encoder.eval(), head.eval()
 
 
-def _scorers(
-    network: Network,
-    encoder: Encoder,
-    head: Head,
-    sample: np.ndarray,
-    evaluation: Evaluation,
-    bits: Sequence[int],
-) -> Iterator[tuple[str, Scorer]]:
-    queries = encoder.embed(evaluation.queries.images)
-    gallery = encoder.embed(evaluation.gallery.images)
-    yield "float", products(queries, gallery)
-    if encoder.quantizer is not None:
-        quantizer = encoder.quantizer
-        entries = quantizer.decode(quantizer.encode(gallery))
-        yield f"own-{network.bits}", products(quantizer.soften(queries), entries)
+def _coders(
+    network: Network, encoder: Encoder, head: Head, images: Images, bits: Sequence[int]
+) -> Iterator[tuple[str, Coder]]:
+    """The network's floats, its own codes, and those that are trained on its floats afterwards."""
+    yield "float", products
+    quantizer = encoder.quantizer
+    if quantizer is not None:
+
+        def orthonormal(queries: np.ndarray, gallery: np.ndarray) -> Scorer:
+            return products(quantizer.soften(queries), quantizer.decode(quantizer.encode(gallery)))
+
+        yield f"own-{network.bits}", orthonormal
     if isinstance(head, DPQHead):
-        own = nearness(head.reconstruct(queries, hard=False), head.reconstruct(gallery, hard=True))
-        yield f"own-{network.bits}", own
-    for length in [network.bits] if network.bits else bits:
-        for name, code in POST_HOC.items():
-            yield f"{name}-{length}", code(length, sample, queries, gallery)
+
+        def learned(queries: np.ndarray, gallery: np.ndarray) -> Scorer:
+            return nearness(head.reconstruct(queries, hard=False), head.reconstruct(gallery, hard=True))
+
+        yield f"own-{network.bits}", learned
+    if network.post_hoc:
+        sample = encoder.embed(images.training.images)
+        for length in [network.bits] if network.bits else bits:
+            for name, coder in POST_HOC.items():
+                yield f"{name}-{length}", coder(length, sample)

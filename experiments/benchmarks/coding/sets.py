@@ -14,7 +14,7 @@ from holdfast.data.config import SplitConfig
 Values = dict[str, Any]
 HELD_OUT = {"groups": 5, "labels": 3}
 """Every so many-th group, or class where there are no groups, is new to the model."""
-MOST_QUERIES, MOST_ENTRIES = 2000, 20_000
+MOST_QUERIES, MOST_ENTRIES = 1000, 10_000
 """Of either part; more of them would make the figures no truer, and the full rankings long."""
 
 

@@ -202,16 +202,20 @@ class _Sequence:
             self.ranks,
             self.device,
             self.metric,
+            self._versions(),
         )
+
+    def _versions(self) -> int:
+        """How many there are in the lineage; 1 where there is no parent, and nothing to tie to."""
+        return self.parent.generation if self.parent is not None else 1
 
     def _configs(self) -> list[RegularizerConfig]:
         return [config for config in self.plan.regularizers if config.weight > 0]
 
     def _terms_now(self) -> list[Term]:
         """The terms with the weights that they have after the parent."""
-        versions = self.parent.generation if self.parent is not None else 1
         return [
-            replace(term, weight=weight_after(config, term.weight, versions))
+            replace(term, weight=weight_after(config, term.weight, self._versions()))
             for config, term in zip(self._configs(), self.terms, strict=True)
         ]
 

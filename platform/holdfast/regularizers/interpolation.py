@@ -7,20 +7,27 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from holdfast.errors import ConfigError
+from holdfast.regularizers.growth import Growth
 from holdfast.regularizers.regularizer import Setting, Step, TaskStart
 from holdfast.settings import Settings
 
 
+FARTHEST = 0.5
+"""Of the way that a version goes back, however many there were: it has to learn something, too."""
+
+
 class InterpolationConfig(Settings):
-    """Any weight above 0 switches it on; what counts is `share`."""
+    """Any weight above 0 switches it on; what counts is `share`. After n versions a version goes back
+    (1 - share) * n ** growth of the way to its parent, but no more than half (or 1 - share, if that is more)."""
 
     kind: Literal["interpolation"] = "interpolation"
     weight: float = Field(default=1.0, ge=0)
     share: float = Field(default=0.8, gt=0, le=1)
-    """Of the way from the parent's weights to the learned ones."""
+    """Of the way from the parent's weights to the learned ones, in the second version."""
+    growth: Growth = 0.0
 
     def build(self) -> "Interpolation":
-        return Interpolation(self.share)
+        return Interpolation(self.share, self.growth)
 
     def check(self, setting: Setting) -> None:
         if setting.initialization == "independent":
@@ -39,9 +46,14 @@ class Interpolation(nn.Module):
     networks of different shapes there is nothing in between, and the version stays as it was learned.
     """
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, share: float, growth: float = 0.0) -> None:
         super().__init__()
-        self.share = share
+        self.share, self.growth = share, growth
+
+    def back(self, versions: int) -> float:
+        """How much of the way a version goes back to its parent, after so many versions."""
+        first = 1 - self.share
+        return min(first * versions**self.growth, max(FARTHEST, first))
 
     def begin(self, task: TaskStart) -> None:
         """Nothing to prepare."""
@@ -53,7 +65,7 @@ class Interpolation(nn.Module):
     def finish(self, task: TaskStart) -> None:
         if task.parent is None or task.parent.config != task.encoder.config:
             return
-        learned = task.encoder.state_dict()
+        learned, back = task.encoder.state_dict(), self.back(task.versions)
         for name, before in task.parent.state_dict().items():
             if before.is_floating_point():
-                learned[name].copy_(before.lerp(learned[name], self.share))
+                learned[name].lerp_(before, back)

@@ -25,6 +25,24 @@ def test_every_weight_lies_at_its_share_of_the_way(start):
     assert any(moved)
 
 
+def test_it_goes_back_farther_the_more_versions_there_were():
+    term = InterpolationConfig(share=0.97, growth=1).build()
+    assert [round(term.back(versions), 4) for versions in (1, 4, 9)] == [0.03, 0.12, 0.27]
+    assert term.back(100) == 0.5
+    assert InterpolationConfig(share=0.8).build().back(100) == pytest.approx(0.2)
+    assert InterpolationConfig(share=0.3, growth=1).build().back(2) == pytest.approx(0.7)
+
+
+def test_the_number_of_versions_counts(start):
+    learned = copy.deepcopy(start.encoder.state_dict())
+    task = dataclasses.replace(start, versions=3)
+    InterpolationConfig(share=0.9, growth=1).build().finish(task)
+    for name, value in task.encoder.state_dict().items():
+        if value.is_floating_point():
+            before = start.parent.state_dict()[name]
+            torch.testing.assert_close(value, 0.3 * before + 0.7 * learned[name])
+
+
 def test_a_share_of_one_changes_nothing(start):
     learned = copy.deepcopy(start.encoder.state_dict())
     InterpolationConfig(share=1).build().finish(start)
