@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from holdfast.errors import InvalidImageError, StoreError
-from holdfast.models.backbones import ALLOWED, TIMM, build_backbone
+from holdfast.models.backbones import ALLOWED, OWN, TIMM, build_backbone
 from holdfast.models.contract import Contract
 from holdfast.models.head_config import HeadConfig
 from holdfast.models.heads import CosFaceConfig
@@ -31,7 +31,7 @@ FORMAT = 1
 
 
 class ModelConfig(Settings):
-    """The network of an experiment. `width` multiplies the channels of conv4 and resnet18."""
+    """The network of an experiment. `width` multiplies the channels of all backbones but timm's."""
 
     backbone: str = "conv4"
     dimension: int = Field(128, ge=2, le=65536)
@@ -42,7 +42,7 @@ class ModelConfig(Settings):
     @field_validator("backbone")
     @classmethod
     def _known(cls, name: str) -> str:
-        if name not in ("conv4", "resnet18") and not (name.startswith(TIMM) and len(name) > len(TIMM)):
+        if name not in OWN and not (name.startswith(TIMM) and len(name) > len(TIMM)):
             raise ValueError(f"{name!r} is not a backbone; allowed are {ALLOWED}")
         return name
 

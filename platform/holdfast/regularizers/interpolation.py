@@ -11,14 +11,14 @@ from holdfast.regularizers.growth import Growth
 from holdfast.regularizers.regularizer import Setting, Step, TaskStart
 from holdfast.settings import Settings
 
-
 FARTHEST = 0.5
 """Of the way that a version goes back, however many there were: it has to learn something, too."""
 
 
 class InterpolationConfig(Settings):
     """Any weight above 0 switches it on; what counts is `share`. After n versions a version goes back
-    (1 - share) * n ** growth of the way to its parent, but no more than half (or 1 - share, if that is more)."""
+    (1 - share) * n ** growth of the way to its parent, but no more than half (or 1 - share, if that is
+    more)."""
 
     kind: Literal["interpolation"] = "interpolation"
     weight: float = Field(default=1.0, ge=0)

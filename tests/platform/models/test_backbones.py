@@ -6,11 +6,12 @@ import torch
 from torch import nn
 
 from holdfast.errors import ConfigError
-from holdfast.models.backbones import build_backbone
+from holdfast.models import Encoder, ModelConfig
+from holdfast.models.backbones import OWN, build_backbone
 from holdfast.models.normalization import SyncedBatchNorm2d
 
 
-@pytest.mark.parametrize("name", ["conv4", "resnet18"])
+@pytest.mark.parametrize("name", OWN)
 @pytest.mark.parametrize(("channels", "size"), [(1, 28), (3, 32), (3, 64), (1, 9)])
 @pytest.mark.parametrize("width", [0.25, 1.0])
 def test_features_are_as_many_as_promised(name, channels, size, width):
@@ -20,13 +21,13 @@ def test_features_are_as_many_as_promised(name, channels, size, width):
     assert features.shape == (2, backbone.features)
 
 
-@pytest.mark.parametrize("name", ["conv4", "resnet18"])
+@pytest.mark.parametrize("name", OWN)
 def test_width_multiplies_the_channels(name):
     narrow, wide = build_backbone(name, 1, 28), build_backbone(name, 1, 28, width=2.0)
     assert wide.features == 2 * narrow.features
 
 
-@pytest.mark.parametrize("name", ["conv4", "resnet18"])
+@pytest.mark.parametrize("name", OWN)
 def test_the_memory_format_does_not_change_the_features(name):
     torch.manual_seed(0)
     backbone, images = build_backbone(name, 3, 32).eval(), torch.rand(4, 3, 32, 32)
@@ -37,15 +38,21 @@ def test_the_memory_format_does_not_change_the_features(name):
     torch.testing.assert_close(last, plain, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("name", ["conv4", "resnet18"])
+@pytest.mark.parametrize("name", OWN)
 def test_all_batch_norms_are_synced(name):
     norms = [module for module in build_backbone(name, 1, 32).modules() if isinstance(module, nn.BatchNorm2d)]
     assert norms
     assert all(isinstance(norm, SyncedBatchNorm2d) for norm in norms)
 
 
+def test_a_separable_encoder_has_a_tenth_of_the_parameters():
+    large, small = (Encoder(ModelConfig(backbone=name)) for name in ("conv4", "separable"))
+    counts = [sum(p.numel() for p in encoder.parameters()) for encoder in (large, small)]
+    assert counts[1] < 0.1 * counts[0]
+
+
 def test_an_unknown_backbone_names_the_allowed_ones():
-    with pytest.raises(ConfigError, match=r"'conv5'.*'conv4', 'resnet18' or 'timm:NAME'"):
+    with pytest.raises(ConfigError, match=r"'conv5'.*'conv4', 'separable', 'resnet18' or 'timm:NAME'"):
         build_backbone("conv5", 1, 28)
 
 
