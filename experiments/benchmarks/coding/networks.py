@@ -52,6 +52,7 @@ def all_networks(bits: Sequence[int] = BITS, variants_at: int = 32) -> list[Netw
         return {"kind": "opqn", "bits": length, "words": WORDS, **MARGIN, **changes}
 
     variants = {
+        "each": ("every book classified by itself, as published", {"classification": "each"}),
         "public": ("normalized at query time only", {"normalization": "public", "assignment": "learned"}),
         "none": ("not normalized", {"normalization": "none", "assignment": "learned"}),
         "learned": ("learned assignment", {"assignment": "learned"}),

@@ -35,6 +35,9 @@ class OPQNConfig(Settings):
     margin: float = Field(0.5, ge=0, lt=1)
     entropy: float = Field(0.1, ge=0)
     """Weight of the assignment's entropy: the higher, the nearer an embedding comes to its code."""
+    classification: Literal["joint", "each"] = "joint"
+    """`joint`: an embedding is classified by the mean of its sub-vectors' cosines, so that the books
+    complement each other; `each`: every sub-vector by itself, as published."""
     assignment: Literal["codewords", "learned"] = "codewords"
     """How much of a codeword is in a sub-vector: by their inner product, or by that with a learned matrix,
     as published, which each version has for itself."""
@@ -101,11 +104,15 @@ class OPQNConfig(Settings):
 
 
 class OrthonormalHead(Head):
-    """CosFace on every sub-vector and on its soft quantization, and the entropy of the assignment.
+    """CosFace on the sub-vectors and on their soft quantization, and the entropy of the assignment.
 
-    L = 1/2 [ mean_m CE(s (cos(x_m, W_m) - margin at y)) + mean_m CE(s (cos(s_m, W_m) - margin at y)) ]
+    L = 1/2 [ CE(s (mean_m cos(x_m, W_m) - margin at y)) + CE(s (mean_m cos(s_m, W_m) - margin at y)) ]
     + entropy mean_m H(p_m), with p_m = softmax(x_m U_m) and s_m = C_m p_m. The directions W (classes, d) are
     divided as the embeddings are, and embeddings and quantized embeddings share them.
+
+    With classification `each`, as published, the mean over m is taken of the cross-entropies. Then every book
+    has to tell all classes apart by itself. It cannot where there are many more classes than words, and what
+    one book confuses the others, which learn the same, confuse too.
     """
 
     codewords: Tensor
@@ -157,10 +164,14 @@ class OrthonormalHead(Head):
         return logits_of(embeddings, matrix, config.normalization, config.sharpness, training=True)
 
     def _classify(self, parts: Tensor, directions: Tensor, labels: Tensor) -> Tensor:
-        """Mean over books and embeddings of the CosFace loss of sub-vectors (b, books, width)."""
-        cosines = torch.einsum("nmd,cmd->nmc", F.normalize(parts, dim=2), directions)
+        """Mean CosFace loss of sub-vectors (b, books, width), together or each."""
+        parts = F.normalize(parts, dim=2)
+        if self.config.classification == "joint":
+            cosines = torch.einsum("nmd,cmd->nc", parts, directions)[:, None] / self.shape.books
+        else:
+            cosines = torch.einsum("nmd,cmd->nmc", parts, directions)
         assert self._margin is not None
-        target = labels[:, None, None].expand(-1, self.shape.books, 1)
+        target = labels[:, None, None].expand(-1, cosines.shape[1], 1)
         cosines = cosines.scatter(2, target, self._margin(cosines.gather(2, target)))
         return F.cross_entropy(self.scale * cosines.flatten(0, 1), target.flatten())
 
