@@ -96,7 +96,7 @@ def by_class(train: ImageSet, evaluation: ImageSet) -> Images:
 def all_sets(quick: bool = False) -> dict[str, RetrievalSet]:
     """By name, in the order of the tables. `quick` gives each of them the built-in images.
 
-    Networks of half the width and few epochs: sixteen of them by five seeds have to fit in an hour.
+    Networks of half the width and few epochs: all of them by five seeds have to fit in some hours.
     """
     optimizer = {"learning_rate": 0.01}
     omniglot = {

@@ -12,7 +12,7 @@ from holdfast.models.normalization import SyncedBatchNorm2d, synchronize
 
 TIMM = "timm:"
 OWN = ("conv4", "separable", "resnet18")
-ALLOWED = "'conv4', 'separable', 'resnet18' or 'timm:NAME'"
+ALLOWED = f"{', '.join(map(repr, OWN))} or '{TIMM}NAME'"
 
 
 class Backbone(nn.Module):

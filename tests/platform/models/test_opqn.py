@@ -100,12 +100,18 @@ def test_the_loss_is_float32_under_autocast(batch):
     assert low.item() == plain.item()
 
 
-def test_embeddings_come_near_their_codes():
+@pytest.mark.parametrize(
+    ("classification", "sharpness", "pressed"),
+    [("each", 8, 1.0), ("each", 20, 1.0), ("joint", 20, 1.0), ("joint", 8, 0.1)],
+)
+def test_embeddings_come_near_their_codes(classification, sharpness, pressed):
     """Free embeddings end where their codes tell the classes apart; with entropy they are nearer to them."""
     confidence = {}
-    for entropy in (0.0, 0.3):
+    for entropy in (0.0, pressed):
         torch.manual_seed(0)
-        config = OPQNConfig(bits=16, words=16, entropy=entropy)
+        config = OPQNConfig(
+            bits=16, words=16, entropy=entropy, classification=classification, sharpness=sharpness
+        )
         head = config.build(64, 8)
         raw = torch.nn.Parameter(torch.randn(64, 64))
         labels = torch.arange(64) % 8
@@ -121,7 +127,7 @@ def test_embeddings_come_near_their_codes():
         np.fill_diagonal(scores, -1)
         assert (labels[scores.argmax(1)] == labels).all()
         confidence[entropy] = quantizer.assign(embeddings).max(axis=2).mean()
-    assert confidence[0.3] > confidence[0.0]
+    assert confidence[pressed] > confidence[0.0]
 
 
 def experiment(head, **changes):
