@@ -9,11 +9,11 @@ import json
 import os
 import shutil
 import signal
-import socket
 from importlib import import_module
 from pathlib import Path
 
 from holdfast_serving.errors import error_body
+from holdfast_serving.ports import free_port
 
 PIDS = "haproxy.pids"
 SCRIPT = """#!/bin/sh
@@ -61,12 +61,12 @@ def prepare_proxy(folder: Path) -> bool:
             # Serve kills a proxy that is not ready after 5 seconds, and gives up: a busy machine needs more.
             "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "30",
             # The defaults are fixed ports, so that a second server on this machine could not start.
-            "RAY_SERVE_HAPROXY_METRICS_PORT": str(_free_port()),
-            "RAY_SERVE_HAPROXY_STATS_PORT": str(_free_port()),
+            "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
+            "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
             # HAProxy falls back to Serve's own proxy while no replica answers. The kernel shares its fixed
             # port between all servers of a machine, so that one would answer the other's requests.
-            "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(_free_port()),
-            "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(_free_port()),
+            "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
+            "RAY_SERVE_FALLBACK_PROXY_GRPC_PORT": str(free_port()),
             # A write of 1,000 entries with attributes is larger than the default of 4 MB.
             "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(128 * 1024 * 1024),
         }
@@ -105,9 +105,3 @@ def _unavailable() -> bytes:
         body,
     ]
     return "\r\n".join(lines).encode()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

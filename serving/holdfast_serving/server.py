@@ -4,7 +4,6 @@ import logging
 import math
 import os
 import signal
-import socket
 import sys
 import tempfile
 import threading
@@ -27,6 +26,7 @@ from holdfast_serving.local_ray import (
     refuse_sqlite_on_many_nodes,
     start_ray,
 )
+from holdfast_serving.ports import free_port
 from holdfast_serving.proxy import stop_proxies
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def serve_forever(
     """
     say = say or partial(print, flush=True)
     warn = warn or partial(print, file=sys.stderr, flush=True)
-    port = _free_port(host, port)
+    port = _port(host, port)
     config = config or ServingConfig(store=_absolute(store))
     settings = config.model_copy(
         update={
@@ -200,14 +200,10 @@ def _absolute_roots(sources: Sequence[str]) -> tuple[str, ...]:
     return Sources.of(sources).roots
 
 
-def _free_port(host: str, port: int) -> int:
-    """Binds once to find out early, and in plain words, whether the address can be listened on."""
+def _port(host: str, port: int) -> int:
+    """Finds out early, and in plain words, whether the address can be listened on."""
     try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-            return int(probe.getsockname()[1])
+        return free_port(host, port)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(

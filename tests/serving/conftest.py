@@ -204,7 +204,8 @@ def start_server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
                 assert process.stderr is not None
                 key = process.stderr.readline().split()[-1]
         except BaseException:
-            os.killpg(process.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
             raise
         servers.append(Server(url, key, store, process))
         return servers[-1]

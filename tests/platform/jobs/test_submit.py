@@ -15,12 +15,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.store import open_store
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+from holdfast_serving.ports import free_port
 
 
 @pytest.fixture

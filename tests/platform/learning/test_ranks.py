@@ -1,7 +1,6 @@
 """Two workers over gloo against one: the same losses, the same weights."""
 
 import json
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -19,10 +18,10 @@ from holdfast.data import Evaluation, StreamConfig
 from holdfast.learning import Datasets, FolderCheckpoints, LearningConfig, Ranks, SequencePlan, run_sequence
 from holdfast.models import ModelConfig, Preprocessing
 
-rank, world, port, folder = int(sys.argv[2]), int(sys.argv[3]), sys.argv[4], Path(sys.argv[5])
+rank, world, folder = int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
 torch.set_num_threads(1)
 if world > 1:
-    dist.init_process_group("gloo", init_method=f"tcp://127.0.0.1:{port}", rank=rank, world_size=world)
+    dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=world)
 held = conftest.image_set(6, 8, 9)
 data = Datasets(conftest.image_set(12, 12, 1), Evaluation(held, held))
 plan = SequencePlan(
@@ -49,16 +48,10 @@ if world > 1:
 """
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
-
-
 def run(world: int, folder: Path) -> dict:
-    here, port = str(Path(__file__).parent), str(free_port())
+    here = str(Path(__file__).parent)
     processes = [
-        subprocess.Popen([sys.executable, "-c", WORKER, here, str(rank), str(world), port, str(folder)])
+        subprocess.Popen([sys.executable, "-c", WORKER, here, str(rank), str(world), str(folder)])
         for rank in range(world)
     ]
     try:

@@ -1,0 +1,27 @@
+"""A port that stays free until the server takes it."""
+
+import socket
+from pathlib import Path
+
+import pytest
+
+from holdfast_serving.ports import RANGE, free_port
+
+
+def test_a_free_port_is_none_that_the_system_hands_out() -> None:
+    low, high = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    assert not set(RANGE) & set(range(low, high + 1))
+    assert {free_port() in RANGE for _ in range(20)} == {True}
+
+
+def test_what_is_taken_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", free_port()))
+        taken.listen()
+        port = taken.getsockname()[1]
+        monkeypatch.setattr("holdfast_serving.ports.RANGE", range(port, port + 1))
+        with pytest.raises(OSError, match="no port is free"):
+            free_port()
+        with pytest.raises(OSError, match="in use"):
+            free_port(port=port)
+    assert free_port() == port == free_port(port=port)
