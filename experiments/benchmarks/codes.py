@@ -71,7 +71,7 @@ def measure_all(options: argparse.Namespace, cells: Cells, console: Console) -> 
     planned: list[tuple[Name, str, Network, RetrievalSet]] = []
     for seed in range(options.seeds):
         for where in sets.values():
-            for network in chosen_networks(options):
+            for network in (one for one in chosen_networks(options) if one.belongs_to(where)):
                 name = Name(where.name, network.name, seed)
                 found = identity(name, decisive(network, where, dimension, bits, seed))
                 planned.append((name, found, network, where))

@@ -98,7 +98,7 @@ def test_a_finished_cell_is_not_measured_again(tmp_path: Path) -> None:
     assert (cells / "float" / "0.json").stat().st_mtime_ns == before
 
     record = json.loads((cells / "opqn-16" / "0.json").read_text())
-    assert set(record["rows"]) == {"float", "own-16", "pq-16", "opq-16", "sq-16", "rabitq-16"}
+    assert set(record["rows"]) == {"float", "own-16", "share-16", "pq-16", "opq-16", "sq-16", "rabitq-16"}
     for figures in record["rows"].values():
         assert set(figures) == {"seen", "unseen"}
         assert all(0 < value <= 100 for means in figures.values() for value in means.values())

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,12 +18,15 @@ from holdfast.config import Experiment
 from holdfast.learning import Learner
 from holdfast.learning.lesson import Lesson, turned_classes
 from holdfast.learning.randomness import derive_seed
-from holdfast.models import Encoder, Head, code_shape
+from holdfast.models import Encoder, Head, OPQNConfig, Quantizer, code_shape
+from holdfast.models.quantizer import Counting
 
 BITS = (16, 24, 32, 48, 64)
 DIMENSION = 384
 """Divided by the books of every length: 4 to 16 of them with 16 words, 2 to 8 with 256."""
 WORDS = 16
+COUNTINGS: Mapping[str, Counting] = {"own": "logarithm", "share": "share"}
+"""Coders of OPQN's codes: by the default score, and by the published one."""
 MARGIN: Mapping[str, Any] = {"scale": 16, "margin": 0.2}
 """Of every head with a margin, as the experiments of this repository have it."""
 
@@ -35,6 +39,7 @@ class Network:
         bits: 0 for the network that knows of no codes.
         learned_books: DPQ's head.
         post_hoc: whether its floats are coded by those that know nothing of the network, too.
+        variant: whether it is OPQN with another setting, to tell what the setting is worth.
     """
 
     name: str
@@ -43,6 +48,11 @@ class Network:
     head: Mapping[str, Any] = field(default_factory=lambda: {"kind": "cosface", **MARGIN})
     learned_books: bool = False
     post_hoc: bool = False
+    variant: bool = False
+
+    def belongs_to(self, where: RetrievalSet) -> bool:
+        of_a_length = not (self.bits and where.lengths) or self.bits in where.lengths
+        return of_a_length and (where.variants or not self.variant)
 
 
 def all_networks(bits: Sequence[int] = BITS, variants_at: int = 32) -> list[Network]:
@@ -56,15 +66,24 @@ def all_networks(bits: Sequence[int] = BITS, variants_at: int = 32) -> list[Netw
         "public": ("normalized at query time only", {"normalization": "public", "assignment": "learned"}),
         "none": ("not normalized", {"normalization": "none", "assignment": "learned"}),
         "learned": ("learned assignment", {"assignment": "learned"}),
-        "no-entropy": ("without entropy", {"entropy": 0.0}),
-        "no-margin": ("without margin", {"margin": 0.0}),
+        "entropy-0": ("without entropy", {"entropy": 0.0}),
+        "entropy-0.1": ("entropy 0.1, as published", {"entropy": 0.1}),
+        "margin-0": ("without margin", {"margin": 0.0}),
+        "sharpness-4": ("sharpness 4", {"sharpness": 4}),
+        "sharpness-16": ("sharpness 16", {"sharpness": 16}),
     }
     return [
         Network("float", "CosFace, no codes", post_hoc=True),
         *(Network(f"opqn-{length}", "OPQN", length, opqn(length), post_hoc=True) for length in bits),
         *(Network(f"dpq-{length}", "DPQ", length, learned_books=True) for length in bits),
         *(
-            Network(f"opqn-{variants_at}-{name}", f"OPQN, {said}", variants_at, opqn(variants_at, **changes))
+            Network(
+                f"opqn-{variants_at}-{name}",
+                f"OPQN, {said}",
+                variants_at,
+                opqn(variants_at, **changes),
+                variant=True,
+            )
             for name, (said, changes) in variants.items()
         ),
     ]
@@ -131,13 +150,10 @@ def _coders(
 ) -> Iterator[tuple[str, Coder]]:
     """The network's floats, its own codes, and those that are trained on its floats afterwards."""
     yield "float", products
-    quantizer = encoder.quantizer
-    if quantizer is not None:
-
-        def orthonormal(queries: np.ndarray, gallery: np.ndarray) -> Scorer:
-            return products(quantizer.soften(queries), quantizer.decode(quantizer.encode(gallery)))
-
-        yield f"own-{network.bits}", orthonormal
+    for coder, counting in COUNTINGS.items():
+        quantizer = _quantizer(encoder, counting)
+        if quantizer is not None:
+            yield f"{coder}-{network.bits}", partial(_by_codewords, quantizer)
     if isinstance(head, DPQHead):
 
         def learned(queries: np.ndarray, gallery: np.ndarray) -> Scorer:
@@ -149,3 +165,15 @@ def _coders(
         for length in [network.bits] if network.bits else bits:
             for name, coder in POST_HOC.items():
                 yield f"{name}-{length}", coder(length, sample)
+
+
+def _quantizer(encoder: Encoder, counting: Counting) -> Quantizer | None:
+    config = encoder.config.head
+    if not isinstance(config, OPQNConfig):
+        return None
+    config = config.model_copy(update={"counting": counting})
+    return config.quantizer(encoder.dimension, encoder.assignment)
+
+
+def _by_codewords(quantizer: Quantizer, queries: np.ndarray, gallery: np.ndarray) -> Scorer:
+    return products(quantizer.ask(queries), quantizer.decode(quantizer.encode(gallery)))

@@ -91,6 +91,7 @@ def _rows(networks: Sequence[Network], bits: Sequence[int]) -> Iterator[tuple[in
     for length in bits:
         for network in (network for network in networks if network.bits == length):
             yield length, network.title, (network.name, f"own-{length}")
+        yield length, "OPQN, shares as scores, as published", (f"opqn-{length}", f"share-{length}")
         yield length, "floats of OPQN's network", (f"opqn-{length}", "float")
         yield length, "floats of DPQ's network", (f"dpq-{length}", "float")
         for coder, title in post_hoc.items():

@@ -12,9 +12,9 @@ from holdfast.models import CodeShape, orthonormal_codebooks
 def code_index(shape: CodeShape, codes: np.ndarray) -> Any:
     """An `IndexPQ` over codes, uint8 (n, shape.bytes), that nothing was trained for.
 
-    Searched with soft queries (`Quantizer.soften`) it returns the asymmetric score of OPQN: the inner product
-    of a soft query and a codeword is the query's share of it. Its own `add` codes unit vectors as a quantizer
-    does whose assignment is by the codewords.
+    Searched with what `Quantizer.ask` makes of queries it returns the asymmetric score of OPQN: the inner
+    product with a codeword is what that codeword counts for the query. Its own `add` codes unit vectors as a
+    quantizer does whose assignment is by the codewords.
     """
     index = faiss.IndexPQ(shape.dimension, shape.books, shape.word_bits, faiss.METRIC_INNER_PRODUCT)
     use_orthonormal_words(index)

@@ -1,4 +1,4 @@
-"""Measuring a lineage on compact codes: soft queries of every version over the codes of every version."""
+"""Measuring a lineage on compact codes: queries of every version over the codes of every version."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Coded:
     """What a version with codes makes of the evaluation data.
 
     Attributes:
-        queries: float32 (q, d), soft-quantized.
+        queries: float32 (q, d), as `Quantizer.ask` makes them.
         codes: uint8 (n, bytes), of the gallery.
     """
 
@@ -44,7 +44,7 @@ def assess_codes(
     """The figures of `versions` (oldest first) on codes, under a report's names; {} if the newest has none.
 
     Those without codes, or with others than the newest's, are left out. Codes are met as they are, without
-    adapters: they stay in the gallery as they were written. Soft queries and codes are kept beside each
+    adapters: they stay in the gallery as they were written. Such queries and codes are kept beside each
     version, and outcomes beside the newer one of each pair, as caches.
     """
     shapes = {version: _shape(store.version(version)) for version in versions}
@@ -58,7 +58,7 @@ def assess_codes(
         around = [pair for old in names[:number] for pair in ((newer, old), (old, newer))]
         pairs = [(newer, newer), *around]
         outcomes |= _outcomes(
-            store, f"code-outcomes-{assessment.fingerprint}", pairs, coded, shape, evaluation
+            store, f"coded-outcomes-{assessment.fingerprint}", pairs, coded, shape, evaluation
         )
     return {
         "versions": names,
@@ -77,14 +77,14 @@ def _shape(version: Version) -> CodeShape | None:
 
 
 def _coded(store: Store, assessment: Assessment, version: str) -> Coded:
-    name = f"codes-{assessment.fingerprint}"
+    name = f"coded-{assessment.fingerprint}"
     try:
         return Coded(**store.load_tensors(version, name))
     except NotFoundError:
         quantizer = store.load(version).quantizer
     assert quantizer is not None
     embedded = assessment.embedded(version)
-    coded = Coded(quantizer.soften(embedded.queries), quantizer.encode(embedded.gallery))
+    coded = Coded(quantizer.ask(embedded.queries), quantizer.encode(embedded.gallery))
     store.save_tensors(version, name, vars(coded))
     return coded
 

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from holdfast.errors import ConfigError
 from holdfast.models.codebooks import MOST_WORDS, CodeShape, code_shape, orthonormal_codebooks
 from holdfast.models.heads import Head, cosine_margin
-from holdfast.models.quantizer import Normalization, Quantizer, logits_of
+from holdfast.models.quantizer import Counting, Normalization, Quantizer, logits_of
 from holdfast.settings import Settings
 
 if TYPE_CHECKING:
@@ -23,8 +23,7 @@ class OPQNConfig(Settings):
     """Compact codes by fixed orthonormal codewords (Zhang et al. 2023, OPQN).
 
     `bits` of a code and `words` of a book give the number of books, bits / log2(words); each has a part of
-    the embedding to itself, of at least `words` dimensions. The defaults of scale, margin and entropy are the
-    paper's.
+    the embedding to itself, of at least `words` dimensions. The defaults of scale and margin are the paper's.
     """
 
     kind: Literal["opqn"] = "opqn"
@@ -33,7 +32,7 @@ class OPQNConfig(Settings):
     """Codewords of a book, a power of two; FAISS's fast scan reads 16."""
     scale: float = Field(20, gt=0)
     margin: float = Field(0.5, ge=0, lt=1)
-    entropy: float = Field(0.1, ge=0)
+    entropy: float = Field(0.02, ge=0)
     """Weight of the assignment's entropy: the higher, the nearer an embedding comes to its code."""
     classification: Literal["joint", "each"] = "joint"
     """`joint`: an embedding is classified by the mean of its sub-vectors' cosines, so that the books
@@ -46,6 +45,9 @@ class OPQNConfig(Settings):
     `public`: at query time only, as in the public code of the paper."""
     sharpness: float = Field(8, gt=0)
     """The norm of a sub-vector in the assignment's softmax, with normalization `subvector`."""
+    counting: Counting = "logarithm"
+    """What an entry's codeword counts for a query: the `logarithm` of its share in the query, whose sum is$
+    the likelihood of the entry's code; or the `share`, as published. Codes are the same."""
 
     @field_validator("words")
     @classmethod
@@ -80,7 +82,7 @@ class OPQNConfig(Settings):
 
     def quantizer(self, dimension: int, matrix: Tensor | None) -> Quantizer:
         """What makes and reads the codes of a version with this assignment matrix."""
-        return Quantizer(self.shape(dimension), matrix, self.normalization, self.sharpness)
+        return Quantizer(self.shape(dimension), matrix, self.normalization, self.sharpness, self.counting)
 
     def check(self, setting: "Setting") -> None:
         """Refuse a parent whose codes could not be searched. Raises ConfigError."""

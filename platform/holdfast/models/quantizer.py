@@ -12,6 +12,8 @@ from holdfast.errors import InvalidVectorError
 from holdfast.models.codebooks import CodeShape, orthonormal_codebooks
 
 Normalization = Literal["subvector", "none", "public"]
+Counting = Literal["logarithm", "share"]
+"""What an entry's codeword counts for a query: the logarithm of its share in the query, or the share."""
 _CHUNK = 8192  # embeddings at a time
 
 
@@ -42,9 +44,14 @@ class Quantizer:
     """Codes of embeddings, and the asymmetric score of a query against codes (Zhang et al. 2023).
 
     An embedding x is divided into sub-vectors x_m. p_m = softmax(x_m U_m) says how much of each codeword of
-    book m is in it: a query stays soft, s_m = C_m p_m, and an entry keeps the number b_m of the largest. The
-    score of a query q and an entry x is sum_m p_m(q)[b_m(x)], which is the inner product of the soft query
-    and the decoded entry because the codewords of a book are orthonormal.
+    book m is in it: an entry keeps the number b_m of the largest, a query keeps them all. With `counting`
+    "share", as published, the score of a query q and an entry x is sum_m p_m(q)[b_m(x)]. With "logarithm" it
+    is sum_m log p_m(q)[b_m(x)], the likelihood of the entry's code, less what is the same for all entries:
+    sum_m (q_m U_m)[b_m(x)]. It does not flatten the differences between the codewords that a query has little
+    of, by which most entries differ from it.
+
+    Either is the inner product of a vector of the query, C_m p_m or C_m (q_m U_m) in the place of every
+    sub-vector, and the decoded entry, because the codewords of a book are orthonormal.
 
     Codes are uint8 (n, shape.bytes): the numbers b_0, b_1, ... one after the other, lowest bit first, as
     FAISS packs them. Two quantizers of one shape read each other's codes, whichever versions they are of.
@@ -59,8 +66,10 @@ class Quantizer:
         matrix: Tensor | None = None,
         normalization: Normalization = "subvector",
         sharpness: float = 8.0,
+        counting: Counting = "logarithm",
     ) -> None:
         self.shape, self.normalization, self.sharpness = shape, normalization, sharpness
+        self.counting = counting
         self._words = torch.from_numpy(orthonormal_codebooks(shape).copy())
         self._matrix = self._words.transpose(1, 2) if matrix is None else matrix.detach().float().cpu()
 
@@ -71,13 +80,13 @@ class Quantizer:
             found[rows] = torch.softmax(logits, dim=2).numpy()
         return found
 
-    def soften(self, embeddings: np.ndarray) -> np.ndarray:
-        """Queries as the score wants them, float32 (n, d): s_m = C_m p_m in the place of every sub-vector."""
-        soft = np.empty((len(embeddings), self.shape.dimension), np.float32)
+    def ask(self, embeddings: np.ndarray) -> np.ndarray:
+        """Queries as the score wants them, float32 (n, d), to be multiplied with decoded codes."""
+        asked = np.empty((len(embeddings), self.shape.dimension), np.float32)
         for rows, logits in self._logits(embeddings):
-            mixed = torch.einsum("nmk,mkd->nmd", torch.softmax(logits, dim=2), self._words)
-            soft[rows] = mixed.flatten(1).numpy()
-        return soft
+            counts = torch.softmax(logits, dim=2) if self.counting == "share" else logits
+            asked[rows] = torch.einsum("nmk,mkd->nmd", counts, self._words).flatten(1).numpy()
+        return asked
 
     def encode(self, embeddings: np.ndarray) -> np.ndarray:
         """The codes, uint8 (n, shape.bytes), of embeddings float32 (n, d), unit norm."""
@@ -94,11 +103,8 @@ class Quantizer:
         return decode(codes, self.shape)
 
     def score(self, queries: np.ndarray, codes: np.ndarray) -> np.ndarray:
-        """sum_m p_m(q)[b_m], float32 (q, n), of query embeddings (q, d) and codes (n, shape.bytes)."""
-        soft, numbers = self.assign(queries), unpack(codes, self.shape)
-        scores = np.zeros((len(queries), len(codes)), np.float32)
-        for book in range(self.shape.books):
-            scores += soft[:, book][:, numbers[:, book]]
+        """The scores, float32 (q, n), of query embeddings (q, d) and codes (n, shape.bytes)."""
+        scores: np.ndarray = self.ask(queries) @ self.decode(codes).T
         return scores
 
     def _logits(self, embeddings: np.ndarray) -> Iterator[tuple[slice, Tensor]]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from holdfast.errors import InvalidVectorError
 from holdfast.models import CodeShape, Quantizer, orthonormal_codebooks
-from holdfast.models.quantizer import pack, unpack
+from holdfast.models.quantizer import Counting, Normalization, pack, unpack
 
 SHAPE = CodeShape(24, 4, 4)
 
@@ -33,20 +33,24 @@ def naive_assignment(x: np.ndarray, matrix: np.ndarray, normalization: str, shar
     return np.array(found)
 
 
+@pytest.mark.parametrize("counting", ["share", "logarithm"])
 @pytest.mark.parametrize("learned", [False, True])
 @pytest.mark.parametrize("normalization", ["subvector", "none", "public"])
-def test_soft_queries_codes_and_scores_by_the_formulas(normalization: str, learned: bool) -> None:
+def test_queries_codes_and_scores_by_the_formulas(
+    normalization: Normalization, learned: bool, counting: Counting
+) -> None:
     words = orthonormal_codebooks(SHAPE).astype(np.float64)
     drawn = np.random.default_rng(3).normal(size=(4, 6, 4))
     matrix = drawn if learned else words.transpose(0, 2, 1)
     given_matrix = torch.from_numpy(drawn).float() if learned else None
-    quantizer = Quantizer(SHAPE, given_matrix, normalization, 5.0)
+    quantizer = Quantizer(SHAPE, given_matrix, normalization, 5.0, counting)
     queries, entries = unit(7, 24), unit(30, 24, 1)
 
     p = np.array([naive_assignment(q, matrix, normalization, 5.0) for q in queries])
     np.testing.assert_allclose(quantizer.assign(queries), p, atol=1e-6)
-    soft = np.array([np.concatenate([words[m].T @ row[m] for m in range(4)]) for row in p])
-    np.testing.assert_allclose(quantizer.soften(queries), soft, atol=1e-6)
+    if counting == "share":
+        soft = np.array([np.concatenate([words[m].T @ row[m] for m in range(4)]) for row in p])
+        np.testing.assert_allclose(quantizer.ask(queries), soft, atol=1e-6)
 
     parts = entries.reshape(30, 4, 6)
     numbers = np.array([[np.argmax(part[m] @ matrix[m]) for m in range(4)] for part in parts])
@@ -55,9 +59,13 @@ def test_soft_queries_codes_and_scores_by_the_formulas(normalization: str, learn
     decoded = np.array([np.concatenate([words[m][row[m]] for m in range(4)]) for row in numbers])
     np.testing.assert_allclose(quantizer.decode(codes), decoded, atol=1e-6)
 
-    score = np.array([[sum(row[m, b[m]] for m in range(4)) for b in numbers] for row in p])
-    np.testing.assert_allclose(quantizer.score(queries, codes), score, atol=1e-6)
-    np.testing.assert_allclose(quantizer.soften(queries) @ quantizer.decode(codes).T, score, atol=1e-5)
+    counts = p if counting == "share" else np.log(p)
+    score = np.array([[sum(row[m, b[m]] for m in range(4)) for b in numbers] for row in counts])
+    found = quantizer.score(queries, codes)
+    if counting == "logarithm":
+        # All scores of a query are less by the same, which ranks nothing.
+        found = found + (score - found).mean(axis=1, keepdims=True)
+    np.testing.assert_allclose(found, score, atol=1e-5)
 
 
 @settings(max_examples=50, deadline=None)
@@ -94,9 +102,9 @@ def test_an_embedding_has_one_code_under_all_normalizations() -> None:
 
 def test_more_than_fits_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     entries, quantizer = unit(50, 24), Quantizer(SHAPE)
-    whole = quantizer.soften(entries), quantizer.encode(entries)
+    whole = quantizer.ask(entries), quantizer.encode(entries)
     monkeypatch.setattr("holdfast.models.quantizer._CHUNK", 16)
-    np.testing.assert_allclose(quantizer.soften(entries), whole[0], atol=1e-6)
+    np.testing.assert_allclose(quantizer.ask(entries), whole[0], atol=1e-6)
     assert np.array_equal(quantizer.encode(entries), whole[1])
 
 
@@ -104,7 +112,7 @@ def test_nothing_has_no_codes() -> None:
     quantizer = Quantizer(SHAPE)
     none = np.empty((0, 24), np.float32)
     assert quantizer.encode(none).shape == (0, 1)
-    assert quantizer.soften(none).shape == (0, 24)
+    assert quantizer.ask(none).shape == (0, 24)
     assert quantizer.decode(quantizer.encode(none)).shape == (0, 24)
 
 
