@@ -263,7 +263,10 @@ class Learner:
             losses.append(("classification", self.metric, self.head(step.embeddings, step.labels)))
         if self._perturbation is not None and perturbed is not None:
             losses.append(("perturbed", self._perturbation.weight, self.head(perturbed, labels)))
-        losses += [(term.name, term.weight, term.module(step)) for term in self.terms]
+        for term in self.terms:
+            loss = term.module(step)
+            if loss is not None:
+                losses.append((term.name, term.weight, loss))
         total = cast(Tensor, sum(weight * loss for _, weight, loss in losses))
         values = {name: float(loss.detach()) for name, _, loss in losses}
         self._refuse_divergence(values, epoch)

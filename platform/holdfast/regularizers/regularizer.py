@@ -112,13 +112,15 @@ class Step:
 class Regularizer(Protocol):
     """A `torch.nn.Module` that returns one unweighted scalar a step, and is told when a task begins.
 
+    It returns None if it works otherwise than by a loss.
+
     It lives through the whole sequence. Its parameters are trained with the encoder's, and whatever it
     must remember across tasks and interruptions (prototypes, exemplars, a discriminator) is a parameter
     or a buffer, because that is what a checkpoint holds. In a task without a parent it is not called.
     """
 
     def begin(self, task: TaskStart) -> None: ...
-    def __call__(self, step: Step) -> Tensor: ...
+    def __call__(self, step: Step) -> Tensor | None: ...
 
 
 @runtime_checkable

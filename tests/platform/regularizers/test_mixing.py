@@ -75,9 +75,7 @@ def test_the_head_learns_from_old_ones_and_the_encoder_only_from_its_own(mixed, 
     head = CosFaceConfig().build(6, 2)
     head(after.embeddings, after.labels).backward()
     assert torch.equal(new.grad.abs().sum(dim=1) == 0, replaced(after))
-    own_loss = term(after)
-    assert own_loss.item() == 0
-    assert own_loss.shape == ()
+    assert term(after) is None
 
 
 def test_the_parent_runs_once_however_many_ask(mixed, step):
