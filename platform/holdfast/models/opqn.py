@@ -23,7 +23,8 @@ class OPQNConfig(Settings):
     """Compact codes by fixed orthonormal codewords (Zhang et al. 2023, OPQN).
 
     `bits` of a code and `words` of a book give the number of books, bits / log2(words); each has a part of
-    the embedding to itself, of at least `words` dimensions. The defaults of scale and margin are the paper's.
+    the embedding to itself, of at least `words` dimensions. The defaults of scale, margin and entropy are the
+    paper's.
     """
 
     kind: Literal["opqn"] = "opqn"
@@ -32,7 +33,7 @@ class OPQNConfig(Settings):
     """Codewords of a book, a power of two; FAISS's fast scan reads 16."""
     scale: float = Field(20, gt=0)
     margin: float = Field(0.5, ge=0, lt=1)
-    entropy: float = Field(0.02, ge=0)
+    entropy: float = Field(0.1, ge=0)
     """Weight of the assignment's entropy: the higher, the nearer an embedding comes to its code."""
     classification: Literal["joint", "each"] = "joint"
     """`joint`: an embedding is classified by the mean of its sub-vectors' cosines, so that the books
