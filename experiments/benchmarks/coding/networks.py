@@ -67,10 +67,11 @@ def all_networks(bits: Sequence[int] = BITS, variants_at: int = 32) -> list[Netw
         "none": ("not normalized", {"normalization": "none", "assignment": "learned"}),
         "learned": ("learned assignment", {"assignment": "learned"}),
         "entropy-0": ("without entropy", {"entropy": 0.0}),
-        "entropy-0.1": ("entropy 0.1, as published", {"entropy": 0.1}),
+        "entropy-0.5": ("entropy 0.5", {"entropy": 0.5}),
         "margin-0": ("without margin", {"margin": 0.0}),
         "sharpness-4": ("sharpness 4", {"sharpness": 4}),
         "sharpness-16": ("sharpness 16", {"sharpness": 16}),
+        "words-4": ("4 words", {"words": 4}),
     }
     return [
         Network("float", "CosFace, no codes", post_hoc=True),
