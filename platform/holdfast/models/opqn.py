@@ -47,7 +47,7 @@ class OPQNConfig(Settings):
     sharpness: float = Field(8, gt=0)
     """The norm of a sub-vector in the assignment's softmax, with normalization `subvector`."""
     counting: Counting = "logarithm"
-    """What an entry's codeword counts for a query: the `logarithm` of its share in the query, whose sum is$
+    """What an entry's codeword counts for a query: the `logarithm` of its share in the query, whose sum is
     the likelihood of the entry's code; or the `share`, as published. Codes are the same."""
 
     @field_validator("words")
