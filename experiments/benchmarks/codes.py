@@ -12,10 +12,7 @@ Results lie in experiments/results/codes: cells, a Parquet file a data set, and 
 """
 
 import argparse
-import contextlib
 import os
-import signal
-import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,9 +22,10 @@ from coding.networks import BITS, DIMENSION, Network, all_networks, decisive, me
 from coding.sets import RetrievalSet, all_sets
 from coding.tables import render
 from comparison.kept import Cells, Name, identity
+from interruptible import run_command
 from rich.console import Console
 
-from holdfast.errors import ConfigError, HoldfastError
+from holdfast.errors import ConfigError
 from holdfast.evaluation import describe_machine
 from holdfast.jobs.cpus import cpu_count
 from holdfast.learning import keep_freed_memory
@@ -121,13 +119,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("HOLDFAST_DATA", str(REPOSITORY / ".." / "shared" / "data"))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            sys.exit(main())
-    except HoldfastError as mistake:
-        sys.exit(f"Error: {mistake}")
-    print("Interrupted; the same command goes on from here.", file=sys.stderr)
-    sys.exit(130)
+    run_command(main)

@@ -12,10 +12,6 @@ when the code does: `--fresh` forgets those that are asked for. Results lie in e
 """
 
 import argparse
-import contextlib
-import os
-import signal
-import sys
 import time
 from pathlib import Path
 
@@ -28,9 +24,9 @@ from comparison.protocols import CHOOSE, Protocol, all_protocols
 from comparison.recipes import find_methods
 from comparison.results import Results, write_figures
 from comparison.work import Job, experiment_files, make_job
+from interruptible import run_command
 from rich.console import Console
 
-from holdfast.errors import HoldfastError
 from holdfast.evaluation import describe_machine
 from holdfast.jobs.cpus import cpu_count
 from holdfast.learning import Datasets
@@ -164,12 +160,4 @@ def write_experiments(jobs: list[Job], results: Path) -> None:
 
 
 if __name__ == "__main__":
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does: Ray stops
-    try:
-        with contextlib.suppress(KeyboardInterrupt):
-            sys.exit(main())
-    except HoldfastError as mistake:
-        sys.exit(f"Error: {mistake}")
-    print("Interrupted; the same command goes on from here.", file=sys.stderr)
-    sys.exit(130)
+    run_command(main)

@@ -20,7 +20,7 @@ from holdfast.learning.precision import autocast_dtype
 from holdfast.learning.progress import Pace, Progress, Throttle, Watcher, ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
-from holdfast.models import Encoder, Head, OrthonormalHead
+from holdfast.models import Encoder, Head
 from holdfast.regularizers import (
     Classifier,
     RefreshesEachEpoch,
@@ -135,8 +135,7 @@ class Learner:
 
     def begin(self) -> None:
         """Tell the regularizers that the task begins, then set up the optimizer over all that is trained."""
-        if isinstance(self.head, OrthonormalHead):
-            self.head.take_matrix(self.encoder.assignment)
+        self.head.take_matrix(self.encoder.assignment)
         for term in self.terms:
             term.module.begin(self.start)
         self._optimize()
@@ -227,8 +226,7 @@ class Learner:
         watch(self._progress(losses if self.pace.history else {}))
         if self._average is not None:
             self.encoder.load_state_dict(self._average.weights)
-        if isinstance(self.head, OrthonormalHead):
-            self.head.leave_matrix(self.encoder.assignment)
+        self.head.leave_matrix(self.encoder.assignment)
         self._model.eval()
 
     def _train_step(self, positions: np.ndarray, epoch: int) -> dict[str, float]:

@@ -39,6 +39,12 @@ class Head(nn.Module):
         """How many classes it tells apart."""
         return len(self.directions)
 
+    def take_matrix(self, matrix: Tensor | None) -> None:
+        """Go on from the assignment matrix that an encoder has. Here nothing is assigned."""
+
+    def leave_matrix(self, matrix: Tensor | None) -> None:
+        """Write what was learned of it into that of an encoder. Here nothing was."""
+
     def unit_directions(self) -> Tensor:
         """The directions (classes, d) float32 as they are now, of unit norm, without gradient."""
         return F.normalize(self.directions.detach().float())

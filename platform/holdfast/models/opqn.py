@@ -132,13 +132,13 @@ class OrthonormalHead(Head):
 
     @torch.no_grad()
     def take_matrix(self, matrix: Tensor | None) -> None:
-        """Go on from the assignment matrix that an encoder has, if the assignment is learned."""
+        """Go on from it, if the assignment is learned."""
         if self.matrix is not None and matrix is not None:
             self.matrix.copy_(matrix)
 
     @torch.no_grad()
     def leave_matrix(self, matrix: Tensor | None) -> None:
-        """Write the learned assignment matrix into that of an encoder, whose version it belongs to."""
+        """Write the learned one into it: it belongs to the encoder's version."""
         if self.matrix is not None and matrix is not None:
             matrix.copy_(self.matrix)
 
