@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from holdfast.errors import ConfigError
+from holdfast.models.cosines import cosines
 from holdfast.settings import Settings
 
 
@@ -63,7 +64,7 @@ class Head(nn.Module):
 
     def _cosines(self, embeddings: Tensor) -> Tensor:
         with torch.autocast(embeddings.device.type, enabled=False):
-            return embeddings.float() @ F.normalize(self.directions.float()).T
+            return cosines(embeddings.float(), self.directions.float())
 
 
 class NormalizedSoftmaxConfig(Settings):
