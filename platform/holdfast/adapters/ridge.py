@@ -13,7 +13,7 @@ from holdfast.adapters.vectors import check_pairs
 
 # In units of the mean eigenvalue of S^T S / n, which is 1 / d_s for unit vectors. The strongest comes first,
 # because of equals the map nearest to the rotation is taken.
-_GRID = np.logspace(3, -3, 13)
+_GRID = np.logspace(3, -4, 15)
 
 
 class RidgeConfig(AdapterSettings):
@@ -24,7 +24,7 @@ class RidgeConfig(AdapterSettings):
 
     kind: Literal["linear"] = "linear"
     shrinkage: Annotated[float, Field(ge=1e-9, le=1e12)] | Literal["auto"] = "auto"
-    """`auto`: the best mean cosine of held-out pairs, from 0.001 to 1,000 times 1 / d_s in half decades."""
+    """`auto`: the best mean cosine of held-out pairs, from 0.0001 to 1,000 times 1 / d_s in half decades."""
     toward: Literal["rotation", "zero"] = "rotation"
     bias: bool | Literal["auto"] = "auto"
     """`auto`: where entries are mapped."""

@@ -7,26 +7,34 @@ from typing import Any
 import numpy as np
 
 from holdfast.adapters import AdapterConfig
-from holdfast.data import AugmentConfig, ImageSet
+from holdfast.data import ImageSet
 from holdfast.errors import StoreError
-from holdfast.learning import Meeting, choose_images, embed_views, fit_adapter, fit_shift
+from holdfast.learning import (
+    Copies,
+    LearningConfig,
+    Meeting,
+    choose_images,
+    embed_copies,
+    fit_adapter,
+    fit_shift,
+)
 from holdfast.store import MeasuredCalibration, RegisteredAdapter, Store, Version
 
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What a version learned from, and how its images were distorted.
+    """What a version learned from, and how.
 
     Attributes:
         indices: (m,) those of the training images that the version learned from.
-        augment: the distortion of the copies that an adapter's `views` asks for.
+        learning: in how many orientations, and how its images were distorted.
         seed: the experiment's. The same images and weights give the same adapters and calibrations,
             whatever the versions are called.
     """
 
     training: ImageSet
     indices: np.ndarray
-    augment: AugmentConfig
+    learning: LearningConfig
     seed: int
 
     @property
@@ -49,8 +57,11 @@ def fit_adapters(
         DataError, InvalidVectorError: the images are too few for this adapter.
     """
     described: dict[str, Any] = config.model_dump(mode="json")
-    if config.views:
-        described["augment"] = material.augment.model_dump(mode="json")
+    copies = Copies(material.learning.turns, config.views, material.learning.augment)
+    if copies.views:
+        described["augment"] = copies.augment.model_dump(mode="json")
+    if copies.turns > 1:
+        described["turns"] = copies.turns
     registered = {row.gallery: row for row in store.adapters() if row.query == version.name}
     missing = [
         (number, name)
@@ -61,7 +72,7 @@ def fit_adapters(
         return 0
 
     def embed(name: str) -> np.ndarray:
-        return _embed(store, name, version, material, material.indices, config.views)
+        return _embed(store, name, version, material, material.indices, copies)
 
     newer = embed(version.name)
     for number, ancestor in missing:
@@ -106,10 +117,10 @@ def calibrate_pairs(store: Store, version: Version, ancestors: Sequence[str], ma
     if not missing:
         return 0
     indices, labels = material.indices[chosen], material.labels[chosen]
-    newer = _embed(store, version.name, version, material, indices)
+    newer = _embed(store, version.name, version, material, indices, Copies())
     count = 0
     for ancestor in missing:
-        older = _embed(store, ancestor, version, material, indices)
+        older = _embed(store, ancestor, version, material, indices, Copies())
         rows = []
         for query, gallery, queries, entries in (
             (version.name, ancestor, newer, older),
@@ -147,11 +158,16 @@ def _meet(
 
 
 def _embed(
-    store: Store, name: str, version: Version, material: Material, indices: np.ndarray, views: int = 0
+    store: Store,
+    name: str,
+    version: Version,
+    material: Material,
+    indices: np.ndarray,
+    copies: Copies,
 ) -> np.ndarray:
-    """What a version makes of images that `version` learned from, and of distorted copies of them."""
+    """What a version makes of images that `version` learned from, and of copies of them."""
     images, encoder = material.training.images, store.load(name)
-    return embed_views(encoder, images, indices, views, material.augment, material.seed, version.task)
+    return embed_copies(encoder, images, indices, copies, material.seed, version.task)
 
 
 def _is_intact(store: Store, row: RegisteredAdapter | None, config: dict[str, Any]) -> bool:

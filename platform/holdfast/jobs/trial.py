@@ -9,7 +9,7 @@ import numpy as np
 from holdfast.config import Experiment
 from holdfast.data import ImageSet, build_stream
 from holdfast.evaluation import score
-from holdfast.learning import Ancestor, Learned, embed_views, fit_adapter, validation_indices
+from holdfast.learning import Ancestor, Copies, Learned, embed_copies, fit_adapter, validation_indices
 from holdfast.learning.checkpoints import State
 
 
@@ -52,12 +52,13 @@ class TrialPublisher:
         if config is None or not self.older:
             yield from ((vectors, older.embedded.validation) for older in self.older)
             return
-        seed, augment = self.experiment.seed, self.experiment.learning.augment
+        seed, learning = self.experiment.seed, self.experiment.learning
+        copies = Copies(learning.turns, config.views, learning.augment)
         images, indices = self.training.images, self._tasks[learned.task].train
-        seen = (images, indices, config.views, augment, seed, learned.task)
-        newer = embed_views(learned.encoder, *seen)
+        seen = (images, indices, copies, seed, learned.task)
+        newer = embed_copies(learned.encoder, *seen)
         for older in self.older:
-            there = embed_views(older.encoder, *seen)
+            there = embed_copies(older.encoder, *seen)
             adapter = fit_adapter(config, newer, there, seed, learned.task, learned.task - older.task)
             if config.maps == "entries":
                 yield vectors, adapter.apply(older.embedded.validation)

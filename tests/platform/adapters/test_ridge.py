@@ -113,7 +113,7 @@ def test_auto_is_cross_validation_by_the_book(drifted, mean_cosine, seed, toward
     config = RidgeConfig(toward=toward, bias=bias, folds=3)
     folds = np.array_split(np.random.default_rng(seed).permutation(30), 3)
     means = {}
-    for shrinkage in np.logspace(-3, 3, 13) / 5:
+    for shrinkage in np.logspace(-4, 3, 15) / 5:
         cosines = []
         for held in folds:
             kept = np.setdiff1d(np.arange(30), held)
