@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from comparison.training import Version
-from holdfast.adapters import Adapter, AdapterConfig, Calibration, calibrate, slerp
+from holdfast.adapters import Adapter, AdapterConfig, Calibration, calibrate, carried, slerp
 from holdfast.data import Task
 from holdfast.learning import Copies, Datasets, Embedded, LearningConfig, embed_copies, fit_adapter
 
@@ -99,7 +99,9 @@ def fit_all(
         known: dict[AdapterConfig, Fitted] = {}
         for variant in alike:
             if variant.config not in known:
-                adapter = fit_adapter(variant.config, newer, older, seed, i, i - j)
+                kept, step = (found[variant.name].get(pair) for pair in ((i - 1, j), (i, i - 1)))
+                earlier = carried(kept.adapter, step.adapter) if kept and step else None
+                adapter = fit_adapter(variant.config, newer, older, seed, i, i - j, earlier)
                 known[variant.config] = _calibrated(variant.config, adapter, newer, older, labels)
             fitted = known[variant.config]
             found[variant.name][i, j] = _halfway(fitted, newer, older, labels) if variant.both else fitted
@@ -140,7 +142,7 @@ def _seen(
                 return embed_copies(version.encoder, data.training.images, indices, copies, seed, task)
 
             newer = embed(versions[i])
-            for j in range(i):
+            for j in reversed(range(i)):  # the parent first: what its own maps rest on comes through it
                 yield (i, j), alike, newer, embed(versions[j])
 
 

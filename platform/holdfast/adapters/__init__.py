@@ -4,7 +4,8 @@ from holdfast.adapters.adapter import Adapter
 from holdfast.adapters.calibration import Calibration, calibrate
 from holdfast.adapters.composition import ComposedAdapter, compose
 from holdfast.adapters.config import AdapterConfig
-from holdfast.adapters.fitting import Pairs, fit_from_pairs
+from holdfast.adapters.evidence import Evidence
+from holdfast.adapters.fitting import Pairs, carried, fit_from_pairs
 from holdfast.adapters.lambda_orthogonal import LambdaOrthogonalConfig
 from holdfast.adapters.linear import LinearAdapter
 from holdfast.adapters.loading import load_adapter
@@ -20,6 +21,7 @@ __all__ = [
     "AdapterConfig",
     "Calibration",
     "ComposedAdapter",
+    "Evidence",
     "LambdaOrthogonalConfig",
     "LinearAdapter",
     "LowRankAffineConfig",
@@ -30,6 +32,7 @@ __all__ = [
     "ResidualMLPConfig",
     "RidgeConfig",
     "calibrate",
+    "carried",
     "compose",
     "fit_alpha",
     "fit_from_pairs",

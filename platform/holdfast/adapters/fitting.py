@@ -6,6 +6,9 @@ import numpy as np
 
 from holdfast.adapters.adapter import Adapter
 from holdfast.adapters.config import AdapterConfig
+from holdfast.adapters.evidence import Evidence
+from holdfast.adapters.linear import LinearAdapter
+from holdfast.adapters.ridge import RidgeConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +24,25 @@ class Pairs:
     target: np.ndarray
 
 
-def fit_from_pairs(config: AdapterConfig, pairs: Pairs, seed: int = 0) -> Adapter:
-    """Raises InvalidVectorError or DataError for pairs that cannot be fitted; names the row."""
+def fit_from_pairs(
+    config: AdapterConfig, pairs: Pairs, seed: int = 0, earlier: Evidence | None = None
+) -> Adapter:
+    """The adapter that `config` names, fitted on the pairs; a linear one of entries also on `earlier` ones.
+
+    Raises InvalidVectorError or DataError for pairs that cannot be fitted; names the row.
+    """
+    if isinstance(config, RidgeConfig) and config.maps == "entries":
+        return config.fit(pairs.source, pairs.target, seed, earlier)
     return config.fit(pairs.source, pairs.target, seed)
+
+
+def carried(kept: Adapter | None, step: Adapter | None) -> Evidence | None:
+    """The evidence of `kept`, an ancestor's adapter to the parent, in the space of the parent's child.
+
+    `step` is the adapter from the parent to the child. None where one of them has nothing to say.
+    """
+    if not isinstance(kept, LinearAdapter) or not isinstance(step, LinearAdapter):
+        return None
+    if kept.evidence is None or kept.target_dimension != step.source_dimension:
+        return None
+    return kept.evidence.pushed(step.matrix, step.bias)

@@ -7,8 +7,10 @@ from typing import ClassVar, Self
 import numpy as np
 
 from holdfast.adapters.adapter import unit_rows
+from holdfast.adapters.evidence import Evidence
 from holdfast.adapters.tensors import take
 from holdfast.adapters.vectors import check_vectors
+from holdfast.errors import StoreError
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,19 +20,27 @@ class LinearAdapter:
     Attributes:
         matrix: M, float32 (d_s, d_t).
         bias: b, float32 (d_t,), or None.
+        evidence: of the pairs that it was fitted on, float32, if a later fit may build on it.
     """
 
     kind: ClassVar[str] = "linear"
 
     matrix: np.ndarray
     bias: np.ndarray | None = None
+    evidence: Evidence | None = None
 
     @classmethod
-    def of(cls, matrix: np.ndarray, bias: np.ndarray | None = None) -> Self:
+    def of(cls, matrix: np.ndarray, bias: np.ndarray | None = None, evidence: Evidence | None = None) -> Self:
         """From arrays of any precision."""
         return cls(
             np.ascontiguousarray(matrix, np.float32),
             None if bias is None else np.ascontiguousarray(bias, np.float32),
+            None
+            if evidence is None
+            else Evidence(
+                np.ascontiguousarray(evidence.seen, np.float32),
+                np.ascontiguousarray(evidence.met, np.float32),
+            ),
         )
 
     @classmethod
@@ -39,7 +49,16 @@ class LinearAdapter:
         shapes: dict[str, tuple[str, ...]] = {"matrix": ("source", "target")}
         if "bias" in tensors:
             shapes["bias"] = ("target",)
-        return cls(**take(cls.kind, tensors, shapes))
+        if "seen" in tensors:
+            shapes |= {"seen": ("extended source", "extended source"), "met": ("extended source", "target")}
+        found = take(cls.kind, tensors, shapes)
+        evidence = Evidence(found["seen"], found["met"]) if "seen" in found else None
+        if evidence is not None and len(evidence.seen) != len(found["matrix"]) + 1:
+            raise StoreError(
+                f"The evidence of an adapter from {len(found['matrix'])} dimensions must have one more, not "
+                f"{len(evidence.seen)}."
+            )
+        return cls(found["matrix"], found.get("bias"), evidence)
 
     @property
     def source_dimension(self) -> int:
@@ -54,4 +73,6 @@ class LinearAdapter:
         return unit_rows(mapped if self.bias is None else mapped + self.bias)
 
     def tensors(self) -> dict[str, np.ndarray]:
-        return {"matrix": self.matrix} | ({} if self.bias is None else {"bias": self.bias})
+        bias = {} if self.bias is None else {"bias": self.bias}
+        kept = {} if self.evidence is None else {"seen": self.evidence.seen, "met": self.evidence.met}
+        return {"matrix": self.matrix, **bias, **kept}

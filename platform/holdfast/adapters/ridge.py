@@ -1,11 +1,11 @@
 """A linear map shrunk toward the rotation: better than the rotation, and than plain least squares."""
 
-from dataclasses import dataclass
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import Field
 
+from holdfast.adapters.evidence import Evidence
 from holdfast.adapters.linear import LinearAdapter
 from holdfast.adapters.procrustes import procrustes
 from holdfast.adapters.settings import AdapterSettings
@@ -20,6 +20,10 @@ class RidgeConfig(AdapterSettings):
     """M = argmin ||S M - T||_F^2 + shrinkage n ||M - R||_F^2, R the Procrustes rotation or zero.
 
     With a bias S and T are taken about their means: x -> (x - mean of S) M + mean of T.
+
+    Where entries are mapped, the evidence is kept with the map. The next version's map for the same entries
+    is fitted on it too, pushed into the new space by the map that leads there from the parent's: so a map
+    rests on the images of all tasks since, of which none is kept.
     """
 
     kind: Literal["linear"] = "linear"
@@ -31,22 +35,31 @@ class RidgeConfig(AdapterSettings):
     folds: int = Field(default=5, ge=2)
     """Of the cross validation; at most the number of pairs are used."""
 
-    def fit(self, source: np.ndarray, target: np.ndarray, seed: int = 0) -> LinearAdapter:
-        """From pairs float32 (n, d_s) and (n, d_t), unit norm. `seed` deals the pairs to the folds.
+    def fit(
+        self, source: np.ndarray, target: np.ndarray, seed: int = 0, earlier: Evidence | None = None
+    ) -> LinearAdapter:
+        """From pairs float32 (n, d_s) and (n, d_t), unit norm, and the evidence of earlier ones.
 
-        Raises InvalidVectorError or DataError for pairs that cannot be fitted.
+        `seed` deals the pairs to the folds. Raises InvalidVectorError or DataError for pairs that cannot be
+        fitted.
         """
         source, target = check_pairs(source, target)
         shrinkage = (
-            self.choose_shrinkage(source, target, seed) if self.shrinkage == "auto" else self.shrinkage
+            self.choose_shrinkage(source, target, seed, earlier)
+            if self.shrinkage == "auto"
+            else self.shrinkage
         )
-        gram, cross, middle, goal = _Moments.of(source, target).about(self._affine)
+        evidence = _all(source, target, earlier)
+        gram, cross, middle, goal = evidence.about(self._affine)
         origin = self._origin(cross)
-        axes, inverse, correction = _spectral(gram, cross, origin, np.array([shrinkage * len(source)]))
+        axes, inverse, correction = _spectral(gram, cross, origin, np.array([shrinkage * evidence.pairs]))
         matrix = origin + axes @ (inverse[0][:, None] * correction)
-        return LinearAdapter.of(matrix, goal - middle @ matrix if self._affine else None)
+        bias = goal - middle @ matrix if self._affine else None
+        return LinearAdapter.of(matrix, bias, evidence if self.maps == "entries" else None)
 
-    def choose_shrinkage(self, source: np.ndarray, target: np.ndarray, seed: int = 0) -> float:
+    def choose_shrinkage(
+        self, source: np.ndarray, target: np.ndarray, seed: int = 0, earlier: Evidence | None = None
+    ) -> float:
         """The shrinkage of the grid whose maps, rotation included, serve pairs that they were not fitted on.
 
         One eigendecomposition a fold serves the whole grid. Of equal ones the strongest.
@@ -54,10 +67,10 @@ class RidgeConfig(AdapterSettings):
         grid = _GRID / source.shape[1]
         order = np.random.default_rng(seed).permutation(len(source))
         parts = [(source[rows], target[rows]) for rows in np.array_split(order, min(self.folds, len(source)))]
-        whole = _Moments.of(source, target)
+        whole = _all(source, target, earlier)
         cosines = np.zeros(len(grid))
         for held, wanted in parts:
-            rest = whole.without(_Moments.of(held, wanted))
+            rest = whole.without(Evidence.of(held, wanted))
             gram, cross, middle, goal = rest.about(self._affine)
             origin = self._origin(cross)
             axes, inverses, correction = _spectral(gram, cross, origin, grid * rest.pairs)
@@ -78,34 +91,9 @@ class RidgeConfig(AdapterSettings):
         return procrustes(cross) if self.toward == "rotation" else np.zeros_like(cross)
 
 
-@dataclass(frozen=True, eq=False)
-class _Moments:
-    """Sums over some pairs."""
-
-    pairs: int
-    gram: np.ndarray  # S^T S
-    cross: np.ndarray  # S^T T
-    source: np.ndarray  # of the rows of S
-    target: np.ndarray  # of the rows of T
-
-    @classmethod
-    def of(cls, source: np.ndarray, target: np.ndarray) -> Self:
-        return cls(len(source), source.T @ source, source.T @ target, source.sum(axis=0), target.sum(axis=0))
-
-    def without(self, part: Self) -> Self:
-        return type(self)(
-            self.pairs - part.pairs,
-            self.gram - part.gram,
-            self.cross - part.cross,
-            self.source - part.source,
-            self.target - part.target,
-        )
-
-    def about(self, means: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-        """S^T S and S^T T about the means of the rows, and these; about zero unless `means`."""
-        middle, goal = self.source / self.pairs * means, self.target / self.pairs * means
-        gram = self.gram - self.pairs * np.outer(middle, middle)
-        return gram, self.cross - self.pairs * np.outer(middle, goal), middle, goal
+def _all(source: np.ndarray, target: np.ndarray, earlier: Evidence | None) -> Evidence:
+    evidence = Evidence.of(source, target)
+    return evidence if earlier is None else evidence.plus(earlier)
 
 
 def _spectral(

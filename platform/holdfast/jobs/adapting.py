@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from holdfast.adapters import AdapterConfig
+from holdfast.adapters import AdapterConfig, carried
 from holdfast.data import ImageSet
 from holdfast.errors import StoreError
 from holdfast.learning import (
@@ -74,10 +74,14 @@ def fit_adapters(
     def embed(name: str) -> np.ndarray:
         return _embed(store, name, version, material, material.indices, copies)
 
-    newer = embed(version.name)
-    for number, ancestor in missing:
+    newer, parent = embed(version.name), ancestors[-1]
+    # The parent's first: through it comes what the parent's own adapters were fitted on.
+    for number, ancestor in reversed(missing):
         distance = len(ancestors) - number
-        adapter = fit_adapter(config, newer, embed(ancestor), material.seed, version.task, distance)
+        earlier = None
+        if ancestor != parent:
+            earlier = carried(store.adapter(parent, ancestor), store.adapter(version.name, parent))
+        adapter = fit_adapter(config, newer, embed(ancestor), material.seed, version.task, distance, earlier)
         store.register_adapter(version.name, ancestor, adapter, described, maps=config.maps)
     return len(missing)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from holdfast.adapters import Adapter, carried
 from holdfast.config import Experiment
 from holdfast.data import ImageSet, build_stream
 from holdfast.evaluation import score
@@ -28,6 +29,7 @@ class TrialPublisher:
     ancestor: Ancestor | None
     report: Any
     older: list[Learned] = field(default_factory=list)
+    adapters: dict[int, Adapter] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._tasks = build_stream(self.experiment.stream, self.training, self.experiment.seed)
@@ -57,9 +59,12 @@ class TrialPublisher:
         images, indices = self.training.images, self._tasks[learned.task].train
         seen = (images, indices, copies, seed, learned.task)
         newer = embed_copies(learned.encoder, *seen)
-        for older in self.older:
-            there = embed_copies(older.encoder, *seen)
-            adapter = fit_adapter(config, newer, there, seed, learned.task, learned.task - older.task)
+        kept, self.adapters = self.adapters, {}
+        for older in reversed(self.older):
+            there, distance = embed_copies(older.encoder, *seen), learned.task - older.task
+            earlier = carried(kept.get(older.task), self.adapters.get(self.older[-1].task))
+            adapter = fit_adapter(config, newer, there, seed, learned.task, distance, earlier)
+            self.adapters[older.task] = adapter
             if config.maps == "entries":
                 yield vectors, adapter.apply(older.embedded.validation)
             else:

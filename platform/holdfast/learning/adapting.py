@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from holdfast.adapters import Adapter, AdapterConfig, Pairs, fit_from_pairs
+from holdfast.adapters import Adapter, AdapterConfig, Evidence, Pairs, fit_from_pairs
 from holdfast.data import AugmentConfig
 from holdfast.learning.lesson import turn_images
 from holdfast.learning.randomness import derive_seed
@@ -39,6 +39,7 @@ def fit_adapter(
     seed: int,
     task: int,
     distance: int,
+    earlier: Evidence | None = None,
 ) -> Adapter:
     """Fit what `config` names between two spaces, in the direction of `config.maps`.
 
@@ -47,13 +48,15 @@ def fit_adapter(
             `embed_copies` gives them.
         seed: the experiment's. `task` is the version's, and `distance` 1 for its parent, 2 for the parent's
             parent: they tell apart the draws of the adapters.
+        earlier: what the parent's adapter for the same ancestor was fitted on (`carried`), where entries are
+            mapped.
 
     Raises:
         DataError, InvalidVectorError: the images are too few for this adapter.
     """
     draws = derive_seed(seed, "adapter", task, distance)
     pairs = Pairs(older, newer) if config.maps == "entries" else Pairs(newer, older)
-    return fit_from_pairs(config, pairs, draws)
+    return fit_from_pairs(config, pairs, draws, earlier)
 
 
 def embed_copies(
