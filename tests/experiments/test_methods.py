@@ -18,11 +18,11 @@ import yaml
 
 from holdfast.adapters import Calibration
 from holdfast.config import load_experiment
-from holdfast.data import Evaluation, ImageSet, Task
+from holdfast.data import AugmentConfig, Evaluation, ImageSet, Task
 from holdfast.errors import ConfigError, DataError
 from holdfast.evaluation import Part, mix, score, score_parts
 from holdfast.jobs.train import run_experiment
-from holdfast.learning import Datasets, Embedded, LearningConfig
+from holdfast.learning import Datasets, Embedded
 from holdfast.learning.progress import ignore_progress
 from holdfast.store import open_store
 
@@ -346,7 +346,7 @@ def test_every_adapter_finds_a_planted_rotation(
 ) -> None:
     versions, tasks, data = rotated
     record, bits = part("measuring").measure(
-        versions, tasks, data, part("variants").VARIANTS, LearningConfig(), 0
+        versions, tasks, data, part("variants").VARIANTS, AugmentConfig(), 0
     )
     rows = record["rows"]
     own = rows[""]["self_first"]
@@ -373,7 +373,7 @@ def test_the_default_recipe_counts_with_the_adapter_that_it_ships(
 ) -> None:
     versions, tasks, data = rotated
     shipped = part("variants").Variant("adapter", "", {"kind": "rotation", "views": 0})
-    record, bits = part("measuring").measure(versions, tasks, data, [shipped], LearningConfig(), 0)
+    record, bits = part("measuring").measure(versions, tasks, data, [shipped], AugmentConfig(), 0)
     found, swapped = part("work")._as_shipped(record, bits)
     assert set(found["rows"]) == {"", "without-adapter"}
     assert found["rows"][""]["cross"] > found["rows"]["without-adapter"]["cross"] + 20

@@ -13,9 +13,9 @@ import numpy as np
 from comparison.searching import nearest, search_mixed
 from comparison.training import Version
 from comparison.variants import PLAIN, Fitted, Pair, Variant, fit_all, meet
-from holdfast.data import Task
+from holdfast.data import AugmentConfig, Task
 from holdfast.evaluation import average_compatibility, average_multimodel_accuracy, forgetting, score
-from holdfast.learning import Datasets, LearningConfig, validation_indices
+from holdfast.learning import Datasets, validation_indices
 
 Record = dict[str, Any]
 Bits = dict[str, np.ndarray]
@@ -26,7 +26,7 @@ def measure(
     tasks: Sequence[Task],
     data: Datasets,
     variants: Sequence[Variant],
-    learning: LearningConfig,
+    augment: AugmentConfig,
     seed: int,
     coarse: bool = False,
 ) -> tuple[Record, Bits]:
@@ -34,14 +34,14 @@ def measure(
 
     `record["rows"]` has the figures without an adapter under "" and those of each variant under its name.
     Bits are packed along the last axis: `hits` (T, T, q), the lower triangle; `mixed` (q,); `closed` (T, v),
-    with `closed_tasks` (v,), the task of every validation image that counts. `learning` says in which
-    orientations adapters see the images.
+    with `closed_tasks` (v,), the task of every validation image that counts. `augment` distorts the copies
+    that adapters are fitted on.
     """
     count = len(versions)
     record: Record = {"versions": count, "queries": len(data.evaluation.queries.labels), "rows": {}}
     record["chance"] = _chance(data)
     bits: Bits = {}
-    fitted = fit_all(variants, versions, tasks, data, learning, seed)
+    fitted = fit_all(variants, versions, tasks, data, augment, seed)
     plain = _nearest(PLAIN, {}, versions, {})
     # The newest version's own entries need no map, whatever the others need.
     own = {pair: found for pair, found in plain.items() if pair[0] == pair[1]}

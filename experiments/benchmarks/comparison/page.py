@@ -11,7 +11,7 @@ from comparison.goals import FIVE, REACHED, RECIPE, SEEDS, TEN, Goal, goals, spa
 from comparison.protocols import SHIPPED, Protocol
 from comparison.recipes import FINETUNE, HOLDFAST, JOINT, METHODS, Method
 from comparison.results import Results, Row, common_mean
-from comparison.variants import EPOCHS, VARIANTS
+from comparison.variants import VARIANTS
 from holdfast.evaluation import Interval
 
 BEGIN = "<!-- methods: written by experiments/benchmarks/methods.py, from here -->"
@@ -39,10 +39,10 @@ seed of its own, {trials} trials for each method over factors on the paper's wei
 the mean of the last self-test and the mean cross-test. Methods marked * have their default weights.
 
 Rows with a bar (|) have an adapter on top, fitted as a publication fits the recipe's: on the new task's
-training images, in all orientations in which they were learned. It costs no training. Queries are mapped into
-the older version's space, but for *entries mapped forward*; in mixed galleries their scores are calibrated as
-the index calibrates them. The residual MLP and the lambda-orthogonal map take seconds a pair and are measured
-on Omniglot with 5 tasks and on the upgrades only; the former passes over the images {epochs} times.
+training images; the map of entries also on what the parent's maps rest on. It costs no training. Queries are
+mapped into the older version's space, but for *entries mapped forward*; in mixed galleries their scores are
+calibrated as the index calibrates them. The residual MLP and the lambda-orthogonal map take seconds a pair
+and are measured on Omniglot with 5 tasks and on the upgrades only.
 """
 
 GOALS = (
@@ -69,7 +69,7 @@ def render(
     results: Results, protocols: Sequence[Protocol], images: Path, page: Path, context: Mapping[str, Any]
 ) -> str:
     """The Markdown. Plots go to `images`; whatever was not measured is named, not shown."""
-    lines = [INTRODUCTION.format(trials=context["trials"], epochs=EPOCHS), *_origin(results, context)]
+    lines = [INTRODUCTION.format(trials=context["trials"]), *_origin(results, context)]
     lines += [*GOALS, ""]
     for kind, title in ((SHIPPED, "As shipped, at full width"), ("", "Beside every method, at half width")):
         if any(results.seeds(name + kind, RECIPE) for name in (FIVE, TEN)):

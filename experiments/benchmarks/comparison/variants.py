@@ -1,13 +1,14 @@
 """How a query of one version meets the entries of another: directly, or by an adapter fitted afterwards.
 
 An adapter between version i and ancestor j is fitted as a publication fits it: on the images that version i
-was trained on, in all orientations in which it was, embedded by both. No other image is used. Nothing is
-trained again.
+was trained on, embedded by both; a linear map of entries rests on those of the versions between, too, whose
+images are gone. Nothing is trained again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,9 @@ from pydantic import TypeAdapter
 
 from comparison.training import Version
 from holdfast.adapters import Adapter, AdapterConfig, Calibration, calibrate, carried, slerp
-from holdfast.data import Task
-from holdfast.learning import Copies, Datasets, Embedded, LearningConfig, embed_copies, fit_adapter
+from holdfast.data import AugmentConfig, Task
+from holdfast.learning import Datasets, Embedded, embed_views, fit_adapter
 
-EPOCHS = 50
-"""Of the residual MLP, over the images in all orientations: with four, as many steps as its 200 over the
-upright ones alone."""
 Pair = tuple[int, int]
 """The query's version, and the older one of the entries."""
 
@@ -57,7 +55,7 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("rotation+slerp", "rotation + SLERP (two forwards)", _queries("rotation"), both=True),
     Variant("linear", "linear, shrunk toward the rotation", _queries("linear")),
     Variant("low-rank-affine", "low-rank affine", _queries("low-rank-affine")),
-    Variant("residual-mlp", "residual MLP", {**_queries("residual-mlp"), "epochs": EPOCHS}, slow=True),
+    Variant("residual-mlp", "residual MLP", _queries("residual-mlp"), slow=True),
     Variant("lambda-orthogonal", "lambda-orthogonal", _queries("lambda-orthogonal"), slow=True),
     Variant(
         "entries-forward",
@@ -89,12 +87,12 @@ def fit_all(
     versions: Sequence[Version],
     tasks: Sequence[Task],
     data: Datasets,
-    learning: LearningConfig,
+    augment: AugmentConfig,
     seed: int,
 ) -> dict[str, dict[Pair, Fitted]]:
     """By the variant's name and the pair. What is embedded is held for one pair at a time."""
     found: dict[str, dict[Pair, Fitted]] = {variant.name: {} for variant in variants}
-    for (i, j), alike, newer, older in _seen(variants, versions, tasks, data, learning, seed):
+    for (i, j), alike, newer, older in _seen(variants, versions, tasks, data, augment, seed):
         labels = data.training.labels[tasks[i].train]
         known: dict[AdapterConfig, Fitted] = {}
         for variant in alike:
@@ -128,22 +126,20 @@ def _seen(
     versions: Sequence[Version],
     tasks: Sequence[Task],
     data: Datasets,
-    learning: LearningConfig,
+    augment: AugmentConfig,
     seed: int,
 ) -> Iterator[tuple[Pair, list[Variant], np.ndarray, np.ndarray]]:
     """What variants with as many views are fitted on, for every pair: as the newer and the older embed it."""
-    for i in range(1, len(versions)):
-        for views in sorted({one.config.views for one in variants}):
-            alike = [variant for variant in variants if variant.config.views == views]
-            copies = Copies(learning.turns, views, learning.augment)
+    for i, views in product(range(1, len(versions)), sorted({one.config.views for one in variants})):
+        alike = [variant for variant in variants if variant.config.views == views]
 
-            def embed(version: Version, task: int = i, copies: Copies = copies) -> np.ndarray:
-                indices = tasks[task].train
-                return embed_copies(version.encoder, data.training.images, indices, copies, seed, task)
+        def embed(version: Version, task: int = i, views: int = views) -> np.ndarray:
+            indices = tasks[task].train
+            return embed_views(version.encoder, data.training.images, indices, views, augment, seed, task)
 
-            newer = embed(versions[i])
-            for j in reversed(range(i)):  # the parent first: what its own maps rest on comes through it
-                yield (i, j), alike, newer, embed(versions[j])
+        newer = embed(versions[i])
+        for j in reversed(range(i)):  # the parent first: what its own maps rest on comes through it
+            yield (i, j), alike, newer, embed(versions[j])
 
 
 def meet(variant: Variant, fitted: Fitted | None, query: Embedded, entry: Embedded) -> Meeting:

@@ -119,8 +119,8 @@ def _measure(
         tasks = build_stream(job.protocol.plain.stream, data.training, experiment.seed)
     else:
         versions, tasks = learn_all(experiment, first, data, shared)
-    learning, seed = experiment.learning, experiment.seed
-    found, bits = measure(versions, tasks, data, job.variants, learning, seed, job.protocol.coarse)
+    augment, seed = experiment.learning.augment, experiment.seed
+    found, bits = measure(versions, tasks, data, job.variants, augment, seed, job.protocol.coarse)
     if job.method.name == HOLDFAST and job.variants:
         found, bits = _as_shipped(found, bits)
     return found, bits

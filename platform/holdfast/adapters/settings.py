@@ -17,5 +17,5 @@ class AdapterSettings(Settings):
     """`entries`: those of older versions are mapped into the new version's space, which makes all scores
     cosines of one space; `queries`: the new version's, into the space of each older version."""
     views: int = Field(default=0, ge=0)
-    """The map is fitted on the task's training images in all orientations in which they were learned, and on
-    so many copies of each, distorted as `learning.augment` says."""
+    """Besides the task's training images the map is fitted on so many copies of them, each distorted as
+    `learning.augment` says."""

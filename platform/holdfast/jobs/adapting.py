@@ -7,34 +7,26 @@ from typing import Any
 import numpy as np
 
 from holdfast.adapters import AdapterConfig, carried
-from holdfast.data import ImageSet
+from holdfast.data import AugmentConfig, ImageSet
 from holdfast.errors import StoreError
-from holdfast.learning import (
-    Copies,
-    LearningConfig,
-    Meeting,
-    choose_images,
-    embed_copies,
-    fit_adapter,
-    fit_shift,
-)
+from holdfast.learning import Meeting, choose_images, embed_views, fit_adapter, fit_shift
 from holdfast.store import MeasuredCalibration, RegisteredAdapter, Store, Version
 
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What a version learned from, and how.
+    """What a version learned from, and how its images were distorted.
 
     Attributes:
         indices: (m,) those of the training images that the version learned from.
-        learning: in how many orientations, and how its images were distorted.
+        augment: the distortion of the copies that an adapter's `views` asks for.
         seed: the experiment's. The same images and weights give the same adapters and calibrations,
             whatever the versions are called.
     """
 
     training: ImageSet
     indices: np.ndarray
-    learning: LearningConfig
+    augment: AugmentConfig
     seed: int
 
     @property
@@ -57,11 +49,8 @@ def fit_adapters(
         DataError, InvalidVectorError: the images are too few for this adapter.
     """
     described: dict[str, Any] = config.model_dump(mode="json")
-    copies = Copies(material.learning.turns, config.views, material.learning.augment)
-    if copies.views:
-        described["augment"] = copies.augment.model_dump(mode="json")
-    if copies.turns > 1:
-        described["turns"] = copies.turns
+    if config.views:
+        described["augment"] = material.augment.model_dump(mode="json")
     registered = {row.gallery: row for row in store.adapters() if row.query == version.name}
     missing = [
         (number, name)
@@ -72,7 +61,7 @@ def fit_adapters(
         return 0
 
     def embed(name: str) -> np.ndarray:
-        return _embed(store, name, version, material, material.indices, copies)
+        return _embed(store, name, version, material, material.indices, config.views)
 
     newer, parent = embed(version.name), ancestors[-1]
     # The parent's first: through it comes what the parent's own adapters were fitted on.
@@ -121,10 +110,10 @@ def calibrate_pairs(store: Store, version: Version, ancestors: Sequence[str], ma
     if not missing:
         return 0
     indices, labels = material.indices[chosen], material.labels[chosen]
-    newer = _embed(store, version.name, version, material, indices, Copies())
+    newer = _embed(store, version.name, version, material, indices)
     count = 0
     for ancestor in missing:
-        older = _embed(store, ancestor, version, material, indices, Copies())
+        older = _embed(store, ancestor, version, material, indices)
         rows = []
         for query, gallery, queries, entries in (
             (version.name, ancestor, newer, older),
@@ -162,16 +151,11 @@ def _meet(
 
 
 def _embed(
-    store: Store,
-    name: str,
-    version: Version,
-    material: Material,
-    indices: np.ndarray,
-    copies: Copies,
+    store: Store, name: str, version: Version, material: Material, indices: np.ndarray, views: int = 0
 ) -> np.ndarray:
-    """What a version makes of images that `version` learned from, and of copies of them."""
+    """What a version makes of images that `version` learned from, and of distorted copies of them."""
     images, encoder = material.training.images, store.load(name)
-    return embed_copies(encoder, images, indices, copies, material.seed, version.task)
+    return embed_views(encoder, images, indices, views, material.augment, material.seed, version.task)
 
 
 def _is_intact(store: Store, row: RegisteredAdapter | None, config: dict[str, Any]) -> bool:

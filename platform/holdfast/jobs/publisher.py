@@ -143,7 +143,7 @@ class StorePublisher:
             material = Material(
                 self._data.training,
                 self._tasks[version.task].train,
-                self._experiment.learning,
+                self._experiment.learning.augment,
                 self._experiment.seed,
             )
             if config is not None:

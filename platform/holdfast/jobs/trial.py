@@ -10,7 +10,7 @@ from holdfast.adapters import Adapter, carried
 from holdfast.config import Experiment
 from holdfast.data import ImageSet, build_stream
 from holdfast.evaluation import score
-from holdfast.learning import Ancestor, Copies, Learned, embed_copies, fit_adapter, validation_indices
+from holdfast.learning import Ancestor, Learned, embed_views, fit_adapter, validation_indices
 from holdfast.learning.checkpoints import State
 
 
@@ -54,14 +54,13 @@ class TrialPublisher:
         if config is None or not self.older:
             yield from ((vectors, older.embedded.validation) for older in self.older)
             return
-        seed, learning = self.experiment.seed, self.experiment.learning
-        copies = Copies(learning.turns, config.views, learning.augment)
+        seed, augment = self.experiment.seed, self.experiment.learning.augment
         images, indices = self.training.images, self._tasks[learned.task].train
-        seen = (images, indices, copies, seed, learned.task)
-        newer = embed_copies(learned.encoder, *seen)
+        seen = (images, indices, config.views, augment, seed, learned.task)
+        newer = embed_views(learned.encoder, *seen)
         kept, self.adapters = self.adapters, {}
         for older in reversed(self.older):
-            there, distance = embed_copies(older.encoder, *seen), learned.task - older.task
+            there, distance = embed_views(older.encoder, *seen), learned.task - older.task
             earlier = carried(kept.get(older.task), self.adapters.get(self.older[-1].task))
             adapter = fit_adapter(config, newer, there, seed, learned.task, distance, earlier)
             self.adapters[older.task] = adapter

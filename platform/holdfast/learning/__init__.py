@@ -1,6 +1,6 @@
 """Learning one task (`Learner`) and all tasks (`run_sequence`). Pure PyTorch: Ray is not known here."""
 
-from holdfast.learning.adapting import Copies, embed_copies, fit_adapter
+from holdfast.learning.adapting import embed_views, fit_adapter
 from holdfast.learning.allocator import keep_freed_memory
 from holdfast.learning.calibrating import FittedShift, Meeting, choose_images, fit_shift
 from holdfast.learning.checkpoints import Checkpoints, FolderCheckpoints, read_state, write_state
@@ -16,7 +16,6 @@ from holdfast.learning.sequence import Ancestor, Learned, Publisher, SequencePla
 __all__ = [
     "Ancestor",
     "Checkpoints",
-    "Copies",
     "Datasets",
     "DistillationConfig",
     "Embedded",
@@ -38,7 +37,7 @@ __all__ = [
     "choose_images",
     "distillation_plan",
     "embed_datasets",
-    "embed_copies",
+    "embed_views",
     "fit_adapter",
     "fit_shift",
     "keep_freed_memory",

@@ -3,33 +3,15 @@
 Needs the encoders, or their embeddings, and nothing of the store.
 """
 
-from dataclasses import dataclass, field
-
 import numpy as np
 import torch
 
 from holdfast.adapters import Adapter, AdapterConfig, Evidence, Pairs, fit_from_pairs
 from holdfast.data import AugmentConfig
-from holdfast.learning.lesson import turn_images
 from holdfast.learning.randomness import derive_seed
 from holdfast.models import Encoder
 
 _CHUNK = 512  # images that are copied out of the training set, and embedded, at a time
-
-
-@dataclass(frozen=True)
-class Copies:
-    """On which copies of a task's images a map is fitted.
-
-    Attributes:
-        turns: 1, 2 or 4 orientations, those in which the images were learned.
-        views: how many distorted copies there are of each, besides.
-        augment: how they are distorted.
-    """
-
-    turns: int = 1
-    views: int = 0
-    augment: AugmentConfig = field(default_factory=AugmentConfig)
 
 
 def fit_adapter(
@@ -45,7 +27,7 @@ def fit_adapter(
 
     Args:
         newer, older: float32 (n, d), what the version and its ancestor make of the same images; both as
-            `embed_copies` gives them.
+            `embed_views` gives them.
         seed: the experiment's. `task` is the version's, and `distance` 1 for its parent, 2 for the parent's
             parent: they tell apart the draws of the adapters.
         earlier: what the parent's adapter for the same ancestor was fitted on (`carried`), where entries are
@@ -59,24 +41,27 @@ def fit_adapter(
     return fit_from_pairs(config, pairs, draws, earlier)
 
 
-def embed_copies(
-    encoder: Encoder, images: np.ndarray, indices: np.ndarray, copies: Copies, seed: int, task: int
+def embed_views(
+    encoder: Encoder,
+    images: np.ndarray,
+    indices: np.ndarray,
+    views: int,
+    augment: AugmentConfig,
+    seed: int,
+    task: int,
 ) -> np.ndarray:
-    """Embed copies of the images at `indices` (m,): float32 ((views + 1) turns m, d), unit norm.
+    """Embed the images at `indices` (m,), as they are and then distorted `views` times: float32
+    ((views + 1) m, d), unit norm.
 
-    The first m are of the images as they are, then come those of the other orientations, then the distorted
-    ones of all orientations, again and again. The same experiment's `seed` and the same task give the same
-    pixels, so that all versions see the same.
+    The same experiment's `seed` and the same task give the same pixels, so that all versions see the same.
     """
-    blocks = (copies.views + 1) * copies.turns
-    embedded = np.empty((blocks * len(indices), encoder.dimension), np.float32)
-    augmentation = copies.augment.build()
+    embedded = np.empty(((views + 1) * len(indices), encoder.dimension), np.float32)
+    augmentation = augment.build()
     generator = torch.Generator().manual_seed(derive_seed(seed, "adapter", task, "views"))
-    for block in range(blocks):
-        view, turn = divmod(block, copies.turns)
+    for view in range(views + 1):
         for at in range(0, len(indices), _CHUNK):
-            chunk = turn_images(images[indices[at : at + _CHUNK]], turn, copies.turns)
-            rows = slice(block * len(indices) + at, block * len(indices) + at + len(chunk))
+            chunk = images[indices[at : at + _CHUNK]]
+            rows = slice(view * len(indices) + at, view * len(indices) + at + len(chunk))
             if view == 0:
                 embedded[rows] = encoder.embed(chunk)
                 continue

@@ -14,11 +14,6 @@ def turned_classes(classes: tuple[str, ...], turns: int) -> tuple[str, ...]:
     return classes + tuple(f"{name} turned {angle}" for angle in degrees for name in classes)
 
 
-def turn_images(images: np.ndarray, turn: int, turns: int) -> np.ndarray:
-    """Images (n, C, H, W), H = W, in one of `turns` orientations, of which 0 is upright."""
-    return np.ascontiguousarray(np.rot90(images, turn * 4 // turns, axes=(2, 3)))
-
-
 @dataclass(frozen=True)
 class Lesson:
     """The data of one task.
@@ -65,7 +60,7 @@ class Lesson:
         raw = self.images[self.indices[images]]
         for turn in range(1, self.turns):
             rows = np.flatnonzero(times == turn)
-            raw[rows] = turn_images(raw[rows], turn, self.turns)
+            raw[rows] = np.rot90(raw[rows], turn * 4 // self.turns, axes=(2, 3))
         return raw
 
     @cached_property
