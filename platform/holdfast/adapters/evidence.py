@@ -30,9 +30,11 @@ class Evidence:
         return float(self.seen[-1, -1])
 
     def plus(self, other: "Evidence") -> Self:
+        """That of both."""
         return type(self)(self.seen + other.seen, self.met + other.met)
 
     def without(self, part: "Evidence") -> Self:
+        """That of the pairs that are not in `part`."""
         return type(self)(self.seen - part.seen, self.met - part.met)
 
     def pushed(self, matrix: np.ndarray, bias: np.ndarray | None) -> Self:
