@@ -73,10 +73,10 @@ class ResidualMLPConfig(AdapterSettings):
 
     kind: Literal["residual-mlp"] = "residual-mlp"
     hidden: int = Field(default=256, ge=1)
-    learning_rate: float = Field(default=1e-4, gt=0)
-    batch_size: int = Field(default=256, ge=1)
-    epochs: int = Field(default=200, ge=0)
-    patience: int = Field(default=20, ge=1)
+    learning_rate: float = Field(default=1e-2, gt=0)
+    batch_size: int = Field(default=512, ge=1)
+    epochs: int = Field(default=60, ge=0)
+    patience: int = Field(default=10, ge=1)
     """Epochs without improvement after which training stops; the best epoch is kept."""
 
     def fit(self, source: np.ndarray, target: np.ndarray, seed: int = 0) -> ResidualMLPAdapter:
