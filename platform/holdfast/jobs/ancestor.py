@@ -10,6 +10,7 @@ from holdfast.store import Store
 
 HEAD = "head.safetensors"
 CLASSES = "classes.json"
+LINEAGE_IMAGES = "lineage_images"
 
 
 def load_ancestor(store: Store, name: str) -> Ancestor:
@@ -19,7 +20,4 @@ def load_ancestor(store: Store, name: str) -> Ancestor:
     if HEAD in store.version(name).files:
         directions = safetensors.torch.load(store.file(name, HEAD))["directions"]
         classifier = Classifier(directions, tuple(json.loads(store.file(name, CLASSES))))
-    generation, version = 1, store.version(name)
-    while version.parent is not None:
-        generation, version = generation + 1, store.version(version.parent)
-    return Ancestor(name, encoder, classifier, generation)
+    return Ancestor(name, encoder, classifier, store.version(name).metrics.get(LINEAGE_IMAGES))

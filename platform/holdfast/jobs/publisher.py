@@ -14,7 +14,7 @@ from holdfast.data import StreamConfig, build_stream
 from holdfast.errors import ConfigError
 from holdfast.evaluation import Report, describe_machine, write_report
 from holdfast.jobs.adapting import Material, calibrate_pairs, fit_adapters, inherit_adapters
-from holdfast.jobs.ancestor import CLASSES, HEAD, load_ancestor
+from holdfast.jobs.ancestor import CLASSES, HEAD, LINEAGE_IMAGES, load_ancestor
 from holdfast.jobs.assessment import Assessment
 from holdfast.jobs.code_assessment import assess_codes
 from holdfast.jobs.cpus import cpus_per_worker
@@ -76,6 +76,7 @@ class StorePublisher:
                         "task": learned.name,
                         "classes": len(learned.classes),
                         "images": learned.images,
+                        LINEAGE_IMAGES: learned.lineage_images,
                         "images_per_second": images_per_second,
                         "seconds": dict(learned.seconds),
                         "history": learned.history,

@@ -76,7 +76,7 @@ class Learner:
     With several workers each computes its share of the embeddings; head and regularizers see the whole
     global batch on every worker, so that the losses, also those over pairs, do not depend on the number of
     workers. `metric` is the weight of the head's loss; with 0 the terms alone teach.
-    `versions` counts those that came before, the parent among them.
+    `known` is the number of images that the lineage learned before, over those of the lesson.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Learner:
         ranks: Ranks = Ranks(),
         device: torch.device = torch.device("cpu"),
         metric: float = 1.0,
-        versions: int = 1,
+        known: float = 1.0,
     ) -> None:
         self.config, self.lesson, self.seed, self.ranks, self.device = config, lesson, seed, ranks, device
         self.metric = metric
@@ -114,7 +114,7 @@ class Learner:
         self._model = ranks.wrap(self.encoder)
         self.start = TaskStart(
             index=lesson.task,
-            versions=versions if parent is not None else 0,
+            known=known if parent is not None else 0.0,
             encoder=self.encoder,
             head=self.head,
             parent=self.parent,

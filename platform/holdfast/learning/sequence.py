@@ -28,7 +28,7 @@ from holdfast.regularizers import (
     FinishesTask,
     RegularizerConfig,
     Setting,
-    weight_after,
+    weight_at,
 )
 from holdfast.settings import Settings
 
@@ -51,8 +51,8 @@ class Ancestor:
     version: str
     encoder: Encoder
     classifier: Classifier | None = None
-    generation: int = 1
-    """How many versions its lineage has, itself included."""
+    images: int | None = None
+    """How many training images its lineage learned, each counted once; None where nobody counted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +69,9 @@ class Learned:
     classes: tuple[str, ...]
     history: list[dict[str, float]]
     images: int
+    """Passed through the network, an image once an epoch."""
+    lineage_images: int
+    """That the version and all before it learned, each counted once."""
     seconds: Mapping[str, float]
 
 
@@ -164,9 +167,8 @@ class _Sequence:
         version = self._publish(task, learner)
         self.versions.append(version)
         encoder = copy.deepcopy(learner.encoder).eval().requires_grad_(False)
-        generation = 1 if self.parent is None else self.parent.generation + 1
         classifier = Classifier(upright_directions(learner), task.classes)
-        self.parent = Ancestor(version, encoder, classifier, generation)
+        self.parent = Ancestor(version, encoder, classifier, self._images_with(task))
         self._save(task.index + 1, None)
 
     def _learner(self, task: Task) -> Learner:
@@ -197,25 +199,33 @@ class _Sequence:
             parent,
             self.parent.classifier if self.parent is not None else None,
             head,
-            self._terms_now(),
+            self._terms_in(task),
             plan.seed,
             self.ranks,
             self.device,
             self.metric,
-            self._versions(),
+            self._images_before(task) / len(task.train),
         )
 
-    def _versions(self) -> int:
-        """How many there are in the lineage; 1 where there is no parent, and nothing to tie to."""
-        return self.parent.generation if self.parent is not None else 1
+    def _images_before(self, task: Task) -> int:
+        """How many the lineage learned; as many as the task has where there is none, or nobody counted."""
+        counted = self.parent.images if self.parent is not None else None
+        return len(task.train) if counted is None else counted
+
+    def _images_with(self, task: Task) -> int:
+        """How many the lineage has learned after the task, in which some may have come again."""
+        before = self._images_before(task) if self.parent is not None else 0
+        earlier = [other.train for other in self.tasks[: task.index]]
+        return before + len(np.setdiff1d(task.train, np.concatenate(earlier)) if earlier else task.train)
 
     def _configs(self) -> list[RegularizerConfig]:
         return [config for config in self.plan.regularizers if config.weight > 0]
 
-    def _terms_now(self) -> list[Term]:
-        """The terms with the weights that they have after the parent."""
+    def _terms_in(self, task: Task) -> list[Term]:
+        """The terms with the weights that they have in the task."""
+        known = self._images_before(task) / len(task.train)
         return [
-            replace(term, weight=weight_after(config, term.weight, self._versions()))
+            replace(term, weight=weight_at(config, term.weight, known))
             for config, term in zip(self._configs(), self.terms, strict=True)
         ]
 
@@ -263,6 +273,7 @@ class _Sequence:
                 classes=task.classes,
                 history=learner.pace.history,
                 images=learner.pace.images,
+                lineage_images=self._images_with(task),
                 seconds={"learning": learner.pace.seconds, "embedding": evaluating},
             )
         )
@@ -275,7 +286,7 @@ class _Sequence:
                 "model": self.parent.encoder.config.model_dump_json(),
                 "weights": self.parent.encoder.state_dict(),
                 "classifier": vars(self.parent.classifier) if self.parent.classifier is not None else None,
-                "generation": self.parent.generation,
+                "images": self.parent.images,
             }
         self.checkpoints.save(
             {
@@ -305,7 +316,7 @@ class _Sequence:
                 saved_parent["version"],
                 encoder.eval().requires_grad_(False),
                 Classifier(**classifier) if classifier is not None else None,
-                saved_parent["generation"],
+                saved_parent["images"],
             )
 
 

@@ -11,7 +11,7 @@ from holdfast.regularizers.correlation_distillation import CorrelationDistillati
 from holdfast.regularizers.elastic_boundary import ElasticBoundaryConfig
 from holdfast.regularizers.feature_distillation import FeatureDistillationConfig
 from holdfast.regularizers.feature_estimation import FeatureEstimationConfig
-from holdfast.regularizers.growth import Grows, weight_after
+from holdfast.regularizers.growth import Grows, weight_at
 from holdfast.regularizers.higher_order_contrast import HigherOrderContrastConfig
 from holdfast.regularizers.influence_loss import InfluenceConfig
 from holdfast.regularizers.interpolation import InterpolationConfig
@@ -91,5 +91,5 @@ __all__ = [
     "Step",
     "StructuralRegularizationConfig",
     "TaskStart",
-    "weight_after",
+    "weight_at",
 ]

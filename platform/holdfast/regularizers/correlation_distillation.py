@@ -14,7 +14,7 @@ from holdfast.settings import Settings
 
 class CorrelationDistillationConfig(Settings):
     """Temperature of the softmax over cosines; the loss is scaled by its square, as the paper has it. The
-    weight after n versions is weight * n ** growth."""
+    weight is weight * r ** growth where r times a task's images were learned before."""
 
     kind: Literal["correlation-distillation"] = "correlation-distillation"
     weight: float = Field(default=10.0, ge=0)

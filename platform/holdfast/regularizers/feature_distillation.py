@@ -13,8 +13,8 @@ from holdfast.settings import Settings
 
 
 class FeatureDistillationConfig(Settings):
-    """Holds the frame and the shape at once; the price is plasticity. The weight after n versions is
-    weight * n ** growth."""
+    """Holds the frame and the shape at once; the price is plasticity. The weight is weight * r ** growth
+    where r times a task's images were learned before."""
 
     kind: Literal["feature-distillation"] = "feature-distillation"
     weight: float = Field(default=10.0, ge=0)

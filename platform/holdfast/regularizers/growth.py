@@ -1,4 +1,4 @@
-"""Weights that follow the number of versions before: the more was learned, the more there is to keep."""
+"""Weights that follow how much was learned before: the more there is to keep, the more keeping it counts."""
 
 from typing import Annotated, Protocol, runtime_checkable
 
@@ -9,16 +9,17 @@ Growth = Annotated[float, Field(ge=0, le=2)]
 
 @runtime_checkable
 class Grows(Protocol):
-    """The config of a regularizer whose weight after n versions is weight * n ** growth.
+    """The config of a regularizer whose weight is weight * r ** growth.
 
-    With tasks of one size n is the number of old classes over that of new ones, whose root scales the
-    distillation of LUCIR (Hou et al. 2019) and CL2R.
+    r is the number of images that the lineage learned before, over those of the task: n after n tasks of one
+    size, and below 1 where a task is larger than all before it. The root of the same ratio of classes scales
+    the distillation of LUCIR (Hou et al. 2019) and CL2R.
     """
 
     weight: float
     growth: float
 
 
-def weight_after(config: object, weight: float, versions: int) -> float:
-    """The weight of a term in the task that follows so many versions (1 for the second task of a lineage)."""
-    return weight * versions**config.growth if isinstance(config, Grows) else weight
+def weight_at(config: object, weight: float, known: float) -> float:
+    """The weight of a term in a task before which `known` times its images were learned."""
+    return weight * known**config.growth if isinstance(config, Grows) else weight

@@ -16,14 +16,14 @@ FARTHEST = 0.5
 
 
 class InterpolationConfig(Settings):
-    """Any weight above 0 switches it on; what counts is `share`. After n versions a version goes back
-    (1 - share) * n ** growth of the way to its parent, but no more than half (or 1 - share, if that is
-    more)."""
+    """Any weight above 0 switches it on; what counts is `share`. Where r times a task's images were learned
+    before, its version goes back (1 - share) * r ** growth of the way to its parent, but no more than half
+    (or 1 - share, if that is more)."""
 
     kind: Literal["interpolation"] = "interpolation"
     weight: float = Field(default=1.0, ge=0)
     share: float = Field(default=0.8, gt=0, le=1)
-    """Of the way from the parent's weights to the learned ones, in the second version."""
+    """Of the way from the parent's weights to the learned ones, where r is 1."""
     growth: Growth = 0.0
 
     def build(self) -> "Interpolation":
@@ -50,10 +50,10 @@ class Interpolation(nn.Module):
         super().__init__()
         self.share, self.growth = share, growth
 
-    def back(self, versions: int) -> float:
-        """How much of the way a version goes back to its parent, after so many versions."""
+    def back(self, known: float) -> float:
+        """How much of the way a version goes back to its parent."""
         first = 1 - self.share
-        return min(first * versions**self.growth, max(FARTHEST, first))
+        return min(first * known**self.growth, max(FARTHEST, first))
 
     def begin(self, task: TaskStart) -> None:
         """Nothing to prepare."""
@@ -65,7 +65,7 @@ class Interpolation(nn.Module):
     def finish(self, task: TaskStart) -> None:
         if task.parent is None or task.parent.config != task.encoder.config:
             return
-        learned, back = task.encoder.state_dict(), self.back(task.versions)
+        learned, back = task.encoder.state_dict(), self.back(task.known)
         for name, before in task.parent.state_dict().items():
             if before.is_floating_point():
                 learned[name].lerp_(before, back)

@@ -13,6 +13,6 @@ RECIPE = (
 )
 """Each image stays near the place that the parent gave it (the frame), the batch keeps its correlations (the
 shape), and each new class is drawn to the mean of its images in the parent's space. At the end the version
-goes back a part of the way to its parent. What is kept weighs more, and that part is larger, the more
-versions there were: an early task is a large share of all that was learned, and a late one changes less than
-noise does. The numbers were chosen on validation classes of Omniglot (docs/results.md)."""
+goes back a part of the way to its parent. What is kept weighs more, and that part is larger, the more was
+learned before: a task that is large beside it is what there is to learn, and a late one of many changes less
+than noise does. The numbers were chosen on validation classes of Omniglot (docs/results.md)."""

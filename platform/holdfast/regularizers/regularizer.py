@@ -50,7 +50,7 @@ class TaskStart:
 
     Attributes:
         index: 0 for the first task of the stream.
-        versions: how many came before in the lineage, 0 where there is no parent.
+        known: how many images the lineage learned before, over those of the task; 0 where there is no parent.
         encoder: the new model, not yet trained on this task.
         head: the new model's classification head, trained with it: `directions` (classes, d), not normalized.
         parent: the previous version, frozen and in eval mode; None where there is none.
@@ -62,7 +62,7 @@ class TaskStart:
     """
 
     index: int
-    versions: int
+    known: float
     encoder: Encoder
     head: Head
     parent: Encoder | None

@@ -7,7 +7,7 @@ from holdfast.models import Encoder, ModelConfig
 from holdfast.store import Draft, open_store
 
 
-def test_an_ancestor_knows_how_many_versions_its_lineage_has(tmp_path):
+def test_an_ancestor_knows_how_many_images_its_lineage_learned(tmp_path):
     Encoder(ModelConfig(dimension=8, width=0.125)).save(tmp_path / "encoder")
     draft = Draft(
         run="a",
@@ -17,10 +17,9 @@ def test_an_ancestor_knows_how_many_versions_its_lineage_has(tmp_path):
         encoder_folder=tmp_path / "encoder",
         experiment="name: a\n",
         data_fingerprint="data",
-        metrics={},
+        metrics={"lineage_images": 30},
     )
     with open_store(tmp_path / "store") as store:
         store.publish(draft)
-        store.publish(replace(draft, task=1, parent="v1"))
-        store.publish(replace(draft, task=2, run="b"))
-        assert [load_ancestor(store, name).generation for name in ("v1", "v2", "v3")] == [1, 2, 1]
+        store.publish(replace(draft, task=1, parent="v1", metrics={}))
+        assert [load_ancestor(store, name).images for name in ("v1", "v2")] == [30, None]

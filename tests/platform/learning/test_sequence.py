@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from holdfast.data import build_stream
 from holdfast.errors import DivergedError
 from holdfast.learning import Ancestor, FolderCheckpoints, LearningConfig, run_sequence
 from holdfast.models import Encoder
@@ -93,24 +94,36 @@ def test_weight_zero_costs_nothing_and_changes_nothing(plan, data, publisher, tm
     assert set(zero.learned[2].history[0]) == {"classification"}
 
 
-def test_what_is_kept_weighs_more_the_more_versions_there_were(plan, data, publisher, tmp_path):
-    """Weight 1 of growth 1/2 is weight 2 after four versions; within a sequence every version counts."""
+def test_what_is_kept_weighs_more_the_more_was_learned_before(plan, data, publisher, tmp_path):
+    """Weight 1 of growth 1/2 is weight 2 where four times the task's images were learned."""
     stream, quick = {"tasks": 1}, LearningConfig(epochs=1, batch_size=16, precision="float32")
     outcomes = []
-    for weight, growth, generation in ((1, 0.5, 4), (2, 0, 4), (1, 0, 4), (1, 0.5, 1)):
+    images = len(build_stream(plan(stream=stream).stream, data.training, 0)[0].train)
+    for weight, growth, times in ((1, 0.5, 4), (2, 0, 4), (1, 0, 4), (1, 0.5, 1), (1, 0.5, None)):
         term = {"kind": "feature-distillation", "weight": weight, "growth": growth}
         changed = plan(regularizers=(term,), learning=quick, stream=stream)
         published = publisher()
         torch.manual_seed(0)
         encoder = Encoder(changed.model).eval().requires_grad_(False)
-        published.ancestor = Ancestor("v4", encoder, generation=generation)
-        checkpoints = FolderCheckpoints(tmp_path / f"{weight}-{growth}-{generation}")
+        published.ancestor = Ancestor("v4", encoder, images=times and times * images)
+        checkpoints = FolderCheckpoints(tmp_path / f"{weight}-{growth}-{times}")
         run_sequence(changed, data, published, checkpoints)
         outcomes.append(weights(published.learned))
-        assert checkpoints.latest()["parent"]["generation"] == generation + 1
+        assert checkpoints.latest()["parent"]["images"] == ((times or 1) + 1) * images
     assert outcomes[0] == outcomes[1]
-    assert outcomes[2] == outcomes[3]
+    assert outcomes[2] == outcomes[3] == outcomes[4]
     assert outcomes[0] != outcomes[2]
+
+
+@pytest.mark.parametrize("scenario", ["class-incremental", "extended-class"])
+def test_a_lineage_counts_each_image_once(plan, data, publisher, tmp_path, scenario):
+    published = publisher()
+    quick = LearningConfig(epochs=1, batch_size=64, precision="float32")
+    changed = plan(stream={"scenario": scenario, "tasks": 3}, learning=quick)
+    run_sequence(changed, data, published, FolderCheckpoints(tmp_path))
+    tasks = [task.train for task in build_stream(changed.stream, data.training, changed.seed)]
+    counted = [len(np.unique(np.concatenate(tasks[: number + 1]))) for number in range(3)]
+    assert [one.lineage_images for one in published.learned.values()] == counted
 
 
 def test_divergence_names_the_term_and_keeps_the_checkpoint(plan, data, publisher, tmp_path):

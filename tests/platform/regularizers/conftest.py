@@ -28,7 +28,7 @@ def start(encoder: Callable[[int, int], Encoder]) -> TaskStart:
     images = np.random.default_rng(0).integers(0, 255, (12, 1, SIZE, SIZE), np.uint8)
     return TaskStart(
         index=1,
-        versions=1,
+        known=1.0,
         encoder=encoder(2, 6),
         head=CosFaceConfig().build(6, 3),
         parent=encoder(1, 6),

@@ -1,4 +1,4 @@
-"""Weights that follow the number of versions, by hand."""
+"""Weights that follow how much was learned before, by hand."""
 
 import pytest
 from pydantic import ValidationError
@@ -9,23 +9,24 @@ from holdfast.regularizers import (
     FeatureDistillationConfig,
     Grows,
     PrototypeAlignmentConfig,
-    weight_after,
+    weight_at,
 )
 
 
-def test_a_weight_grows_with_the_power_of_the_number_of_versions():
-    assert weight_after(FeatureDistillationConfig(weight=20, growth=0.5), 20, 9) == 60
-    assert weight_after(CorrelationDistillationConfig(growth=1), 3, 4) == 12
-    assert weight_after(FeatureDistillationConfig(), 7, 9) == 7
+def test_a_weight_grows_with_the_power_of_what_was_learned_before():
+    assert weight_at(FeatureDistillationConfig(weight=20, growth=0.5), 20, 9) == 60
+    assert weight_at(CorrelationDistillationConfig(growth=1), 3, 4) == 12
+    assert weight_at(FeatureDistillationConfig(weight=20, growth=0.5), 20, 0.25) == 10
+    assert weight_at(FeatureDistillationConfig(), 7, 9) == 7
 
 
 def test_what_cannot_grow_does_not():
     config = PrototypeAlignmentConfig(weight=4)
     assert not isinstance(config, Grows)
-    assert weight_after(config, 4, 9) == 4
+    assert weight_at(config, 4, 9) == 4
 
 
-def test_a_weight_never_shrinks():
+def test_a_weight_never_shrinks_with_more_to_keep():
     with pytest.raises(ValidationError, match="greater than or equal to 0"):
         FeatureDistillationConfig(growth=-0.5)
 

@@ -35,7 +35,7 @@ def test_it_goes_back_farther_the_more_versions_there_were():
 
 def test_the_number_of_versions_counts(start):
     learned = copy.deepcopy(start.encoder.state_dict())
-    task = dataclasses.replace(start, versions=3)
+    task = dataclasses.replace(start, known=3.0)
     InterpolationConfig(share=0.9, growth=1).build().finish(task)
     for name, value in task.encoder.state_dict().items():
         if value.is_floating_point():
