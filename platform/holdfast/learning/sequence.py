@@ -204,8 +204,12 @@ class _Sequence:
             self.ranks,
             self.device,
             self.metric,
-            self._images_before(task) / len(task.train),
+            self._known(task),
         )
+
+    def _known(self, task: Task) -> float:
+        """How many images the lineage learned before, over those of the task."""
+        return self._images_before(task) / len(task.train)
 
     def _images_before(self, task: Task) -> int:
         """How many the lineage learned; as many as the task has where there is none, or nobody counted."""
@@ -223,9 +227,8 @@ class _Sequence:
 
     def _terms_in(self, task: Task) -> list[Term]:
         """The terms with the weights that they have in the task."""
-        known = self._images_before(task) / len(task.train)
         return [
-            replace(term, weight=weight_at(config, term.weight, known))
+            replace(term, weight=weight_at(config, term.weight, self._known(task)))
             for config, term in zip(self._configs(), self.terms, strict=True)
         ]
 
