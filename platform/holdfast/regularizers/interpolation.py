@@ -12,7 +12,7 @@ from holdfast.regularizers.regularizer import Setting, Step, TaskStart
 from holdfast.settings import Settings
 
 FARTHEST = 0.5
-"""Of the way that a version goes back, however many there were: it has to learn something, too."""
+"""Of the way that a version goes back, however much was learned before: it has to learn something, too."""
 
 
 class InterpolationConfig(Settings):

@@ -25,15 +25,15 @@ def test_every_weight_lies_at_its_share_of_the_way(start):
     assert any(moved)
 
 
-def test_it_goes_back_farther_the_more_versions_there_were():
+def test_it_goes_back_farther_the_more_was_learned_before():
     term = InterpolationConfig(share=0.97, growth=1).build()
-    assert [round(term.back(versions), 4) for versions in (1, 4, 9)] == [0.03, 0.12, 0.27]
+    assert [round(term.back(known), 4) for known in (1, 4, 9)] == [0.03, 0.12, 0.27]
     assert term.back(100) == 0.5
     assert InterpolationConfig(share=0.8).build().back(100) == pytest.approx(0.2)
     assert InterpolationConfig(share=0.3, growth=1).build().back(2) == pytest.approx(0.7)
 
 
-def test_the_number_of_versions_counts(start):
+def test_what_was_learned_before_counts(start):
     learned = copy.deepcopy(start.encoder.state_dict())
     task = dataclasses.replace(start, known=3.0)
     InterpolationConfig(share=0.9, growth=1).build().finish(task)
