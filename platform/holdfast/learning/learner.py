@@ -135,7 +135,6 @@ class Learner:
 
     def begin(self) -> None:
         """Tell the regularizers that the task begins, then set up the optimizer over all that is trained."""
-        self.head.take_matrix(self.encoder.assignment)
         for term in self.terms:
             term.module.begin(self.start)
         self._optimize()

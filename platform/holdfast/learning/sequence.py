@@ -181,6 +181,8 @@ class _Sequence:
         known = {name: number for number, name in enumerate(task.classes)}
         labels = torch.tensor([known[label] for label in self.data.training.labels[task.train]])
         head = self._head(task)
+        if parent is not None:
+            head.take_matrix(parent.assignment)
         lesson = Lesson(
             task=task.index,
             tasks=len(self.tasks),

@@ -61,7 +61,7 @@ class Encoder(nn.Module):
     called; it is not learned, and passes on to whoever starts from these weights.
 
     The weights are drawn from torch's global generator and laid out channels last. The classification head is
-    not part of the encoder, but for the assignment matrix of codes where a version has one of its own.
+    not part of the encoder, but for the assignment matrix of codes where a lineage has learned one.
     """
 
     def __init__(self, config: ModelConfig) -> None:

@@ -41,10 +41,10 @@ class Head(nn.Module):
         return len(self.directions)
 
     def take_matrix(self, matrix: Tensor | None) -> None:
-        """Go on from the assignment matrix that an encoder has. Here nothing is assigned."""
+        """Keep to the assignment matrix of a parent. Here nothing is assigned."""
 
     def leave_matrix(self, matrix: Tensor | None) -> None:
-        """Write what was learned of it into that of an encoder. Here nothing was."""
+        """Write it into that of an encoder. Here there is none."""
 
     def unit_directions(self) -> Tensor:
         """The directions (classes, d) float32 as they are now, of unit norm, without gradient."""

@@ -39,8 +39,8 @@ class OPQNConfig(Settings):
     """`joint`: an embedding is classified by the mean of its sub-vectors' cosines, so that the books
     complement each other; `each`: every sub-vector by itself, as published."""
     assignment: Literal["codewords", "learned"] = "codewords"
-    """How much of a codeword is in a sub-vector: by their inner product, or by that with a learned matrix,
-    as published, which each version has for itself."""
+    """How much of a codeword is in a sub-vector: by their inner product, or by that with a matrix which the
+    first version of a lineage learns, as published, and which all that come after it keep."""
     normalization: Normalization = "subvector"
     """`subvector`: every sub-vector has the same norm, in training as at query time; `none`: in neither;
     `public`: at query time only, as in the public code of the paper."""
@@ -104,6 +104,12 @@ class OPQNConfig(Settings):
                 f"these bits {self.bits} and words {self.words}, so neither version reads the other's: take "
                 f"over the parent's, or begin a lineage of its own with 'parent: none'."
             )
+        if isinstance(theirs, OPQNConfig) and theirs.assignment != self.assignment:
+            raise ConfigError(
+                f"model.head 'opqn': the parent's codes have the assignment {theirs.assignment}, and by "
+                f"{self.assignment} the same codes would mean something else: set model.head.assignment to "
+                f"{theirs.assignment}, or begin a lineage of its own with 'parent: none'."
+            )
 
 
 class OrthonormalHead(Head):
@@ -132,13 +138,13 @@ class OrthonormalHead(Head):
 
     @torch.no_grad()
     def take_matrix(self, matrix: Tensor | None) -> None:
-        """Go on from it, if the assignment is learned."""
+        """Keep to it, if the assignment is learned: by another, the parent's codes would mean nothing."""
         if self.matrix is not None and matrix is not None:
-            self.matrix.copy_(matrix)
+            self.matrix.copy_(matrix).requires_grad_(False)
 
     @torch.no_grad()
     def leave_matrix(self, matrix: Tensor | None) -> None:
-        """Write the learned one into it: it belongs to the encoder's version."""
+        """Write the learned one into it, which an encoder keeps for its quantizer."""
         if self.matrix is not None and matrix is not None:
             matrix.copy_(self.matrix)
 

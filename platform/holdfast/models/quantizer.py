@@ -57,7 +57,7 @@ class Quantizer:
     FAISS packs them. Two quantizers of one shape read each other's codes, whichever versions they are of.
 
     Args:
-        matrix: U, float32 (books, width, words), where a version learned it; if None the codewords.
+        matrix: U, float32 (books, width, words), where a lineage learned one; if None the codewords.
     """
 
     def __init__(

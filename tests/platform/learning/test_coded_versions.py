@@ -1,6 +1,7 @@
 """Versions with compact codes through a whole sequence: interruptions, and every term that ties versions."""
 
 import pytest
+import torch
 
 from holdfast.errors import ConfigError
 from holdfast.learning import FolderCheckpoints, LearningConfig, run_sequence
@@ -46,6 +47,21 @@ def test_an_interruption_changes_nothing_of_a_learned_assignment(plan, data, pub
     run_sequence(learned, data, broken, FolderCheckpoints(tmp_path / "broken"))
     for task, version in whole.learned.items():
         assert broken.learned[task].encoder.contract().id == version.encoder.contract().id
+
+
+@pytest.mark.parametrize("initialization", ["parent", "independent"])
+def test_a_lineage_keeps_the_assignment_that_its_first_version_learned(
+    plan, data, publisher, tmp_path, initialization
+):
+    learning = LEARNING.model_copy(update={"initialization": initialization})
+    one, other = publisher(), publisher()
+    for seed, published in enumerate((one, other)):
+        learned = plan(model=model(assignment="learned"), learning=learning, seed=seed)
+        run_sequence(learned, data, published, FolderCheckpoints(tmp_path / str(seed)))
+    first, *later = (version.encoder.assignment for version in one.learned.values())
+    assert later
+    assert all(torch.equal(first, each) for each in later)
+    assert not torch.equal(first, other.learned[0].encoder.assignment)
 
 
 def test_every_kind_of_term_has_a_head_that_it_can_work_with(plan, data, publisher, tmp_path):

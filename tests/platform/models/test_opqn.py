@@ -177,10 +177,13 @@ def test_a_parent_whose_codes_cannot_be_read_is_refused():
     for allowed in (None, parent(64, kind="cosface"), parent(64, kind="opqn", bits=16, margin=0.1)):
         setting(allowed).model.head.check(setting(allowed))
     wider, other = parent(128, kind="cosface"), parent(64, kind="opqn", bits=8)
+    assigned = parent(64, kind="opqn", bits=16, assignment="learned")
     with pytest.raises(ConfigError, match=r"set model\.dimension to 128"):
         setting(wider).model.head.check(setting(wider))
     with pytest.raises(ConfigError, match="bits 8 and words 16, these bits 16"):
         setting(other).model.head.check(setting(other))
+    with pytest.raises(ConfigError, match=r"set model\.head\.assignment to learned"):
+        setting(assigned).model.head.check(setting(assigned))
 
 
 def test_a_rotation_of_the_whole_space_is_refused():
