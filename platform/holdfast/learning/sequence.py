@@ -143,14 +143,17 @@ class _Sequence:
             check_perturbation(self.plan.learning.adversarial, self.plan.model.preprocessing)
         for task in self.tasks:
             self._head(task)
+        parent = self.parent.encoder.config if self.parent is not None else None
+        if parent is not None:
+            self.plan.model.check_parent(parent)
         setting = Setting(
             scenario=self.plan.stream.scenario,
             classes=tuple(self._classes(task) for task in self.tasks),
             model=self.plan.model,
-            parent=self.parent.encoder.config if self.parent is not None else None,
+            parent=parent,
             initialization=self.plan.learning.initialization,
         )
-        for config in (self.plan.model.head, *self._configs()):
+        for config in self._configs():
             if isinstance(config, ChecksSetting):
                 config.check(setting)
 

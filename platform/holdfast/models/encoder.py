@@ -53,6 +53,11 @@ class ModelConfig(Settings):
             head.shape(info.data["dimension"])
         return head
 
+    def check_parent(self, parent: "ModelConfig") -> None:
+        """Refuse to go on from a version with another network, where that cannot be. Raises ConfigError."""
+        if isinstance(self.head, OPQNConfig):
+            self.head.check_parent(self.dimension, parent.dimension, parent.head)
+
 
 class Encoder(nn.Module):
     """Backbone, linear layer, batch normalization on the embedding, a rotation, L2 norm.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field, field_validator
@@ -14,9 +14,6 @@ from holdfast.models.codebooks import MOST_WORDS, CodeShape, code_shape, orthono
 from holdfast.models.heads import Head, cosine_margin
 from holdfast.models.quantizer import Counting, Normalization, Quantizer, logits_of
 from holdfast.settings import Settings
-
-if TYPE_CHECKING:
-    from holdfast.regularizers import Setting
 
 
 class OPQNConfig(Settings):
@@ -85,26 +82,23 @@ class OPQNConfig(Settings):
         """What makes and reads the codes of a version with this assignment matrix."""
         return Quantizer(self.shape(dimension), matrix, self.normalization, self.sharpness, self.counting)
 
-    def check(self, setting: "Setting") -> None:
-        """Refuse a parent whose codes could not be searched. Raises ConfigError."""
-        parent = setting.parent
-        if parent is None:
-            return
-        own = setting.model.dimension
-        if parent.dimension != own:
+    def check_parent(self, dimension: int, parent_dimension: int, theirs: object) -> None:
+        """Refuse a parent, with the head `theirs`, whose codes could not be searched. Raises ConfigError."""
+        if parent_dimension != dimension:
             raise ConfigError(
-                f"model.head 'opqn': the parent has dimension {parent.dimension} and model.dimension is "
-                f"{own}; versions that read each other's codes share it: set model.dimension to "
-                f"{parent.dimension}, or begin a lineage of its own with 'parent: none'."
+                f"model.head 'opqn': the parent has dimension {parent_dimension} and model.dimension is "
+                f"{dimension}; versions that read each other's codes share it: set model.dimension to "
+                f"{parent_dimension}, or begin a lineage of its own with 'parent: none'."
             )
-        theirs = parent.head
-        if isinstance(theirs, OPQNConfig) and theirs.shape(own) != self.shape(own):
+        if not isinstance(theirs, OPQNConfig):
+            return
+        if theirs.shape(dimension) != self.shape(dimension):
             raise ConfigError(
                 f"model.head 'opqn': the parent's codes have bits {theirs.bits} and words {theirs.words}, "
                 f"these bits {self.bits} and words {self.words}, so neither version reads the other's: take "
                 f"over the parent's, or begin a lineage of its own with 'parent: none'."
             )
-        if isinstance(theirs, OPQNConfig) and theirs.assignment != self.assignment:
+        if theirs.assignment != self.assignment:
             raise ConfigError(
                 f"model.head 'opqn': the parent's codes have the assignment {theirs.assignment}, and by "
                 f"{self.assignment} the same codes would mean something else: set model.head.assignment to "

@@ -165,30 +165,28 @@ def test_a_head_refuses_as_the_experiment_does():
         OPQNConfig(bits=64).build(128, 10)
 
 
-def setting(parent: ModelConfig | None, **model: object) -> Setting:
-    own = ModelConfig.model_validate({"dimension": 64, "head": {"kind": "opqn", "bits": 16}, **model})
-    return Setting("class-incremental", (("a",),), own, parent)
+MODEL = ModelConfig(dimension=64, head=OPQNConfig(bits=16))
 
 
 def test_a_parent_whose_codes_cannot_be_read_is_refused():
     def parent(dimension: int, **head: object) -> ModelConfig:
         return ModelConfig.model_validate({"dimension": dimension, "head": head})
 
-    for allowed in (None, parent(64, kind="cosface"), parent(64, kind="opqn", bits=16, margin=0.1)):
-        setting(allowed).model.head.check(setting(allowed))
+    for allowed in (parent(64, kind="cosface"), parent(64, kind="opqn", bits=16, margin=0.1)):
+        MODEL.check_parent(allowed)
     wider, other = parent(128, kind="cosface"), parent(64, kind="opqn", bits=8)
     assigned = parent(64, kind="opqn", bits=16, assignment="learned")
     with pytest.raises(ConfigError, match=r"set model\.dimension to 128"):
-        setting(wider).model.head.check(setting(wider))
+        MODEL.check_parent(wider)
     with pytest.raises(ConfigError, match="bits 8 and words 16, these bits 16"):
-        setting(other).model.head.check(setting(other))
+        MODEL.check_parent(other)
     with pytest.raises(ConfigError, match=r"set model\.head\.assignment to learned"):
-        setting(assigned).model.head.check(setting(assigned))
+        MODEL.check_parent(assigned)
 
 
 def test_a_rotation_of_the_whole_space_is_refused():
     with pytest.raises(ConfigError, match="turns the whole space"):
-        OrthogonalExpansionConfig().check(setting(None))
+        OrthogonalExpansionConfig().check(Setting("class-incremental", (("a",),), MODEL, None))
 
 
 def tiny(assignment: str) -> Encoder:
