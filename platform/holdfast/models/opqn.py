@@ -34,7 +34,8 @@ class OPQNConfig(Settings):
     """Weight of the assignment's entropy: the higher, the nearer an embedding comes to its code."""
     classification: Literal["joint", "each"] = "joint"
     """`joint`: an embedding is classified by the mean of its sub-vectors' cosines, so that the books
-    complement each other; `each`: every sub-vector by itself, as published."""
+    complement each other, and among quantized classes too; `each`: every sub-vector by itself, as
+    published."""
     assignment: Literal["codewords", "learned"] = "codewords"
     """How much of a codeword is in a sub-vector: by their inner product, or by that with a matrix which the
     first version of a lineage learns, as published, and which all that come after it keep."""
@@ -107,15 +108,17 @@ class OPQNConfig(Settings):
 
 
 class OrthonormalHead(Head):
-    """CosFace on the sub-vectors and on their soft quantization, and the entropy of the assignment.
+    """CosFace on sub-vectors and on their soft quantization, and the entropy of the assignment.
 
-    L = 1/2 [ CE(s (mean_m cos(x_m, W_m) - margin at y)) + CE(s (mean_m cos(s_m, W_m) - margin at y)) ]
-    + entropy mean_m H(p_m), with p_m = softmax(x_m U_m) and s_m = C_m p_m. The directions W (classes, d) are
-    divided as the embeddings are, and embeddings and quantized embeddings share them.
+    L = 1/3 [ L(x, W) + L(s(x), W) + L(x, s(W)) ] + entropy mean_m H(p_m(x)), with p_m(x) = softmax(x_m U_m),
+    s_m(x) = C_m p_m(x) and L(x, W) = CE(s (mean_m cos(x_m, W_m) - margin at y)). The directions W
+    (classes, d) are divided as the embeddings are. L(x, s(W)) is what a search does: a query that is not
+    coded meets entries that are, and a direction stands for the entries of its class.
 
-    With classification `each`, as published, the mean over m is taken of the cross-entropies. Then every book
-    has to tell all classes apart by itself. It cannot where there are many more classes than words, and what
-    one book confuses the others, which learn the same, confuse too.
+    With classification `each`, as published (Zhang et al. 2023, OPQN), L = 1/2 [ L(x, W) + L(s(x), W) ] +
+    the entropy, and the mean over m is taken of the cross-entropies. Then every book has to tell all classes
+    apart by itself. It cannot where there are many more classes than words, and what one book confuses the
+    others, which learn the same, confuse too.
     """
 
     codewords: Tensor
@@ -150,21 +153,26 @@ class OrthonormalHead(Head):
         """Mean loss (float32 scalar) of unit embeddings (b, d) with labels (b,) int64 in [0, classes)."""
         with torch.autocast(embeddings.device.type, enabled=False):
             embeddings = embeddings.float()
-            logits = self._assignment_logits(embeddings)
-            log_soft = F.log_softmax(logits, dim=2)
-            soft = log_soft.exp()
-            quantized = torch.einsum("nmk,mkd->nmd", soft, self.codewords)
-            directions = self._divided_directions()
-            losses = [
-                self._classify(parts, directions, labels) for parts in (self._divide(embeddings), quantized)
-            ]
-            entropy = -(soft * log_soft).sum(dim=2).mean()
-            return (losses[0] + losses[1]) / 2 + self.config.entropy * entropy
+            parts, log_soft = self._divide(embeddings), self._assign(embeddings)
+            quantized, directions = self._mix(log_soft), self._divided_directions()
+            met = [(parts, directions), (quantized, directions)]
+            if self.config.classification == "joint":
+                unit = directions.flatten(1) / self.shape.books**0.5
+                met.append((parts, F.normalize(self._mix(self._assign(unit)), dim=2)))
+            losses = [self._classify(*pair, labels) for pair in met]
+            entropy = -(log_soft.exp() * log_soft).sum(dim=2).mean()
+            return torch.stack(losses).mean() + self.config.entropy * entropy
 
-    def _assignment_logits(self, embeddings: Tensor) -> Tensor:
+    def _assign(self, vectors: Tensor) -> Tensor:
+        """log p, (n, books, words), of unit vectors (n, d)."""
         matrix = self.codewords.transpose(1, 2) if self.matrix is None else self.matrix
         config = self.config
-        return logits_of(embeddings, matrix, config.normalization, config.sharpness, training=True)
+        logits = logits_of(vectors, matrix, config.normalization, config.sharpness, training=True)
+        return F.log_softmax(logits, dim=2)
+
+    def _mix(self, log_soft: Tensor) -> Tensor:
+        """The codewords by their shares, (n, books, width)."""
+        return torch.einsum("nmk,mkd->nmd", log_soft.exp(), self.codewords)
 
     def _classify(self, parts: Tensor, directions: Tensor, labels: Tensor) -> Tensor:
         """Mean CosFace loss of sub-vectors (b, books, width), together or each."""

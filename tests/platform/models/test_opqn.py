@@ -17,26 +17,35 @@ SMALL = {"bits": 6, "words": WORDS, "scale": 7, "margin": 0.3, "entropy": 0.2, "
 
 def naive_loss(embeddings, labels, directions, matrix, words, normalization, classification) -> float:
     """Every sum as a loop, in float64."""
+
+    def quantize(m, x, length) -> tuple[np.ndarray, np.ndarray]:
+        scaled = 4 * x / np.linalg.norm(x) if normalization == "subvector" else length * x
+        p = np.exp(scaled @ matrix[m])
+        p /= p.sum()
+        return p, sum(p[k] * words[m, k] for k in range(WORDS))
+
+    def cosine(a, b) -> float:
+        return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
+
+    pairs = 3 if classification == "joint" else 2
     total, entropy, count = 0.0, 0.0, len(embeddings)
     for z, y in zip(embeddings, labels, strict=True):
-        cosines = np.zeros((BOOKS, 2, CLASSES))
+        cosines = np.zeros((BOOKS, pairs, CLASSES))
         for m in range(BOOKS):
             x = z[m * WIDTH : (m + 1) * WIDTH]
-            scaled = 4 * x / np.linalg.norm(x) if normalization == "subvector" else np.sqrt(len(z)) * x
-            p = np.exp(scaled @ matrix[m])
-            p /= p.sum()
+            p, quantized = quantize(m, x, np.sqrt(len(z)))
             entropy += -(p * np.log(p)).sum()
-            quantized = sum(p[k] * words[m, k] for k in range(WORDS))
-            for which, part in enumerate((x, quantized)):
-                for c in range(CLASSES):
-                    w = directions[c, m * WIDTH : (m + 1) * WIDTH]
-                    cosines[m, which, c] = part @ w / np.linalg.norm(part) / np.linalg.norm(w)
+            for c in range(CLASSES):
+                w = directions[c, m * WIDTH : (m + 1) * WIDTH]
+                # Every sub-vector of a direction has the same norm, and all of them together the norm 1.
+                _, coded = quantize(m, w / np.linalg.norm(w), np.sqrt(len(z) / BOOKS))
+                cosines[m, :, c] = [cosine(x, w), cosine(quantized, w), cosine(x, coded)][:pairs]
         classified = cosines.mean(axis=0, keepdims=True) if classification == "joint" else cosines
         for book in classified:
             for row in book:
                 logits = 7 * (row - 0.3 * (np.arange(CLASSES) == y))
                 total += (np.log(np.exp(logits).sum()) - logits[y]) / len(classified)
-    return 0.5 * total / count + 0.2 * entropy / (BOOKS * count)
+    return total / pairs / count + 0.2 * entropy / (BOOKS * count)
 
 
 @pytest.fixture
