@@ -88,12 +88,10 @@ def test_codes_begin_in_the_middle_of_a_lineage(store, tiny):
         run_experiment(store, tiny(name="wider", model={**CODES, "dimension": 32}), ignore_progress)
 
 
-def test_a_learned_assignment_goes_from_version_to_version(store, tiny):
+def test_a_learned_assignment_belongs_to_the_lineage(store, tiny):
     model = {**CODES, "head": {**CODES["head"], "assignment": "learned", "normalization": "public"}}
     outcome = run_experiment(store, tiny(model=model, adapter=None), ignore_progress)
-    first, second, third = (store.load(name).assignment for name in outcome.versions)
-    for before, after in ((first, second), (second, third)):
-        assert not torch.equal(before, after)
-        # Trained on from where the parent was, and not drawn anew.
-        assert torch.nn.functional.cosine_similarity(before.flatten(), after.flatten(), dim=0) > 0.5
+    first, *later = (store.load(name).assignment for name in outcome.versions)
+    assert len(later) == 2
+    assert all(torch.equal(first, each) for each in later)
     assert report_of(outcome)["codes"]["versions"] == outcome.versions
