@@ -147,7 +147,7 @@ class OrthonormalHead(Head):
 
     def unit_directions(self) -> Tensor:
         """The directions (classes, d) float32 as they are now, each sub-vector of the same norm."""
-        return self._divided_directions().detach().flatten(1) / self.shape.books**0.5
+        return self._join(self._divided_directions().detach())
 
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Mean loss (float32 scalar) of unit embeddings (b, d) with labels (b,) int64 in [0, classes)."""
@@ -157,8 +157,8 @@ class OrthonormalHead(Head):
             quantized, directions = self._mix(log_soft), self._divided_directions()
             met = [(parts, directions), (quantized, directions)]
             if self.config.classification == "joint":
-                unit = directions.flatten(1) / self.shape.books**0.5
-                met.append((parts, F.normalize(self._mix(self._assign(unit)), dim=2)))
+                coded = self._mix(self._assign(self._join(directions)))
+                met.append((parts, F.normalize(coded, dim=2)))
             losses = [self._classify(*pair, labels) for pair in met]
             entropy = -(log_soft.exp() * log_soft).sum(dim=2).mean()
             return torch.stack(losses).mean() + self.config.entropy * entropy
@@ -194,6 +194,10 @@ class OrthonormalHead(Head):
 
     def _divide(self, vectors: Tensor) -> Tensor:
         return vectors.unflatten(1, (self.shape.books, self.shape.width))
+
+    def _join(self, parts: Tensor) -> Tensor:
+        """Unit vectors (n, d) of unit sub-vectors."""
+        return parts.flatten(1) / self.shape.books**0.5
 
     def _divided_directions(self) -> Tensor:
         return F.normalize(self._divide(self.directions.float()), dim=2)
