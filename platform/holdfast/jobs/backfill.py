@@ -6,20 +6,12 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
-import numpy as np
-
-from holdfast.errors import HoldfastError, InvalidImageError
-from holdfast.gallery.backfill import AdapterMover, Moved, Mover, Stored, Write, run_backfill
-from holdfast.gallery.replace import NewVector
+from holdfast.errors import HoldfastError
+from holdfast.gallery.backfill import AdapterMover, Mover, Write, run_backfill
+from holdfast.jobs.image_mover import READERS, ImageMover
 from holdfast.jobs.runtime import prepare_environment
-from holdfast.jobs.sources import Sources, UnreadableError, require_sources
-from holdfast.models import Encoder
+from holdfast.jobs.sources import Sources, require_sources
 from holdfast.store import Backfill, Store
-
-READERS = 8
-"""Images of a batch that are read at once: most of the time goes to waiting for a disk or a network."""
-LARGEST = 64 * 2**20
-"""Bytes of an image file; a larger one is not read."""
 
 
 def work_on_backfill(
@@ -69,68 +61,3 @@ def _mover(store: Store, found: Backfill, roots: Sequence[str]) -> Iterator[Move
 
     with ray_mover(encoder, found.target, found.workers, sources) as mover:
         yield mover
-
-
-class ImageMover:
-    """Embeds the images of entries with the target version, in this process."""
-
-    reads_vectors = False
-    can_probe = True
-
-    def __init__(self, encoder: Encoder, target: str, readers: ThreadPoolExecutor, sources: Sources) -> None:
-        self._encoder = encoder.eval()
-        self._target = target
-        self._readers = readers
-        self._sources = sources
-
-    def move(self, batches: Iterator[list[Stored]]) -> Iterator[Moved]:
-        for batch in batches:
-            pixels = list(self._readers.map(self._look, (entry.source for entry in batch)))
-            seen = [position for position, one in enumerate(pixels) if isinstance(one, np.ndarray)]
-            rows: list[NewVector] = []
-            if seen:
-                vectors = self._encoder.embed(np.stack([pixels[position] for position in seen]))
-                for position, vector in zip(seen, vectors, strict=True):
-                    entry = batch[position]
-                    rows.append(NewVector(entry.id, entry.seq, self._target, vector.astype("<f4").tobytes()))
-            skipped = [
-                (describe(entry), one)
-                for entry, one in zip(batch, pixels, strict=True)
-                if isinstance(one, str)
-            ]
-            yield Moved(rows, skipped)
-
-    def _look(self, source: str | None) -> np.ndarray | str:
-        """uint8 (c, s, s), or why there is none."""
-        try:
-            return self._encoder.preprocessing.pixels(read_image(source, self._sources))
-        except UnreadableError as error:
-            return str(error)
-        except InvalidImageError:
-            return "not an image"
-
-
-def read_image(source: str | None, sources: Sources) -> bytes:
-    """The file that an entry's source names: a path, or a URI of a file system that pyarrow knows.
-
-    Raises UnreadableError: "no source", "outside the allowed sources", "not found", "unreadable", "too
-    large".
-    """
-    if not source:
-        raise UnreadableError("no source")
-    filesystem, path = sources.find(source)
-    try:
-        with filesystem.open_input_stream(path) as stream:
-            data = stream.read(LARGEST + 1)
-    except FileNotFoundError as error:
-        raise UnreadableError("not found") from error
-    except (OSError, ValueError) as error:
-        raise UnreadableError("unreadable") from error
-    if len(data) > LARGEST:
-        raise UnreadableError("too large")
-    return bytes(data)
-
-
-def describe(entry: Stored) -> str:
-    """An entry with its source, for people."""
-    return f"{entry.id} ({entry.source})" if entry.source else entry.id

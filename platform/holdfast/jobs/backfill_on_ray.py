@@ -13,7 +13,7 @@ import torch
 
 from holdfast.gallery.backfill import Moved, Mover, Stored
 from holdfast.gallery.replace import NewVector
-from holdfast.jobs.backfill import READERS, ImageMover
+from holdfast.jobs.image_mover import READERS, ImageMover
 from holdfast.jobs.runtime import ray_session
 from holdfast.jobs.sources import Sources
 from holdfast.models import Encoder

@@ -1,24 +1,18 @@
 """Embedding a whole source with one version, into a Parquet file."""
 
-import base64
-import io
-import json
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from holdfast.data import open_source
-from holdfast.errors import DataError, InvalidImageError
+from holdfast.jobs.embedded_batch import BATCH, embed_batch
 from holdfast.jobs.runtime import prepare_environment
 from holdfast.learning import Progress, Watcher
-from holdfast.models import Encoder
 from holdfast.store import Store
 
-BATCH = 512
 LARGE = 100_000
 """From so many images on, starting Ray costs less than it saves."""
 
@@ -58,49 +52,6 @@ def embed_source(
         embedded = embed_on_ray(encoder, name, table.select(columns), thumbnails)
     _write(output, _watched(embedded, len(table), watch))
     return len(table), name
-
-
-def embed_batch(
-    encoder: Encoder, version: str, batch: pa.RecordBatch | pa.Table, thumbnails: bool
-) -> pa.Table:
-    """Embed a batch of encoded images; see `embed_source` for the columns."""
-    sample_ids, images = batch.column("sample_id").to_pylist(), batch.column("image").to_pylist()
-    pixels = np.stack([_decode(encoder, *item) for item in zip(sample_ids, images, strict=True)])
-    vectors = encoder.embed(pixels)
-    flat = pa.array(vectors.reshape(-1), pa.float32())
-    columns = {
-        "sample_id": pa.array(sample_ids, pa.string()),
-        "label": batch.column("label").cast(pa.string()),
-        "version": pa.array([version] * len(images), pa.string()),
-        "vector": pa.FixedSizeListArray.from_arrays(flat, vectors.shape[1]),
-    }
-    if thumbnails:
-        labels = batch.column("label").to_pylist()
-        columns["attributes"] = pa.array(
-            [
-                json.dumps({"label": label, "thumbnail": _data_uri(encoder, image)})
-                for label, image in zip(labels, images, strict=True)
-            ],
-            pa.string(),
-        )
-    return pa.table(columns)
-
-
-def _decode(encoder: Encoder, sample_id: str, image: bytes) -> np.ndarray:
-    try:
-        return encoder.preprocessing.pixels(image)
-    except InvalidImageError as error:
-        raise DataError(f"Image '{sample_id}' cannot be embedded: {error}") from error
-
-
-def _data_uri(encoder: Encoder, image: bytes) -> str:
-    from PIL import Image
-
-    picture = Image.open(io.BytesIO(image)).convert("L" if encoder.preprocessing.channels == 1 else "RGB")
-    picture.thumbnail((64, 64))
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def _watched(tables: Iterable[pa.Table], total: int, watch: Watcher) -> Iterator[pa.Table]:

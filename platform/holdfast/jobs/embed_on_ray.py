@@ -7,7 +7,7 @@ import ray
 import ray.data
 import torch
 
-from holdfast.jobs.embed import BATCH, embed_batch
+from holdfast.jobs.embedded_batch import BATCH, embed_batch
 from holdfast.jobs.runtime import ray_session
 from holdfast.models import Encoder
 

@@ -14,8 +14,7 @@ from PIL import Image
 from holdfast.errors import DataError
 from holdfast.gallery import Entries, Entry
 from holdfast.gallery.replace import NewVector, Replace
-from holdfast.jobs.backfill import read_image, work_on_backfill
-from holdfast.jobs.sources import Sources, UnreadableError
+from holdfast.jobs.backfill import work_on_backfill
 from holdfast.models import Encoder, ModelConfig, Preprocessing
 from holdfast.store import Draft, Store, open_store
 
@@ -163,24 +162,3 @@ def test_a_folder_that_is_gone_ends_it_with_a_sentence(store: Store, tmp_path: P
     found = work(store, sources=[str(tmp_path / "gone")])
     assert found.status == "failed"  # type: ignore[attr-defined]
     assert "gone' is no folder here" in found.error  # type: ignore[attr-defined]
-
-
-def test_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    file = tmp_path / "a b.png"
-    file.write_bytes(png(1))
-    (tmp_path / "large.png").write_bytes(png(1) + b"x")
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("holdfast.jobs.backfill.LARGEST", len(png(1)))
-    sources = Sources.of(["."])
-    for source in (str(file), file.as_uri(), "a b.png"):
-        assert read_image(source, sources) == png(1)
-    for source, why in (
-        (None, "no source"),
-        ("", "no source"),
-        ("gone.png", "not found"),
-        (".", "unreadable"),
-        ("large.png", "too large"),
-        ("/etc/hostname", "outside the allowed sources"),
-    ):
-        with pytest.raises(UnreadableError, match=why):
-            read_image(source, sources)
