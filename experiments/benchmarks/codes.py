@@ -8,7 +8,8 @@
 A cell is one trained network on one data set with one seed, searched by all coders that concern it. Each is
 written when it is finished, so the command can be stopped at any moment and goes on from there. A cell is
 measured again when its experiment changes, not when the code does: `--fresh` forgets what is asked for.
-Results lie in experiments/results/codes: cells, a Parquet file a data set, and codes.md.
+Results lie in experiments/results/codes: cells, and a Parquet file a data set. The tables are a section of
+docs/results.md, or of results.md where the results are in another folder.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from coding.tables import render
 from comparison.kept import Cells, Name, identity
 from interruptible import run_command
 from rich.console import Console
+from section import write_section
 
 from holdfast.errors import ConfigError
 from holdfast.evaluation import describe_machine
@@ -32,6 +34,7 @@ from holdfast.learning import keep_freed_memory
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "experiments" / "results" / "codes"
+PAGE = REPOSITORY / "docs" / "results.md"
 QUICK_BITS, QUICK_DIMENSION = (16, 32), 128
 
 
@@ -91,15 +94,13 @@ def measure_all(options: argparse.Namespace, cells: Cells, console: Console) -> 
     cells.gather(sets)
 
 
-def write_tables(cells: Cells, sets: Sequence[RetrievalSet], options: argparse.Namespace) -> Path:
-    page = cells.folder / "codes.md"
+def write_tables(cells: Cells, sets: Sequence[RetrievalSet], options: argparse.Namespace, page: Path) -> None:
     bits = QUICK_BITS if options.quick else BITS
     command = "python experiments/benchmarks/codes.py" + (" --quick" if options.quick else "")
-    text = render(cells, sets, all_networks(bits), bits, command, describe_machine())
-    partial = page.with_suffix(".partial")
-    partial.write_text(text)
-    partial.replace(page)
-    return page
+    images = page.parent / "images" / "results"
+    networks = all_networks(bits)
+    text = render(cells, sets, networks, bits, command, describe_machine(), images, page)
+    write_section(page, "codes", text)
 
 
 def main() -> int:
@@ -112,7 +113,8 @@ def main() -> int:
     cells = Cells(results)
     if not options.report:
         measure_all(options, cells, console)
-    page = write_tables(cells, list(all_sets(options.quick).values()), options)
+    page = PAGE if results == RESULTS else results / "results.md"
+    write_tables(cells, list(all_sets(options.quick).values()), options, page)
     console.print(f"The tables: {page}", soft_wrap=True)
     console.print(f"Done in {time.perf_counter() - started:.0f} s.")
     return 0

@@ -18,7 +18,7 @@ from pathlib import Path
 import yaml
 from comparison.choosing import choose, chosen_terms, read_chosen, trial_jobs
 from comparison.kept import Cells
-from comparison.page import render, write_page
+from comparison.page import render
 from comparison.pool import run_jobs
 from comparison.protocols import CHOOSE, Protocol, all_protocols
 from comparison.recipes import find_methods
@@ -26,6 +26,7 @@ from comparison.results import Results, write_figures
 from comparison.work import Job, experiment_files, make_job
 from interruptible import run_command
 from rich.console import Console
+from section import write_section
 
 from holdfast.evaluation import describe_machine
 from holdfast.jobs.cpus import cpu_count
@@ -146,7 +147,7 @@ def write_report(folder: Path, options: argparse.Namespace, page: Path) -> None:
         "bench": None if options.quick else BENCH,
     }
     images = page.parent / "images" / "results"
-    write_page(page, render(results, protocols, images, page, context))
+    write_section(page, "methods", render(results, protocols, images, page, context))
     write_figures(results, folder / "figures.parquet")
 
 

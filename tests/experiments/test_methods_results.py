@@ -139,15 +139,9 @@ def test_the_page_has_tables_plots_claims_and_what_is_missing(
     cells.keep(part("kept").Name(UPGRADE, "lce", 0), {"id": "x", "undefined": "because"}, {})
     machine = {"processor": "one", "cores": 2, "python": "3", "torch": "2"}
     context = {"trials": 5, "seeds": 2, "cores": 1, "machine": machine}
-    file = tmp_path / "results.md"
-    file.write_text("# Results\n\nBefore.\n")
-    images = tmp_path / "images"
-    for _ in range(2):  # written again, it replaces itself
-        text = page.render(results.Results(cells), list(protocols.values()), images, file, context)
-        page.write_page(file, text)
-    written = file.read_text()
-    assert written.startswith("# Results\n\nBefore.\n")
-    assert written.count("## Every method on every benchmark") == 1
+    file, images = tmp_path / "results.md", tmp_path / "images"
+    written = page.render(results.Results(cells), list(protocols.values()), images, file, context)
+    assert "## Every method on every benchmark" in written
     (line,) = [line for line in written.splitlines() if line.startswith("| BCT ")]
     cells_of = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells_of[:3] == ["BCT", "2", "75.0 (+0.0, +0.0 to +0.0)"]

@@ -1,52 +1,35 @@
 """The plots of one benchmark: matrices, self- against cross-test, curves over tasks, forgetting."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
 import matplotlib.pyplot as plt
 import numpy as np
+from drawing import CONTROL, OTHER, STRONG, draw_into
 from matplotlib.ticker import MaxNLocator
 
 from comparison.recipes import FINETUNE, HOLDFAST, INDEPENDENT, JOINT
 from comparison.results import Results, Row, common_mean
 
 CONTROLS = (FINETUNE, INDEPENDENT, JOINT)
-STYLE = {
-    "font.size": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "svg.hashsalt": "holdfast",  # the same figures give the same file
-    "svg.fonttype": "none",
-}
-STRONG, CONTROL, OTHER = "#c2410c", "#6b7280", "#2563eb"
 
 
 def draw_all(
     results: Results, benchmark: str, title: str, rows: Sequence[Row], folder: Path
 ) -> dict[str, str]:
     """Draw what there are figures for; kind -> file name in `folder`."""
-    folder.mkdir(parents=True, exist_ok=True)
-    drawn: dict[str, str] = {}
     plots: dict[str, tuple[Callable[..., Any], str]] = {
         "matrices": (draw_matrices, "png"),
         "plane": (draw_plane, "svg"),
         "curves": (draw_curves, "svg"),
         "forgetting": (draw_forgetting, "svg"),
     }
+    drawn: dict[str, str] = {}
     for kind, (draw, ending) in plots.items():
-        with matplotlib.rc_context(STYLE):
-            figure = draw(results, benchmark, title, rows)
-            if figure is None:
-                continue
-            name = f"{benchmark}-{kind}.{ending}"
-            metadata = {"Date": None} if ending == "svg" else {"Software": None}
-            figure.savefig(folder / name, dpi=80, bbox_inches="tight", metadata=metadata)
-            plt.close(figure)
+        name = f"{benchmark}-{kind}.{ending}"
+        if draw_into(folder / name, partial(draw, results, benchmark, title, rows)):
             drawn[kind] = name
     return drawn
 

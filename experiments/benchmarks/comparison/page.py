@@ -14,8 +14,6 @@ from comparison.results import Results, Row, common_mean
 from comparison.variants import VARIANTS
 from holdfast.evaluation import Interval
 
-BEGIN = "<!-- methods: written by experiments/benchmarks/methods.py, from here -->"
-END = "<!-- methods: to here -->"
 INTRODUCTION = """## Every method on every benchmark
 
 Recall@1 in percent, means over the seeds. *self*: the last version over its own gallery. *cross*: mean over
@@ -53,16 +51,6 @@ GOALS = (
     "figure, then the difference with its interval, in points. A single method is every row but the recipe, "
     "joint training, independent initialization and adapters on top of anything but plain fine-tuning.",
 )
-
-
-def write_page(file: Path, text: str) -> None:
-    """Put the text between its marks, at the end of the page if there are none yet."""
-    page = file.read_text() if file.is_file() else "# Results\n"
-    before, mark, rest = page.partition(BEGIN)
-    after = rest.partition(END)[2] if mark else ""
-    partial = file.with_name(file.name + ".partial")
-    partial.write_text(f"{before.rstrip()}\n\n{BEGIN}\n\n{text.strip()}\n\n{END}\n{after.lstrip()}")
-    partial.replace(file)
 
 
 def render(
