@@ -46,6 +46,9 @@ def test_what_is_finished_is_not_measured_again_and_what_is_missing_is(results: 
     assert len(cells) == 12
     before = json.loads(cells[0].read_text())["recall_at_1"]
     cells[0].unlink()
+    assert "12 of 12" in call(results)  # the Parquet file has it too
+    for gathered in results.glob("*.parquet"):
+        gathered.unlink()
     assert "11 of 12 cells are there; 1 to measure" in call(results)
     assert json.loads(cells[0].read_text())["recall_at_1"] == before
 
