@@ -45,7 +45,8 @@ def draw_matrices(results: Results, benchmark: str, title: str, rows: Sequence[R
         return None
     across = 6
     down = -(-len(found) // across)
-    figure, axes = plt.subplots(down, across, figsize=(12, 2.15 * down), squeeze=False)
+    size = (12, 2.15 * down + 0.4)
+    figure, axes = plt.subplots(down, across, figsize=size, squeeze=False, layout="constrained")
     for place in axes.flat:
         place.axis("off")
     image: Any = None
@@ -55,13 +56,13 @@ def draw_matrices(results: Results, benchmark: str, title: str, rows: Sequence[R
         np.fill_diagonal(gains, np.nan)
         image = place.imshow(gains, cmap="RdBu", vmin=-15, vmax=15)
         place.set(xticks=[], yticks=[])
-        place.set_title(label(row), fontsize=6, loc="left")
+        place.set_title(label(row).replace(" | ", " |\n"), fontsize=6, loc="left")
     figure.suptitle(
         f"{title}: Recall@1 of queries by a version (row) over an older gallery (column), less that "
         "gallery's own version, in points",
         fontsize=9,
     )
-    figure.colorbar(image, ax=axes, shrink=0.6, pad=0.01)
+    figure.colorbar(image, ax=axes, shrink=min(1, 3 / down), pad=0.01)
     return figure
 
 
