@@ -14,6 +14,8 @@ from comparison.recipes import FINETUNE, HOLDFAST, INDEPENDENT, JOINT
 from comparison.results import Results, Row, common_mean
 
 CONTROLS = (FINETUNE, INDEPENDENT, JOINT)
+AROUND = np.array([12.0, 6.0])
+"""Points of the cross-test and of the self-test below the best within which a method is near the front."""
 
 
 def draw_all(
@@ -67,7 +69,10 @@ def draw_matrices(results: Results, benchmark: str, title: str, rows: Sequence[R
 
 
 def draw_plane(results: Results, benchmark: str, title: str, rows: Sequence[Row]) -> Any:
-    """Mean cross-test against the last self-test, and the front of those that no other one beats in both."""
+    """Mean cross-test against the last self-test, and the front of those that no other one beats in both.
+
+    A number is a method, a marker what is on top of it; on the right what is around the front.
+    """
     points = {}
     for row in rows:
         cross = common_mean(results.figures(benchmark, row, "cross"))
@@ -76,29 +81,35 @@ def draw_plane(results: Results, benchmark: str, title: str, rows: Sequence[Row]
             points[row] = (cross, own)
     if not points:
         return None
-    figure, axes = plt.subplots(figsize=(7.5, 5))
-    for row, (cross, own) in points.items():
-        color = _color(row)
-        axes.plot(cross, own, "^" if row[1] else "o", color=color, markersize=5)
-        # The variants of one training share its self-test, so their names would lie upon each other.
-        axes.annotate(
-            row[1] or row[0],
-            (cross, own),
-            (3, 3),
-            textcoords="offset points",
-            fontsize=6,
-            color=color,
-            rotation=40 if row[1] else 0,
-            rotation_mode="anchor",
-        )
+    numbers = {name: place for place, name in enumerate(dict.fromkeys(row[0] for row in points), 1)}
+    markers = dict(zip(dict.fromkeys(row[1] for row in points), "o^sDvPX*<>", strict=False))
     front = pareto_front(list(points.values()))
-    axes.plot(*zip(*front, strict=True), color=STRONG, linewidth=0.8, linestyle="--", zorder=0)
-    axes.set(
-        xlabel="cross-test, mean over the pairs (Recall@1, %)", ylabel="self-test of the last version (%)"
-    )
-    axes.set_title(
-        f"{title}: triangles have an adapter; the line is the Pareto front", fontsize=9, loc="left"
-    )
+    best = np.max(list(points.values()), axis=0)
+    near = {row: point for row, point in points.items() if np.all(best - point <= AROUND)}
+    figure, places = plt.subplots(1, 2, figsize=(12, 4.6), layout="constrained")
+    for axes, shown in zip(places, (points, near), strict=True):
+        for row, point in shown.items():
+            color = _color(row)
+            axes.plot(*point, markers[row[1]], color=color, markersize=4.5, alpha=0.8)
+            place, shift = str(numbers[row[0]]), (3, 3)
+            axes.annotate(place, point, shift, textcoords="offset points", fontsize=6, color=color)
+        axes.set_xlabel("cross-test, mean over the pairs (Recall@1, %)")
+    places[0].plot(*zip(*front, strict=True), color=STRONG, linewidth=0.8, linestyle="--", zorder=0)
+    edge = [point for point in front if np.all(best - point <= AROUND)]
+    if edge:
+        places[1].plot(*zip(*edge, strict=True), color=STRONG, linewidth=0.8, linestyle="--", zorder=0)
+    places[0].set_ylabel("self-test of the last version (%)")
+    places[1].set_title("around the Pareto front", fontsize=8, loc="left")
+    names = [
+        plt.Line2D([], [], linestyle="", marker=f"${place}$", color=_color((name, "")), label=name)
+        for name, place in numbers.items()
+    ]
+    on_top = [
+        plt.Line2D([], [], linestyle="", marker=marker, color="black", label=name or "nothing on top")
+        for name, marker in markers.items()
+    ]
+    figure.legend(handles=names + on_top, loc="outside right upper", fontsize=6, frameon=False, ncols=2)
+    figure.suptitle(f"{title}: the line is the Pareto front", fontsize=9, x=0.01, ha="left")
     return figure
 
 
