@@ -25,7 +25,7 @@ from coding.tables import render
 from comparison.kept import Cells, Name, identity
 from interruptible import run_command
 from rich.console import Console
-from section import write_section
+from section import page_of, write_section
 
 from holdfast.errors import ConfigError
 from holdfast.evaluation import describe_machine
@@ -34,7 +34,6 @@ from holdfast.learning import keep_freed_memory
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "experiments" / "results" / "codes"
-PAGE = REPOSITORY / "docs" / "results.md"
 QUICK_BITS, QUICK_DIMENSION = (16, 32), 128
 
 
@@ -113,7 +112,7 @@ def main() -> int:
     cells = Cells(results)
     if not options.report:
         measure_all(options, cells, console)
-    page = PAGE if results == RESULTS else results / "results.md"
+    page = page_of(results, RESULTS)
     write_tables(cells, list(all_sets(options.quick).values()), options, page)
     console.print(f"The tables: {page}", soft_wrap=True)
     console.print(f"Done in {time.perf_counter() - started:.0f} s.")

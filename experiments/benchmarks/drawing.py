@@ -1,5 +1,6 @@
 """How plots look here, and how they are written."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,3 +32,8 @@ def draw_into(file: Path, draw: Callable[[], Any]) -> bool:
         figure.savefig(file, dpi=80, bbox_inches="tight", metadata=metadata)
         plt.close(figure)
     return True
+
+
+def shown(file: Path, page: Path, said: str) -> str:
+    """The plot in the Markdown of `page`."""
+    return f"![{said}]({Path(os.path.relpath(file, page.parent)).as_posix()})"

@@ -26,7 +26,7 @@ from comparison.results import Results, write_figures
 from comparison.work import Job, experiment_files, make_job
 from interruptible import run_command
 from rich.console import Console
-from section import write_section
+from section import page_of, write_section
 
 from holdfast.evaluation import describe_machine
 from holdfast.jobs.cpus import cpu_count
@@ -35,7 +35,6 @@ from holdfast.learning import Datasets
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "experiments" / "results" / "methods"
 BENCH = REPOSITORY / "experiments" / "results" / "bench" / "training_speed.rows.json"
-PAGE = REPOSITORY / "docs" / "results.md"
 TRIALS = 5
 
 
@@ -128,7 +127,7 @@ def main() -> int:
     else:
         cells.gather({name.benchmark for name in cells.names()})
     if not options.choose:
-        page = options.page or (results / "results.md" if results != RESULTS else PAGE)
+        page = options.page or page_of(results, RESULTS)
         write_report(cells.folder, options, page)
         console.print(f"The page: {page}", soft_wrap=True)
     console.print(f"Done in {time.perf_counter() - started:.0f} s.")

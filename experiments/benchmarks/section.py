@@ -1,6 +1,20 @@
 """The part of docs/results.md that one benchmark writes: what people wrote around it stays."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "results.md"
+
+
+def page_of(results: Path, kept: Path) -> Path:
+    """Where the section of these results is written: docs/results.md for those that are `kept`."""
+    return PAGE if results == kept else results / "results.md"
+
+
+def origin(machine: Mapping[str, Any]) -> str:
+    """The machine, as a line of its own."""
+    return ", ".join(f"{key} {value}" for key, value in machine.items() if value is not None) + "."
 
 
 def write_section(page: Path, benchmark: str, text: str) -> None:

@@ -21,17 +21,17 @@ from pathlib import Path
 
 from cells import REPOSITORY
 from comparison.kept import Cells
+from imitating.hits import read_hits
 from imitating.measuring import FILES, Bench
-from imitating.page import read_hits, render
+from imitating.page import render
 from imitating.works import plan
 from rich.console import Console
-from section import write_section
+from section import page_of, write_section
 
 from holdfast.evaluation import describe_machine
 from holdfast.learning import keep_freed_memory
 
 RESULTS = REPOSITORY / "experiments" / "results" / "transfer"
-PAGE = REPOSITORY / "docs" / "results.md"
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -68,7 +68,7 @@ def main(arguments: list[str] | None = None) -> int:
             soft_wrap=True,
         )
     cells.gather({name.benchmark for name in cells.names()})
-    page = PAGE if results == RESULTS else results / "results.md"
+    page = page_of(results, RESULTS)
     images = page.parent / "images" / "results"
     write_section(page, "transfer", render(read_hits(cells, works), describe_machine(), images, page))
     console.print(f"The page: {page}", soft_wrap=True)

@@ -3,13 +3,19 @@
 from collections.abc import Iterator, Sequence
 
 from comparison.claims import above
+from comparison.goals import span
 
-from coding.figures import DPQ, OPQN, OWN_FLOATS, PARTS, Figures, Row, on_floats
-from holdfast.evaluation import Interval
+from coding.figures import DPQ, OPQN, OWN_FLOATS, PARTS, Figures, Row, on_floats, on_own
 
 NEAR_FLOATS = 2.0
 """Points of mAP that the longest codes may lose to the floats of their own network."""
-BASELINES: dict[str, Row] = {"PQ": on_floats("pq"), "OPQ": on_floats("opq"), "DPQ": DPQ}
+BASELINES: dict[str, Row] = {
+    "PQ": on_floats("pq"),
+    "OPQ": on_floats("opq"),
+    "PQ on its own network": on_own("pq"),
+    "OPQ on its own network": on_own("opq"),
+    "DPQ": DPQ,
+}
 CHAIN: Sequence[tuple[str, Row, Row]] = (
     ("OPQN above DPQ", OPQN, DPQ),
     ("DPQ above OPQ", DPQ, on_floats("opq")),
@@ -29,7 +35,7 @@ def goals_table(figures: Figures, bits: Sequence[int]) -> Iterator[str]:
             verdicts = [above(leads[length]) for length in wanted]
             if all(verdict == "not measured" for verdict in verdicts):
                 continue
-            told = " | ".join(span(leads[length]) for length in bits)
+            told = " | ".join(span(lead) if lead else "" for lead in leads.values())
             where = f"above 0 at {wanted[0]} to {wanted[-1]}"
             yield f"| over {name}, {said} | {told} | {where}: {summary(verdicts)} |"
         longest = figures.lead(OPQN, OWN_FLOATS, bits[-1], part)
@@ -54,11 +60,8 @@ def chain_table(figures: Figures, bits: Sequence[int]) -> Iterator[str]:
 
 
 def summary(verdicts: Sequence[str]) -> str:
-    """How often a lead is certain, or that it always is."""
-    held = verdicts.count("held")
-    return "reached" if held == len(verdicts) else f"NOT reached, {held} of {len(verdicts)}"
-
-
-def span(interval: Interval | None) -> str:
-    """A difference with its interval, for a table."""
-    return "" if interval is None else f"{interval.mean:+.1f} ({interval.low:.1f} to {interval.high:.1f})"
+    """Whether a lead is certain at every length, or at how many."""
+    held, wanted = verdicts.count("held"), len(verdicts)
+    if "not measured" in verdicts:
+        return f"not measured at all of them, {held} of {wanted}"
+    return "reached" if held == wanted else f"NOT reached, {held} of {wanted}"

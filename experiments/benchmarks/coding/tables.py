@@ -1,17 +1,19 @@
 """The section of docs/results.md on codes: means over the seeds, where each goal stands, and plots."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from comparison.goals import span
 from comparison.kept import Cells
-from drawing import draw_into
+from drawing import draw_into, shown
+from section import origin
 
-from coding.claims import chain_table, goals_table, span
-from coding.figures import DPQ, FLOATS, OPQN, OWN_FLOATS, PARTS, Figures, Row, draw_lengths, on_floats
+from coding.claims import chain_table, goals_table
+from coding.figures import DPQ, FLOATS, OPQN, OWN_FLOATS, PARTS, Figures, Row, on_floats, on_own
 from coding.networks import Network
+from coding.plots import draw_lengths
 from coding.scoring import METRICS
 from coding.sets import RetrievalSet
 
@@ -27,7 +29,7 @@ ROWS: Mapping[str, Row] = {
     "OPQN, shares as scores, as published": ("opqn-{bits}", "share-{bits}"),
     "DPQ": DPQ,
     **{f"{title}, network without codes": on_floats(coder) for coder, title in POST_HOC.items()},
-    **{f"{title}, OPQN's network": ("opqn-{bits}", coder + "-{bits}") for coder, title in POST_HOC.items()},
+    **{f"{title}, OPQN's network": on_own(coder) for coder, title in POST_HOC.items()},
     "floats of OPQN's network": OWN_FLOATS,
     "floats of DPQ's network": ("dpq-{bits}", "float"),
 }
@@ -45,21 +47,20 @@ def render(
 ) -> str:
     """The Markdown, from whatever cells are there. Plots go to `images`."""
     lines = [INTRODUCTION, "", f"```sh\n{command}\n```", ""]
-    lines += [", ".join(f"{key} {value}" for key, value in machine.items() if value is not None) + ".", ""]
+    lines += [origin(machine), ""]
     for where in sets:
         figures = Figures(cells, where.name)
-        seeds = figures.of(FLOATS, 0, "seen", "map")
+        seeds = figures.of(FLOATS, bits[0], "seen", "map")
         if not seeds:
             continue
         lines += [f"### {where.title}", ""]
         if not where.lengths:
             picture = images / f"codes-{where.name}.svg"
             if draw_into(picture, partial(draw_lengths, figures, where.title, bits)):
-                link = Path(os.path.relpath(picture, page.parent)).as_posix()
-                lines += [f"![{where.title}: mAP over the bits of a code]({link})", ""]
+                lines += [shown(picture, page, f"{where.title}: mAP over the bits of a code"), ""]
             lines += [*goals_table(figures, bits), "", *chain_table(figures, bits), ""]
         for part, said in PARTS.items():
-            floats = " / ".join(f"{figures.mean(FLOATS, 0, part, metric):.1f}" for metric in METRICS)
+            floats = " / ".join(f"{figures.mean(FLOATS, bits[0], part, metric):.1f}" for metric in METRICS)
             lines += [
                 f"{where.title}, {said}: {' / '.join(METRICS.values())} by bits, {len(seeds)} seeds; "
                 f"floats of the network without codes: {floats}.",
@@ -68,7 +69,7 @@ def render(
                 "",
             ]
         variants = [network for network in networks if network.variant]
-        if where.variants and any(figures.of(_own(one), 0, "seen", "map") for one in variants):
+        if where.variants and any(figures.of(_own(one), one.bits, "seen", "map") for one in variants):
             lines += [*_variants(figures, variants), ""]
     return "\n".join(lines)
 
@@ -86,19 +87,18 @@ def _by_length(figures: Figures, part: str, bits: Sequence[int]) -> Iterator[str
 
 
 def _variants(figures: Figures, variants: Sequence[Network]) -> Iterator[str]:
-    """OPQN as it ships beside OPQN with one other setting."""
-    yield f"| OPQN, {variants[0].bits} bits | seen: mAP | its lead | unseen: mAP | its lead | seeds |"
+    """OPQN as it ships beside OPQN with one other setting, all of one length."""
+    bits = variants[0].bits
+    yield f"| OPQN, {bits} bits | seen: mAP | its lead | unseen: mAP | its lead | seeds |"
     yield "|---|---|---|---|---|---|"
-    ships = tuple(each.format(bits=variants[0].bits) for each in OPQN)
-    for title, row in (("as it ships", ships), *((one.title, _own(one)) for one in variants)):
-        seeds = figures.of((row[0], row[1]), 0, "seen", "map")
+    for title, row in (("as it ships", OPQN), *((one.title, _own(one)) for one in variants)):
+        seeds = figures.of(row, bits, "seen", "map")
         if not seeds:
             continue
         told = []
         for part in PARTS:
-            mean = figures.mean((row[0], row[1]), 0, part, "map")
-            lead = None if row == ships else figures.lead((row[0], row[1]), (ships[0], ships[1]), 0, part)
-            told += [f"{mean:.1f}", span(lead)]
+            lead = None if row == OPQN else figures.lead(row, OPQN, bits, part)
+            told += [f"{figures.mean(row, bits, part, 'map'):.1f}", span(lead) if lead else ""]
         yield f"| {title.removeprefix('OPQN, ')} | {' | '.join(told)} | {len(seeds)} |"
 
 

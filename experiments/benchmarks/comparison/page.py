@@ -1,9 +1,10 @@
 """The part of docs/results.md that this benchmark writes: tables, claims, plots, and what is missing."""
 
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from drawing import shown
 
 from comparison.claims import Finding, count, findings
 from comparison.figures import draw_all
@@ -68,8 +69,8 @@ def render(
             continue
         lines += [f"### {protocol.title}", "", *table(results, protocol, rows), ""]
         for name in draw_all(results, protocol.name, protocol.title, rows, images).values():
-            link = Path(os.path.relpath(images / name, page.parent)).as_posix()
-            lines.append(f"![{protocol.title}: {name.split('.')[0].rsplit('-', 1)[1]}]({link})")
+            said = f"{protocol.title}: {name.split('.')[0].rsplit('-', 1)[1]}"
+            lines.append(shown(images / name, page, said))
         lines.append("")
     lines += claims_table(findings(results), protocols)
     lines += _missing(results, protocols, int(context["seeds"]))

@@ -1,0 +1,47 @@
+"""The plot of Recall@1 over the share of images and over epsilon."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib.pyplot as plt
+from drawing import CONTROL, OTHER, STRONG
+
+from imitating.hits import Hits, mean_of, ordered
+from imitating.works import FINETUNE, NONE, SAME, SOURCES, Work
+
+COLORS = {"robust": STRONG, "standard": OTHER, "noise": "#7c3aed", NONE: CONTROL, FINETUNE: "#65a30d"}
+
+
+def draw_curves(hits: Hits, title: str) -> Any:
+    """Recall@1 over the share of images, in both galleries, and over epsilon at the smallest share."""
+    input = next((work.input for work in ordered(hits) if work.method in SOURCES), None)
+    if input is None:
+        return None
+    figure, (theirs, own, attacked) = plt.subplots(1, 3, figsize=(11, 3.2))
+    smallest = min(work.epsilon for work in hits if work.epsilon)
+    for method in (*SOURCES, NONE, FINETUNE):
+        of = [w for w in hits if w.method == method and w.input in (input, SAME)]
+        by_share = [w for w in of if w.epsilon in (0, smallest)]
+        for axes, gallery in ((theirs, "source"), (own, "own")):
+            _plot(axes, hits, by_share, gallery, "share", method)
+        if method in ("noise", "robust"):
+            share = min((w.share for w in of), default=None)
+            _plot(attacked, hits, [w for w in of if w.share == share], "source", "epsilon", method)
+    theirs.set(xlabel="share of the images", ylabel="Recall@1, %", title="over the source's gallery")
+    own.set(xlabel="share of the images", title="over a gallery of its own")
+    attacked.set(xlabel="epsilon", title="over the source's gallery, fewest images")
+    own.legend(fontsize=7, frameon=False)
+    figure.suptitle(f"{title}, {input}; fine-tuning has the source's network and input", fontsize=9, y=1.02)
+    return figure
+
+
+def _plot(axes: Any, hits: Hits, works: Sequence[Work], gallery: str, over: str, label: str) -> None:
+    points = []
+    for work in sorted(works, key=lambda work: getattr(work, over)):
+        found = mean_of(hits[work].get(gallery))
+        if found is not None:
+            points.append((getattr(work, over), found.mean, found.low, found.high))
+    if points:
+        x, mean, low, high = zip(*points, strict=True)
+        axes.plot(x, mean, "o-", color=COLORS[label], label=label, markersize=4)
+        axes.fill_between(x, low, high, color=COLORS[label], alpha=0.15, linewidth=0)
