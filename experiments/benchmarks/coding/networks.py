@@ -24,11 +24,25 @@ from holdfast.models.quantizer import Counting
 BITS = (16, 24, 32, 48, 64)
 DIMENSION = 384
 """Divided by the books of every length: 4 to 16 of them with 16 words, 2 to 8 with 256."""
-WORDS = 16
 COUNTINGS: Mapping[str, Counting] = {"own": "logarithm", "share": "share"}
 """Coders of OPQN's codes: by the default score, and by the published one."""
 MARGIN: Mapping[str, Any] = {"scale": 16, "margin": 0.2}
 """Of every head with a margin, as the experiments of this repository have it."""
+
+
+@dataclass(frozen=True)
+class Books:
+    """The words of a book, the sharpness of their assignment, and the embedding's dimension if not all's."""
+
+    words: int = 16
+    sharpness: float = 8
+    dimension: int | None = None
+
+
+def books_of(bits: int) -> Books:
+    """Two large books for the shortest codes, which have to name a class; small ones, which say more of a
+    class that is new, for the others. Chosen on the validation classes."""
+    return Books(256, 28, 512) if bits == 16 else Books()
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,10 @@ class Network:
     post_hoc: bool = False
     variant: bool = False
 
+    def experiment(self, where: RetrievalSet, dimension: int, seed: int) -> Experiment:
+        """`dimension` is all networks', of which the words of this one's books may want more."""
+        return where.experiment(self.head, books_of(self.bits).dimension or dimension, seed)
+
     def belongs_to(self, where: RetrievalSet) -> bool:
         of_a_length = not (self.bits and where.lengths) or self.bits in where.lengths
         return of_a_length and (where.variants or not self.variant)
@@ -59,10 +77,17 @@ def all_networks(bits: Sequence[int] = BITS, variants_at: int = 32) -> list[Netw
     """Float, OPQN and DPQ at every length, and at one length what OPQN is without one of its parts."""
 
     def opqn(length: int, **changes: Any) -> dict[str, Any]:
-        return {"kind": "opqn", "bits": length, "words": WORDS, **MARGIN, **changes}
+        books = books_of(length)
+        shape = {"bits": length, "words": books.words, "sharpness": books.sharpness}
+        return {"kind": "opqn", **shape, **MARGIN, **changes}
 
     variants = {
-        "each": ("every book classified by itself, as published", {"classification": "each"}),
+        "each": (
+            "every book classified by itself, as published",
+            {"classification": "each", "hard": 0, "balance": 0},
+        ),
+        "hard-0": ("hard codes not classified", {"hard": 0}),
+        "balance-0": ("without balance", {"balance": 0}),
         "public": ("normalized at query time only", {"normalization": "public", "assignment": "learned"}),
         "none": ("not normalized", {"normalization": "none", "assignment": "learned"}),
         "learned": ("learned assignment", {"assignment": "learned"}),
@@ -92,7 +117,7 @@ def all_networks(bits: Sequence[int] = BITS, variants_at: int = 32) -> list[Netw
 
 def decisive(network: Network, where: RetrievalSet, dimension: int, bits: Sequence[int], seed: int) -> Any:
     """All that a cell's figures depend on, but for the code."""
-    experiment = where.experiment(network.head, dimension, seed)
+    experiment = network.experiment(where, dimension, seed)
     said = experiment.model_dump(mode="json", include={"data", "model", "learning", "seed"})
     return [said, network.learned_books, network.bits, list(bits) if not network.bits else []]
 
@@ -106,7 +131,7 @@ def measure(
     Every query's average precision and the like lie beside, float32, under "coder/part/metric".
     """
     started = time.perf_counter()
-    encoder, head = train(network, where.experiment(network.head, dimension, seed), images)
+    encoder, head = train(network, network.experiment(where, dimension, seed), images)
     learning = time.perf_counter() - started
     record: Record = {"seed": seed, "learning_seconds": round(learning, 1), "rows": {}}
     values: Bits = {}
@@ -134,7 +159,7 @@ def train(network: Network, experiment: Experiment, images: Images) -> tuple[Enc
     count, dimension = len(turned_classes(names, config.turns)), experiment.model.dimension
     head: Head
     if network.learned_books:
-        head = DPQHead(code_shape(network.bits, WORDS, dimension), count)
+        head = DPQHead(code_shape(network.bits, books_of(network.bits).words, dimension), count)
     else:
         head = experiment.model.head.build(dimension, count)
     indices = np.arange(len(training))

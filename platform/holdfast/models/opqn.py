@@ -15,6 +15,9 @@ from holdfast.models.heads import Head, cosine_margin
 from holdfast.models.quantizer import Counting, Normalization, Quantizer, logits_of
 from holdfast.settings import Settings
 
+_LEAST = 1e-9
+"""A share whose logarithm is taken."""
+
 
 class OPQNConfig(Settings):
     """Compact codes by fixed orthonormal codewords (Zhang et al. 2023, OPQN).
@@ -32,6 +35,11 @@ class OPQNConfig(Settings):
     margin: float = Field(0.5, ge=0, lt=1)
     entropy: float = Field(0.1, ge=0)
     """Weight of the assignment's entropy: the higher, the nearer an embedding comes to its code."""
+    hard: float = Field(1, ge=0)
+    """Weight of classifying codes as they are stored, a codeword a book, beside embeddings and their soft
+    quantization: without it a book of many words is learned by soft shares that no code keeps."""
+    balance: float = Field(0.3, ge=0)
+    """Weight of the entropy of the classes' mean assignment: the higher, the more evenly words are used."""
     classification: Literal["joint", "each"] = "joint"
     """`joint`: an embedding is classified by the mean of its sub-vectors' cosines, so that the books
     complement each other, and among quantized classes too; `each`: every sub-vector by itself, as
@@ -43,7 +51,8 @@ class OPQNConfig(Settings):
     """`subvector`: every sub-vector has the same norm, in training as at query time; `none`: in neither;
     `public`: at query time only, as in the public code of the paper."""
     sharpness: float = Field(8, gt=0)
-    """The norm of a sub-vector in the assignment's softmax, with normalization `subvector`."""
+    """The norm of a sub-vector in the assignment's softmax, with normalization `subvector`. More words, which
+    have more dimensions, want more: 28 for 256 words."""
     counting: Counting = "logarithm"
     """What an entry's codeword counts for a query: the `logarithm` of its share in the query, whose sum is
     the likelihood of the entry's code; or the `share`, as published. Codes are the same."""
@@ -108,17 +117,25 @@ class OPQNConfig(Settings):
 
 
 class OrthonormalHead(Head):
-    """CosFace on sub-vectors and on their soft quantization, and the entropy of the assignment.
+    """CosFace on sub-vectors, on their soft quantization and on their codes, and how codewords are used.
 
-    L = 1/3 [ L(x, W) + L(s(x), W) + L(x, s(W)) ] + entropy mean_m H(p_m(x)), with p_m(x) = softmax(x_m U_m),
-    s_m(x) = C_m p_m(x) and L(x, W) = CE(s (mean_m cos(x_m, W_m) - margin at y)). The directions W
-    (classes, d) are divided as the embeddings are. L(x, s(W)) is what a search does: a query that is not
-    coded meets entries that are, and a direction stands for the entries of its class.
+    With p_m(x) = softmax(x_m U_m), s_m(x) = C_m p_m(x), h_m(x) the codeword of the largest p_m(x), and
+    L(x, W) = CE(s (mean_m cos(x_m, W_m) - margin at y)) for directions W (classes, d), divided as embeddings
+    are, L is the weighted mean of
 
-    With classification `each`, as published (Zhang et al. 2023, OPQN), L = 1/2 [ L(x, W) + L(s(x), W) ] +
-    the entropy, and the mean over m is taken of the cross-entropies. Then every book has to tell all classes
-    apart by itself. It cannot where there are many more classes than words, and what one book confuses the
-    others, which learn the same, confuse too.
+        L(x, W), L(s(x), W), L(x, s(W)), each with weight 1; L(h(x), W), L(x, h(W)), with weight `hard`,
+
+    + entropy mean_m H(p_m(x)) - balance mean_m H(mean of p_m(W) over the classes).
+
+    What is asked among s(W) or h(W) is what a search does: a query that is not coded meets entries that are,
+    and a direction stands for the entries of its class. The gradient goes through h as through s. Hard codes
+    alone would be met best by few codewords that never change, so their use is balanced.
+
+    With classification `each` the mean over m is taken of the cross-entropies, and nothing is asked among
+    coded directions. Then every book has to tell all classes apart by itself. It cannot where there are many
+    more classes than words, and what one book confuses the others, which learn the same, confuse too. With
+    `hard` and `balance` 0 that is L = 1/2 [ L(x, W) + L(s(x), W) ] + the entropy, as published (Zhang et al.
+    2023, OPQN).
     """
 
     codewords: Tensor
@@ -152,16 +169,23 @@ class OrthonormalHead(Head):
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Mean loss (float32 scalar) of unit embeddings (b, d) with labels (b,) int64 in [0, classes)."""
         with torch.autocast(embeddings.device.type, enabled=False):
-            embeddings = embeddings.float()
-            parts, log_soft = self._divide(embeddings), self._assign(embeddings)
-            quantized, directions = self._mix(log_soft), self._divided_directions()
-            met = [(parts, directions), (quantized, directions)]
-            if self.config.classification == "joint":
-                coded = self._mix(self._assign(self._join(directions)))
-                met.append((parts, F.normalize(coded, dim=2)))
-            losses = [self._classify(*pair, labels) for pair in met]
-            entropy = -(log_soft.exp() * log_soft).sum(dim=2).mean()
-            return torch.stack(losses).mean() + self.config.entropy * entropy
+            embeddings, config = embeddings.float(), self.config
+            parts, directions = self._divide(embeddings), self._divided_directions()
+            log_soft, log_coded = self._assign(embeddings), self._assign(self._join(directions))
+            soft, coded = log_soft.exp(), log_coded.exp()
+            met = [(1.0, parts, directions), (1.0, self._mix(soft), directions)]
+            if config.classification == "joint":
+                met.append((1.0, parts, F.normalize(self._mix(coded), dim=2)))
+            if config.hard:
+                met.append((config.hard, self._mix(_hardened(soft)), directions))
+            if config.hard and config.classification == "joint":
+                met.append((config.hard, parts, self._mix(_hardened(coded))))
+            losses = [weight * self._classify(given, among, labels) for weight, given, among in met]
+            classified = torch.stack(losses).sum() / sum(weight for weight, *_ in met)
+            entropy = _entropy(soft, log_soft)
+            used = coded.mean(dim=0)
+            evenness = _entropy(used, torch.log(used.clamp_min(_LEAST)))
+            return classified + config.entropy * entropy - config.balance * evenness
 
     def _assign(self, vectors: Tensor) -> Tensor:
         """log p, (n, books, words), of unit vectors (n, d)."""
@@ -170,9 +194,9 @@ class OrthonormalHead(Head):
         logits = logits_of(vectors, matrix, config.normalization, config.sharpness, training=True)
         return F.log_softmax(logits, dim=2)
 
-    def _mix(self, log_soft: Tensor) -> Tensor:
-        """The codewords by their shares, (n, books, width)."""
-        return torch.einsum("nmk,mkd->nmd", log_soft.exp(), self.codewords)
+    def _mix(self, shares: Tensor) -> Tensor:
+        """The codewords by their shares (n, books, words): (n, books, width)."""
+        return torch.einsum("nmk,mkd->nmd", shares, self.codewords)
 
     def _classify(self, parts: Tensor, directions: Tensor, labels: Tensor) -> Tensor:
         """Mean CosFace loss of sub-vectors (b, books, width), together or each."""
@@ -201,3 +225,14 @@ class OrthonormalHead(Head):
 
     def _divided_directions(self) -> Tensor:
         return F.normalize(self._divide(self.directions.float()), dim=2)
+
+
+def _hardened(soft: Tensor) -> Tensor:
+    """The largest of the shares (n, books, words) as one, the others as none; the gradient is the shares'."""
+    largest = F.one_hot(soft.argmax(dim=2), soft.shape[2]).to(soft.dtype)
+    return largest + soft - soft.detach()
+
+
+def _entropy(shares: Tensor, logarithms: Tensor) -> Tensor:
+    """Of shares (..., words), in nats, the mean over all but the words."""
+    return -(shares * logarithms).sum(dim=-1).mean()

@@ -15,37 +15,42 @@ BOOKS, WIDTH, WORDS, CLASSES = 3, 5, 4, 6
 SMALL = {"bits": 6, "words": WORDS, "scale": 7, "margin": 0.3, "entropy": 0.2, "sharpness": 4}
 
 
-def naive_loss(embeddings, labels, directions, matrix, words, normalization, classification) -> float:
+def naive_loss(embeddings, labels, directions, matrix, words, config) -> float:
     """Every sum as a loop, in float64."""
 
-    def quantize(m, x, length) -> tuple[np.ndarray, np.ndarray]:
-        scaled = 4 * x / np.linalg.norm(x) if normalization == "subvector" else length * x
+    def quantize(m, x, length) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        scaled = 4 * x / np.linalg.norm(x) if config.normalization == "subvector" else length * x
         p = np.exp(scaled @ matrix[m])
         p /= p.sum()
-        return p, sum(p[k] * words[m, k] for k in range(WORDS))
+        return p, sum(p[k] * words[m, k] for k in range(WORDS)), words[m, p.argmax()]
 
     def cosine(a, b) -> float:
         return a @ b / np.linalg.norm(a) / np.linalg.norm(b)
 
-    pairs = 3 if classification == "joint" else 2
+    joint = config.classification == "joint"
+    weights = np.array([1, 1, joint, config.hard, config.hard * joint])
     total, entropy, count = 0.0, 0.0, len(embeddings)
+    used = np.zeros((BOOKS, WORDS))
     for z, y in zip(embeddings, labels, strict=True):
-        cosines = np.zeros((BOOKS, pairs, CLASSES))
+        cosines = np.zeros((BOOKS, len(weights), CLASSES))
         for m in range(BOOKS):
             x = z[m * WIDTH : (m + 1) * WIDTH]
-            p, quantized = quantize(m, x, np.sqrt(len(z)))
+            p, soft, hard = quantize(m, x, np.sqrt(len(z)))
             entropy += -(p * np.log(p)).sum()
             for c in range(CLASSES):
                 w = directions[c, m * WIDTH : (m + 1) * WIDTH]
                 # Every sub-vector of a direction has the same norm, and all of them together the norm 1.
-                _, coded = quantize(m, w / np.linalg.norm(w), np.sqrt(len(z) / BOOKS))
-                cosines[m, :, c] = [cosine(x, w), cosine(quantized, w), cosine(x, coded)][:pairs]
-        classified = cosines.mean(axis=0, keepdims=True) if classification == "joint" else cosines
+                p, coded, code = quantize(m, w / np.linalg.norm(w), np.sqrt(len(z) / BOOKS))
+                used[m] += p / (CLASSES * count)
+                met = (x, w), (soft, w), (x, coded), (hard, w), (x, code)
+                cosines[m, :, c] = [cosine(*pair) for pair in met]
+        classified = cosines.mean(axis=0, keepdims=True) if joint else cosines
         for book in classified:
-            for row in book:
+            for weight, row in zip(weights / weights.sum(), book, strict=True):
                 logits = 7 * (row - 0.3 * (np.arange(CLASSES) == y))
-                total += (np.log(np.exp(logits).sum()) - logits[y]) / len(classified)
-    return total / pairs / count + 0.2 * entropy / (BOOKS * count)
+                total += weight * (np.log(np.exp(logits).sum()) - logits[y]) / len(classified)
+    evenness = -(used * np.log(used)).sum() / BOOKS
+    return total / count + 0.2 * entropy / (BOOKS * count) - config.balance * evenness
 
 
 @pytest.fixture
@@ -58,12 +63,12 @@ def batch() -> tuple[torch.Tensor, torch.Tensor]:
 @pytest.mark.parametrize("assignment", ["codewords", "learned"])
 @pytest.mark.parametrize("normalization", ["subvector", "none", "public"])
 @pytest.mark.parametrize("classification", ["joint", "each"])
-def test_the_loss_by_its_equations(batch, classification, normalization, assignment):
+@pytest.mark.parametrize(("hard", "balance"), [(1, 0.3), (0.4, 0), (0, 0.7), (0, 0)])
+def test_the_loss_by_its_equations(batch, hard, balance, classification, normalization, assignment):
     embeddings, labels = batch
     torch.manual_seed(1)
-    config = OPQNConfig(
-        **SMALL, classification=classification, normalization=normalization, assignment=assignment
-    )
+    values = {"classification": classification, "normalization": normalization, "assignment": assignment}
+    config = OPQNConfig(**SMALL, **values, hard=hard, balance=balance)
     head = config.build(BOOKS * WIDTH, CLASSES)
     words = orthonormal_codebooks(head.shape).astype(np.float64)
     matrix = words.transpose(0, 2, 1) if head.matrix is None else head.matrix.detach().numpy()
@@ -73,10 +78,43 @@ def test_the_loss_by_its_equations(batch, classification, normalization, assignm
         head.directions.detach().double().numpy(),
         matrix,
         words,
-        normalization,
-        classification,
+        config,
     )
     assert head(embeddings, labels).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_codes_are_learned_as_they_are_stored(batch):
+    """A gradient reaches the embeddings through their hard codes, as through their soft quantization."""
+
+    def gradient(hard: float) -> torch.Tensor:
+        torch.manual_seed(1)
+        head = OPQNConfig(**SMALL, hard=hard).build(BOOKS * WIDTH, CLASSES)
+        embeddings = batch[0].clone().requires_grad_()
+        head(embeddings, batch[1]).backward()
+        return embeddings.grad
+
+    assert not torch.allclose(gradient(1000.0), gradient(0.0), rtol=0.1)
+    assert gradient(1000.0).abs().max() > 1e-3
+
+
+def test_codewords_are_used_evenly():
+    """Classes that begin close together: without balance they are told apart by few of the words."""
+    used = {}
+    for balance in (0.0, 1.0):
+        torch.manual_seed(0)
+        head = OPQNConfig(bits=8, words=256, sharpness=28, balance=balance).build(256, 64)
+        close = torch.randn(256) + 0.3 * torch.randn(64, 256)
+        with torch.no_grad():
+            head.directions.copy_(F.normalize(close))
+        raw = torch.nn.Parameter(close.clone())
+        optimizer = torch.optim.Adam([raw, *head.parameters()], 0.02)
+        for _ in range(10):
+            optimizer.zero_grad()
+            head(F.normalize(raw), torch.arange(64)).backward()
+            optimizer.step()
+        codes = head.config.quantizer(256, None).encode(head.unit_directions().numpy())
+        used[balance] = len(np.unique(codes))
+    assert used[1.0] > 1.2 * used[0.0]
 
 
 def test_what_is_trained(batch):
