@@ -28,6 +28,8 @@ COUNTINGS: Mapping[str, Counting] = {"own": "logarithm", "share": "share"}
 """Coders of OPQN's codes: by the default score, and by the published one."""
 MARGIN: Mapping[str, Any] = {"scale": 16, "margin": 0.2}
 """Of every head with a margin, as the experiments of this repository have it."""
+ALONE: Mapping[str, Any] = {"hard": 1, "balance": 0.3}
+"""Of every OPQN, because no version comes after it."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def all_networks(bits: Sequence[int] = BITS, variants_at: int = 32) -> list[Netw
     def opqn(length: int, **changes: Any) -> dict[str, Any]:
         books = books_of(length)
         shape = {"bits": length, "words": books.words, "sharpness": books.sharpness}
-        return {"kind": "opqn", **shape, **MARGIN, **changes}
+        return {"kind": "opqn", **shape, **MARGIN, **ALONE, **changes}
 
     variants = {
         "each": (

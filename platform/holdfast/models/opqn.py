@@ -35,10 +35,11 @@ class OPQNConfig(Settings):
     margin: float = Field(0.5, ge=0, lt=1)
     entropy: float = Field(0.1, ge=0)
     """Weight of the assignment's entropy: the higher, the nearer an embedding comes to its code."""
-    hard: float = Field(1, ge=0)
+    hard: float = Field(0, ge=0)
     """Weight of classifying codes as they are stored, a codeword a book, beside embeddings and their soft
-    quantization: without it a book of many words is learned by soft shares that no code keeps."""
-    balance: float = Field(0.3, ge=0)
+    quantization. 1, with a balance of 0.3, gives short codes of a gallery that one version fills; versions
+    that come after it are less compatible, so that it is 0 by default."""
+    balance: float = Field(0, ge=0)
     """Weight of the entropy of the classes' mean assignment: the higher, the more evenly words are used."""
     classification: Literal["joint", "each"] = "joint"
     """`joint`: an embedding is classified by the mean of its sub-vectors' cosines, so that the books

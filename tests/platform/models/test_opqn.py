@@ -102,7 +102,7 @@ def test_codewords_are_used_evenly():
     used = {}
     for balance in (0.0, 1.0):
         torch.manual_seed(0)
-        head = OPQNConfig(bits=8, words=256, sharpness=28, balance=balance).build(256, 64)
+        head = OPQNConfig(bits=8, words=256, sharpness=28, hard=1, balance=balance).build(256, 64)
         close = torch.randn(256) + 0.3 * torch.randn(64, 256)
         with torch.no_grad():
             head.directions.copy_(F.normalize(close))
