@@ -183,10 +183,11 @@ class OrthonormalHead(Head):
                 met.append((config.hard, parts, self._mix(_hardened(coded))))
             losses = [weight * self._classify(given, among, labels) for weight, given, among in met]
             classified = torch.stack(losses).sum() / sum(weight for weight, *_ in met)
-            entropy = _entropy(soft, log_soft)
-            used = coded.mean(dim=0)
-            evenness = _entropy(used, torch.log(used.clamp_min(_LEAST)))
-            return classified + config.entropy * entropy - config.balance * evenness
+            loss = classified + config.entropy * _entropy(soft, log_soft)
+            if config.balance:
+                used = coded.mean(dim=0)
+                loss = loss - config.balance * _entropy(used, torch.log(used.clamp_min(_LEAST)))
+            return loss
 
     def _assign(self, vectors: Tensor) -> Tensor:
         """log p, (n, books, words), of unit vectors (n, d)."""
