@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from holdfast.errors import ConfigError
 from holdfast.models.codebooks import MOST_WORDS, CodeShape, code_shape, orthonormal_codebooks
 from holdfast.models.heads import Head, cosine_margin
-from holdfast.models.quantizer import Counting, Normalization, Quantizer, logits_of
+from holdfast.models.quantizer import Counting, Normalization, Quantizer, length_of
 from holdfast.settings import Settings
 
 _LEAST = 1e-9
@@ -170,18 +170,22 @@ class OrthonormalHead(Head):
     def forward(self, embeddings: Tensor, labels: Tensor) -> Tensor:
         """Mean loss (float32 scalar) of unit embeddings (b, d) with labels (b,) int64 in [0, classes)."""
         with torch.autocast(embeddings.device.type, enabled=False):
-            embeddings, config = embeddings.float(), self.config
-            parts, directions = self._divide(embeddings), self._divided_directions()
-            log_soft, log_coded = self._assign(embeddings), self._assign(self._join(directions))
+            given, config = self._divide(embeddings.float()), self.config
+            norms = torch.linalg.vector_norm(given, dim=2, keepdim=True)
+            parts, directions = F.normalize(given, dim=2), self._divided_directions()
+            # Codewords are orthonormal: what is quantized is met in their coordinates, which are fewer.
+            found, kept = self._project(parts), self._project(directions)
+            log_soft = self._assign(parts, found, norms)
+            log_coded = self._assign(directions, kept, torch.full_like(norms[:1], self.shape.books**-0.5))
             soft, coded = log_soft.exp(), log_coded.exp()
-            met = [(1.0, parts, directions), (1.0, self._mix(soft), directions)]
+            met = [(1.0, parts, directions), (1.0, F.normalize(soft, dim=2), kept)]
             if config.classification == "joint":
-                met.append((1.0, parts, F.normalize(self._mix(coded), dim=2)))
+                met.append((1.0, found, F.normalize(coded, dim=2)))
             if config.hard:
-                met.append((config.hard, self._mix(_hardened(soft)), directions))
+                met.append((config.hard, _hardened(soft), kept))
             if config.hard and config.classification == "joint":
-                met.append((config.hard, parts, self._mix(_hardened(coded))))
-            losses = [weight * self._classify(given, among, labels) for weight, given, among in met]
+                met.append((config.hard, found, _hardened(coded)))
+            losses = [weight * self._classify(vectors, among, labels) for weight, vectors, among in met]
             classified = torch.stack(losses).sum() / sum(weight for weight, *_ in met)
             loss = classified + config.entropy * _entropy(soft, log_soft)
             if config.balance:
@@ -189,22 +193,24 @@ class OrthonormalHead(Head):
                 loss = loss - config.balance * _entropy(used, torch.log(used.clamp_min(_LEAST)))
             return loss
 
-    def _assign(self, vectors: Tensor) -> Tensor:
-        """log p, (n, books, words), of unit vectors (n, d)."""
-        matrix = self.codewords.transpose(1, 2) if self.matrix is None else self.matrix
+    def _assign(self, parts: Tensor, projected: Tensor, norms: Tensor) -> Tensor:
+        """log p, (n, books, words), of unit sub-vectors, their projections, and norms (n or 1, books, 1)."""
         config = self.config
-        logits = logits_of(vectors, matrix, config.normalization, config.sharpness, training=True)
-        return F.log_softmax(logits, dim=2)
+        length = length_of(norms, self.shape.dimension, config.normalization, config.sharpness, training=True)
+        products = projected if self.matrix is None else torch.einsum("nmd,mdk->nmk", parts, self.matrix)
+        return F.log_softmax(length * products, dim=2)
 
-    def _mix(self, shares: Tensor) -> Tensor:
-        """The codewords by their shares (n, books, words): (n, books, width)."""
-        return torch.einsum("nmk,mkd->nmd", shares, self.codewords)
+    def _project(self, parts: Tensor) -> Tensor:
+        """The inner products (n, books, words) of sub-vectors (n, books, width) with the codewords."""
+        return torch.einsum("nmd,mkd->nmk", parts, self.codewords)
 
     def _classify(self, parts: Tensor, directions: Tensor, labels: Tensor) -> Tensor:
-        """Mean CosFace loss of sub-vectors (b, books, width), together or each."""
-        parts = F.normalize(parts, dim=2)
+        """Mean CosFace loss of what has a unit vector in every book, (b, books, n), together or each.
+
+        The directions are (classes, books, n) in the same coordinates.
+        """
         if self.config.classification == "joint":
-            cosines = torch.einsum("nmd,cmd->nc", parts, directions)[:, None] / self.shape.books
+            cosines = (parts.flatten(1) @ directions.flatten(1).T)[:, None] / self.shape.books
         else:
             cosines = torch.einsum("nmd,cmd->nmc", parts, directions)
         assert self._margin is not None
@@ -216,7 +222,7 @@ class OrthonormalHead(Head):
         """The mean over the sub-vectors of their cosines."""
         with torch.autocast(embeddings.device.type, enabled=False):
             parts = F.normalize(self._divide(embeddings.float()), dim=2)
-            return torch.einsum("nmd,cmd->nc", parts, self._divided_directions()) / self.shape.books
+            return parts.flatten(1) @ self._divided_directions().flatten(1).T / self.shape.books
 
     def _divide(self, vectors: Tensor) -> Tensor:
         return vectors.unflatten(1, (self.shape.books, self.shape.width))

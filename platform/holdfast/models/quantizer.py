@@ -17,27 +17,22 @@ Counting = Literal["logarithm", "share"]
 _CHUNK = 8192  # embeddings at a time
 
 
-def logits_of(
-    embeddings: Tensor, matrix: Tensor, normalization: Normalization, sharpness: float, training: bool
-) -> Tensor:
-    """What the soft assignment is the softmax of, (n, books, words).
+def length_of(
+    norms: Tensor, dimension: int, normalization: Normalization, sharpness: float, training: bool
+) -> Tensor | float:
+    """The norms that sub-vectors have in the assignment: its softmax is of their products with a matrix.
 
     Args:
-        embeddings: (n, d), unit norm.
-        matrix: U, (books, width, words).
-        normalization: `subvector` scales every sub-vector to the norm `sharpness`. `none` takes them as the
+        norms: of the sub-vectors of embeddings of unit norm, of any shape.
+        dimension: the embeddings'.
+        normalization: `subvector` gives every sub-vector the norm `sharpness`. `none` takes them as the
             batch normalization before the L2 norm gave them, but for the embedding's own length: of norm
             sqrt(width) on average. `public` is `none` in training and unit norm afterwards, as the public
             code of OPQN has it.
     """
-    parts = embeddings.unflatten(1, (matrix.shape[0], matrix.shape[1]))
     if normalization == "subvector":
-        parts = sharpness * F.normalize(parts, dim=2)
-    elif normalization == "public" and not training:
-        parts = F.normalize(parts, dim=2)
-    else:
-        parts = embeddings.shape[1] ** 0.5 * parts
-    return torch.einsum("nmd,mdk->nmk", parts, matrix)
+        return sharpness
+    return 1.0 if normalization == "public" and not training else dimension**0.5 * norms
 
 
 class Quantizer:
@@ -115,7 +110,12 @@ class Quantizer:
             )
         for start in range(0, len(embeddings), _CHUNK):
             part = torch.from_numpy(np.ascontiguousarray(embeddings[start : start + _CHUNK], np.float32))
-            logits = logits_of(part, self._matrix, self.normalization, self.sharpness, training=False)
+            parts = part.unflatten(1, (self.shape.books, self.shape.width))
+            norms = torch.linalg.vector_norm(parts, dim=2, keepdim=True)
+            length = length_of(
+                norms, self.shape.dimension, self.normalization, self.sharpness, training=False
+            )
+            logits = torch.einsum("nmd,mdk->nmk", F.normalize(parts, dim=2), self._matrix) * length
             yield slice(start, start + _CHUNK), logits
 
 
