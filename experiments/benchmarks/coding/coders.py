@@ -41,11 +41,11 @@ def product_codes(bits: int, train: np.ndarray, turned: bool = False) -> Coder:
         turn = faiss.OPQMatrix(dimension, books)
         turn.niter = 20
         turn.pq = faiss.ProductQuantizer(dimension, books, each)
+        # FAISS warns below 39 vectors a word, in every one of OPQ's turns; a small data set has no more.
         turn.pq.cp.min_points_per_centroid = 1
         turn.train(train)
         train = turn.apply(train)
     index = faiss.IndexPQ(dimension, books, each, faiss.METRIC_INNER_PRODUCT)
-    # FAISS warns below 39 vectors a word, in every one of OPQ's turns; a small data set has no more.
     index.pq.cp.min_points_per_centroid = 1
     index.train(train)
 
