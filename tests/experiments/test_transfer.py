@@ -1,5 +1,6 @@
 """The benchmark of small encoders: it runs at small sizes, and goes on where it was stopped."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -7,6 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from holdfast.jobs.distill import count_parameters
+from holdfast.models import Encoder
 
 BENCHMARKS = Path(__file__).parents[2] / "experiments" / "benchmarks"
 
@@ -51,6 +55,22 @@ def test_what_is_finished_is_not_measured_again_and_what_is_missing_is(results: 
         gathered.unlink()
     assert "11 of 12 cells are there; 1 to measure" in call(results)
     assert json.loads(cells[0].read_text())["recall_at_1"] == before
+
+
+@pytest.mark.parametrize("protocol", ["glyphs", "omniglot"])
+def test_targets_have_less_than_a_tenth_of_the_source_and_read_fewer_pixels(
+    protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    monkeypatch.setenv("HOLDFAST_DATA", str(tmp_path))
+    works, measuring = (importlib.import_module(f"imitating.{name}") for name in ("works", "measuring"))
+    bench = measuring.Bench(tmp_path, quick=False)
+    imitated = [work for work in works.plan([protocol], 1, False) if work.method in works.SOURCES]
+    assert imitated
+    for work in imitated:
+        source, target = bench.source_experiment(work).model, bench.target_experiment(work).model
+        assert count_parameters(Encoder(target)) < 0.1 * count_parameters(Encoder(source))
+        assert target.preprocessing.size == source.preprocessing.size // 2
 
 
 def test_small_networks_are_small_and_queries_are_shared(results: Path) -> None:

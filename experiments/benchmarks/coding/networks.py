@@ -42,8 +42,8 @@ class Books:
 
 
 def books_of(bits: int) -> Books:
-    """Two large books for the shortest codes, which have to name a class; small ones, which say more of a
-    class that is new, for the others. Chosen on the validation classes."""
+    """OPQN's: two large books for the shortest codes, which have to name a class; small ones, which say more
+    of a class that is new, for the others. Chosen on the validation classes."""
     return Books(256, 28, 512) if bits == 16 else Books()
 
 
@@ -53,7 +53,7 @@ class Network:
 
     Attributes:
         bits: 0 for the network that knows of no codes.
-        learned_books: DPQ's head.
+        learned_books: DPQ's head, whose books are small at every length: large ones collapse.
         post_hoc: whether its floats are coded by those that know nothing of the network, too.
         variant: whether it is OPQN with another setting, to tell what the setting is worth.
     """
@@ -68,7 +68,11 @@ class Network:
 
     def experiment(self, where: RetrievalSet, dimension: int, seed: int) -> Experiment:
         """`dimension` is all networks', of which the words of this one's books may want more."""
-        return where.experiment(self.head, books_of(self.bits).dimension or dimension, seed)
+        return where.experiment(self.head, self.books.dimension or dimension, seed)
+
+    @property
+    def books(self) -> Books:
+        return Books() if self.learned_books else books_of(self.bits)
 
     def belongs_to(self, where: RetrievalSet) -> bool:
         of_a_length = not (self.bits and where.lengths) or self.bits in where.lengths
@@ -161,7 +165,7 @@ def train(network: Network, experiment: Experiment, images: Images) -> tuple[Enc
     count, dimension = len(turned_classes(names, config.turns)), experiment.model.dimension
     head: Head
     if network.learned_books:
-        head = DPQHead(code_shape(network.bits, books_of(network.bits).words, dimension), count)
+        head = DPQHead(code_shape(network.bits, network.books.words, dimension), count)
     else:
         head = experiment.model.head.build(dimension, count)
     indices = np.arange(len(training))

@@ -27,6 +27,8 @@ from holdfast.models import Encoder
 from imitating.works import FINETUNE, INPUTS, Work
 
 FILES = {"glyphs": "quickstart-small.yaml", "omniglot": "omniglot-5-small.yaml"}
+LARGE = {"backbone": "conv4", "width": 0.5, "preprocessing": {}}
+SMALL = {"backbone": "conv4", "width": 0.15}
 LARGE_EPOCHS = 12
 SMALL_EPOCHS, MOST_EPOCHS = 10, 60
 """Over all images, and over however few: a tenth of the images is seen six times as often."""
@@ -41,7 +43,9 @@ class Bench:
 
     def source_experiment(self, work: Work) -> Experiment:
         values = self._values(work)
-        values["model"].update(width=0.25 if self.quick else 1.0, preprocessing={})
+        values["model"].update(LARGE)
+        if self.quick:
+            values["model"]["width"] = 0.25
         values["learning"]["epochs"] = 1 if self.quick else LARGE_EPOCHS
         attacks = {"robust": {"kind": "fgsm"}, "noise": {"kind": "noise"}}
         if work.source in attacks:
@@ -53,7 +57,7 @@ class Bench:
             values = self.source_experiment(work).model_dump(mode="json")
         else:
             values = self._values(work)
-            values["model"]["preprocessing"] = INPUTS[work.input]
+            values["model"].update(SMALL, preprocessing=INPUTS[work.input])
         values["stream"]["share"] = work.share
         if not self.quick:
             values["learning"]["epochs"] = min(MOST_EPOCHS, round(SMALL_EPOCHS / work.share))
@@ -72,7 +76,7 @@ class Bench:
             }
             values["stream"] = {"tasks": 1}
             values["learning"].update(epochs=1, batch_size=16, turns=1)
-            values["model"].update(dimension=16, width=0.125)
+            values["model"]["dimension"] = 16
         return values
 
     def data(self, experiment: Experiment) -> Datasets:

@@ -17,13 +17,13 @@ from imitating.hits import Hits, mean_of, ordered
 
 INTRODUCTION = """## Imitation of standard and robust sources
 
-A source, the large network, is learned from all training images: from clean ones (*standard*), with
-attacked copies as well (*robust*, FGSM, L-infinity, epsilon in units of the pixel range), or with noise
-of the same norm (*noise*). Small networks, less than a tenth of its parameters, then see a share of the
-same images at half the size, as they are or as edges or local binary patterns, and learn without transfer
-or imitate a source. Recall@1 in percent over the gallery of the source (*source's gallery*: nothing is
-embedded again) and over one of their own, with the 95 % interval over seeds and queries; differences are
-paired."""
+A source, a network of half the shipped one's width, is learned from all training images: from clean ones
+(*standard*), with attacked copies as well (*robust*, FGSM, L-infinity, epsilon in units of the pixel range),
+or with noise of the same norm (*noise*). Small networks, less than a tenth of its parameters, then see a
+share of the same images at half the size, as they are or as edges or local binary patterns, and learn
+without transfer or imitate a source. Recall@1 in percent over the gallery of the source (*source's gallery*:
+nothing is embedded again) and over one of their own, with the 95 % interval over seeds and queries;
+differences are paired."""
 GALLERIES = {"source": "source's gallery", "own": "own gallery"}
 
 
