@@ -163,6 +163,8 @@ def print_summary(console: Console, report: dict[str, Any]) -> None:
         parts.append(f"mixed gallery {mixed['recall_at_1'][-1]:.1f} %")
     parts.append(f"{shown('images_per_second', ',.0f')} images/s")
     console.print("  ·  ".join(parts), highlight=False, soft_wrap=True)
+    if report.get("verdict"):
+        console.print(report["verdict"], highlight=False, soft_wrap=True)
 
 
 def print_trials(console: Console, outcome: dict[str, Any]) -> None:

@@ -53,7 +53,6 @@ def distill(
         ending = f"took {outcome.seconds:.0f} s."
     console.print(f"{outcome.version}, distilled from {outcome.source}, {ending}", soft_wrap=True)
     print_summary(console, report)
-    console.print(_comparison(outcome.version, outcome.source, report), soft_wrap=True, highlight=False)
     share = outcome.parameters / outcome.source_parameters
     console.print(
         f"{outcome.parameters:,} parameters, {share:.1%} of the {outcome.source_parameters:,} of "
@@ -62,16 +61,6 @@ def distill(
         highlight=False,
     )
     console.print(f"Report: {outcome.report}", soft_wrap=True)
-
-
-def _comparison(version: str, source: str, report: dict[str, Any]) -> str:
-    place, recall = report["versions"].index(source), report["recall_at_1"]
-    cross, whole, own = recall[-1][place], recall[place][place], recall[-1][-1]
-    share = f", {cross / whole:.1%} of the {whole:.1f} % that {source} reaches" if whole else ""
-    return (
-        f"Queries by {version} answer {cross:.1f} % right in the gallery of {source}{share}; in a gallery of "
-        f"its own {own:.1f} %."
-    )
 
 
 def export(

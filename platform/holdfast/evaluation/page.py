@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from holdfast.evaluation.charts import Bar, Series, bar_chart, line_chart, ramp
 from holdfast.evaluation.compatibility import average_compatibility, average_multimodel_accuracy
-from holdfast.evaluation.report import Matrix, Report, plain
+from holdfast.evaluation.report import Matrix, Report
 from holdfast.evaluation.summary import (
     code_sentence,
     comparison_of,
@@ -46,10 +46,7 @@ class Cell:
 
 def render_page(report: Report) -> str:
     """The whole page as HTML with its styles, figures and pictures inside; it loads nothing."""
-    # The page computes with what report.json has: None for what is missing or not finite.
-    report = replace(
-        report, **{f.name: plain(getattr(report, f.name)) for f in fields(report) if f.name != "examples"}
-    )
+    report = report.plainly()
     environment = Environment(
         loader=PackageLoader("holdfast.evaluation"),
         autoescape=True,

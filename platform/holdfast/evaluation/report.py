@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 import numpy as np
@@ -59,6 +59,11 @@ class Report:
     machine: dict[str, Any] = field(default_factory=dict)
     examples: list[dict[str, Any]] = field(default_factory=list)
     history: dict[str, list[float | None]] = field(default_factory=dict)
+
+    def plainly(self) -> "Report":
+        """With the figures that `report.json` has: None for what is missing or not finite. Keeps pictures."""
+        figures = {f.name: plain(getattr(self, f.name)) for f in fields(self) if f.name != "examples"}
+        return replace(self, **figures)
 
     def as_dict(self) -> dict[str, Any]:
         """What `report.json` holds: plain values; NaN and infinity become None; no pictures."""

@@ -6,15 +6,19 @@ from pathlib import Path
 
 from holdfast.evaluation.page import render_page
 from holdfast.evaluation.report import Report
+from holdfast.evaluation.summary import verdict
 
 
 def write_report(folder: Path, report: Report) -> Path:
     """Write `report.json` and `report.html` into `folder`, each replaced whole; returns the page's path.
 
-    A reader never sees half a file, so a report can be redrawn while somebody looks at it.
+    `report.json` has the page's first sentence too, as `verdict`. A reader never sees half a file, so a
+    report can be redrawn while somebody looks at it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _replace(folder / "report.json", json.dumps(report.as_dict(), indent=1, allow_nan=False) + "\n")
+    sentence, _ = verdict(report.plainly())
+    written = {**report.as_dict(), "verdict": sentence}
+    _replace(folder / "report.json", json.dumps(written, indent=1, allow_nan=False) + "\n")
     page = folder / "report.html"
     _replace(page, render_page(report))
     return page

@@ -48,6 +48,8 @@ def test_a_finished_run_says_so(holdfast: Holdfast, write: Write, learned: Path)
     assert outcome.code == 0
     assert "'tiny' (v1, v2) is already finished" in outcome.err
     assert str(learned / "runs" / "tiny" / "report.html") in outcome.err
+    report = json.loads((learned / "runs" / "tiny" / "report.json").read_text())
+    assert report["verdict"] in outcome.err
     assert contracts(learned) == before
 
 

@@ -86,6 +86,7 @@ def test_the_numbers_of_the_json_are_the_report(tmp_path, make_report):
         "value", "reference", "difference", "low", "high", "compatible", "decided",
     }  # fmt: skip
     assert isinstance(written["compatible"][1][0]["compatible"], bool)
+    assert written["verdict"] in Page((tmp_path / "report.html").read_text()).words
     assert "png" not in written["examples"][0]["hits"][0]
     assert written["examples"][0]["hits"][0]["embedded_by"] in report.versions
 
