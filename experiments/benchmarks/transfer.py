@@ -56,9 +56,9 @@ def main(arguments: list[str] | None = None) -> int:
     keep_freed_memory()
     if options.fresh:
         cells.forget(work.name for work in works)
-    waiting = [] if options.report else [w for w in works if not cells.is_done(w.name, bench.identity(w))]
+    waiting = [w for w in works if not cells.is_done(w.name, bench.identity(w))]
     console.print(f"{len(works) - len(waiting)} of {len(works)} cells are there; {len(waiting)} to measure.")
-    for number, work in enumerate(waiting, start=1):
+    for number, work in enumerate([] if options.report else waiting, start=1):
         record, bits = bench.measure(work)
         cells.keep(work.name, {"id": bench.identity(work), **record}, bits)
         console.print(

@@ -7,31 +7,39 @@ import matplotlib.pyplot as plt
 from drawing import CONTROL, OTHER, STRONG
 
 from imitating.hits import Hits, mean_of, ordered
-from imitating.works import FINETUNE, NONE, SAME, SOURCES, Work
+from imitating.works import NONE, SOURCES, Work
 
-COLORS = {"robust": STRONG, "standard": OTHER, "noise": "#7c3aed", NONE: CONTROL, FINETUNE: "#65a30d"}
+COLORS = {"robust": STRONG, "standard": OTHER, "noise": "#7c3aed", NONE: CONTROL}
 
 
 def draw_curves(hits: Hits, title: str) -> Any:
-    """Recall@1 over the share of images, in both galleries, and over epsilon at the smallest share."""
+    """Recall@1 over the share of images, in both galleries, and over epsilon at the smallest share.
+
+    Without fine-tuning, which has a larger network and more pixels, and would flatten what is compared.
+    """
     input = next((work.input for work in ordered(hits) if work.method in SOURCES), None)
     if input is None:
         return None
     figure, (theirs, own, attacked) = plt.subplots(1, 3, figsize=(11, 3.2))
     smallest = min(work.epsilon for work in hits if work.epsilon)
-    for method in (*SOURCES, NONE, FINETUNE):
-        of = [w for w in hits if w.method == method and w.input in (input, SAME)]
+    for method in (*SOURCES, NONE):
+        of = [w for w in hits if w.method == method and w.input == input]
         by_share = [w for w in of if w.epsilon in (0, smallest)]
         for axes, gallery in ((theirs, "source"), (own, "own")):
             _plot(axes, hits, by_share, gallery, "share", method)
-        if method in ("noise", "robust"):
-            share = min((w.share for w in of), default=None)
-            _plot(attacked, hits, [w for w in of if w.share == share], "source", "epsilon", method)
-    theirs.set(xlabel="share of the images", ylabel="Recall@1, %", title="over the source's gallery")
-    own.set(xlabel="share of the images", title="over a gallery of its own")
+        share = min((w.share for w in of), default=None)
+        _plot(attacked, hits, [w for w in of if w.share == share], "source", "epsilon", method)
+    shares = sorted({work.share for work in hits})
+    for axes in (theirs, own):
+        axes.set_xscale("log")
+        axes.set_xticks(shares, [f"{share:.0%}" for share in shares])
+        axes.minorticks_off()
+        axes.set_xlabel("share of the images")
+    theirs.set(ylabel="Recall@1, %", title="over the source's gallery")
+    own.set(title="over a gallery of its own")
     attacked.set(xlabel="epsilon", title="over the source's gallery, fewest images")
     own.legend(fontsize=7, frameon=False)
-    figure.suptitle(f"{title}, {input}; fine-tuning has the source's network and input", fontsize=9, y=1.02)
+    figure.suptitle(f"{title}, {input}; over the shares with epsilon {smallest:g}", fontsize=9, y=1.02)
     return figure
 
 
