@@ -25,6 +25,7 @@ without transfer or imitate a source. Recall@1 in percent over the gallery of th
 nothing is embedded again) and over one of their own, with the 95 % interval over seeds and queries;
 differences are paired."""
 GALLERIES = {"source": "source's gallery", "own": "own gallery"}
+COLUMNS = {**GALLERIES, "source itself": "the source's queries over its gallery"}
 
 
 def render(hits: Hits, machine: Mapping[str, Any], images: Path, page: Path) -> str:
@@ -59,10 +60,10 @@ def _against(hits: Hits) -> Iterator[str]:
 
 
 def _everything(hits: Hits) -> Iterator[str]:
-    yield f"| input | share | epsilon | method | seeds | {' | '.join(GALLERIES.values())} |"
-    yield "|---|---|---|---|---|---|---|"
+    yield f"| input | share | epsilon | method | seeds | {' | '.join(COLUMNS.values())} |"
+    yield "|---|---|---|---|---|---|---|---|"
     for work in ordered(hits):
-        means = [mean_of(hits[work].get(name)) for name in GALLERIES]
+        means = [mean_of(hits[work].get(name)) for name in COLUMNS]
         told = [f"{each.mean:.1f} ({each.low:.1f} to {each.high:.1f})" if each else "" for each in means]
         place = [work.input, f"{work.share:g}", f"{work.epsilon:g}" if work.epsilon else "", work.method]
         yield f"| {' | '.join([*place, str(len(hits[work]['own'])), *told])} |"
