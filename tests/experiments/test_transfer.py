@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 
 from holdfast.jobs.distill import count_parameters
@@ -71,6 +73,16 @@ def test_targets_have_less_than_a_tenth_of_the_source_and_read_fewer_pixels(
         source, target = bench.source_experiment(work).model, bench.target_experiment(work).model
         assert count_parameters(Encoder(target)) < 0.1 * count_parameters(Encoder(source))
         assert target.preprocessing.size == source.preprocessing.size // 2
+
+
+def test_curves_are_drawn_before_any_attacked_source_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+    works, curves = (importlib.import_module(f"imitating.{name}") for name in ("works", "curves"))
+    standard = works.Work("omniglot", "standard", "edges", 0.1, 0.0, 0)
+    found = {0: np.array([100.0, 0.0, 100.0])}
+    figure = curves.draw_curves({standard: {"source": found, "own": found}}, "Omniglot")
+    assert [len(axes.lines) for axes in figure.axes] == [1, 1, 1]
+    plt.close(figure)
 
 
 def test_small_networks_are_small_and_queries_are_shared(results: Path) -> None:

@@ -21,7 +21,7 @@ def draw_curves(hits: Hits, title: str) -> Any:
     if input is None:
         return None
     figure, (theirs, own, attacked) = plt.subplots(1, 3, figsize=(11, 3.2))
-    smallest = min(work.epsilon for work in hits if work.epsilon)
+    smallest = min((work.epsilon for work in hits if work.epsilon), default=0.0)
     for method in (*SOURCES, NONE):
         of = [w for w in hits if w.method == method and w.input == input]
         by_share = [w for w in of if w.epsilon in (0, smallest)]

@@ -45,8 +45,10 @@ class Cell:
 
 
 def render_page(report: Report) -> str:
-    """The whole page as HTML with its styles, figures and pictures inside; it loads nothing."""
-    report = report.plainly()
+    """The whole page as HTML with its styles, figures and pictures inside; it loads nothing.
+
+    Of a report with plain figures (`Report.plainly`).
+    """
     environment = Environment(
         loader=PackageLoader("holdfast.evaluation"),
         autoescape=True,

@@ -16,7 +16,8 @@ def write_report(folder: Path, report: Report) -> Path:
     report can be redrawn while somebody looks at it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    sentence, _ = verdict(report.plainly())
+    report = report.plainly()
+    sentence, _ = verdict(report)
     written = {**report.as_dict(), "verdict": sentence}
     _replace(folder / "report.json", json.dumps(written, indent=1, allow_nan=False) + "\n")
     page = folder / "report.html"
