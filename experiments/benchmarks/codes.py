@@ -9,7 +9,7 @@ A cell is one trained network on one data set with one seed, searched by all cod
 written when it is finished, so the command can be stopped at any moment and goes on from there. A cell is
 measured again when its experiment changes, not when the code does: `--fresh` forgets what is asked for.
 Results lie in experiments/results/codes: cells, and a Parquet file a data set. The tables are a section of
-docs/results.md, or of results.md where the results are in another folder.
+docs/results-codes.md, or of results.md where the results are in another folder.
 """
 
 import argparse

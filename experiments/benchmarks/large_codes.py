@@ -22,20 +22,26 @@ from holdfast.gallery import IndexConfig
 from holdfast.gallery.ivf import trained
 
 DIMENSION, BYTES = 1024, 32
-CLUSTERS, NOISE = 20_000, 0.6
+SPREAD, CLUSTERS, NOISE = 64, 20_000, 0.6
 QUERIES, K, CHUNK = 100, 10, 65_536
 KINDS = ("orthonormal", "ivfpq")
 PROBES = (1, 2, 4, 8, 16, 32, 64, 128)
 
 
 def draw(count: int, seed: int, clusters: int) -> np.ndarray:
-    """float32 (count, 1024) of unit norm around centers."""
+    """float32 (count, 1024) of unit norm around centers, all within the same SPREAD dimensions.
+
+    Like embeddings, they fill few of their dimensions; neighbours that differed in all 1,024 would be as far
+    from each other as from any other entry, and no code of 32 bytes could tell them apart.
+    """
     generator = np.random.default_rng(0)
-    centers = generator.standard_normal((clusters, DIMENSION), dtype=np.float32)
+    directions = np.linalg.qr(generator.standard_normal((DIMENSION, SPREAD)))[0].T.astype(np.float32)
+    centers = generator.standard_normal((clusters, SPREAD), dtype=np.float32)
     generator = np.random.default_rng(seed)
-    rows = centers[generator.integers(0, clusters, count)]
-    rows += NOISE * generator.standard_normal((count, DIMENSION), dtype=np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    points = centers[generator.integers(0, clusters, count)]
+    points += NOISE * generator.standard_normal((count, SPREAD), dtype=np.float32)
+    points /= np.linalg.norm(points, axis=1, keepdims=True)
+    return points @ directions
 
 
 def fill(folder: Path, entries: int) -> dict[str, Any]:

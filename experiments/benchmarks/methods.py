@@ -1,4 +1,4 @@
-"""Every method on every benchmark, with paired seeds: measured, compared, written to docs/results.md.
+"""Every method on every benchmark, with paired seeds: measured, compared, written to docs/results-methods.md.
 
     python experiments/benchmarks/methods.py --choose       # first: weights, on validation classes
     python experiments/benchmarks/methods.py                # all cells that are not there yet, then the page

@@ -1,15 +1,15 @@
-"""The part of docs/results.md that one benchmark writes: what people wrote around it stays."""
+"""The part of a page of results that one benchmark writes: what people wrote around it stays."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "results.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def page_of(results: Path, kept: Path) -> Path:
-    """Where the section of these results is written: docs/results.md for those that are `kept`."""
-    return PAGE if results == kept else results / "results.md"
+    """Where the section of these results is written: a page of docs/ for those that are `kept`."""
+    return DOCS / f"results-{kept.name}.md" if results == kept else results / "results.md"
 
 
 def origin(machine: Mapping[str, Any]) -> str:

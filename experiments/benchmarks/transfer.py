@@ -11,7 +11,7 @@ the size, as they are or as edges or local binary patterns, and learn them witho
 source. Fine-tuning, which needs the source's network and input, is there for comparison where the input
 allows it. A cell is one method on one input with one seed; each is written when it is finished, and the
 command goes on from there. Seeds are paired, and queries are the same for all. The tables are a section of
-docs/results.md, or of results.md where the results are in another folder.
+docs/results-transfer.md, or of results.md where the results are in another folder.
 """
 
 import argparse

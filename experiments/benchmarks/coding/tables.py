@@ -1,4 +1,4 @@
-"""The section of docs/results.md on codes: means over the seeds, where each goal stands, and plots."""
+"""The section of docs/results-codes.md on codes: means over the seeds, where each goal stands, and plots."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial

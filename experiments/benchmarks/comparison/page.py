@@ -1,4 +1,4 @@
-"""The part of docs/results.md that this benchmark writes: tables, claims, plots, and what is missing."""
+"""The part of docs/results-methods.md that the benchmark writes: tables, claims, plots, what is missing."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path

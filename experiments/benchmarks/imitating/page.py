@@ -1,4 +1,4 @@
-"""Small encoders in docs/results.md: every method's Recall@1, and what a robust source is worth."""
+"""Small encoders in docs/results-transfer.md: every method's Recall@1, and what a robust source is worth."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping
