@@ -98,7 +98,8 @@ def _explain(model: type[BaseModel], detail: Any) -> str:
         return f"{path}: missing, and it has no default."
     if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
         return f"{path}: 'kind' must be one of {detail['ctx'].get('expected_tags', 'the documented kinds')}."
-    return f"{path}: {detail['msg']} (got {detail['input']!r})."
+    said = detail["msg"].removeprefix("Value error, ")
+    return f"{path}: {said} (got {detail['input']!r})."
 
 
 def _allowed_keys(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:

@@ -48,10 +48,10 @@ def code_shape(bits: int, words: int, dimension: int) -> CodeShape:
     powers = [2**n for n in range(1, MOST_WORDS.bit_length())]
     other_words = [w for w in powers if _problem(bits, w, dimension) is None]
     other_bits = [b for b in range(1, dimension + 1) if _problem(b, words, dimension) is None]
-    raise ValueError(
-        f"{problem}. With dimension {dimension} and words {words}, bits may be {_listed(other_bits)}; "
-        f"with bits {bits}, words may be {_listed(other_words)}"
-    )
+    ways_out = [f"bits may be {_listed(other_bits)} with words {words}"] if other_bits else []
+    ways_out += [f"words may be {_listed(other_words)} with bits {bits}"] if other_words else []
+    allowed = "; ".join(ways_out) or f"nothing fits bits {bits} or words {words}"
+    raise ValueError(f"{problem}. With dimension {dimension}, {allowed}")
 
 
 def _problem(bits: int, words: int, dimension: int) -> str | None:
@@ -70,7 +70,7 @@ def _problem(bits: int, words: int, dimension: int) -> str | None:
 
 
 def _listed(values: list[int]) -> str:
-    return ", ".join(map(str, values)) if values else "nothing"
+    return ", ".join(map(str, values))
 
 
 @cache

@@ -114,8 +114,17 @@ def test_what_does_not_fit_is_refused_with_what_does(bits: int, words: int, reas
     with pytest.raises(ValueError, match=reason) as refused:
         code_shape(bits, words, 128)
     said = str(refused.value)
-    allowed_bits, allowed_words = said.split("bits may be ")[1].split("; with bits")
-    for value in allowed_bits.split(", "):
+    allowed_bits, allowed_words = said.split("bits may be ")[1].split("; words may be ")
+    for value in allowed_bits.split(" with ")[0].split(", "):
         assert code_shape(int(value), words, 128).bits == int(value)
-    for value in allowed_words.split("words may be ")[1].split(", "):
+    for value in allowed_words.split(" with ")[0].split(", "):
         assert code_shape(bits, int(value), 128).words == int(value)
+
+
+def test_a_refusal_offers_only_what_there_is() -> None:
+    with pytest.raises(ValueError, match="no multiple of the 4 bits") as refused:
+        code_shape(30, 16, 128)
+    assert "bits may be 4, 8" in str(refused.value)
+    assert "words may be" not in str(refused.value)
+    with pytest.raises(ValueError, match="With dimension 7, nothing fits bits 11 or words 16"):
+        code_shape(11, 16, 7)
