@@ -13,8 +13,9 @@ def page_of(results: Path, kept: Path) -> Path:
 
 
 def origin(machine: Mapping[str, Any]) -> str:
-    """The machine, as a line of its own."""
-    return ", ".join(f"{key} {value}" for key, value in machine.items() if value is not None) + "."
+    """The machine, as a line of its own; not its threads, which may be others when the page is written."""
+    told = {key: value for key, value in machine.items() if value is not None and key != "threads"}
+    return ", ".join(f"{key} {value}" for key, value in told.items()) + "."
 
 
 def write_section(page: Path, benchmark: str, text: str) -> None:
