@@ -23,7 +23,7 @@ from holdfast.gallery.ivf import trained
 
 DIMENSION, BYTES = 1024, 32
 SPREAD, CLUSTERS, NOISE = 64, 20_000, 0.6
-QUERIES, K, CHUNK = 100, 10, 65_536
+QUERIES, K, CHUNK = 500, 10, 65_536
 KINDS = ("orthonormal", "ivfpq")
 PROBES = (1, 2, 4, 8, 16, 32, 64, 128)
 
