@@ -190,7 +190,7 @@ def _origin(results: Results, context: Mapping[str, Any]) -> list[str]:
         f"{machine['torch']}. The experiment files are in `experiments/results/methods/experiments`, every "
         "query's outcome beside them in Parquet.",
         "",
-        "```text",
+        "```sh",
         "python experiments/benchmarks/methods.py --choose",
         "python experiments/benchmarks/methods.py",
         "```",
