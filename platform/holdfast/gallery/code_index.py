@@ -8,6 +8,8 @@ import numpy as np
 from holdfast.errors import ConfigError
 from holdfast.models import CodeShape, orthonormal_codebooks
 
+_FAST_BITS = 4  # of a codeword's number
+
 
 def code_index(shape: CodeShape, codes: np.ndarray) -> Any:
     """An `IndexPQ` over codes, uint8 (n, shape.bytes), that nothing was trained for.
@@ -24,17 +26,38 @@ def code_index(shape: CodeShape, codes: np.ndarray) -> Any:
 
 
 def fast_code_index(shape: CodeShape, codes: np.ndarray) -> Any:
-    """The same in FAISS's fast scan, which reads codes of 16 words only.
+    """The same in FAISS's fast scan, which reads books of 16 words.
 
-    It rounds the scores in its tables to bytes: a score is off by up to books / 255 of the largest difference
-    between two words of a book. `faiss.IndexRefine` over `code_index` ranks its candidates exactly.
+    Two neighbouring books of 4 words are read as one of 16, four of 2 words likewise: the bytes are the same,
+    and a joint word is its parts one after the other. It rounds the scores in its tables to bytes: a score is
+    off by up to n / 255 of the largest difference between two words of one of the n books as they are read.
+    `faiss.IndexRefine` over `code_index` ranks its candidates exactly.
 
     Raises:
-        ConfigError: the books do not have 16 words.
+        ConfigError: the books have other words than 2, 4 or 16, or cannot be read together.
     """
-    if shape.words != 16:
-        raise ConfigError(f"FAISS's fast scan reads codes of 16 words, and these have {shape.words}.")
-    return faiss.IndexPQFastScan(code_index(shape, codes))
+    together, rest = divmod(_FAST_BITS, shape.word_bits)
+    if rest or shape.books % together:
+        raise ConfigError(
+            f"FAISS's fast scan reads books of 16 words, an even number of 4, or fours of 2, and these are "
+            f"{shape.books} books of {shape.words} words."
+        )
+    books = shape.books // together
+    index: Any = faiss.IndexPQ(shape.dimension, books, _FAST_BITS, faiss.METRIC_INNER_PRODUCT)
+    faiss.copy_array_to_vector(_joint_words(shape, together).ravel(), index.pq.centroids)
+    index.is_trained = True
+    if len(codes):
+        index.add_sa_codes(np.ascontiguousarray(codes))
+    return faiss.IndexPQFastScan(index)
+
+
+def _joint_words(shape: CodeShape, together: int) -> np.ndarray:
+    """Words of `together` books as those of one, float32 (books, words, width); the first book counts least,
+    as in the bits of a code."""
+    books = orthonormal_codebooks(shape).reshape(-1, together, shape.words, shape.width)
+    numbers = np.arange(shape.words**together)
+    parts = [books[:, place, numbers // shape.words**place % shape.words] for place in range(together)]
+    return np.ascontiguousarray(np.concatenate(parts, axis=2))
 
 
 def use_orthonormal_words(index: Any) -> None:

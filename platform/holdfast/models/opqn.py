@@ -30,7 +30,7 @@ class OPQNConfig(Settings):
     kind: Literal["opqn"] = "opqn"
     bits: int = Field(32, ge=1)
     words: int = Field(16, ge=2, le=MOST_WORDS)
-    """Codewords of a book, a power of two; FAISS's fast scan reads 16."""
+    """Codewords of a book, a power of two; FAISS's fast scan reads 16, and 4 or 2 as parts of 16."""
     scale: float = Field(20, gt=0)
     margin: float = Field(0.5, ge=0, lt=1)
     entropy: float = Field(0.1, ge=0)

@@ -88,15 +88,18 @@ def test_codes_of_the_first_version_answer_a_later_one_with_nothing_retrained(le
     assert faiss.vector_to_array(index.codes).tobytes() == before
 
 
-def test_fast_scan_is_near_and_ranked_again_exact() -> None:
-    shape = CodeShape(256, 16, 16)
+@pytest.mark.parametrize(("books", "words", "read"), [(16, 16, 16), (64, 4, 32), (64, 2, 16)])
+def test_fast_scan_is_near_and_ranked_again_exact(books: int, words: int, read: int) -> None:
+    """Small books are read together, as fewer books of 16 words."""
+    shape = CodeShape(256, books, words)
     quantizer, queries, entries = Quantizer(shape), unit(20, 256), unit(2000, 256, 1)
     codes = quantizer.encode(entries)
     asked, exact = quantizer.ask(queries), code_index(shape, codes)
     fast = fast_code_index(shape, codes)
     counts = np.log(quantizer.assign(queries))
-    spread = (counts.max(axis=2) - counts.min(axis=2)).max()
-    assert np.abs(of_all(fast, asked) - of_all(exact, asked)).max() <= shape.books * spread / 255
+    spread = (counts.max(axis=2) - counts.min(axis=2)).reshape(20, read, -1).sum(axis=2).max()
+    assert fast.code_size == shape.bytes
+    assert np.abs(of_all(fast, asked) - of_all(exact, asked)).max() <= read * spread / 255
 
     refined = faiss.IndexRefine(fast, exact)
     refined.k_factor = 20
@@ -113,6 +116,7 @@ def test_the_index_survives_a_file(tmp_path) -> None:
     assert np.array_equal(again.search(asked, 5)[0], index.search(asked, 5)[0])
 
 
-def test_fast_scan_refuses_other_words() -> None:
-    with pytest.raises(ConfigError, match="16 words, and these have 8"):
-        fast_code_index(CodeShape(128, 16, 8), np.empty((0, 6), np.uint8))
+@pytest.mark.parametrize("shape", [CodeShape(128, 16, 8), CodeShape(512, 2, 256), CodeShape(60, 15, 4)])
+def test_fast_scan_refuses_what_makes_no_books_of_16_words(shape: CodeShape) -> None:
+    with pytest.raises(ConfigError, match=f"these are {shape.books} books of {shape.words} words"):
+        fast_code_index(shape, np.empty((0, shape.bytes), np.uint8))
