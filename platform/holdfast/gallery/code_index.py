@@ -18,11 +18,7 @@ def code_index(shape: CodeShape, codes: np.ndarray) -> Any:
     product with a codeword is what that codeword counts for the query. Its own `add` codes unit vectors as a
     quantizer does whose assignment is by the codewords.
     """
-    index = faiss.IndexPQ(shape.dimension, shape.books, shape.word_bits, faiss.METRIC_INNER_PRODUCT)
-    use_orthonormal_words(index)
-    if len(codes):
-        index.add_sa_codes(np.ascontiguousarray(codes))
-    return index
+    return _index_of(orthonormal_codebooks(shape), codes)
 
 
 def fast_code_index(shape: CodeShape, codes: np.ndarray) -> Any:
@@ -42,13 +38,7 @@ def fast_code_index(shape: CodeShape, codes: np.ndarray) -> Any:
             f"FAISS's fast scan reads books of 16 words, an even number of 4, or fours of 2, and these are "
             f"{shape.books} books of {shape.words} words."
         )
-    books = shape.books // together
-    index: Any = faiss.IndexPQ(shape.dimension, books, _FAST_BITS, faiss.METRIC_INNER_PRODUCT)
-    faiss.copy_array_to_vector(_joint_words(shape, together).ravel(), index.pq.centroids)
-    index.is_trained = True
-    if len(codes):
-        index.add_sa_codes(np.ascontiguousarray(codes))
-    return faiss.IndexPQFastScan(index)
+    return faiss.IndexPQFastScan(_index_of(_joint_words(shape, together), codes))
 
 
 def _joint_words(shape: CodeShape, together: int) -> np.ndarray:
@@ -57,11 +47,26 @@ def _joint_words(shape: CodeShape, together: int) -> np.ndarray:
     books = orthonormal_codebooks(shape).reshape(-1, together, shape.words, shape.width)
     numbers = np.arange(shape.words**together)
     parts = [books[:, place, numbers // shape.words**place % shape.words] for place in range(together)]
-    return np.ascontiguousarray(np.concatenate(parts, axis=2))
+    return np.concatenate(parts, axis=2)
 
 
 def use_orthonormal_words(index: Any) -> None:
     """Give an index whose codes are of parts of the vectors the words that need no training."""
     shape = CodeShape(int(index.d), int(index.pq.M), int(index.pq.ksub))
-    faiss.copy_array_to_vector(orthonormal_codebooks(shape).ravel(), index.pq.centroids)
+    _use_words(index, orthonormal_codebooks(shape))
+
+
+def _index_of(words: np.ndarray, codes: np.ndarray) -> Any:
+    """An `IndexPQ` with these words, float32 (books, words, width), over codes."""
+    books, count, width = words.shape
+    word_bits = count.bit_length() - 1
+    index = faiss.IndexPQ(books * width, books, word_bits, faiss.METRIC_INNER_PRODUCT)
+    _use_words(index, words)
+    if len(codes):
+        index.add_sa_codes(np.ascontiguousarray(codes))
+    return index
+
+
+def _use_words(index: Any, words: np.ndarray) -> None:
+    faiss.copy_array_to_vector(words.ravel(), index.pq.centroids)
     index.is_trained = True
