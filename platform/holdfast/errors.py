@@ -4,12 +4,19 @@ The command line prints the message and exits with 2; the gateway answers with `
 message. Anything that is not a `HoldfastError` is a defect of Holdfast and keeps its traceback.
 """
 
+from typing import Any
+
+from holdfast.redaction import hide_secrets
+
 
 class HoldfastError(Exception):
-    """Base of all errors that a user can cause and mend."""
+    """Base of all errors that a user can cause and mend. Its message never shows a password."""
 
     http_status = 422
     code = "invalid"
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*(hide_secrets(each) if isinstance(each, str) else each for each in arguments))
 
 
 class ConfigError(HoldfastError):

@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from holdfast.errors import ConfigError
+from holdfast.redaction import HIDDEN, is_secret
 from holdfast.settings import Settings
 
 Model = TypeVar("Model", bound=Settings)
@@ -99,7 +100,8 @@ def _explain(model: type[BaseModel], detail: Any) -> str:
     if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
         return f"{path}: 'kind' must be one of {detail['ctx'].get('expected_tags', 'the documented kinds')}."
     said = detail["msg"].removeprefix("Value error, ")
-    return f"{path}: {said} (got {detail['input']!r})."
+    given = HIDDEN if any(is_secret(str(part)) for part in location) else repr(detail["input"])
+    return f"{path}: {said} (got {given})."
 
 
 def _allowed_keys(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:

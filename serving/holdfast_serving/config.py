@@ -33,8 +33,8 @@ class BatchingConfig(Settings):
 class ServingConfig(Settings):
     """One server: the store that it follows, its size and its limits."""
 
-    store: str
-    artifacts: str | None = None
+    store: str = Field(repr=False)
+    artifacts: str | None = Field(None, repr=False)
     replicas: int = Field(default=1, ge=1)
     cpus: float = Field(default=1.0, ge=0)
     """Cores that Ray reserves for one gateway replica, and the threads of its model."""

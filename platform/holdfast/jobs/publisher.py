@@ -21,6 +21,7 @@ from holdfast.jobs.cpus import cpus_per_worker
 from holdfast.jobs.datasets import load_datasets
 from holdfast.learning import Ancestor, Datasets, Learned
 from holdfast.models import Preprocessing
+from holdfast.redaction import hide_secrets
 from holdfast.store import DISTILLED_FROM, Draft, Run, Store, Version
 
 
@@ -70,7 +71,7 @@ class StorePublisher:
                     task=learned.task,
                     parent=learned.parent,
                     encoder_folder=folder,
-                    experiment=self._experiment.to_yaml(),
+                    experiment=hide_secrets(self._experiment.to_yaml()),
                     data_fingerprint=self._data.training.fingerprint,
                     metrics={
                         "task": learned.name,
@@ -118,7 +119,7 @@ class StorePublisher:
             self.folder,
             Report(
                 name=self._experiment.name,
-                experiment=self._experiment.model_dump(mode="json"),
+                experiment=yaml.safe_load(hide_secrets(self._experiment.to_yaml())),
                 seed=self._experiment.seed,
                 versions=names,
                 distilled_from=lineage[-1].distilled_from,

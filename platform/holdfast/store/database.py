@@ -34,6 +34,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from holdfast.errors import StoreError
+from holdfast.redaction import HIDDEN, hide_in_url
 
 BUSY_TIMEOUT_SECONDS = 30
 CONNECT_SECONDS = 10
@@ -58,9 +59,14 @@ def make_engine(url: str) -> Engine:
     try:
         parsed = make_url(url)
         backend = parsed.get_backend_name()
-    except (ArgumentError, NoSuchModuleError):
+    except (ArgumentError, NoSuchModuleError, ValueError):
         backend = None
     if backend == "postgresql":
+        if "@" in (parsed.host or ""):
+            raise StoreError(
+                f"{hide_in_url(url)!r} is no store: in a URL the password's own '@' is written %40, ':' %3A "
+                "and '/' %2F."
+            )
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
         try:
@@ -73,7 +79,7 @@ def make_engine(url: str) -> Engine:
             ) from error
     if backend != "sqlite":
         raise StoreError(
-            f"{url!r} is no store: give a folder, sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE."
+            f"{hide_in_url(url)!r} is no store: give a folder, sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE."
         )
     if parsed.database in (None, "", ":memory:"):
         raise StoreError("A store in memory would lose what it acknowledged: give a folder or a file.")
@@ -282,9 +288,11 @@ def _as_store_error(engine: Engine) -> Iterator[None]:
 
 def explain(engine: Engine, error: DatabaseError | sqlite3.DatabaseError) -> Exception:
     """A StoreError in plain words for what a user can mend, or the error itself."""
-    where = engine.url.render_as_string(hide_password=True)
+    where = hide_in_url(engine.url.render_as_string())
     # What fails while a connection is being made comes from the driver as it is.
     reason = " ".join(str(error.orig if isinstance(error, DatabaseError) else error).split())
+    if engine.url.password:
+        reason = reason.replace(str(engine.url.password), HIDDEN)
     if "not a database" in reason or "malformed" in reason:
         return StoreError(f"{where} is not a database, or is damaged ({reason}): restore it from a backup.")
     if "locked" in reason:

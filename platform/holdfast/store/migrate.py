@@ -7,6 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, insert, inspect, text
 
 from holdfast.errors import StoreError
+from holdfast.redaction import hide_in_url
 from holdfast.store.database import lock_for_migration, reading, use_write_ahead_log, writing
 from holdfast.store.schema import metadata, schema_history
 
@@ -38,7 +39,7 @@ def revision(connection: Connection) -> str | None:
     tables = inspect(connection).get_table_names()
     if "alembic_version" not in tables:
         if set(tables) & set(metadata.tables):
-            where = connection.engine.url.render_as_string(hide_password=True)
+            where = hide_in_url(connection.engine.url.render_as_string())
             raise StoreError(f"{where} holds tables that Holdfast did not make: give an empty database.")
         return None
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
@@ -52,7 +53,7 @@ def _refuse_newer(connection: Connection, found: str | None) -> None:
         text("SELECT holdfast FROM schema_history WHERE revision = :revision ORDER BY id DESC"),
         {"revision": found},
     ).scalar()
-    where = connection.engine.url.render_as_string(hide_password=True)
+    where = hide_in_url(connection.engine.url.render_as_string())
     raise StoreError(
         f"{where} has schema {found}, newer than schema {HEAD} of this Holdfast "
         f"({installed_version('holdfast')}): use Holdfast {maker or 'of the version that made it'} or newer."

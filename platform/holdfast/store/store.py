@@ -13,6 +13,7 @@ from sqlalchemy import Engine, make_url, select
 
 from holdfast.cache_folder import cache_folder
 from holdfast.errors import InvalidVectorError, NotFoundError, StoreError
+from holdfast.redaction import hide_in_url
 from holdfast.store import counters
 from holdfast.store.adapters import RegisteredAdapter, all_adapters, find_adapter, put_adapter
 from holdfast.store.artifacts import Artifacts, sha256
@@ -69,8 +70,8 @@ def open_store(
         artifacts = str(folder / "artifacts") if folder is not None else os.environ.get("HOLDFAST_ARTIFACTS")
     if artifacts is None:
         raise StoreError(
-            f"The store {_shown(text)} needs a place for its files: set HOLDFAST_ARTIFACTS to a folder or a "
-            "pyarrow file system URI."
+            f"The store {hide_in_url(text)} needs a place for its files: set HOLDFAST_ARTIFACTS to a folder "
+            "or a pyarrow file system URI."
         )
     if folder is not None:
         if not create and "://" not in text and not (folder / DATABASE).is_file():
@@ -97,7 +98,7 @@ class Store:
     ) -> None:
         self.location = where
         """As `open_store` takes it, password and all; for another process of ours, never for a message."""
-        self.where = _shown(where)
+        self.where = hide_in_url(where)
         self.engine = engine
         self.artifacts = artifacts
         self.runs_folder = runs_folder
@@ -311,10 +312,6 @@ class Store:
 def _cache_folder(where: str) -> Path:
     named = hashlib.sha256(where.encode()).hexdigest()[:16]
     return cache_folder() / "index" / named
-
-
-def _shown(where: str) -> str:
-    return make_url(where).render_as_string(hide_password=True) if "://" in where else where
 
 
 def _adapter_digest(maps: str, data: bytes) -> str:

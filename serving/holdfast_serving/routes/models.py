@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
+from holdfast.redaction import hide_secrets
 from holdfast.store import Compatibility, Store, Version
 from holdfast_serving.auth import require
 from holdfast_serving.routes.common import answer, replica_of
@@ -46,7 +47,7 @@ def _one(store: Store, name: str) -> dict[str, Any]:
         "contract_body": version.contract_body,
         "data_fingerprint": version.data_fingerprint,
         "metrics": version.metrics,
-        "experiment": version.experiment,
+        "experiment": hide_secrets(version.experiment),
     }
 
 
