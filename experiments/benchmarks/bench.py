@@ -28,6 +28,8 @@ import code_gallery
 import evaluation_memory
 import gallery
 import gallery_index
+import opening_images
+import publishing_chain
 import ray_overhead
 import task_memory
 import training_speed
@@ -48,6 +50,8 @@ BENCHMARKS: Mapping[str, Measure] = {
     "ray_overhead": ray_overhead.measure,
     "task_memory": task_memory.measure,
     "evaluation_memory": evaluation_memory.measure,
+    "opening_images": opening_images.measure,
+    "publishing_chain": publishing_chain.measure,
     "quickstart": quickstart.measure,
     "gallery": gallery.measure,
     "gallery_index": gallery_index.measure,

@@ -205,6 +205,17 @@ def test_an_interrupted_bench_goes_on(bench: Callable[..., subprocess.Popen[str]
     assert all(row["figure"] > 0 for row in rows)
 
 
+def test_opening_images_and_publishing_a_chain_are_measured(
+    bench: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    running = bench("--only", "opening_images", "--only", "publishing_chain")
+    output, said = running.communicate(timeout=600)
+    assert running.returncode == 0, said
+    for kind in ("folder", "parquet", "text"):
+        assert f"{kind}: memory, first opening" in output
+    assert "publishing, late tasks over early ones" in output
+
+
 def test_a_benchmark_that_fails_stops_no_other(
     bench: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
