@@ -45,12 +45,15 @@ def cli_page() -> str:
         "| exit code | means |\n|---|---|\n"
         "| 0 | done; also where there was nothing left to do |\n"
         "| 1 | `gallery verify` found a problem, or a submitted job failed |\n"
-        "| 2 | a mistake in what was asked: one sentence on standard error says which; nothing was done |\n"
+        "| 2 | a mistake in what was asked, or what you can mend, as a full disk: one sentence "
+        "on standard error says what |\n"
+        "| 70 | a defect of Holdfast: the sentence names a file with all that a report of it needs |\n"
         "| 130 | interrupted; the same command goes on where it stopped |",
         "| variable | stands for |\n|---|---|\n"
         "| `HOLDFAST_STORE` | `--store` where it is not given |\n"
         "| `HOLDFAST_DATA` | the data folder that experiment files name; `../shared/data` if unset |\n"
-        "| `HOLDFAST_CACHE` | where decoded images are kept; by default the user's cache folder |\n"
+        "| `HOLDFAST_CACHE` | where decoded images are kept, and tracebacks of defects (`failures/`); by "
+        "default the user's cache folder |\n"
         "| `HOLDFAST_API_KEYS` | the keys of `holdfast serve`: `role:key,role:key` |\n"
         "| `RAY_ADDRESS` | the Ray cluster to join; without it Ray runs here, for one command |",
     ]

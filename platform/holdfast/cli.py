@@ -5,9 +5,12 @@ traffic needs neither.
 """
 
 import json
+import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any, TextIO
 
@@ -18,7 +21,8 @@ from typer.main import get_command
 from holdfast.backfill_cli import backfill
 from holdfast.console import ProgressView, print_json, print_summary, print_trials
 from holdfast.distill_cli import distill, export
-from holdfast.errors import ConfigError, HoldfastError
+from holdfast.errors import ConfigError
+from holdfast.failures import INTERRUPTED, MENDABLE, Failure, failure_of, say_when_threads_fail
 from holdfast.gallery_cli import gallery
 from holdfast.jobs.runtime import prepare_environment
 from holdfast.options import STORE, JsonOption, StoreOption
@@ -40,7 +44,6 @@ SetOption = Annotated[
 ]
 VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show what Ray says.")]
 ExperimentArgument = Annotated[Path, typer.Argument(help="YAML file, such as experiments/quickstart.yaml.")]
-INTERRUPTED = 130
 
 
 def _console() -> Console:
@@ -270,27 +273,53 @@ def _options_of(verb: Callable[..., None], arguments: Sequence[str]) -> dict[str
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Entry point. A user's mistake is one sentence on standard error and exit code 2."""
-    prepare_environment()
+    """Entry point. Whatever goes wrong is said in a sentence on standard error, with `--json` also in a
+    document on standard output; the exit code tells what a user can mend (2) from what is a defect (70)."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        for stream in (sys.stdout, sys.stderr):
+            # A name that this terminal cannot show must not end what it names.
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        say_when_threads_fail(given)
+        prepare_environment()
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
-            code = app(given, standalone_mode=False)
-    except HoldfastError as error:
-        if "--json" in given:
-            print_json({"error": {"type": type(error).__name__, "code": error.code, "message": str(error)}})
-        sys.stderr.write(f"error: {error}\n")
-        sys.exit(2)
+            code = app(given, standalone_mode=False) or 0
+        sys.stdout.flush()
+    except BrokenPipeError:
+        code = _nobody_listens()
+    except (KeyboardInterrupt, EOFError):
+        code = INTERRUPTED
     except typer.TyperException as error:
         message = error.format_message().strip()
         # Without a verb the help has been printed, and there is nothing more to say.
-        if message:
-            sys.stderr.write(f"error: {message.rstrip('.')}. --help says what is allowed.\n")
-        sys.exit(2)
+        said = f"{message.rstrip('.')}. --help says what is allowed." if message else ""
+        code = _fail(Failure(type(error).__name__, "invalid_command", said, MENDABLE), given)
+    except Exception as error:
+        code = _fail(failure_of(error, given), given)
     if code == INTERRUPTED:
         sys.stderr.write("interrupted; the same command goes on where it stopped\n")
-    sys.exit(code or 0)
+    sys.exit(code)
+
+
+def _fail(failure: Failure, given: Sequence[str]) -> int:
+    if failure.message:
+        try:
+            if "--json" in given:
+                print_json(failure.as_dict())
+                sys.stdout.flush()
+        except OSError:
+            _nobody_listens()
+        sys.stderr.write(f"error: {failure.message}\n")
+    return failure.exit_code
+
+
+def _nobody_listens() -> int:
+    """Standard output is closed, as in `holdfast versions | head -1`: what is left to say is dropped."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def _show_warning(

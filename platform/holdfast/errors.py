@@ -1,7 +1,7 @@
 """The errors that a user can cause. Each message says what was wrong and what to do about it.
 
 The command line prints the message and exits with 2; the gateway answers with `http_status`, `code` and the
-message. Anything that is not a `HoldfastError` is a defect of Holdfast and keeps its traceback.
+message. Anything else is the system's refusal or a defect of Holdfast: see `failures`.
 """
 
 from typing import Any

@@ -1,12 +1,12 @@
 """Writes a report: `report.json` for programs and `report.html`, one self-contained file, for people."""
 
 import json
-import os
 from pathlib import Path
 
 from holdfast.evaluation.page import render_page
 from holdfast.evaluation.report import Report
 from holdfast.evaluation.summary import verdict
+from holdfast.whole_files import whole_file
 
 
 def write_report(folder: Path, report: Report) -> Path:
@@ -26,6 +26,5 @@ def write_report(folder: Path, report: Report) -> Path:
 
 
 def _replace(path: Path, text: str) -> None:
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)
+    with whole_file(path) as draft:
+        draft.write_text(text, encoding="utf-8")

@@ -1,8 +1,6 @@
 """Entries in Parquet files, read and written as columns."""
 
 import json
-import os
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +10,7 @@ import numpy as np
 
 from holdfast.errors import DataError
 from holdfast.gallery.batch import Batch, Row
+from holdfast.whole_files import require_writable, whole_file
 
 BATCH = 10_000
 _OWN = ("id", "version", "vector", "attributes", "source", "mapped_from", "mapped_by")
@@ -27,7 +26,6 @@ def write_parquet(path: Path, chunks: Iterable[Sequence[Row]], dimension: int | 
 
     vector = pa.binary(4 * dimension) if dimension else pa.binary()
     schema = pa.schema([(name, vector if name == "vector" else pa.string()) for name in _OWN])
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     options = {
         # Embeddings hardly get any smaller, and no two are alike.
         "compression": {name: "none" if name == "vector" else "zstd" for name in _OWN},
@@ -35,20 +33,13 @@ def write_parquet(path: Path, chunks: Iterable[Sequence[Row]], dimension: int | 
         "write_statistics": ["id", "version"],
     }
     count = 0
-    try:
-        with pq.ParquetWriter(temporary, schema, **options) as writer:
-            for chunk in chunks:
-                count += len(chunk)
-                columns = zip(*chunk, strict=True)
-                arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
-                writer.write_table(pa.table(arrays, schema=schema))
-        with temporary.open("rb") as written:
-            os.fsync(written.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    require_writable(path, makes_folders=False)
+    with whole_file(path) as draft, pq.ParquetWriter(draft, schema, **options) as writer:
+        for chunk in chunks:
+            count += len(chunk)
+            columns = zip(*chunk, strict=True)
+            arrays = [pa.array(values, field.type) for values, field in zip(columns, schema, strict=True)]
+            writer.write_table(pa.table(arrays, schema=schema))
     return count
 
 

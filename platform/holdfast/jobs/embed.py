@@ -1,6 +1,5 @@
 """Embedding a whole source with one version, into a Parquet file."""
 
-import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ from holdfast.jobs.embedded_batch import BATCH, embed_batch
 from holdfast.jobs.runtime import prepare_environment
 from holdfast.learning import Progress, Watcher
 from holdfast.store import Store
+from holdfast.whole_files import require_writable, whole_file
 
 LARGE = 100_000
 """From so many images on, starting Ray costs less than it saves."""
@@ -37,7 +37,9 @@ def embed_source(
 
     Raises:
         NotFoundError, DataError: no such version, source or split; an image that cannot be decoded (named).
+        DataError as well if `output` cannot be written, which is found out before anything else.
     """
+    require_writable(output)
     name = store.version(version).name
     encoder = store.load(name)
     table = open_source(source).read(split)
@@ -63,15 +65,10 @@ def _watched(tables: Iterable[pa.Table], total: int, watch: Watcher) -> Iterator
 
 
 def _write(output: Path, tables: Iterator[pa.Table]) -> None:
-    """Write a Parquet file that appears whole or not at all."""
     output.parent.mkdir(parents=True, exist_ok=True)
-    partial = output.with_name(f".{output.name}.{uuid.uuid4().hex}")
-    try:
+    with whole_file(output) as draft:
         first = next(tables)
-        with pq.ParquetWriter(partial, first.schema) as writer:
+        with pq.ParquetWriter(draft, first.schema) as writer:
             writer.write_table(first)
             for table in tables:
                 writer.write_table(table)
-        partial.replace(output)
-    finally:
-        partial.unlink(missing_ok=True)

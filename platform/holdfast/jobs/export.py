@@ -15,6 +15,7 @@ from holdfast.jobs.distill import count_parameters
 from holdfast.models import Encoder
 from holdfast.models.exporting import Format, read_exported, write_exported
 from holdfast.store import Store
+from holdfast.whole_files import require_writable, whole_file
 
 TOLERANCE = 1e-4
 """By how much a number of an embedding may differ from the original's."""
@@ -48,14 +49,17 @@ def export_version(store: Store, name: str, format: Format, output: Path) -> tup
     Raises:
         NotFoundError: no such version.
         ConfigError: what this format needs is not installed.
+        DataError: `output` cannot be written, which is found out before anything else.
         ExportError: the file's embeddings differ from the original's; nothing is written.
     """
+    require_writable(output)
     version = store.version(name)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".holdfast-export-", dir=output.parent) as folder:
         file = Path(folder) / output.name
         written = _export(store, version.name, format, file)
-        file.replace(output)
+        with whole_file(output) as draft:
+            file.replace(draft)
         if version.distilled_from is None:
             return written, None
         return written, _export(store, version.distilled_from, format, Path(folder) / "source")

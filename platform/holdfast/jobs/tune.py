@@ -24,6 +24,7 @@ from holdfast.jobs.trial import NoCheckpoints, TrialPublisher
 from holdfast.learning import Datasets, keep_freed_memory, run_sequence
 from holdfast.settings_file import set_key
 from holdfast.store import Store
+from holdfast.whole_files import require_writable, whole_file
 
 
 def tune_experiment(
@@ -38,6 +39,7 @@ def tune_experiment(
 
     Raises:
         ConfigError: no `tuning:` section, a distillation, or a key of its space does not exist.
+        DataError: `target` cannot be written, which is found out before anything else.
     """
     tuning = experiment.tuning
     if tuning is None:
@@ -45,6 +47,7 @@ def tune_experiment(
             "The experiment has no 'tuning:' section; it says which keys may vary and between what."
         )
     refuse_distillation(experiment)
+    require_writable(target)
     start = {key: _current(experiment, key) for key in tuning.space}
     for key, where in tuning.space.items():
         apply_values(experiment, {key: where.values[0] if isinstance(where, Choice) else where.low})
@@ -97,7 +100,8 @@ def tune_experiment(
     best = rows[0]
     chosen = apply_values(experiment, best["values"])
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(chosen.model_copy(update={"name": f"{experiment.name}-tuned"}).to_yaml())
+    with whole_file(target) as draft:
+        draft.write_text(chosen.model_copy(update={"name": f"{experiment.name}-tuned"}).to_yaml(), "utf-8")
     return {
         "best": best,
         "start": next(row for row in rows if row["values"] == start),
