@@ -10,6 +10,8 @@ from experiments.benchmarks.postgres_server import running_postgres
 from sqlalchemy import create_engine, make_url, text
 
 from holdfast.store import open_store
+from holdfast.store.database import make_engine
+from holdfast.store.migrate import migrate
 from holdfast.store.schema import metadata
 
 
@@ -50,8 +52,11 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, migrated: Path) -> tup
         shutil.copy(migrated, tmp_path / "store" / "holdfast.db")
         return str(tmp_path / "store"), str(tmp_path / "store" / "artifacts")
     url = request.getfixturevalue("shared_database")
-    with open_store(url, str(tmp_path)) as opened, opened.engine.begin() as connection:
+    engine = make_engine(url)
+    migrate(engine)
+    with engine.begin() as connection:
         tables = ", ".join(set(metadata.tables) - {"schema_history", "counters"})
         connection.execute(text(f"TRUNCATE {tables} RESTART IDENTITY"))
         connection.execute(text("UPDATE counters SET value = 0"))
+    engine.dispose()
     return url, str(tmp_path / "artifacts")

@@ -44,9 +44,9 @@ class Assessment:
 
     A pair that has an adapter is measured through it, and once more without, for comparison.
 
-    Embeddings and outcomes are kept beside each version, so that a new version costs one row and one column
-    of the matrix, and no old model runs again. They are caches: what is missing is made anew. In memory are
-    one version's embeddings, two while a pair is scored, and a byte for every query of every pair.
+    Embeddings and outcomes are kept by each version's contract, so that a new version costs one row and one
+    column of the matrix, and no old model runs again. They are caches: what is missing is made anew. In
+    memory are one version's embeddings, two while a pair is scored, and a byte for every query of every pair.
 
     A version and the one that it was distilled from are compatible, either way, if they are better together
     than the distilled one is with a gallery of its own: that is what there would be without the large one
@@ -69,6 +69,7 @@ class Assessment:
         self._held_out = validation_indices(tasks)
         self._embeddings = StoredEmbeddings(store, data, tasks, decode)
         self.fingerprint = self._embeddings.fingerprint
+        self._contracts: dict[str, str] = {}
         self._distilled: dict[str, str] = {}
         self._adapters: dict[tuple[str, str], RegisteredAdapter] = {}
         self._calibrations: dict[tuple[str, str], MeasuredCalibration] = {}
@@ -154,6 +155,12 @@ class Assessment:
             return Part(entries, positions, mapped)
         return Part(entries, positions, mapped, found.scale, found.shift)
 
+    def _contract(self, version: str) -> str:
+        """What measurements are kept by: another store has other versions of the same names."""
+        if version not in self._contracts:
+            self._contracts |= {each.name: each.contract for each in self._store.versions()}
+        return self._contracts[version]
+
     def _score_pairs(self, owner: str, pairs: list[Pair]) -> None:
         """Score pairs, from the cache beside `owner` where it holds them."""
         missing = [pair for pair in pairs if pair not in self._outcomes]
@@ -167,7 +174,8 @@ class Assessment:
         fresh = False
         for pair in missing:
             query, gallery, adapter = pair
-            key = f"{query}>{gallery}" if adapter is None else f"{query}>{gallery}@{adapter}"
+            key = f"{self._contract(query)}>{self._contract(gallery)}"
+            key = key if adapter is None else f"{key}@{adapter}"
             if f"{key}.hits" in cached:
                 means = dict(zip(METRICS, cached[f"{key}.means"].tolist(), strict=True))
                 self._outcomes[pair] = Outcome(cached[f"{key}.hits"], means)

@@ -44,8 +44,8 @@ def assess_codes(
     """The figures of `versions` (oldest first) on codes, under a report's names; {} if the newest has none.
 
     Those without codes, or with others than the newest's, are left out. Codes are met as they are, without
-    adapters: they stay in the gallery as they were written. Such queries and codes are kept beside each
-    version, and outcomes beside the newer one of each pair, as caches.
+    adapters: they stay in the gallery as they were written. Such queries and codes are kept by each
+    version's contract, and outcomes by that of the newer one of each pair, as caches.
     """
     shapes = {version: _shape(store.version(version)) for version in versions}
     shape = shapes[versions[-1]]
@@ -99,13 +99,14 @@ def _outcomes(
 ) -> dict[Pair, Outcome]:
     """Score pairs of one newer version, the first's, from the cache beside it where it holds them."""
     owner = pairs[0][0]
+    contracts = {each.name: each.contract for each in store.versions()}
     try:
         cached = store.load_tensors(owner, name)
     except NotFoundError:
         cached = {}
     found, fresh = {}, False
     for query, gallery in pairs:
-        key = f"{query}>{gallery}"
+        key = f"{contracts[query]}>{contracts[gallery]}"
         if f"{key}.hits" not in cached:
             entries = decode(coded[gallery].codes, shape)
             labels = evaluation.queries.labels, evaluation.gallery.labels

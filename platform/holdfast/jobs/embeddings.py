@@ -1,4 +1,4 @@
-"""What versions make of one set of evaluation data, kept beside each of them."""
+"""What versions make of one set of evaluation data, kept by the contract of each of them."""
 
 import hashlib
 from collections.abc import Callable

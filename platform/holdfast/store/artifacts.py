@@ -3,6 +3,7 @@
 A file appears whole or not at all, and is on the disk when `put` returns.
 """
 
+import copy
 import hashlib
 import os
 import uuid
@@ -11,9 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from platformdirs import user_cache_dir
-
+from holdfast.cache_folder import cache_folder
 from holdfast.errors import NotFoundError, StoreError
+from holdfast.redaction import hide_in_url
 
 
 class Artifacts:
@@ -25,21 +26,50 @@ class Artifacts:
 
     def __init__(self, uri: str | Path) -> None:
         self.uri = str(uri)
+        """As another process may open it: a folder of this machine by its whole path."""
         self.root: Path | None = None
         self._remote: Any = None
         self._prefix = ""
         scheme = urlparse(self.uri).scheme
         if scheme == "file":
             self.root = Path(unquote(urlparse(self.uri).path))
+            self.uri = str(self.root)
         elif "://" not in self.uri:
             self.root = Path(uri).absolute()
+            self.uri = str(self.root)
         else:
             from pyarrow.fs import FileSystem
 
             try:
                 self._remote, self._prefix = FileSystem.from_uri(self.uri)
             except (OSError, ValueError) as error:
-                raise StoreError(f"The artifacts {self.uri!r} cannot be reached: {error}.") from error
+                raise StoreError(f"The artifacts {self.where!r} cannot be reached: {error}.") from error
+
+    @property
+    def where(self) -> str:
+        """The root for a message or a record: without a password."""
+        return without_secret(self.uri)
+
+    def below(self, folder: str) -> "Artifacts":
+        """The blobs under a folder, as a root of their own."""
+        inner = copy.copy(self)
+        if self.root is not None:
+            inner.root = self.root / folder
+            inner.uri = str(inner.root)
+        else:
+            inner._prefix = self._path(folder)
+            path, question, query = self.uri.partition("?")
+            inner.uri = f"{path.rstrip('/')}/{folder}{question}{query}"
+        return inner
+
+    def place(self, name: str) -> str:
+        """Where a file is, for people: its path, or its URI."""
+        return str(self.root / name) if self.root is not None else hide_in_url(self.below(name).where)
+
+    def file_system(self) -> tuple[Any, str]:
+        """For libraries that write by themselves: a pyarrow file system, None for this machine's, and the
+        root in it."""
+        return self._remote, self._prefix if self.root is None else str(self.root)
 
     def put(self, name: str, data: bytes) -> None:
         """Write a file that never changes again: if it is there with the same bytes, nothing happens.
@@ -63,15 +93,44 @@ class Artifacts:
                 return (self.root / name).read_bytes()
             with self._remote.open_input_stream(self._path(name)) as stream:
                 return bytes(stream.read())
-        except FileNotFoundError as error:
-            raise NotFoundError(f"{self.uri} holds no {name}.") from error
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFoundError(f"{self.where} holds no {name}.") from error
+        except OSError as error:
+            raise self._unreadable(name, error) from error
 
     def exists(self, name: str) -> bool:
         if self.root is not None:
             return (self.root / name).is_file()
         from pyarrow.fs import FileType
 
-        return bool(self._remote.get_file_info(self._path(name)).type == FileType.File)
+        try:
+            return bool(self._remote.get_file_info(self._path(name)).type == FileType.File)
+        except OSError as error:
+            raise self._unreadable(name, error) from error
+
+    def sizes(self, folder: str) -> dict[str, int]:
+        """The files right in a folder, with their sizes in bytes; empty where there is no such folder."""
+        if self.root is not None:
+            here = self.root / folder
+            found = here.iterdir() if here.is_dir() else iter(())
+            return {path.name: path.stat().st_size for path in found if path.is_file()}
+        from pyarrow.fs import FileSelector, FileType
+
+        try:
+            rows = self._remote.get_file_info(FileSelector(self._path(folder), allow_not_found=True))
+        except OSError as error:
+            raise self._unreadable(folder, error) from error
+        return {row.base_name: row.size for row in rows if row.type == FileType.File}
+
+    def remove(self, name: str) -> None:
+        """Remove a file; one that is not there is no error."""
+        try:
+            if self.root is not None:
+                (self.root / name).unlink(missing_ok=True)
+            elif self.exists(name):
+                self._remote.delete_file(self._path(name))
+        except OSError as error:
+            raise StoreError(f"{self.place(name)} cannot be removed: {error.strerror or error}.") from error
 
     def folder(self, name: str, files: Mapping[str, str]) -> Path:
         """A local folder with these files (name -> SHA-256); of a remote store, a cached copy of it.
@@ -84,15 +143,16 @@ class Artifacts:
                 if not (folder / file).is_file():
                     raise StoreError(f"{folder / file} is missing: restore the artifacts from a backup.")
             return folder
-        cache = Path(os.environ.get("HOLDFAST_CACHE") or user_cache_dir("holdfast"))
-        folder = cache / "artifacts" / name
+        folder = cache_folder() / "artifacts" / name
         for file, digest in files.items():
             local = folder / file
             if local.is_file() and sha256(local.read_bytes()) == digest:
                 continue
             data = self.read(f"{name}/{file}")
             if sha256(data) != digest:
-                raise StoreError(f"{self.uri}/{name}/{file} is damaged: restore the artifacts from a backup.")
+                raise StoreError(
+                    f"{self.place(f'{name}/{file}')} is damaged: restore the artifacts from a backup."
+                )
             _replace_local(local, data)
         return folder
 
@@ -106,7 +166,19 @@ class Artifacts:
             with self._remote.open_output_stream(path) as stream:
                 stream.write(data)
         except OSError as error:
-            raise StoreError(f"{self.uri}/{name} cannot be written: {error}.") from error
+            raise StoreError(f"{self.place(name)} cannot be written: {error}.") from error
+
+    def _unreadable(self, name: str, error: OSError) -> StoreError:
+        return StoreError(f"{self.place(name)} cannot be read: {error.strerror or error}.")
+
+
+def without_secret(uri: str) -> str:
+    """A URI as it may be shown and kept: without the password in it, and whose it is."""
+    scheme, separator, rest = uri.partition("://")
+    authority, slash, path = rest.partition("/")
+    user, at, host = authority.rpartition("@")
+    # A user alone is no secret: Azure has its container there.
+    return f"{scheme}{separator}{host}{slash}{path}" if at and ":" in user else uri
 
 
 def sha256(data: bytes) -> str:

@@ -61,6 +61,15 @@ schema_history = Table(
     Column("applied_at", UtcDateTime, nullable=False),
 )
 
+# One row: which store this is, and where its files lie. A restored copy of the database has the same.
+identity = Table(
+    "identity",
+    metadata,
+    Column("row", Integer, primary_key=True, autoincrement=False),
+    Column("store", String(32), nullable=False),
+    Column("artifacts", Text),
+)
+
 # Numbers that must be handed out in commit order: the writer of a row holds it until it commits.
 counters = Table(
     "counters",

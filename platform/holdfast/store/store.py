@@ -1,7 +1,5 @@
 """The store: one database, one place for artifacts, and what the rest of Holdfast asks of them."""
 
-import hashlib
-import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,9 +7,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
-from sqlalchemy import Engine, make_url, select
+from sqlalchemy import Engine, select
 
-from holdfast.cache_folder import cache_folder
 from holdfast.errors import InvalidVectorError, NotFoundError, StoreError
 from holdfast.redaction import hide_in_url
 from holdfast.store import counters
@@ -21,8 +18,17 @@ from holdfast.store.backfills import Backfills
 from holdfast.store.calibrations import MeasuredCalibration, all_calibrations, put_calibrations
 from holdfast.store.compatibility import Compatibility, add_measurements, measurement, measurements
 from holdfast.store.database import make_engine, reading, writing
+from holdfast.store.identity import identify
 from holdfast.store.keys import Keys
 from holdfast.store.migrate import migrate
+from holdfast.store.places import (
+    Places,
+    chosen_artifacts,
+    pin_down,
+    places,
+    settle_artifacts,
+    sqlite_file,
+)
 from holdfast.store.runs import Runs
 from holdfast.store.schema import schema_history
 from holdfast.store.tensors import pack, unpack
@@ -41,8 +47,6 @@ if TYPE_CHECKING:
     from holdfast.adapters import Adapter
     from holdfast.models import Encoder
 
-DATABASE = "holdfast.db"
-
 
 def open_store(
     where: str | Path = "./holdfast-store", artifacts: str | None = None, *, create: bool = True
@@ -51,40 +55,30 @@ def open_store(
 
     Args:
         where: a folder (SQLite), or an SQLAlchemy URL (`sqlite:///FILE`, `postgresql+psycopg://...`).
-        artifacts: a folder or any pyarrow file system URI; by default a folder beside the SQLite file, or
-            what the variable HOLDFAST_ARTIFACTS says.
+        artifacts: a folder or any pyarrow file system URI. By default a folder beside the SQLite file; for
+            another database what the variable HOLDFAST_ARTIFACTS says, else where its files lie already.
         create: False refuses a folder that holds no store yet.
 
     Raises:
-        StoreError: unreachable, not a database, or of a newer schema (names the Holdfast to use).
+        StoreError: unreachable, not a database, or of a newer schema (names the Holdfast to use); `artifacts`
+            is not where the files of its versions are.
     """
-    text = str(where)
-    if "://" in text:
-        url = text
-        database = make_url(text).database if text.startswith("sqlite") else None
-        folder = Path(database).absolute().parent if database else None
-    else:
-        folder = Path(where).absolute()
-        url = f"sqlite:///{folder / DATABASE}"
-    if artifacts is None:
-        artifacts = str(folder / "artifacts") if folder is not None else os.environ.get("HOLDFAST_ARTIFACTS")
-    if artifacts is None:
-        raise StoreError(
-            f"The store {hide_in_url(text)} needs a place for its files: set HOLDFAST_ARTIFACTS to a folder "
-            "or a pyarrow file system URI."
-        )
-    if folder is not None:
-        if not create and "://" not in text and not (folder / DATABASE).is_file():
-            raise StoreError(f"{text} holds no store: run an experiment first, or name another folder.")
+    location = pin_down(where)
+    file = sqlite_file(location)
+    if file is not None:
+        if not create and not file.is_file():
+            raise StoreError(f"{where} holds no store: run an experiment first, or name another folder.")
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            file.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"{folder} cannot be a store: {error.strerror or error}.") from error
-    engine = make_engine(url)
+            raise StoreError(f"{file.parent} cannot be a store: {error.strerror or error}.") from error
+    engine = make_engine(location if "://" in location else f"sqlite:///{file}")
     try:
+        given = chosen_artifacts(engine, file, artifacts)
         migrate(engine)
-        cache = folder / "index" if folder is not None else _cache_folder(text)
-        return Store(text, engine, Artifacts(artifacts), (folder or Path.cwd()) / "runs", cache)
+        itself = identify(engine)
+        blobs = settle_artifacts(engine, itself, file, given)
+        return Store(str(where), location, engine, blobs, places(file, itself.store, blobs))
     except BaseException:
         engine.dispose()
         raise
@@ -94,20 +88,28 @@ class Store:
     """An open store. Safe to use from many threads; many processes may open the same one."""
 
     def __init__(
-        self, where: str, engine: Engine, artifacts: Artifacts, runs_folder: Path, index_folder: Path
+        self, where: str, location: str, engine: Engine, artifacts: Artifacts, places: Places
     ) -> None:
-        self.location = where
+        self.location = location
         """As `open_store` takes it, password and all; for another process of ours, never for a message."""
         self.where = hide_in_url(where)
         self.engine = engine
         self.artifacts = artifacts
-        self.runs_folder = runs_folder
-        self.index_folder = index_folder
+        self.runs_folder = places.runs
+        """On this machine. Where `remote_runs` is not None that is the truth, and this a working copy."""
+        self.remote_runs = places.remote_runs
+        self.index_folder = places.index
         """On this machine; whatever lies there can be made anew."""
         self.traffic = TrafficLog(engine)
         self.runs = Runs(engine)
         self.backfills = Backfills(engine)
         self.keys = Keys(engine)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """What another process gives to `open_store` to open the same store with the same files, wherever it
+        stands; password and all."""
+        return self.location, self.artifacts.uri
 
     def versions(self) -> list[Version]:
         """All versions, oldest first."""
@@ -167,7 +169,11 @@ class Store:
             return insert_version(connection, draft, stored)
 
     def save_tensors(self, version: str, name: str, tensors: Mapping[str, np.ndarray]) -> None:
-        """Keep arrays beside a version (a cache: replaceable, with a checksum)."""
+        """Keep arrays under a version's contract (a cache: replaceable, with a checksum).
+
+        Another database over the same artifacts has other versions of these names, and finds what is here
+        only where it has the same contract.
+        """
         self.artifacts.replace(self._tensors(version, name), pack(tensors))
 
     def load_tensors(self, version: str, name: str) -> dict[str, np.ndarray]:
@@ -306,12 +312,7 @@ class Store:
     def _tensors(self, version: str, name: str) -> str:
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
             raise ValueError(f"{name!r} cannot name tensors: use letters, digits, '.', '_' and '-'")
-        return f"tensors/{self.version(version).name}/{name}.safetensors"
-
-
-def _cache_folder(where: str) -> Path:
-    named = hashlib.sha256(where.encode()).hexdigest()[:16]
-    return cache_folder() / "index" / named
+        return f"tensors/{self.version(version).contract}/{name}.safetensors"
 
 
 def _adapter_digest(maps: str, data: bytes) -> str:

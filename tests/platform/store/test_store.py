@@ -136,7 +136,7 @@ def test_tensors_are_kept_replaced_and_checked(lineage: Store) -> None:
 
 def test_damaged_tensors_count_as_missing(lineage: Store) -> None:
     lineage.save_tensors("v1", "evaluation", {"embeddings": np.eye(3, dtype=np.float32)})
-    name = "tensors/v1/evaluation.safetensors"
+    name = f"tensors/{lineage.version('v1').contract}/evaluation.safetensors"
     data = bytearray(lineage.artifacts.read(name))
     data[-1] ^= 1
     lineage.artifacts.replace(name, bytes(data))
