@@ -15,7 +15,6 @@ import argparse
 import time
 from pathlib import Path
 
-import yaml
 from comparison.choosing import choose, chosen_terms, read_chosen, trial_jobs
 from comparison.kept import Cells
 from comparison.page import render
@@ -31,6 +30,7 @@ from section import page_of, write_section
 from holdfast.evaluation import describe_machine
 from holdfast.jobs.cpus import cpu_count
 from holdfast.learning import Datasets
+from holdfast.yaml_text import load_yaml
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 RESULTS = REPOSITORY / "experiments" / "results" / "methods"
@@ -84,7 +84,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 def plan(options: argparse.Namespace, images: Images, results: Path) -> list[Job]:
     """The cells, seed by seed, so that an interrupted benchmark has whole seeds of everything."""
     settings = dict(pair.split("=", 1) for pair in options.set)
-    changes = {key: yaml.safe_load(value) for key, value in settings.items()}
+    changes = {key: load_yaml(value) for key, value in settings.items()}
     protocols = {name: one.changed(changes) for name, one in all_protocols(options.quick).items()}
     methods = find_methods(options.methods.split(",") if options.methods else None)
     if options.choose:

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import Field
 
 from holdfast.adapters import AdapterConfig, RidgeConfig
@@ -14,6 +13,7 @@ from holdfast.errors import ConfigError
 from holdfast.learning import DistillationConfig, SequencePlan
 from holdfast.settings import Settings
 from holdfast.settings_file import load_settings, parse_settings
+from holdfast.yaml_text import dump_yaml
 
 
 class ScalingConfig(Settings):
@@ -100,7 +100,7 @@ class Experiment(SequencePlan):
 
     def to_yaml(self) -> str:
         """The whole experiment, every default written out."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+        return dump_yaml(self.model_dump(mode="json"))
 
 
 def load_experiment(file: str | Path, overrides: Sequence[str] = ()) -> Experiment:

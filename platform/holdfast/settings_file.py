@@ -1,17 +1,19 @@
 """From YAML and `dotted.key=value` to a config, with mistakes explained."""
 
-from collections.abc import Sequence
+import copy
+import warnings
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
 from holdfast.errors import ConfigError
-from holdfast.redaction import HIDDEN, is_secret
+from holdfast.redaction import HIDDEN, hide_secrets, is_secret
 from holdfast.settings import Settings
+from holdfast.yaml_text import decode_yaml, load_yaml
 
 Model = TypeVar("Model", bound=Settings)
 
@@ -24,14 +26,18 @@ def load_settings(model: type[Model], file: str | Path | None, overrides: Sequen
             is of the wrong type or impossible (names the key's path and what is allowed).
     """
     values = {} if file is None else _read(Path(file))
+    places: dict[tuple[str | int, ...], str] = {}
     for override in overrides:
         key, separator, text = override.partition("=")
         if not separator or not key:
             raise ConfigError(f"--set {override!r} is not of the form dotted.key=value.")
         try:
-            set_key(values, key, yaml.safe_load(text))
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {override!r}: the value is not valid YAML.") from error
+            value = load_yaml(text)
+        except ValueError as error:
+            raise ConfigError(f"--set {override!r}: the value is not valid YAML: {error}.") from error
+        place = set_key(values, key, value)
+        _say_what_is_replaced(places, place, override)
+        places[place] = override
     return parse_settings(model, values, "--set" if file is None else str(file))
 
 
@@ -46,38 +52,67 @@ def parse_settings(model: type[Model], values: dict[str, Any], origin: str) -> M
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        values = yaml.safe_load(path.read_text())
+        values = load_yaml(decode_yaml(path.read_bytes()))
     except OSError as error:
         raise ConfigError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} is not valid YAML: {str(error).splitlines()[0]}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: {error}.") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} holds no mapping of keys to values.")
     return values
 
 
-def set_key(values: dict[str, Any], key: str, value: Any) -> None:
-    """Set `a.b.c` in nested dictionaries and lists; a list's item is named by its number or its `kind`."""
+def _say_what_is_replaced(
+    places: dict[tuple[str | int, ...], str], place: tuple[str | int, ...], override: str
+) -> None:
+    for earlier, said in places.items():
+        if earlier[: len(place)] == place and said != override:
+            replaced = hide_secrets(f"--set {said} is replaced by --set {override}")
+            warnings.warn(f"{replaced}: the last one counts.", stacklevel=3)
+
+
+def set_key(values: dict[str, Any], key: str, value: Any) -> tuple[str | int, ...]:
+    """Set `a.b.c` in nested dictionaries and lists; a list's item is named by its number or its `kind`.
+
+    Returns where that is, which is the same for all ways to name it.
+    """
     at: Any = values
+    place: list[str | int] = []
     parts = key.split(".")
     for depth, part in enumerate(parts):
         last = depth == len(parts) - 1
         if isinstance(at, list):
             position = _list_position(at, part, key)
+            place.append(position)
             if last:
                 at[position] = value
             at = at[position]
         elif isinstance(at, dict):
+            place.append(part)
             if last:
                 at[part] = value
-            else:
-                at = at.setdefault(part, {})
+            elif at.get(part) is None:
+                at[part] = {}
+            at = at[part]
         else:
             raise ConfigError(f"{key}: '{'.'.join(parts[:depth])}' is a single value, nothing lies below it.")
+    return tuple(place)
+
+
+def refuse_same_place(values: dict[str, Any], keys: Iterable[str], origin: str) -> None:
+    """Raises ConfigError if two dotted keys name the same value, as `regularizers.0` and its kind do."""
+    places: dict[tuple[str | int, ...], str] = {}
+    for key in keys:
+        place = set_key(copy.deepcopy(values), key, None)
+        for other, named in places.items():
+            shared = min(len(place), len(other))
+            if place[:shared] == other[:shared]:
+                raise ConfigError(f"{origin}: '{named}' and '{key}' name one value: take one of them out.")
+        places[place] = key
 
 
 def _list_position(items: list[Any], part: str, key: str) -> int:
-    if part.isdigit() and int(part) < len(items):
+    if part.isascii() and part.isdigit() and int(part) < len(items):
         return int(part)
     kinds = [item.get("kind") if isinstance(item, dict) else None for item in items]
     if part in kinds:
@@ -100,6 +135,8 @@ def _explain(model: type[BaseModel], detail: Any) -> str:
     if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
         return f"{path}: 'kind' must be one of {detail['ctx'].get('expected_tags', 'the documented kinds')}."
     said = detail["msg"].removeprefix("Value error, ")
+    if detail["type"] == "string_type" and isinstance(detail["input"], bool | int | float | None):
+        said += "; put it in quotes if it is meant to be one"
     given = HIDDEN if any(is_secret(str(part)) for part in location) else repr(detail["input"])
     return f"{path}: {said} (got {given})."
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import yaml
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -21,6 +20,7 @@ from holdfast.evaluation.summary import (
     signed,
     verdict,
 )
+from holdfast.yaml_text import dump_yaml
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,7 @@ def render_page(report: Report) -> str:
         mixed_sentence=mixed_sentence(report),
         examples=_examples(report.examples),
         tables=_tables(report),
-        experiment=yaml.safe_dump(report.experiment, sort_keys=False, allow_unicode=True)
-        if report.experiment
-        else "",
+        experiment=dump_yaml(report.experiment) if report.experiment else "",
         seconds=[(_words(k), f"{v:,.1f}") for k, v in report.seconds.items() if v is not None],
         machine=[(_words(k), v) for k, v in report.machine.items() if v is not None],
     )

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import yaml
 
 from holdfast.data import Evaluation
 from holdfast.errors import NotFoundError
@@ -21,6 +20,7 @@ from holdfast.jobs.assessment import METRICS, Assessment
 from holdfast.models import CodeShape, OPQNConfig
 from holdfast.models.quantizer import decode
 from holdfast.store import Store, Version
+from holdfast.yaml_text import load_yaml
 
 Pair = tuple[str, str]
 
@@ -70,7 +70,7 @@ def assess_codes(
 
 def _shape(version: Version) -> CodeShape | None:
     """Of the codes that a version learned to have; read from its experiment, so that no model is loaded."""
-    model = yaml.safe_load(version.experiment)["model"]
+    model = load_yaml(version.experiment)["model"]
     if model["head"]["kind"] != "opqn":
         return None
     return OPQNConfig.model_validate(model["head"]).shape(version.dimension)

@@ -6,7 +6,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import yaml
 from safetensors.numpy import save_file
 
 from holdfast.config import Experiment
@@ -23,6 +22,7 @@ from holdfast.learning import Ancestor, Datasets, Learned
 from holdfast.models import Preprocessing
 from holdfast.redaction import hide_secrets
 from holdfast.store import DISTILLED_FROM, Draft, Run, Store, Version
+from holdfast.yaml_text import load_yaml
 
 
 class StorePublisher:
@@ -119,7 +119,7 @@ class StorePublisher:
             self.folder,
             Report(
                 name=self._experiment.name,
-                experiment=yaml.safe_load(hide_secrets(self._experiment.to_yaml())),
+                experiment=load_yaml(hide_secrets(self._experiment.to_yaml())),
                 seed=self._experiment.seed,
                 versions=names,
                 distilled_from=lineage[-1].distilled_from,
@@ -156,7 +156,7 @@ class StorePublisher:
         """Whether a version is this run's, and the experiment still cuts the tasks that it was made with."""
         if (version.run, version.attempt) != (self._run.name, self._run.attempt):
             return False
-        made = yaml.safe_load(version.experiment)
+        made = load_yaml(version.experiment)
         return (
             version.data_fingerprint == self._data.training.fingerprint
             and made["seed"] == self._experiment.seed

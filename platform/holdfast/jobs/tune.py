@@ -22,7 +22,7 @@ from holdfast.jobs.runtime import ray_session, work_in
 from holdfast.jobs.train import latest_learned, refuse_distillation
 from holdfast.jobs.trial import NoCheckpoints, TrialPublisher
 from holdfast.learning import Datasets, keep_freed_memory, run_sequence
-from holdfast.settings_file import set_key
+from holdfast.settings_file import refuse_same_place, set_key
 from holdfast.store import Store
 from holdfast.whole_files import require_writable, whole_file
 
@@ -48,6 +48,7 @@ def tune_experiment(
         )
     refuse_distillation(experiment)
     require_writable(target)
+    refuse_same_place(experiment.model_dump(mode="json"), tuning.space, "tuning.space")
     start = {key: _current(experiment, key) for key in tuning.space}
     for key, where in tuning.space.items():
         apply_values(experiment, {key: where.values[0] if isinstance(where, Choice) else where.low})

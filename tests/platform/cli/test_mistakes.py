@@ -75,6 +75,10 @@ def test_every_mistake_of_a_file_is_named_at_once(holdfast: Holdfast, write: Wri
     [
         (None, "No experiment file"),
         ("a: [1", "not valid YAML"),
+        ("name: a\nseed: 1\nname: b\n", "line 3, column 1: the key 'name' is there twice, in line 1"),
+        ("learning: {epochs: 1, batch_size: 2, epochs: 3}", "the key 'epochs' is there twice"),
+        ("name: a\n---\nname: b\n", "second document"),
+        ("name: 7\n", "put it in quotes"),
         ("- 1\n- 2\n", "no mapping"),
         ("", "no mapping"),
     ],
@@ -95,6 +99,8 @@ def test_a_file_that_is_no_experiment(
     [
         ("learning.epochs", "not of the form dotted.key=value"),
         ("learning.epochs=[", "not valid YAML"),
+        ("learning={epochs: 1, epochs: 2}", "the key 'epochs' is there twice"),
+        ("regularizers.².weight=1", "the list has no item"),
         ("seed.deeper=1", "single value"),
         ("regularizers.mixbct.weight=1", "feature-distillation"),
         ("learning.epochz=1", "Did you mean 'epochs'?"),
@@ -103,6 +109,46 @@ def test_a_file_that_is_no_experiment(
 def test_a_wrong_override(holdfast: Holdfast, write: Write, tmp_path: Path, override: str, said: str) -> None:
     assert said in holdfast("run", write(), "--set", override, "--store", tmp_path / "store").sentence
     assert_nothing_done(tmp_path / "store")
+
+
+def test_an_override_that_another_replaces_is_said(holdfast: Holdfast, write: Write, tmp_path: Path) -> None:
+    first, second = "regularizers.0.weight=3", "regularizers.feature-distillation={kind: lce, a: 1}"
+    refused = holdfast("run", write(), "--set", first, "--set", second, "--store", tmp_path / "store")
+    assert f"warning: --set {first} is replaced by --set {second}: the last one counts." in refused.err
+    refused.sentence  # noqa: B018
+
+
+def test_two_keys_of_a_sweep_that_name_one_value(holdfast: Holdfast, write: Write, tmp_path: Path) -> None:
+    one = {"kind": "uniform", "low": 1, "high": 2}
+    file = write(tuning={"space": {"regularizers.0.weight": one, "regularizers.feature-distillation": one}})
+    sentence = holdfast("tune", file, "--store", tmp_path / "store").sentence
+    assert "'regularizers.0.weight' and 'regularizers.feature-distillation' name one value" in sentence
+
+
+@pytest.mark.parametrize("place", ["folder", "file/x.yaml", "/proc/none/x.yaml", "/dev/null"])
+@pytest.mark.parametrize("verb", ["tune", "embed", "export", "gallery export"])
+def test_an_output_that_cannot_be_written_is_found_before_the_work(
+    holdfast: Holdfast, write: Write, learned: Path, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, verb: str, place: str,
+) -> None:  # fmt: skip
+    def work(*arguments: object, **options: object) -> None:
+        raise AssertionError("the work has begun")
+
+    for name in ("jobs.embed.open_source", "jobs.export._export", "jobs.tune.load_training"):
+        monkeypatch.setattr(f"holdfast.{name}", work)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    sweep = write(tuning={"space": {"regularizers.0.weight": {"kind": "uniform", "low": 1, "high": 2}}})
+    output = str(tmp_path / place)
+    arguments = {
+        "tune": ["tune", sweep, "-o", output],
+        "embed": ["embed", "v2", "glyphs:?classes=24&instances=6", "-o", output],
+        "export": ["export", "v2", "-o", output],
+        "gallery export": ["gallery", "export", output],
+    }
+    sentence = holdfast(*arguments[verb], "--store", learned).sentence
+    assert output in sentence
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "folder", "store", "tiny.yaml"]
 
 
 # What the source holds
