@@ -1,8 +1,12 @@
 """The bodies that clients send. What the server answers is built in the routes, as plain dictionaries."""
 
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from holdfast.gallery.entry import MAX_ID_BYTES, check_attributes, check_id, check_source
+from holdfast.text import shown
 
 Image = Annotated[
     str, Field(min_length=1, description="A data URI (data:image/...;base64,...) or plain base64.")
@@ -10,12 +14,27 @@ Image = Annotated[
 Attributes = dict[str, str | int | float | bool]
 Vector = list[float]
 VersionName = Annotated[str, Field(min_length=1, max_length=128)]
+EntryId = Annotated[str, Field(min_length=1, max_length=MAX_ID_BYTES)]
+Seq = Annotated[int, Field(ge=0, lt=2**63)]
 
 
 class Body(BaseModel):
     """Strict: a mistyped key is a 422, not a default that nobody asked for."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def known_keys(cls, given: Any) -> Any:
+        if isinstance(given, dict):
+            for key in given:
+                if key not in cls.model_fields:
+                    close = get_close_matches(str(key), cls.model_fields, 1)
+                    hint = f" (did you mean {close[0]}?)" if close else ""
+                    raise ValueError(
+                        f"{shown(key)} is no key here{hint}: the keys are {', '.join(cls.model_fields)}"
+                    )
+        return given
 
 
 class EmbeddingsRequest(Body):
@@ -35,7 +54,7 @@ class EmbeddingsRequest(Body):
 class EntryBody(Body):
     """One entry to write: an image (the write version embeds it), or a vector and its version."""
 
-    id: str = Field(min_length=1, max_length=512)
+    id: EntryId
     image: Image | None = None
     vector: Vector | None = None
     version: VersionName | None = None
@@ -44,13 +63,17 @@ class EntryBody(Body):
 
     @model_validator(mode="after")
     def one_content(self) -> "EntryBody":
+        # The writer checks all of this again; here it is before any image is embedded.
+        check_id(self.id)
+        check_attributes(self.id, self.attributes)
+        check_source(self.id, self.source)
         if (self.image is None) == (self.vector is None):
-            raise ValueError(f"entry {self.id!r} needs exactly one of image and vector")
+            raise ValueError(f"entry {shown(self.id)} needs exactly one of image and vector")
         if self.vector is not None and self.version is None:
-            raise ValueError(f"entry {self.id!r} has a vector and must name the version that made it")
+            raise ValueError(f"entry {shown(self.id)} has a vector and must name the version that made it")
         if self.image is not None and self.version is not None:
             raise ValueError(
-                f"entry {self.id!r}: an image is embedded by the write version; leave out version"
+                f"entry {shown(self.id)}: an image is embedded by the write version; leave out version"
             )
         return self
 
@@ -59,12 +82,25 @@ class EntriesRequest(Body):
     entries: list[EntryBody] = Field(min_length=1)
 
 
+class LookupRequest(Body):
+    """Entries by their ids, whatever these hold: a path cannot carry every id past every proxy."""
+
+    ids: list[EntryId] = Field(min_length=1)
+    vector: bool = Field(default=False, description="Whether the vectors are in the answer.")
+
+
+class DeleteRequest(Body):
+    """Entries that are to go, by their ids."""
+
+    ids: list[EntryId] = Field(min_length=1)
+
+
 class SearchRequest(Body):
     """A query by image, by vector (with the version that made it), or by the id of an entry."""
 
     image: Image | None = None
     vector: Vector | None = None
-    id: str | None = Field(default=None, min_length=1, max_length=512)
+    id: EntryId | None = None
     model: VersionName | None = Field(
         default=None, description="The query version; an image's default is live."
     )
@@ -73,7 +109,7 @@ class SearchRequest(Body):
     versions: list[VersionName] | None = Field(
         default=None, description="Search only entries of these versions."
     )
-    min_seq: int | None = Field(default=None, ge=0, description="Answer only once this write is searchable.")
+    min_seq: Seq | None = Field(default=None, description="Answer only once this write is searchable.")
     user: str | None = None
 
     @model_validator(mode="after")
@@ -91,7 +127,7 @@ class SearchRequest(Body):
 class TrafficChange(Body):
     """A compare-and-swap: fields that are left out stay as they are."""
 
-    expect_epoch: int = Field(ge=0, description="The epoch that GET /v1/traffic answered.")
+    expect_epoch: Seq = Field(description="The epoch that GET /v1/traffic answered.")
     query_version: VersionName | None = None
     write_version: VersionName | None = None
     canary_version: VersionName | None = None
@@ -101,7 +137,7 @@ class TrafficChange(Body):
 
 
 class RollbackRequest(Body):
-    expect_epoch: int | None = Field(default=None, ge=0)
+    expect_epoch: Seq | None = Field(default=None, description="The epoch that GET /v1/traffic answered.")
     force: bool = False
 
 

@@ -2,13 +2,18 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from importlib.metadata import version as installed_version
 
 from fastapi import FastAPI
 
 from holdfast_serving.auth import FixedKeys, Gatekeeper
+from holdfast_serving.cors import Cors
 from holdfast_serving.errors import install_error_handlers
 from holdfast_serving.limits import Admit, LimitBody
+from holdfast_serving.methods import Methods
+from holdfast_serving.openapi import describe
+from holdfast_serving.prefix import Prefix
 from holdfast_serving.replica import Replica
 from holdfast_serving.routes import ROUTERS
 from holdfast_serving.telemetry import Telemetry
@@ -31,17 +36,27 @@ def create_app(replica: Replica, echo_request_id: bool = True) -> FastAPI:
         version=installed_version("holdfast"),
         description="Versioned image embeddings over one shared gallery.",
         lifespan=lifespan,
+        docs_url=None,
         redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     keyring = FixedKeys(replica.config.key_hashes) if replica.config.key_hashes else replica.store.keys
+    app.openapi = cache(lambda: describe(app))  # type: ignore[method-assign]
     app.state.replica = replica
     app.state.gatekeeper = Gatekeeper(keyring, replica.in_thread)
     for router in ROUTERS:
         app.include_router(router)
     install_error_handlers(app)
+    routes = [route for router in ROUTERS for route in router.routes]
     # The last one added is the outermost: a refusal for load is counted and carries its request id.
     app.add_middleware(LimitBody, limit=replica.config.limits.body_bytes)
     app.add_middleware(Admit, admission=replica.admission)
+    app.add_middleware(Methods, routes=routes)
+    app.add_middleware(Prefix, root_path=replica.config.root_path)
+    if replica.config.cors_origins:
+        app.add_middleware(Cors, origins=replica.config.cors_origins)
     app.add_middleware(Telemetry, metrics=replica.metrics, echo=echo_request_id)
     return app

@@ -54,5 +54,10 @@ class ServingConfig(Settings):
     """How long a server that is told to stop waits for the requests in progress."""
     write_seconds: float = Field(default=10.0, gt=0)
     """How long a write waits for the writer's commit."""
+    root_path: str = Field(default="", pattern=r"^(/[A-Za-z0-9._~-]+)*$")
+    """Below which path a proxy in front shows the server: `/gallery`. A proxy that takes it off the address
+    can say so in X-Forwarded-Prefix instead."""
+    cors_origins: tuple[str, ...] = ()
+    """Origins whose web pages may call the API from a browser, such as `https://example.org`; `*` for all."""
     sources: tuple[str, ...] = ()
     """Folders and URL prefixes below which a re-embedding may read the images that entries name."""

@@ -2,14 +2,14 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from holdfast.errors import HoldfastError, NotReadyError, StoreError
+from holdfast.text import shown
+from holdfast_serving.faults import explain_faults
 
 logger = logging.getLogger(__name__)
 
@@ -35,8 +35,15 @@ class OverloadedError(HoldfastError):
     code = "overloaded"
 
 
+class MediaTypeError(HoldfastError):
+    """A body in a form that the server does not read: names the one that it does."""
+
+    http_status = 415
+    code = "unsupported_media_type"
+
+
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "overloaded_error"}
-_CODES = {404: "no_such_route", 405: "method_not_allowed"}
+_CODES = {404: "no_such_route"}
 
 
 def error_body(status: int, code: str, message: str, request_id: str) -> dict[str, dict[str, str]]:
@@ -46,11 +53,13 @@ def error_body(status: int, code: str, message: str, request_id: str) -> dict[st
 
 
 def error_response(status: int, code: str, message: str, request_id: str) -> Response:
-    """An error in the one shape; 401, 429 and 503 carry the header that tells the client what to do next."""
+    """An error in the one shape; 401, 415, 429 and 503 carry the header that tells what to do next."""
     body = error_body(status, code, message, request_id)
     headers: dict[str, str] = {}
     if status == 401:
         headers["WWW-Authenticate"] = "Bearer"
+    if status == 415:
+        headers |= {"Accept": "application/json", "Accept-Encoding": "identity"}
     if status in (429, 503):
         headers["Retry-After"] = "1"
     return Response(json.dumps(body), status, headers, media_type="application/json")
@@ -73,16 +82,15 @@ def install_error_handlers(app: FastAPI) -> None:
 
     async def invalid_body(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return error_response(422, "invalid", _first_fault(error.errors()), request_id_of(request))
+        message = explain_faults(error.errors(), error.body)
+        return error_response(422, "invalid", message, request_id_of(request))
 
     async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         code = _CODES.get(error.status_code, "http_error")
         message = str(error.detail)
         if error.status_code == 404:
-            message = f"There is no route {request.method} {request.url.path}; /docs lists them."
-        elif error.status_code == 405:
-            message = f"{request.method} is not allowed on {request.url.path}; /docs lists the routes."
+            message = f"There is no route {request.method} {shown(request.url.path)}; /docs lists them."
         return error_response(error.status_code, code, message, request_id_of(request))
 
     async def defect(request: Request, error: Exception) -> Response:
@@ -98,15 +106,3 @@ def install_error_handlers(app: FastAPI) -> None:
 
 def request_id_of(request: Request) -> str:
     return str(request.scope.get("state", {}).get("request_id", ""))
-
-
-def _first_fault(faults: Sequence[Mapping[str, Any]]) -> str:
-    """One sentence about pydantic's first fault, and how many more there are."""
-    fault = faults[0]
-    if fault["type"] == "json_invalid":
-        return f"The body is not JSON: {fault.get('ctx', {}).get('error', fault['msg'])}."
-    parts = [str(part) for part in fault["loc"] if part not in ("body", "query", "path")]
-    where = ".".join(parts) or "the body"
-    message = fault["msg"].removeprefix("Value error, ")
-    rest = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
-    return f"{where}: {message[:1].lower()}{message[1:]}{rest}."

@@ -4,6 +4,7 @@ import base64
 import binascii
 import io
 from collections.abc import Sequence
+from urllib.parse import unquote_to_bytes
 
 import numpy as np
 from PIL import Image
@@ -11,24 +12,56 @@ from PIL import Image
 from holdfast.errors import InvalidImageError
 from holdfast.models import Preprocessing
 from holdfast.models.preprocessing import FORMATS
+from holdfast.text import shown
+
+_URL_SAFE = str.maketrans("-_", "+/")
 
 
 def image_bytes(text: str, where: str) -> bytes:
-    """A data URI or plain base64 -> the encoded image. Raises InvalidImageError, naming `where`."""
-    payload = text
+    """A data URI or base64 -> the encoded image. Raises InvalidImageError, naming `where`.
+
+    Base64 may be URL-safe, without its padding, broken into lines; in a data URI it may be percent-encoded.
+    """
     if text[:5].lower() == "data:":
-        header, comma, payload = text.partition(",")
-        if not comma or not header.lower().endswith(";base64"):
-            raise InvalidImageError(f"{where}: a data URI must be of the form data:image/...;base64,....")
-    elif "://" in text[:64]:
+        return _from_data_uri(text, where)
+    if "://" in text[:64]:
         raise InvalidImageError(f"{where}: URLs are not fetched; send the image as a data URI or as base64.")
+    return _from_base64(text, where, "neither a data URI nor base64")
+
+
+def _from_data_uri(text: str, where: str) -> bytes:
+    header, comma, payload = text[5:].partition(",")
+    if not comma:
+        raise InvalidImageError(f"{where}: a data URI is of the form data:image/png;base64,....")
+    media, *parameters = (part.strip().lower() for part in header.split(";"))
+    if media and not media.startswith("image/") and media != "application/octet-stream":
+        raise InvalidImageError(
+            f"{where}: the data URI is of {shown(media)}, not of an image: {', '.join(FORMATS)} are allowed."
+        )
+    if "base64" not in parameters:
+        if "%" not in payload:
+            raise InvalidImageError(
+                f"{where}: the data URI is neither base64 (;base64,) nor percent-encoded."
+            )
+        return unquote_to_bytes(payload)
+    if "%" in payload:
+        payload = unquote_to_bytes(payload).decode("latin-1")
+    return _from_base64(payload, where, "the data URI holds no base64")
+
+
+def _from_base64(payload: str, where: str, refusal: str) -> bytes:
     try:
-        content = base64.b64decode(payload, validate=True)
+        return _not_empty(base64.b64decode(payload, validate=True), where)
     except (binascii.Error, ValueError):
-        try:
-            content = base64.b64decode("".join(payload.split()), validate=True)
-        except (binascii.Error, ValueError):
-            raise InvalidImageError(f"{where}: neither a data URI nor base64.") from None
+        pass
+    plain = "".join(payload.split()).rstrip("=").translate(_URL_SAFE)
+    try:
+        return _not_empty(base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True), where)
+    except (binascii.Error, ValueError):
+        raise InvalidImageError(f"{where}: {refusal}: {shown(payload)}.") from None
+
+
+def _not_empty(content: bytes, where: str) -> bytes:
     if not content:
         raise InvalidImageError(f"{where}: the image is empty.")
     return content

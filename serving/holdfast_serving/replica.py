@@ -10,7 +10,7 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from holdfast.errors import NotReadyError
+from holdfast.errors import HoldfastError, NotReadyError
 from holdfast.gallery import Entry, Gallery, SearchResult
 from holdfast.store import Store, Traffic
 from holdfast_serving.config import ServingConfig
@@ -136,9 +136,13 @@ class Replica:
                 pause = min(2 * pause, 5.0)
 
     async def wait_for(self, seq: int) -> None:
-        """Returns once the write `seq` is searchable here. Raises NotReadyError after `catch_up_seconds`."""
+        """Returns once the write `seq` is searchable here. Raises NotReadyError after `catch_up_seconds`, and
+        HoldfastError at once for a write that the database never made."""
         if self.applied_seq >= seq:
             return
+        last = await self.in_thread(self.gallery.entries.last_seq)
+        if seq > last:
+            raise HoldfastError(f"min_seq: there is no write {seq}; the last one is {last}.")
         self._awaiting += 1
         self._wake.set()
         try:

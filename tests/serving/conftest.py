@@ -18,6 +18,7 @@ import httpx
 import numpy as np
 import pytest
 import torch
+from experiments.benchmarks.postgres_server import running_postgres
 from fastapi.testclient import TestClient
 from PIL import Image
 
@@ -47,25 +48,47 @@ def encoders() -> dict[str, Encoder]:
     return {"v1": first, "v2": independent, "v3": close}
 
 
+def publish_three(store: Store, encoders: dict[str, Encoder], folder: Path) -> None:
+    """v1, v2 and v3, v1 live and writing: v1 and v3 may search each other, v2 nobody."""
+    for task, (name, encoder) in enumerate(encoders.items()):
+        encoder.save(folder / name)
+        parent = None if task == 0 else f"v{task}"
+        draft = Draft("run", 1, task, parent, folder / name, "name: test", "data", {"recall": 50.0})
+        assert store.publish(draft).name == name
+    store.record_compatibility(
+        [
+            Compatibility("v3", "v1", 60.0, 50.0, 8.0, 12.0, True, "test"),
+            Compatibility("v1", "v3", 55.0, 50.0, 3.0, 7.0, True, "test"),
+            Compatibility("v2", "v1", 1.0, 50.0, -51.0, -47.0, False, "test"),
+        ]
+    )
+    store.traffic.promote("v1")
+
+
 @pytest.fixture(scope="session")
 def template(encoders: dict[str, Encoder], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with v1, v2 and v3, v1 live and writing: v1 and v3 may search each other, v2 nobody."""
+    """A store with what `publish_three` makes."""
     folder = tmp_path_factory.mktemp("template")
     with open_store(folder / "store") as store:
-        for task, (name, encoder) in enumerate(encoders.items()):
-            encoder.save(folder / name)
-            parent = None if task == 0 else f"v{task}"
-            draft = Draft("run", 1, task, parent, folder / name, "name: test", "data", {"recall": 50.0})
-            assert store.publish(draft).name == name
-        store.record_compatibility(
-            [
-                Compatibility("v3", "v1", 60.0, 50.0, 8.0, 12.0, True, "test"),
-                Compatibility("v1", "v3", 55.0, 50.0, 3.0, 7.0, True, "test"),
-                Compatibility("v2", "v1", 1.0, 50.0, -51.0, -47.0, False, "test"),
-            ]
-        )
-        store.traffic.promote("v1")
+        publish_three(store, encoders, folder)
     return folder / "store"
+
+
+@pytest.fixture(scope="session")
+def postgres_template(
+    encoders: dict[str, Encoder], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, str]]:
+    """The same in PostgreSQL: its URL and its artifacts; skips where there is no server."""
+    folder = tmp_path_factory.mktemp("postgres")
+    with contextlib.ExitStack() as stack:
+        try:
+            url = stack.enter_context(running_postgres())
+        except FileNotFoundError as error:
+            pytest.skip(str(error))
+        place = url, str(folder / "artifacts")
+        with open_store(*place) as store:
+            publish_three(store, encoders, folder)
+        yield place
 
 
 @pytest.fixture

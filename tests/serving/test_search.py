@@ -154,12 +154,21 @@ def test_exactly_one_query(filled: TestClient, body: dict[str, Any]) -> None:
 
 
 def test_a_write_that_never_comes_is_not_waited_for_endlessly(
-    serve_here: Callable[..., TestClient], admin_key: str, data_uri: DataUri
+    serve_here: Callable[..., TestClient],
+    store: Store,
+    admin_key: str,
+    data_uri: DataUri,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     client = serve_here(catch_up_seconds=0.2)
-    answer = client.post(
-        "/v1/search", json={"image": data_uri(), "min_seq": 99}, headers={"X-API-Key": admin_key}
-    )
+    client.headers["X-API-Key"] = admin_key
+    never = client.post("/v1/search", json={"image": data_uri(), "min_seq": 99})
+    assert never.status_code == 422
+    assert "no write 99; the last one is 0" in never.json()["error"]["message"]
+    for follow in ("follow", "refresh"):
+        monkeypatch.setattr(client.app.state.replica.gallery, follow, lambda: 0)  # type: ignore[attr-defined]
+    seq = Entries(store).upsert([Entry("late", "v1", np.eye(16, dtype=np.float32)[0])])
+    answer = client.post("/v1/search", json={"image": data_uri(), "min_seq": seq})
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "not_ready"
     assert answer.headers["Retry-After"] == "1"

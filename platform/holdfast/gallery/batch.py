@@ -10,6 +10,7 @@ import numpy as np
 
 from holdfast.errors import DataError, HoldfastError, InvalidVectorError
 from holdfast.gallery.entry import (
+    DOTS,
     MAX_ID_BYTES,
     InvalidEntryError,
     bad_norms,
@@ -89,9 +90,10 @@ class Batch:
         wrong = np.flatnonzero((sizes < 1) | (sizes > MAX_ID_BYTES))
         if wrong.size:
             self._ask(int(wrong[0]), check_id, self.ids[int(wrong[0])].as_py())
-        nul = _first(pc.match_substring(self.ids, "\0"))
-        if nul is not None:
-            self._ask(nul, check_id, self.ids[nul].as_py())
+        dots = pc.is_in(self.ids, pa.array(DOTS, self.ids.type))
+        never = _first(pc.or_(dots, pc.match_substring(self.ids, "\0")))
+        if never is not None:
+            self._ask(never, check_id, self.ids[never].as_py())
 
     def _check_versions(self, dimensions_of: Callable[[set[str]], Mapping[str, int]]) -> np.ndarray:
         """The dimension of each row's version, int64 (n,)."""

@@ -18,15 +18,24 @@ from sqlalchemy import Connection, Engine, Text, bindparam, cast, func, select
 from holdfast.errors import NotFoundError
 from holdfast.gallery.batch import Row
 from holdfast.gallery.changes import Changes
-from holdfast.gallery.entry import Entry, check_attributes, check_id, check_source, check_vectors
+from holdfast.gallery.entry import (
+    Entry,
+    check_attributes,
+    check_id,
+    check_known_id,
+    check_source,
+    check_vectors,
+)
 from holdfast.gallery.parquet import EntryFile, write_parquet
 from holdfast.gallery.replace import Replace, replace_vectors
 from holdfast.gallery.verify import VerifyReport, verify_rows
 from holdfast.store import Store, counters
 from holdfast.store.database import as_parameter, reading, replace_rows, writing
 from holdfast.store.schema import entries, versions
+from holdfast.text import shown
 
 CHUNK = 10_000
+_AT_ONCE = 500  # ids in one statement
 
 Progress = Callable[[str, int, int], None]
 """Gets the phase ("checking", then "writing"), how many rows it has done, and of how many."""
@@ -96,7 +105,7 @@ class Entries:
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete entries; an id that is not there is no error. Returns a number as `upsert` does."""
-        return self.write([Delete(tuple(check_id(identifier) for identifier in ids))])[0]
+        return self.write([Delete(tuple(check_known_id(identifier) for identifier in ids))])[0]
 
     def check(self, batch: Sequence[Entry]) -> Upsert:
         """The rows of valid entries; raises what `upsert` raises."""
@@ -140,8 +149,19 @@ class Entries:
         with reading(self.engine) as connection:
             row = connection.execute(_GET, {"wanted": identifier}).first()
         if row is None:
-            raise NotFoundError(f"There is no entry {identifier!r}.")
+            raise NotFoundError(f"There is no entry {shown(identifier)}.")
         return _entry(row)
+
+    def get_many(self, ids: Sequence[str]) -> list[Entry]:
+        """Those entries of these ids that there are, in the order of the ids."""
+        wanted = list(dict.fromkeys(ids))
+        found: dict[str, Entry] = {}
+        with reading(self.engine) as connection:
+            for start in range(0, len(wanted), _AT_ONCE):
+                chunk = wanted[start : start + _AT_ONCE]
+                statement = select(entries).where(entries.c.id.in_(chunk), entries.c.deleted.is_(False))
+                found |= {row.id: _entry(row) for row in connection.execute(statement)}
+        return [found[identifier] for identifier in wanted if identifier in found]
 
     def scan(self) -> Iterator[list[Entry]]:
         """All entries in the order of their last write, in chunks, as they are at one moment."""
@@ -303,8 +323,8 @@ def _delete(connection: Connection, ids: Sequence[str]) -> int:
     last = counters.advance(connection, "entries", by=0)
     wanted = list(dict.fromkeys(ids))
     version_of: dict[str, str] = {}
-    for start in range(0, len(wanted), 500):
-        chunk = wanted[start : start + 500]
+    for start in range(0, len(wanted), _AT_ONCE):
+        chunk = wanted[start : start + _AT_ONCE]
         statement = select(entries.c.id, entries.c.version).where(
             entries.c.id.in_(chunk), entries.c.deleted.is_(False)
         )

@@ -8,15 +8,18 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from holdfast.errors import HoldfastError, InvalidVectorError
+from holdfast.text import check_text, shown
 
 Value = str | int | float | bool
 
 MAX_ID_BYTES = 512
+DOTS = (".", "..")  # what a path forgets, percent-encoded or not
 MAX_ATTRIBUTES = 64
 MAX_ATTRIBUTE_BYTES = 16 * 1024  # of all attributes of an entry, as JSON
 MAX_INTEGER = 2**53  # beyond it a number in JSON or float64 is no longer exact
 NORM_TOLERANCE = 1e-3
 
+_NUL = "\\u0000"  # as JSON writes it
 _dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
 
 
@@ -53,13 +56,23 @@ class Entry:
 
 
 def check_id(identifier: object) -> str:
-    """Raises InvalidEntryError unless this can be an entry's id."""
-    if not isinstance(identifier, str):
-        raise InvalidEntryError(f"The id {identifier!r} is not a string.")
-    if not 1 <= len(_utf8(identifier, "The id")) <= MAX_ID_BYTES:
+    """Raises InvalidEntryError unless this can be a new entry's id."""
+    identifier = check_known_id(identifier)
+    if identifier in DOTS:
         raise InvalidEntryError(
-            f"The id {identifier[:40]!r} has {len(identifier.encode())} bytes: 1 to {MAX_ID_BYTES} can be."
+            f"The id {identifier!r} cannot be: clients and proxies drop it from an address. Choose another."
         )
+    return identifier
+
+
+def check_known_id(identifier: object) -> str:
+    """Raises InvalidEntryError unless there can be an entry of this id: old ones may have ids that no new one
+    is given."""
+    if not isinstance(identifier, str):
+        raise InvalidEntryError(f"The id {shown(identifier)} is not a string.")
+    size = len(check_text(identifier, "The id", InvalidEntryError).encode())
+    if not 1 <= size <= MAX_ID_BYTES:
+        raise InvalidEntryError(f"The id {shown(identifier)} has {size} bytes: 1 to {MAX_ID_BYTES} can be.")
     return identifier
 
 
@@ -69,7 +82,7 @@ def check_attributes(identifier: str, attributes: object) -> str:
     Raises InvalidEntryError, naming the entry and the key, unless they can be stored and filtered.
     """
     if not isinstance(attributes, dict | Mapping):  # dict first: it is the quick check
-        raise InvalidEntryError(f"The attributes of {identifier!r} are not an object of keys and values.")
+        raise InvalidEntryError(f"The attributes of {shown(identifier)} are not an object of keys.")
     if not attributes:
         return "{}"
     if len(attributes) > MAX_ATTRIBUTES:
@@ -78,18 +91,31 @@ def check_attributes(identifier: str, attributes: object) -> str:
         )
     for key, value in attributes.items():
         if not isinstance(key, str) or not key:
-            raise InvalidEntryError(f"The attribute {key!r} of {identifier!r} is not named by a string.")
+            raise InvalidEntryError(
+                f"The attribute {shown(key)} of {shown(identifier)} is not named by a string."
+            )
         if not valid_value(value):
             raise InvalidEntryError(
-                f"The attribute {key!r} of {identifier!r} is {value!r}: a string, a finite number "
-                "(integers up to 2^53) or a bool is allowed."
+                f"The attribute {shown(key)} of {shown(identifier)} is {shown(value)}: a string, a finite "
+                "number (integers up to 2^53) or a bool is allowed."
             )
     text = _dump(attributes)
-    if len(_utf8(text, "The attributes of", identifier)) > MAX_ATTRIBUTE_BYTES:
+    if _NUL in text:
+        _refuse_nul(identifier, attributes)
+    check_text(text, "The attributes", InvalidEntryError, of=identifier)
+    if len(text.encode()) > MAX_ATTRIBUTE_BYTES:
         raise InvalidEntryError(
-            f"The attributes of {identifier!r} are over {MAX_ATTRIBUTE_BYTES} bytes of JSON."
+            f"The attributes of {shown(identifier)} are over {MAX_ATTRIBUTE_BYTES} bytes of JSON."
         )
     return text
+
+
+def _refuse_nul(identifier: str, attributes: Mapping[str, Value]) -> None:
+    # The text alone does not tell: a backslash may stand before it.
+    for pair in attributes.items():
+        for text in pair:
+            if isinstance(text, str):
+                check_text(text, "An attribute", InvalidEntryError, of=identifier)
 
 
 def valid_value(value: object) -> bool:
@@ -103,10 +129,9 @@ def valid_value(value: object) -> bool:
 def check_source(identifier: str, source: object) -> str | None:
     if source is None:
         return None
-    if not isinstance(source, str) or "\0" in source:
-        raise InvalidEntryError(f"The source of {identifier!r} is not a string.")
-    _utf8(source, "The source of", identifier)
-    return source
+    if not isinstance(source, str):
+        raise InvalidEntryError(f"The source of {shown(identifier)} is not a string.")
+    return check_text(source, "The source", InvalidEntryError, of=identifier)
 
 
 def check_vectors(
@@ -162,12 +187,3 @@ def explain_norm(what: str, vector: np.ndarray) -> str:
         return f"The vector {what} holds NaN or infinity."
     norm = float(np.linalg.norm(vector.astype(np.float64)))
     return f"The vector {what} has norm {norm:.4g}: embeddings have norm 1 (within {NORM_TOLERANCE:g})."
-
-
-def _utf8(text: str, *what: str) -> bytes:
-    if "\0" in text:
-        raise InvalidEntryError(f"{' '.join(what)} {text[:40]!r} holds a NUL character.")
-    try:
-        return text.encode()
-    except UnicodeEncodeError as error:
-        raise InvalidEntryError(f"{' '.join(what)} {text[:40]!r} is not valid Unicode.") from error

@@ -15,6 +15,7 @@ import numpy as np
 from holdfast.errors import HoldfastError
 from holdfast.gallery.columns import Column, Columns
 from holdfast.gallery.entry import Value, valid_value
+from holdfast.text import check_text, shown
 
 MAX_CONDITIONS = 32
 MAX_CHOICES = 1000
@@ -82,32 +83,38 @@ def parse_filter(raw: object) -> Filter | None:
 
 def _condition(key: object, raw: object) -> OneOf | Range:
     if not isinstance(key, str) or not key:
-        raise InvalidFilterError(f"The filter's key {key!r} is not the name of an attribute.")
+        raise InvalidFilterError(f"The filter's key {shown(key)} is not the name of an attribute.")
+    check_text(key, "The filter's key", InvalidFilterError)
     if not isinstance(raw, Mapping):
         return OneOf(key, (_value(key, raw),))
     operators = set(raw)
     if operators == {"in"}:
         choices = raw["in"]
         if not isinstance(choices, list | tuple) or not choices:
-            raise InvalidFilterError(f'The filter on {key!r}: "in" wants a list of at least one value.')
+            raise InvalidFilterError(f'The filter on {shown(key)}: "in" wants a list of at least one value.')
         if len(choices) > MAX_CHOICES:
-            raise InvalidFilterError(f'The filter on {key!r}: "in" takes at most {MAX_CHOICES} values.')
+            raise InvalidFilterError(f'The filter on {shown(key)}: "in" takes at most {MAX_CHOICES} values.')
         return OneOf(key, tuple(_value(key, choice) for choice in choices))
     if not operators or not operators <= _COMPARE.keys():
         raise InvalidFilterError(
-            f'The filter on {key!r} knows a plain value, {{"in": [...]}}, or a range of '
-            f"{', '.join(_COMPARE)}; it has {sorted(map(str, operators)) or 'nothing'}."
+            f'The filter on {shown(key)} knows a plain value, {{"in": [...]}}, or a range of '
+            f"{', '.join(_COMPARE)}; it has {shown(sorted(map(str, operators))) if operators else 'nothing'}."
         )
     for name, bound in raw.items():
         if isinstance(bound, bool) or not isinstance(bound, int | float) or not valid_value(bound):
-            raise InvalidFilterError(f"The filter on {key!r}: {name} wants a finite number, not {bound!r}.")
+            raise InvalidFilterError(
+                f"The filter on {shown(key)}: {name} wants a finite number, not {shown(bound)}."
+            )
     return Range(key, tuple((str(name), float(bound)) for name, bound in raw.items()))
 
 
 def _value(key: str, value: object) -> Value:
     if not valid_value(value):
         raise InvalidFilterError(
-            f"The filter on {key!r} compares with {value!r}: a string, a finite number or a bool is allowed."
+            f"The filter on {shown(key)} compares with {shown(value)}: "
+            "a string, a finite number or a bool is allowed."
         )
     assert isinstance(value, str | int | float | bool)
+    if isinstance(value, str):
+        check_text(value, "The value", InvalidFilterError, of=key)
     return value

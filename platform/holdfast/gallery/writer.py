@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from holdfast.errors import NotReadyError
 from holdfast.gallery.entries import Delete, Entries, Upsert
-from holdfast.gallery.entry import Entry, check_id
+from holdfast.gallery.entry import Entry, check_known_id
 from holdfast.gallery.replace import Replace
 
 Request = tuple[Upsert | Delete | Replace, "Future[int]"]
@@ -54,7 +54,7 @@ class GroupCommit:
 
     def delete(self, ids: Sequence[str]) -> "Future[int]":
         """Hand in ids to delete; the future gives a number as `upsert` does."""
-        return self._submit(Delete(tuple(check_id(identifier) for identifier in ids)))
+        return self._submit(Delete(tuple(check_known_id(identifier) for identifier in ids)))
 
     def replace(self, change: Replace) -> "Future[int]":
         """Hand in new vectors of entries; the future gives how many of them were applied."""

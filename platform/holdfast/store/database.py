@@ -35,6 +35,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from holdfast.errors import StoreError
 from holdfast.redaction import HIDDEN, hide_in_url
+from holdfast.text import check_text
 
 BUSY_TIMEOUT_SECONDS = 30
 CONNECT_SECONDS = 10
@@ -72,11 +73,15 @@ def make_engine(url: str) -> Engine:
         try:
             # A server that does not answer is a sentence after seconds; left alone it would take minutes.
             wait = {} if "connect_timeout" in parsed.query else {"connect_timeout": CONNECT_SECONDS}
-            return create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=24, connect_args=wait)
+            engine = create_engine(
+                parsed, pool_pre_ping=True, pool_size=8, max_overflow=24, connect_args=wait
+            )
         except ModuleNotFoundError as error:
             raise StoreError(
                 "A PostgreSQL store needs the driver psycopg: pip install 'holdfast[postgres]'."
             ) from error
+        event.listen(engine, "before_cursor_execute", _check_texts)
+        return engine
     if backend != "sqlite":
         raise StoreError(
             f"{hide_in_url(url)!r} is no store: give a folder, sqlite:///FILE or postgresql+psycopg://USER@HOST/DATABASE."
@@ -86,7 +91,20 @@ def make_engine(url: str) -> Engine:
     engine = create_engine(parsed, pool_size=8, max_overflow=24)
     event.listen(engine, "connect", _prepare_sqlite_connection)
     event.listen(engine, "begin", _begin_sqlite)
+    event.listen(engine, "before_cursor_execute", _check_texts)
     return engine
+
+
+def _check_texts(
+    connection: Connection, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
+) -> None:
+    """Refuses text that only one of the two databases takes, whoever hands it in. Of many rows at once each
+    was checked before it came here."""
+    if many:
+        return
+    for value in parameters.values() if isinstance(parameters, Mapping) else parameters or ():
+        if isinstance(value, str):
+            check_text(value, "The text")
 
 
 def _prepare_sqlite_connection(connection: Any, record: object) -> None:

@@ -105,7 +105,7 @@ function backfillRow(backfill) {
     const button = element("button", { className: "quiet", type: "button" }, action);
     button.addEventListener("click", async () => {
       try {
-        await call(`/v1/backfills/${backfill.id}/${action}`, {});
+        await call(`v1/backfills/${backfill.id}/${action}`, {});
         await showBackfills();
       } catch (error) {
         notice(`${title(error)}: ${sentence(error.message)}`);
@@ -123,7 +123,7 @@ function backfillRow(backfill) {
 }
 
 async function showBackfills() {
-  const { backfills } = await call("/v1/backfills");
+  const { backfills } = await call("v1/backfills");
   const shown = backfills.slice(-SHOWN_BACKFILLS).reverse();
   $("backfills").hidden = shown.length === 0;
   $("backfill-list").replaceChildren(...shown.map(backfillRow));
@@ -148,7 +148,7 @@ function fillVersions(models, traffic) {
 async function refresh() {
   try {
     const [traffic, gallery, models] = await Promise.all([
-      call("/v1/traffic"), call("/v1/gallery"), call("/v1/models"),
+      call("v1/traffic"), call("v1/gallery"), call("v1/models"),
     ]);
     showTraffic(traffic);
     showGallery(gallery);
@@ -233,7 +233,7 @@ async function searchSide(side) {
   const begun = performance.now();
   let found;
   try {
-    const answer = await call("/v1/search", { image: state.image, model: version, k });
+    const answer = await call("v1/search", { image: state.image, model: version, k });
     found = { version: answer.query_version, answer, milliseconds: Math.round(performance.now() - begun) };
   } catch (error) {
     found = { version, error };

@@ -8,14 +8,27 @@ from fastapi import APIRouter, Request, Response
 
 from holdfast.jobs.sources import require_sources
 from holdfast.store import Backfill
+from holdfast_serving.answers import BackfillAnswer, BackfillsAnswer
 from holdfast_serving.api import BackfillRequest
 from holdfast_serving.auth import require
+from holdfast_serving.border import BorderRoute
+from holdfast_serving.openapi import fails
 from holdfast_serving.routes.common import answer, replica_of
 
-router = APIRouter(prefix="/v1/backfills", tags=["backfills"])
+router = APIRouter(prefix="/v1/backfills", tags=["backfills"], route_class=BorderRoute)
+_LINKS = {
+    name: {"operationId": f"{name}_backfill", "parameters": {"backfill_id": "$response.body#/id"}}
+    for name in ("get", "pause", "resume", "cancel")
+}
 
 
-@router.post("", dependencies=[require("admin")])
+@router.post(
+    "",
+    dependencies=[require("admin")],
+    status_code=201,
+    response_model=BackfillAnswer,
+    responses=fails(403, 404, 409) | {201: {"links": _LINKS}},
+)
 async def create_backfill(request: Request, body: BackfillRequest) -> Response:
     """201 with the new backfill; 409 if it would put entries out of reach, 422 if there is nothing to do or
     no image may be read."""
@@ -35,7 +48,7 @@ async def create_backfill(request: Request, body: BackfillRequest) -> Response:
     return answer(_content(made), 201)
 
 
-@router.get("", dependencies=[require("read")])
+@router.get("", dependencies=[require("read")], response_model=BackfillsAnswer)
 async def list_backfills(request: Request) -> Response:
     """All backfills, oldest first."""
     replica = replica_of(request)
@@ -43,25 +56,42 @@ async def list_backfills(request: Request) -> Response:
     return answer({"backfills": [_content(each) for each in found]})
 
 
-@router.get("/{backfill_id}", dependencies=[require("read")])
+@router.get(
+    "/{backfill_id}", dependencies=[require("read")], response_model=BackfillAnswer, responses=fails(404)
+)
 async def get_backfill(request: Request, backfill_id: str) -> Response:
     """One backfill, with its progress."""
     return await _one(request, replica_of(request).store.backfills.get, backfill_id)
 
 
-@router.post("/{backfill_id}/pause", dependencies=[require("admin")])
+@router.post(
+    "/{backfill_id}/pause",
+    dependencies=[require("admin")],
+    response_model=BackfillAnswer,
+    responses=fails(403, 404, 409),
+)
 async def pause_backfill(request: Request, backfill_id: str) -> Response:
     """Once this is answered no entry is moved any more."""
     return await _one(request, replica_of(request).store.backfills.pause, backfill_id)
 
 
-@router.post("/{backfill_id}/resume", dependencies=[require("admin")])
+@router.post(
+    "/{backfill_id}/resume",
+    dependencies=[require("admin")],
+    response_model=BackfillAnswer,
+    responses=fails(403, 404, 409),
+)
 async def resume_backfill(request: Request, backfill_id: str) -> Response:
     """Goes on where it was; one that failed tries again."""
     return await _one(request, replica_of(request).store.backfills.resume, backfill_id)
 
 
-@router.post("/{backfill_id}/cancel", dependencies=[require("admin")])
+@router.post(
+    "/{backfill_id}/cancel",
+    dependencies=[require("admin")],
+    response_model=BackfillAnswer,
+    responses=fails(403, 404, 409),
+)
 async def cancel_backfill(request: Request, backfill_id: str) -> Response:
     """Ends it; entries that were moved stay moved."""
     return await _one(request, replica_of(request).store.backfills.cancel, backfill_id)

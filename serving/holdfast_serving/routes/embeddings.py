@@ -5,15 +5,18 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from holdfast.errors import HoldfastError
+from holdfast_serving.answers import EmbeddingsAnswer
 from holdfast_serving.api import EmbeddingsRequest
 from holdfast_serving.auth import require
+from holdfast_serving.border import BorderRoute
 from holdfast_serving.embedder import to_base64
+from holdfast_serving.openapi import fails
 from holdfast_serving.routes.common import answer, refuse_over, remember_version, replica_of, sticky_text
 
-router = APIRouter(tags=["embeddings"], dependencies=[require("read")])
+router = APIRouter(tags=["embeddings"], dependencies=[require("read")], route_class=BorderRoute)
 
 
-@router.post("/v1/embeddings")
+@router.post("/v1/embeddings", response_model=EmbeddingsAnswer, responses=fails(404))
 async def create_embeddings(request: Request, body: EmbeddingsRequest) -> Response:
     """Embeds images; `model` in the answer and `X-Model-Version` say which version made the vectors."""
     replica = replica_of(request)

@@ -7,15 +7,30 @@ from fastapi import APIRouter, Request, Response
 
 from holdfast.errors import InvalidVectorError
 from holdfast.gallery import Entry
-from holdfast_serving.api import EntriesRequest, EntryBody
+from holdfast.text import shown
+from holdfast_serving.answers import (
+    DeletedAnswer,
+    DeletedManyAnswer,
+    EntryAnswer,
+    GalleryAnswer,
+    LookupAnswer,
+    WrittenAnswer,
+)
+from holdfast_serving.api import DeleteRequest, EntriesRequest, EntryBody, LookupRequest
 from holdfast_serving.auth import require
+from holdfast_serving.border import BorderRoute
+from holdfast_serving.openapi import fails
 from holdfast_serving.replica import Replica
 from holdfast_serving.routes.common import answer, refuse_over, remember_version, replica_of
 
-router = APIRouter(prefix="/v1/gallery", tags=["gallery"])
+router = APIRouter(prefix="/v1/gallery", tags=["gallery"], route_class=BorderRoute)
+_LINKS = {
+    name: {"operationId": f"{name}_entry", "parameters": {"entry_id": "$request.body#/entries/0/id"}}
+    for name in ("get", "delete")
+}
 
 
-@router.get("", dependencies=[require("read")])
+@router.get("", dependencies=[require("read")], response_model=GalleryAnswer)
 async def get_gallery(request: Request) -> Response:
     """Entries by version, how far this replica has applied the writes, the index's kind and size."""
     replica = replica_of(request)
@@ -32,7 +47,12 @@ async def get_gallery(request: Request) -> Response:
     )
 
 
-@router.put("/entries", dependencies=[require("write")])
+@router.put(
+    "/entries",
+    dependencies=[require("write")],
+    response_model=WrittenAnswer,
+    responses=fails(403, 404) | {200: {"links": _LINKS}},
+)
 async def put_entries(request: Request, body: EntriesRequest) -> Response:
     """Inserts or replaces entries, all or none; answers after the commit. Search with `seq` as `min_seq`."""
     replica = replica_of(request)
@@ -45,10 +65,62 @@ async def put_entries(request: Request, body: EntriesRequest) -> Response:
     return answer({"seq": seq, "upserted": len(entries)})
 
 
-@router.get("/entries/{entry_id:path}", dependencies=[require("read")])
+@router.get(
+    "/entries/{entry_id:everything}",
+    dependencies=[require("read")],
+    response_model=EntryAnswer,
+    responses=fails(404),
+)
 async def get_entry(request: Request, entry_id: str, vector: bool = False) -> Response:
     """One entry as it is in the database; `?vector=true` adds its vector."""
     entry = await _stored(replica_of(request), entry_id)
+    return answer(_content(entry, vector), version=entry.version)
+
+
+@router.delete(
+    "/entries/{entry_id:everything}",
+    dependencies=[require("write")],
+    response_model=DeletedAnswer,
+    responses=fails(403, 404),
+)
+async def delete_entry(request: Request, entry_id: str) -> Response:
+    """Deletes one entry; 404 when there is none."""
+    replica = replica_of(request)
+    await _stored(replica, entry_id)
+    return answer({"seq": await replica.delete([entry_id]), "deleted": entry_id})
+
+
+@router.post("/entries/lookup", dependencies=[require("read")], response_model=LookupAnswer)
+async def look_up_entries(request: Request, body: LookupRequest) -> Response:
+    """Entries by their ids, whatever these hold; `missing` are the ids that no entry has."""
+    replica = replica_of(request)
+    found = await _find(replica, body.ids)
+    missing = [identifier for identifier in dict.fromkeys(body.ids) if identifier not in found]
+    return answer({"entries": [_content(entry, body.vector) for entry in found.values()], "missing": missing})
+
+
+@router.post(
+    "/entries/delete",
+    dependencies=[require("write")],
+    response_model=DeletedManyAnswer,
+    responses=fails(403),
+)
+async def delete_entries(request: Request, body: DeleteRequest) -> Response:
+    """Deletes the entries of these ids, whatever these hold, all or none; `missing` are the ids that no entry
+    had."""
+    replica = replica_of(request)
+    found = await _find(replica, body.ids)
+    missing = [identifier for identifier in dict.fromkeys(body.ids) if identifier not in found]
+    seq = await replica.delete(body.ids)
+    return answer({"seq": seq, "deleted": list(found), "missing": missing})
+
+
+async def _find(replica: Replica, ids: list[str]) -> dict[str, Entry]:
+    refuse_over(len(ids), replica.config.limits.vectors, "ids")
+    return {entry.id: entry for entry in await replica.in_thread(replica.gallery.entries.get_many, ids)}
+
+
+def _content(entry: Entry, vector: bool) -> dict[str, Any]:
     content: dict[str, Any] = {
         "id": entry.id,
         "embedded_by": entry.version,
@@ -60,15 +132,7 @@ async def get_entry(request: Request, entry_id: str, vector: bool = False) -> Re
     }
     if vector:
         content["vector"] = entry.vector.tolist()
-    return answer(content, version=entry.version)
-
-
-@router.delete("/entries/{entry_id:path}", dependencies=[require("write")])
-async def delete_entry(request: Request, entry_id: str) -> Response:
-    """Deletes one entry; 404 when there is none."""
-    replica = replica_of(request)
-    await _stored(replica, entry_id)
-    return answer({"seq": await replica.delete([entry_id]), "deleted": entry_id})
+    return content
 
 
 async def _stored(replica: Replica, entry_id: str) -> Entry:
@@ -82,7 +146,7 @@ async def _entries(request: Request, replica: Replica, items: list[EntryBody]) -
     if positions:
         embedder = await replica.write_embedder()
         remember_version(request, embedder.version)
-        names = [f"entries[{index}] ({items[index].id})" for index in positions]
+        names = [f"entries[{index}] ({shown(items[index].id)})" for index in positions]
         vectors = await embedder.embed([str(items[index].image) for index in positions], names)
         for index, vector in zip(positions, vectors, strict=True):
             made[index] = _entry(items[index], embedder.version, vector)

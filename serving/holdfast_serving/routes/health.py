@@ -1,20 +1,23 @@
 """Health and metrics: never behind the key, never refused for load."""
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+from holdfast_serving.answers import AliveAnswer, ReadyAnswer
+from holdfast_serving.border import BorderRoute
 from holdfast_serving.routes.common import answer, replica_of
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], route_class=BorderRoute)
 
 
-@router.get("/livez")
+@router.get("/livez", response_model=AliveAnswer)
 async def livez() -> Response:
     """The process answers."""
     return answer({"alive": True})
 
 
-@router.get("/readyz")
+@router.get("/readyz", response_model=ReadyAnswer, responses={503: {"model": ReadyAnswer}})
 async def readyz(request: Request) -> Response:
     """200 once the live version is loaded and the index has caught up; 503 with the reason before."""
     replica = replica_of(request)
@@ -26,7 +29,7 @@ async def readyz(request: Request) -> Response:
     return response
 
 
-@router.get("/metrics")
+@router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Prometheus text, of the replica that answers."""
     return Response(generate_latest(replica_of(request).metrics.registry), media_type=CONTENT_TYPE_LATEST)

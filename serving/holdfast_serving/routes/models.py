@@ -7,20 +7,25 @@ from fastapi import APIRouter, Request, Response
 
 from holdfast.redaction import hide_secrets
 from holdfast.store import Compatibility, Store, Version
+from holdfast_serving.answers import ModelAnswer, ModelsAnswer
 from holdfast_serving.auth import require
+from holdfast_serving.border import BorderRoute
+from holdfast_serving.openapi import fails
 from holdfast_serving.routes.common import answer, replica_of
 
-router = APIRouter(prefix="/v1/models", tags=["models"], dependencies=[require("read")])
+router = APIRouter(
+    prefix="/v1/models", tags=["models"], dependencies=[require("read")], route_class=BorderRoute
+)
 
 
-@router.get("")
+@router.get("", response_model=ModelsAnswer)
 async def list_models(request: Request) -> Response:
     """All versions, oldest first."""
     replica = replica_of(request)
     return answer(await replica.in_thread(_list, replica.store))
 
 
-@router.get("/{version}")
+@router.get("/{version}", response_model=ModelAnswer, responses=fails(404))
 async def get_model(request: Request, version: str) -> Response:
     """One version by name or alias: contract, lineage, aliases, measured compatibility, training metrics."""
     replica = replica_of(request)

@@ -4,16 +4,19 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 
 from holdfast.errors import HoldfastError, InvalidVectorError
+from holdfast_serving.answers import SearchAnswer
 from holdfast_serving.api import SearchRequest
 from holdfast_serving.auth import require
+from holdfast_serving.border import BorderRoute
+from holdfast_serving.openapi import fails
 from holdfast_serving.replica import Replica
 from holdfast_serving.routes.common import answer, remember_version, replica_of, sticky_text
 from holdfast_serving.routes.gallery import as_vector
 
-router = APIRouter(tags=["search"], dependencies=[require("read")])
+router = APIRouter(tags=["search"], dependencies=[require("read")], route_class=BorderRoute)
 
 
-@router.post("/v1/search")
+@router.post("/v1/search", response_model=SearchAnswer, responses=fails(404, 409))
 async def search(request: Request, body: SearchRequest) -> Response:
     """The nearest entries, ranked by `calibrated`; `score` is the inner product as it is. Entries of versions
     that the query version may not search are left out, and `excluded` counts them; 409 when nothing is left,

@@ -5,21 +5,25 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from holdfast.store import Traffic
+from holdfast_serving.answers import TrafficAnswer
 from holdfast_serving.api import RollbackRequest, TrafficChange
 from holdfast_serving.auth import require
+from holdfast_serving.border import BorderRoute
+from holdfast_serving.openapi import fails
 from holdfast_serving.routes.common import answer, replica_of
 
-router = APIRouter(prefix="/v1/traffic", tags=["traffic"])
+router = APIRouter(prefix="/v1/traffic", tags=["traffic"], route_class=BorderRoute)
+_REFUSALS = fails(403, 404, 409)
 
 
-@router.get("", dependencies=[require("read")])
+@router.get("", dependencies=[require("read")], response_model=TrafficAnswer)
 async def get_traffic(request: Request) -> Response:
     """The newest record, and the epoch that this replica follows already."""
     replica = replica_of(request)
     return answer(_content(await replica.current_traffic(), replica.applied_epoch))
 
 
-@router.put("", dependencies=[require("admin")])
+@router.put("", dependencies=[require("admin")], response_model=TrafficAnswer, responses=_REFUSALS)
 async def change_traffic(request: Request, body: TrafficChange) -> Response:
     """Compare-and-swap on the epoch: 409 when the record has moved on, or versions are not compatible."""
     replica = replica_of(request)
@@ -29,7 +33,7 @@ async def change_traffic(request: Request, body: TrafficChange) -> Response:
     return answer(_content(traffic, replica.applied_epoch))
 
 
-@router.post("/rollback", dependencies=[require("admin")])
+@router.post("/rollback", dependencies=[require("admin")], response_model=TrafficAnswer, responses=_REFUSALS)
 async def roll_back(request: Request, body: RollbackRequest | None = None) -> Response:
     """Back to the previous record that differs, under the same checks."""
     replica = replica_of(request)
