@@ -20,7 +20,7 @@ from holdfast.console import print_json
 from holdfast.gallery import Entries, Lease, LeaseHeldError, LeaseLostError
 from holdfast.gallery.lease import refuse_if_held
 from holdfast.gallery.replace import Replace
-from holdfast.options import STORE, JsonOption, StoreOption
+from holdfast.options import STORE, ArtifactsOption, JsonOption, StoreOption
 from holdfast.store import Backfill, Store, open_store
 
 backfill = typer.Typer(
@@ -61,6 +61,7 @@ def start(
     ] = False,
     detach: DetachOption = False,
     store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Move entries of older versions to a newer one, a batch at a time; searches and writes go on.
@@ -71,7 +72,7 @@ def start(
 
     Example: [bold]holdfast backfill start live --kind re-embed --sources photos[/]
     """
-    with open_store(store, create=False) as opened:
+    with open_store(store, artifacts, create=False) as opened:
         roots = _roots(opened, kind, sources, detach)
         made = opened.backfills.create(
             target,
@@ -87,12 +88,16 @@ def start(
 
 
 @backfill.command("list")
-def list_(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
+def list_(
+    store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """List all backfills, oldest first.
 
     Example: [bold]holdfast backfill list[/]
     """
-    with open_store(store, create=False) as opened:
+    with open_store(store, artifacts, create=False) as opened:
         found = opened.backfills.list()
     if as_json:
         print_json([_content(each) for each in found])
@@ -107,12 +112,17 @@ def list_(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
 
 
 @backfill.command("pause")
-def pause(name: NameArgument, store: StoreOption = STORE, as_json: JsonOption = False) -> None:
+def pause(
+    name: NameArgument,
+    store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Stop it for now; once this returns no entry is moved any more.
 
     Example: [bold]holdfast backfill pause b1[/]
     """
-    _change(store, lambda opened: opened.backfills.pause(name), as_json)
+    _change(store, artifacts, lambda opened: opened.backfills.pause(name), as_json)
 
 
 @backfill.command("resume")
@@ -121,29 +131,35 @@ def resume(
     sources: SourcesOption = None,
     detach: DetachOption = False,
     store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Go on with one that was paused, that failed, or whose process died.
 
     Example: [bold]holdfast backfill resume b1[/]
     """
-    with open_store(store, create=False) as opened:
+    with open_store(store, artifacts, create=False) as opened:
         roots = _roots(opened, opened.backfills.get(name).kind, sources, detach)
         opened.backfills.resume(name)
         _see_through(opened, name, roots, detach, as_json)
 
 
 @backfill.command("cancel")
-def cancel(name: NameArgument, store: StoreOption = STORE, as_json: JsonOption = False) -> None:
+def cancel(
+    name: NameArgument,
+    store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """End it; entries that were moved stay moved.
 
     Example: [bold]holdfast backfill cancel b1[/]
     """
-    _change(store, lambda opened: opened.backfills.cancel(name), as_json)
+    _change(store, artifacts, lambda opened: opened.backfills.cancel(name), as_json)
 
 
-def _change(store: str, change: Callable[[Store], Backfill], as_json: bool) -> None:
-    with open_store(store, create=False) as opened:
+def _change(store: str, artifacts: str | None, change: Callable[[Store], Backfill], as_json: bool) -> None:
+    with open_store(store, artifacts, create=False) as opened:
         _tell(change(opened), as_json)
 
 

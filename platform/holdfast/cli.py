@@ -25,7 +25,7 @@ from holdfast.errors import ConfigError
 from holdfast.failures import INTERRUPTED, MENDABLE, Failure, failure_of, say_when_threads_fail
 from holdfast.gallery_cli import gallery
 from holdfast.jobs.runtime import prepare_environment
-from holdfast.options import STORE, JsonOption, StoreOption
+from holdfast.options import STORE, ArtifactsOption, JsonOption, StoreOption
 from holdfast.store import open_store
 from holdfast.versions_cli import promote, rollback, versions
 
@@ -60,6 +60,7 @@ def run(
     experiment: ExperimentArgument,
     set_: SetOption = None,
     store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
     workers: Annotated[int | None, typer.Option(help="0: in this process; N: Ray Train workers.")] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over; versions published before stay.")
@@ -72,12 +73,14 @@ def run(
     Example: [bold]holdfast run experiments/quickstart.yaml --set learning.epochs=4[/]
     """
     from holdfast.config import load_experiment
+    from holdfast.jobs.run_folder import PAGE, RunFolder
     from holdfast.jobs.train import run_experiment
 
     loaded = load_experiment(experiment, _overrides(set_, workers))
     console = _console()
-    with open_store(store) as opened, ProgressView(console) as view:
+    with open_store(store, artifacts) as opened, ProgressView(console) as view:
         outcome = run_experiment(opened, loaded, view, fresh=fresh, verbose=verbose)
+        place = RunFolder(opened, outcome.name).place(PAGE)
     report = _read_report(outcome.report)
     if as_json:
         print_json(report)
@@ -88,7 +91,7 @@ def run(
         ending = f"finished in {outcome.seconds:.0f} s."
     console.print(f"Run '{outcome.name}' ({', '.join(outcome.versions)}) {ending}", soft_wrap=True)
     print_summary(console, report)
-    console.print(f"Report: {outcome.report}", soft_wrap=True)
+    console.print(f"Report: {place}", soft_wrap=True)
 
 
 @app.command()
@@ -96,6 +99,7 @@ def evaluate(
     experiment: ExperimentArgument,
     set_: SetOption = None,
     store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
     version: Annotated[
         str | None, typer.Option(help="Newest version of the lineage; default: the run's last.")
     ] = None,
@@ -110,18 +114,20 @@ def evaluate(
     """
     from holdfast.config import load_experiment
     from holdfast.jobs.evaluate import evaluate_lineage
+    from holdfast.jobs.run_folder import PAGE, RunFolder
 
     overrides = [*(set_ or []), *([f"evaluation.control={control}"] if control else [])]
     loaded = load_experiment(experiment, overrides)
     console = _console()
-    with open_store(store) as opened, ProgressView(console) as view:
+    with open_store(store, artifacts) as opened, ProgressView(console) as view:
         file = evaluate_lineage(opened, loaded, version, view)
+        place = RunFolder(opened, loaded.name).place(PAGE)
     report = _read_report(file)
     if as_json:
         print_json(report)
         return
     print_summary(console, report)
-    console.print(f"Report: {file}", soft_wrap=True)
+    console.print(f"Report: {place}", soft_wrap=True)
 
 
 @app.command()
@@ -134,6 +140,7 @@ def embed(
         bool, typer.Option("--thumbnails", help="Add the image itself, for the web page.")
     ] = False,
     store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Embed a source's images with one version: sample_id, label, version, vector, in the source's order.
@@ -143,7 +150,7 @@ def embed(
     from holdfast.jobs.embed import embed_source
 
     console = _console()
-    with open_store(store, create=False) as opened, ProgressView(console) as view:
+    with open_store(store, artifacts, create=False) as opened, ProgressView(console) as view:
         rows, name = embed_source(opened, version, source, split, output, view, thumbnails=thumbnails)
     if as_json:
         print_json({"version": name, "rows": rows, "file": str(output)})
@@ -156,6 +163,7 @@ def tune(
     experiment: ExperimentArgument,
     set_: SetOption = None,
     store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Where the best experiment goes.")
     ] = None,
@@ -172,7 +180,7 @@ def tune(
     loaded = load_experiment(experiment, set_ or [])
     target = output or experiment.with_name(f"{experiment.stem}-best.yaml")
     console = _console()
-    with open_store(store) as opened:
+    with open_store(store, artifacts) as opened:
         outcome = tune_experiment(opened, loaded, target, console, verbose=verbose)
     if as_json:
         print_json(outcome)
@@ -187,6 +195,7 @@ for verb in (distill, export, versions, promote, rollback):
 @app.command()
 def serve(
     store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
     host: Annotated[str, typer.Option(help="Address to listen on; loopback by default.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
     replicas: Annotated[int | None, typer.Option(help="Gateway replicas; 1 by default.")] = None,
@@ -211,12 +220,14 @@ def serve(
     from holdfast_serving import ServingConfig, serve_forever
 
     settings = load_settings(ServingConfig, config, [*(set_ or []), f"store={json.dumps(store)}"])
+    artifacts = artifacts or settings.artifacts
     # A mistyped path would otherwise serve a new and empty store.
-    open_store(store, create=False).close()
+    open_store(store, artifacts, create=False).close()
     serve_forever(
         store,
         host,
         port,
+        artifacts=artifacts,
         replicas=replicas,
         sources=sources or None,
         verbose=verbose,
@@ -253,7 +264,14 @@ def submit(
     experiment, overrides = Path(given["experiment"]), _overrides(given["set_"], given["workers"])
     load_experiment(experiment, overrides)
     outcome = submit_experiment(
-        experiment, overrides, given["store"], address, follow, _console(), fresh=given["fresh"]
+        experiment,
+        overrides,
+        given["store"],
+        address,
+        follow,
+        _console(),
+        fresh=given["fresh"],
+        artifacts=given["artifacts"],
     )
     if as_json:
         print_json(outcome)

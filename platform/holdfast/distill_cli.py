@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from holdfast.console import ProgressView, print_json, print_summary
-from holdfast.options import STORE, JsonOption, StoreOption
+from holdfast.options import STORE, ArtifactsOption, JsonOption, StoreOption
 from holdfast.store import open_store
 
 
@@ -23,6 +23,7 @@ def distill(
         list[str] | None, typer.Option("--set", help="dotted.key=value, over the file. Repeatable.")
     ] = None,
     store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over; what was published before stays.")
     ] = False,
@@ -38,11 +39,13 @@ def distill(
     """
     from holdfast.config import load_experiment
     from holdfast.jobs.distill import distill_experiment
+    from holdfast.jobs.run_folder import PAGE, RunFolder
 
     loaded = load_experiment(experiment, set_ or [])
     console = Console(stderr=True)
-    with open_store(store, create=False) as opened, ProgressView(console) as view:
+    with open_store(store, artifacts, create=False) as opened, ProgressView(console) as view:
         outcome = distill_experiment(opened, loaded, view, fresh=fresh)
+        place = RunFolder(opened, loaded.name).place(PAGE)
     report: dict[str, Any] = json.loads(outcome.report.with_suffix(".json").read_text())
     if as_json:
         print_json({**vars(outcome), "measured": report})
@@ -60,7 +63,7 @@ def distill(
         soft_wrap=True,
         highlight=False,
     )
-    console.print(f"Report: {outcome.report}", soft_wrap=True)
+    console.print(f"Report: {place}", soft_wrap=True)
 
 
 def export(
@@ -71,6 +74,7 @@ def export(
         typer.Option(help="torch: torch.export (.pt2); onnx: pip install 'holdfast[onnx]'."),
     ] = "torch",
     store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write a version's encoder as one file that runs without Holdfast.
@@ -84,7 +88,7 @@ def export(
     """
     from holdfast.jobs.export import export_version
 
-    with open_store(store, create=False) as opened:
+    with open_store(store, artifacts, create=False) as opened:
         written, source = export_version(opened, version, format, output)
     if as_json:
         print_json(

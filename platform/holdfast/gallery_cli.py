@@ -9,7 +9,7 @@ from rich.console import Console
 
 from holdfast.console import ImportView, print_json
 from holdfast.gallery import Entries, Gallery, IndexConfig, Lease, open_index
-from holdfast.options import STORE, JsonOption, StoreOption
+from holdfast.options import STORE, ArtifactsOption, JsonOption, StoreOption
 from holdfast.store import open_store
 
 gallery = typer.Typer(
@@ -23,6 +23,7 @@ def import_(
         Path, typer.Argument(help="Parquet: id or sample_id, version, vector, attributes, source.")
     ],
     store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Put the entries of a Parquet file into the gallery; what `holdfast embed` wrote fits.
@@ -31,7 +32,7 @@ def import_(
 
     Example: [bold]holdfast gallery import photos-v1.parquet[/]
     """
-    with open_store(store, create=False) as opened:
+    with open_store(store, artifacts, create=False) as opened:
         entries = Entries(opened)
         with Lease.take(opened) as lease, ImportView(Console(stderr=True)) as view:
             count = entries.import_parquet(file, progress=view, fence=lease.fence)
@@ -46,13 +47,14 @@ def import_(
 def export(
     file: Annotated[Path, typer.Argument(help="Parquet file to write.")],
     store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write all entries, as they are at one moment, to a Parquet file.
 
     Example: [bold]holdfast gallery export backup.parquet[/]
     """
-    with open_store(store, create=False) as opened:
+    with open_store(store, artifacts, create=False) as opened:
         count = Entries(opened).export_parquet(file)
     if as_json:
         print_json({"entries": count, "file": str(file)})
@@ -61,12 +63,16 @@ def export(
 
 
 @gallery.command("stats")
-def stats(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
+def stats(
+    store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
+    as_json: JsonOption = False,
+) -> None:
     """Count the entries by the version that embedded them.
 
     Example: [bold]holdfast gallery stats[/]
     """
-    with open_store(store, create=False) as opened:
+    with open_store(store, artifacts, create=False) as opened:
         entries = Entries(opened)
         by_version, seq = entries.count(), entries.last_seq()
     if as_json:
@@ -79,7 +85,9 @@ def stats(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
 
 
 @gallery.command("snapshot")
-def snapshot(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
+def snapshot(
+    store: StoreOption = STORE, artifacts: ArtifactsOption = None, as_json: JsonOption = False
+) -> None:
     """Write the index to disk, so that a server that starts need not build it.
 
     A server does so by itself whenever a tenth of a large gallery has changed.
@@ -87,7 +95,7 @@ def snapshot(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
     Example: [bold]holdfast gallery snapshot[/]
     """
     started = time.perf_counter()
-    with open_store(store, create=False) as opened:
+    with open_store(store, artifacts, create=False) as opened:
         searched = Gallery(opened, open_index(opened, IndexConfig()))
         searched.settle()
         written = searched.snapshot()
@@ -105,12 +113,14 @@ def snapshot(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
 
 
 @gallery.command("verify")
-def verify(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
+def verify(
+    store: StoreOption = STORE, artifacts: ArtifactsOption = None, as_json: JsonOption = False
+) -> None:
     """Check every entry, and that an index built from them equals them. Exit code 1 if anything is wrong.
 
     Example: [bold]holdfast gallery verify[/]
     """
-    with open_store(store, create=False) as opened:
+    with open_store(store, artifacts, create=False) as opened:
         searched = Gallery(opened)
         searched.refresh()
         report = searched.verify()

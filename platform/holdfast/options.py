@@ -8,4 +8,12 @@ STORE = "./holdfast-store"
 StoreOption = Annotated[
     str, typer.Option("--store", help="Folder or SQLAlchemy URL.", envvar="HOLDFAST_STORE")
 ]
+ArtifactsOption = Annotated[
+    str | None,
+    typer.Option(
+        "--artifacts",
+        help="Folder or pyarrow file system URI of the store's files. By default beside an SQLite file; for "
+        "another database HOLDFAST_ARTIFACTS, else where they lie already.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]

@@ -8,16 +8,18 @@ from rich.console import Console
 from rich.table import Table
 
 from holdfast.console import print_json
-from holdfast.options import STORE, JsonOption, StoreOption
+from holdfast.options import STORE, ArtifactsOption, JsonOption, StoreOption
 from holdfast.store import open_store
 
 
-def versions(store: StoreOption = STORE, as_json: JsonOption = False) -> None:
+def versions(
+    store: StoreOption = STORE, artifacts: ArtifactsOption = None, as_json: JsonOption = False
+) -> None:
     """List the versions with their lineage and the galleries that each may search.
 
     Example: [bold]holdfast versions --json[/]
     """
-    with open_store(store, create=False) as opened:
+    with open_store(store, artifacts, create=False) as opened:
         found, measured, aliases = opened.versions(), opened.compatibility(), opened.aliases()
     searches = {
         version.name: [row.gallery for row in measured if row.query == version.name and row.compatible]
@@ -69,6 +71,7 @@ def promote(
     ] = False,
     note: Annotated[str, typer.Option(help="Why; kept in the traffic record.")] = "",
     store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let a version answer queries; with --writes, let it embed new entries as well.
@@ -78,7 +81,7 @@ def promote(
 
     Example: [bold]holdfast promote v3[/] and later [bold]holdfast promote v3 --writes[/]
     """
-    with open_store(store, create=False) as opened:
+    with open_store(store, artifacts, create=False) as opened:
         name, traffic = opened.version(version).name, opened.traffic
         if canary is None:
             record = traffic.promote(name, writes=writes, force=force, note=note)
@@ -92,13 +95,14 @@ def rollback(
         bool, typer.Option("--force", help="Although entries may become unreachable; recorded.")
     ] = False,
     store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Put the previous traffic record back.
 
     Example: [bold]holdfast rollback[/]
     """
-    with open_store(store, create=False) as opened:
+    with open_store(store, artifacts, create=False) as opened:
         traffic = opened.traffic.rollback(force=force)
     _print_traffic(traffic, as_json)
 

@@ -14,10 +14,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from sqlalchemy import make_url
-
 from holdfast.errors import ConfigError, NotReadyError, StoreError
 from holdfast.store import Store, open_store
+from holdfast.store.places import pin_down
 from holdfast_serving.auth import parse_keys
 from holdfast_serving.config import ServingConfig
 from holdfast_serving.local_ray import (
@@ -67,10 +66,10 @@ def serve_forever(
     say = say or partial(print, flush=True)
     warn = warn or partial(print, file=sys.stderr, flush=True)
     port = _port(host, port)
-    config = config or ServingConfig(store=_absolute(store))
+    config = config or ServingConfig(store=pin_down(store))
     settings = config.model_copy(
         update={
-            "store": _absolute(store),
+            "store": pin_down(store),
             "artifacts": artifacts or config.artifacts,
             "replicas": config.replicas if replicas is None else replicas,
             "sources": _absolute_roots(config.sources if sources is None else sources),
@@ -81,6 +80,9 @@ def serve_forever(
         open_store(settings.store, settings.artifacts) as opened,
         tempfile.TemporaryDirectory(prefix="holdfast-", ignore_cleanup_errors=True) as folder,
     ):
+        # What every replica opens: the same files, whatever its folder and its variables.
+        where, found = opened.place
+        settings = settings.model_copy(update={"store": where, "artifacts": found})
         prepare_serving(Path(folder), verbose)
         if not os.environ.get("RAY_ADDRESS"):
             # On a cluster the writer may be the one of this very application, which Serve keeps.
@@ -178,17 +180,6 @@ def _ready_line(store: Store, host: str, port: int) -> str:
         f"Holdfast serves http://{shown}:{port}  live: {live or 'none (holdfast promote VERSION)'}  "
         f"entries: {entries:,}"
     )
-
-
-def _absolute(store: str | Path) -> str:
-    """Replicas run in other folders, so a relative path is pinned down here."""
-    text = str(store)
-    if "://" not in text:
-        return str(Path(text).absolute())
-    url = make_url(text)
-    if url.get_backend_name() == "sqlite" and url.database:
-        return url.set(database=str(Path(url.database).absolute())).render_as_string(hide_password=False)
-    return text
 
 
 def _absolute_roots(sources: Sequence[str]) -> tuple[str, ...]:

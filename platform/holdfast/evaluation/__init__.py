@@ -17,7 +17,7 @@ from holdfast.evaluation.machine import describe_machine
 from holdfast.evaluation.mixed import assign_versions, deal, mix, summarize_mixed
 from holdfast.evaluation.report import Report
 from holdfast.evaluation.retrieval import Outcome, Part, Scores, score, score_parts
-from holdfast.evaluation.write import write_report
+from holdfast.evaluation.write import draw_report, write_report
 
 __all__ = [
     "Comparison",
@@ -46,5 +46,6 @@ __all__ = [
     "thumbnail",
     "update_gain",
     "update_gains",
+    "draw_report",
     "write_report",
 ]

@@ -15,6 +15,8 @@ class Report:
     """Everything that a report shows. Matrices are lists of rows: query version, gallery version, oldest
     first.
 
+    `contracts` are those of the versions, whose names another store has as well.
+
     Percent, except `ac` and `update_gain` (shares, 1 is all). `compatible[i][j]` is `Comparison.as_dict()`,
     or None where the pair was not measured. `negative_flips[i][j]`, for i > j, in percent of all queries.
     `adapters[i][j]` is the digest of the adapter through which queries by i met the gallery by j, None
@@ -35,6 +37,7 @@ class Report:
     versions: list[str]
     recall_at_1: Matrix
     map_at_r: Matrix
+    contracts: list[str] = field(default_factory=list)
     experiment: dict[str, Any] = field(default_factory=dict)
     seed: int = 0
     recall_at_5: Matrix = field(default_factory=list)

@@ -31,6 +31,12 @@ _RENEW = (
     )
     .values(expires_at=DatabaseClock() + bindparam("seconds"))
 )
+# For those whom nobody may have followed unseen: whoever takes a lease has another epoch.
+RENEW_LATE = (
+    update(leases)
+    .where(leases.c.name == bindparam("wanted"), leases.c.epoch == bindparam("mine"))
+    .values(expires_at=DatabaseClock() + bindparam("seconds"))
+)
 _RELEASE = (
     update(leases)
     .where(leases.c.name == bindparam("wanted"), leases.c.epoch == bindparam("mine"))
@@ -42,6 +48,10 @@ class LeaseHeldError(NotReadyError):
     """Another writer holds the lease of this store."""
 
     code = "writer_held"
+
+    def __init__(self, message: str, holder: Process | None = None) -> None:
+        super().__init__(message)
+        self.holder = holder
 
 
 class LeaseLostError(NotReadyError):
@@ -58,6 +68,8 @@ class Lease:
     who holds the lease decides, only the database. A lease that is lost is lost for good; take another.
     """
 
+    _renewal = _RENEW
+
     def __init__(self, store: Store, epoch: int, name: str, seconds: float) -> None:
         self.epoch = epoch
         self.seconds = seconds
@@ -68,7 +80,7 @@ class Lease:
         self._thread.start()
 
     @classmethod
-    def take(cls, store: Store, name: str = WRITER, seconds: float = SECONDS) -> "Lease":
+    def take(cls, store: Store, name: str = WRITER, seconds: float = SECONDS) -> Self:
         """Takes the lease if nobody holds it: it was released, it has run out, or its process is dead.
 
         Raises LeaseHeldError, which says who holds it and until when.
@@ -95,7 +107,7 @@ class Lease:
         # On PostgreSQL the one who takes over would wait for a holder that is paused in its transaction.
         abandon_after(connection, self.seconds)
         parameters = {"wanted": self._name, "mine": self.epoch, "seconds": self.seconds}
-        if self.lost or connection.execute(_RENEW, parameters).rowcount != 1:
+        if self.lost or connection.execute(self._renewal, parameters).rowcount != 1:
             self._ended.set()
             raise LeaseLostError(self._explain(connection))
 
@@ -160,7 +172,8 @@ def _refuse_if_held(store: Store, found: RowMapping) -> None:
     raise LeaseHeldError(
         f"{store.where} has a writer: {_process(found)} holds its lease until {until:%H:%M:%S} UTC, and "
         f"renews it while it runs (writer {found['epoch']}). Send writes there, or stop that process and try "
-        "again."
+        "again.",
+        _process(found),
     )
 
 

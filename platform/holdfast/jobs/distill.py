@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,14 @@ from holdfast.data.table import some
 from holdfast.errors import ConfigError, ConflictError, DataError, NotFoundError
 from holdfast.jobs.cpus import cpus_per_worker
 from holdfast.jobs.datasets import load_datasets
+from holdfast.jobs.evaluate import restore_report
 from holdfast.jobs.publisher import StorePublisher
-from holdfast.jobs.train import latest_learned, published_by
+from holdfast.jobs.run_folder import PAGE, RunCheckpoints, RunFolder, published_by
+from holdfast.jobs.run_lock import holding_run, require_run
+from holdfast.jobs.train import latest_learned
 from holdfast.learning import (
     Datasets,
     DistillationConfig,
-    FolderCheckpoints,
     Watcher,
     check_distillation,
     distillation_plan,
@@ -58,6 +61,7 @@ def distill_experiment(
         DataError: there are images that only one of the two encoders can read.
         NotFoundError: there is no such source.
         ConflictError: the store holds another experiment, or another source, under this name.
+        RunHeldError: another process is at work on it.
     """
     started = time.monotonic()
     config = experiment.distillation
@@ -66,6 +70,19 @@ def distill_experiment(
             f"'{experiment.name}' has no section 'distillation', so there is nothing to imitate: add one, as "
             "in experiments/quickstart-small.yaml, or use holdfast run."
         )
+    with holding_run(store, experiment.name) as lock:
+        return _distill(store, experiment, config, watch, fresh, lock.epoch, started)
+
+
+def _distill(
+    store: Store,
+    experiment: Experiment,
+    config: DistillationConfig,
+    watch: Watcher,
+    fresh: bool,
+    epoch: int,
+    started: float,
+) -> Distilled:
     known = {run.name: run for run in store.runs.list()}.get(experiment.name)
     source = _source(store, config) if known is None or fresh else str(known.parent)
     if known is not None and known.parent != source:
@@ -75,34 +92,38 @@ def distill_experiment(
     encoder = store.load(source)
     check_distillation(experiment, source, encoder.config)
     # Before anything is written, so that a mistake can be mended under the same name.
-    data = _load_pairs(experiment, source, encoder, watch)
+    done = known is not None and known.status == "finished" and not fresh
+    data = None if done else _load_pairs(experiment, source, encoder, watch)
     if known is not None and fresh:
         run = store.runs.restart(experiment.name, experiment.fingerprint)
     else:
         run = store.runs.begin(experiment.name, experiment.fingerprint, source)
-    already = run.status == "finished"
-    if not already:
+    if data is None:
+        restore_report(store, experiment, run, watch)
+    else:
         keep_freed_memory()
         torch.set_num_threads(cpus_per_worker(experiment.scaling))
+        still_ours = partial(require_run, store, run.name, epoch)
         run_sequence(
             distillation_plan(experiment, config),
             data,
-            StorePublisher(store, experiment, run, data),
-            FolderCheckpoints(store.runs_folder / run.name / f"checkpoints-{run.attempt}"),
+            StorePublisher(store, experiment, run, data, still_ours),
+            RunCheckpoints(store, run, still_ours),
             watch,
             device=torch.device("cuda" if experiment.scaling.gpu else "cpu"),
             metric=config.metric,
         )
         store.runs.finish(run.name)
-    (version,) = published_by(store, run)
+    (published,) = published_by(store, run)
+    version = published.name
     return Distilled(
         version=version,
         source=source,
         parameters=count_parameters(store.load(version)),
         source_parameters=count_parameters(encoder),
-        report=store.runs_folder / run.name / "report.html",
-        seconds=0.0 if already else time.monotonic() - started,
-        already_finished=already,
+        report=RunFolder(store, run.name).path / PAGE,
+        seconds=0.0 if data is None else time.monotonic() - started,
+        already_finished=data is None,
     )
 
 

@@ -8,6 +8,7 @@ import io
 import os
 from collections import deque
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import ray
@@ -18,8 +19,10 @@ from holdfast.config import Experiment
 from holdfast.errors import HoldfastError
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.publisher import StorePublisher
+from holdfast.jobs.run_folder import RunCheckpoints
+from holdfast.jobs.run_lock import require_run
 from holdfast.jobs.runtime import work_in
-from holdfast.learning import Ancestor, FolderCheckpoints, Learned, Progress, Ranks
+from holdfast.learning import Ancestor, Learned, Progress, Ranks
 from holdfast.learning.checkpoints import State
 from holdfast.store import open_store
 
@@ -27,15 +30,16 @@ from holdfast.store import open_store
 class RunHost:
     """What the workers of one run talk to. Plain class; `start_host` makes it an actor."""
 
-    def __init__(self, experiment: dict[str, Any], where: str, folder: str) -> None:
+    def __init__(self, experiment: dict[str, Any], place: tuple[str, str], folder: str, epoch: int) -> None:
         work_in(folder)
         torch.set_num_threads(1)
         self._experiment = Experiment.model_validate(experiment)
-        self._store = open_store(where)
+        self._store = open_store(*place)
         run = self._store.runs.get(self._experiment.name)
-        self._publisher = StorePublisher(self._store, self._experiment, run, load_datasets(self._experiment))
-        checkpoints = self._store.runs_folder / run.name / f"checkpoints-{run.attempt}"
-        self._checkpoints = FolderCheckpoints(checkpoints)
+        still_ours = partial(require_run, self._store, run.name, epoch)
+        data = load_datasets(self._experiment)
+        self._publisher = StorePublisher(self._store, self._experiment, run, data, still_ours)
+        self._checkpoints = RunCheckpoints(self._store, run, still_ours)
         self._progress: deque[Progress] = deque(maxlen=64)
         self._mistake: HoldfastError | None = None
 
@@ -69,12 +73,17 @@ class RunHost:
         return seen
 
 
-def start_host(experiment: Experiment, where: str) -> Any:
-    """Start the run's host on this process's node; returns the actor's handle."""
+def start_host(experiment: Experiment, place: tuple[str, str], epoch: int) -> Any:
+    """Start the run's host on this process's node; returns the actor's handle.
+
+    Args:
+        place: the store's.
+        epoch: of the lock by which this process holds the run.
+    """
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor = ray.remote(num_cpus=0, max_concurrency=1)(RunHost)
     return actor.options(scheduling_strategy=here).remote(
-        experiment.model_dump(mode="json"), where, os.getcwd()
+        experiment.model_dump(mode="json"), place, os.getcwd(), epoch
     )
 
 

@@ -4,6 +4,7 @@ its ancestors, redraw the report."""
 import json
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from safetensors.numpy import save_file
@@ -11,13 +12,14 @@ from safetensors.numpy import save_file
 from holdfast.config import Experiment
 from holdfast.data import StreamConfig, build_stream
 from holdfast.errors import ConfigError
-from holdfast.evaluation import Report, describe_machine, write_report
+from holdfast.evaluation import Report, describe_machine, draw_report
 from holdfast.jobs.adapting import Material, calibrate_pairs, fit_adapters, inherit_adapters
 from holdfast.jobs.ancestor import CLASSES, HEAD, LINEAGE_IMAGES, load_ancestor
 from holdfast.jobs.assessment import Assessment
 from holdfast.jobs.code_assessment import assess_codes
 from holdfast.jobs.cpus import cpus_per_worker
 from holdfast.jobs.datasets import load_datasets
+from holdfast.jobs.run_folder import PAGE, REPORT, RunFolder, published_by
 from holdfast.learning import Ancestor, Datasets, Learned
 from holdfast.models import Preprocessing
 from holdfast.redaction import hide_secrets
@@ -26,10 +28,22 @@ from holdfast.yaml_text import load_yaml
 
 
 class StorePublisher:
-    """Publishes into a store that this process has open. The workers' only way to the database."""
+    """Publishes into a store that this process has open. The workers' only way to the database.
 
-    def __init__(self, store: Store, experiment: Experiment, run: Run, data: Datasets) -> None:
+    `still_ours` raises if another process has taken the run over.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        experiment: Experiment,
+        run: Run,
+        data: Datasets,
+        still_ours: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._still_ours = still_ours
         self._store, self._experiment, self._run, self._data = store, experiment, run, data
+        self._files = RunFolder(store, run.name)
         self._publishing = self._published_before()
         self._tasks = build_stream(experiment.stream, data.training, experiment.seed)
         self.assessment = Assessment(
@@ -53,6 +67,7 @@ class StorePublisher:
         return load_ancestor(self._store, self._run.parent)
 
     def publish(self, learned: Learned) -> str:
+        self._still_ours()
         started = time.perf_counter()
         images_per_second = learned.images / max(learned.seconds["learning"], 1e-9)
         with tempfile.TemporaryDirectory(prefix="holdfast-publish-") as temporary:
@@ -115,13 +130,13 @@ class StorePublisher:
             # All but the drawing itself, of which the drawing cannot tell.
             seconds["publishing"] += time.perf_counter() - started
         images = sum(metrics["images"] for metrics in own)
-        return write_report(
-            self.folder,
+        drawn = draw_report(
             Report(
                 name=self._experiment.name,
                 experiment=load_yaml(hide_secrets(self._experiment.to_yaml())),
                 seed=self._experiment.seed,
                 versions=names,
+                contracts=[version.contract for version in lineage],
                 distilled_from=lineage[-1].distilled_from,
                 control=control,
                 images_per_second=images / max(seconds["learning"], 1e-9),
@@ -129,8 +144,11 @@ class StorePublisher:
                 codes=codes,
                 machine={**describe_machine(), "threads": cpus_per_worker(self._experiment.scaling)},
                 **figures,
-            ),
+            )
         )
+        for file, text in drawn.items():
+            self._files.write(file, text.encode())
+        return self._files.path / PAGE
 
     def _connect(self, lineage: list[Version]) -> None:
         """Here and not in `publish`, so that what a crash left undone is done by whoever measures next."""
@@ -165,20 +183,11 @@ class StorePublisher:
 
     def _published_before(self) -> float:
         """The seconds that earlier processes spent on publishing this attempt's versions."""
-        file = self.folder / "report.json"
-        if not file.is_file():
+        before = self._files.report(self._store.versions())
+        own = {version.name for version in published_by(self._store, self._run)}
+        if before is None or before["versions"][-1] not in own:
             return 0.0
-        before = json.loads(file.read_text())
-        own = {
-            v.name
-            for v in self._store.versions()
-            if (v.run, v.attempt) == (self._run.name, self._run.attempt)
-        }
-        return float(before["seconds"]["publishing"]) if before["versions"][-1] in own else 0.0
-
-    @property
-    def folder(self) -> Path:
-        return self._store.runs_folder / self._experiment.name
+        return float(before["seconds"]["publishing"])
 
     def lineage(self, newest: str) -> list[Version]:
         """The versions from the first ancestor to `newest`."""
@@ -191,11 +200,13 @@ class StorePublisher:
         """The self-tests of the control run, one a task; they stand for an unconstrained model."""
         if control is None:
             return None
-        file = self._store.runs_folder / control / "report.json"
-        if not file.is_file():
+        files = RunFolder(self._store, control)
+        known = control in {run.name for run in self._store.runs.list()}
+        report = files.report(self._store.versions()) if known else None
+        if report is None:
+            advice = "Redraw it with holdfast evaluate" if known else "Run that control first"
             raise ConfigError(
-                f"evaluation.control: no report of a run '{control}' in this store ({file}). "
-                f"Run that control first, or leave the key out."
+                f"evaluation.control: no report of a run '{control}' in this store ({files.place(REPORT)}). "
+                f"{advice}, or leave the key out."
             )
-        recall = json.loads(file.read_text())["recall_at_1"]
-        return [row[number] for number, row in enumerate(recall)]
+        return [row[number] for number, row in enumerate(report["recall_at_1"])]

@@ -1,5 +1,6 @@
 """Submitting a run to a Ray cluster as a job."""
 
+import os
 import shlex
 import shutil
 import tempfile
@@ -11,6 +12,8 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 from rich.console import Console
 
 from holdfast.errors import ConfigError
+from holdfast.store.artifacts import Artifacts
+from holdfast.store.places import VARIABLE, pin_down, sqlite_file
 
 ENDED = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED)
 AGENT_SECONDS = 90
@@ -25,11 +28,12 @@ def submit_experiment(
     follow: bool,
     console: Console,
     fresh: bool = False,
+    artifacts: str | None = None,
 ) -> dict[str, Any]:
     """Run an experiment on the cluster whose dashboard is at `address`.
 
-    Only the experiment file travels. Data paths and `store` mean what they mean on the cluster's head node,
-    where Holdfast must be installed in the same version.
+    Only the experiment file travels. Data paths, `store` and `artifacts` mean what they mean on the cluster's
+    head node, where Holdfast must be installed in the same version.
 
     Returns:
         `job` (the submission id), `status` (of Ray), `store`.
@@ -44,11 +48,14 @@ def submit_experiment(
             f"No Ray cluster answers at {address}: {str(error).splitlines()[0]} "
             f"Give the dashboard's address, such as http://127.0.0.1:8265."
         ) from error
-    where = store if "://" in store else str(Path(store).resolve())
+    where = pin_down(store)
+    if sqlite_file(where) is None:
+        artifacts = artifacts or os.environ.get(VARIABLE)
     with tempfile.TemporaryDirectory(prefix="holdfast-submit-") as folder:
         shutil.copy(experiment, Path(folder) / "experiment.yaml")
         options = [part for override in overrides for part in ("--set", override)]
         options += ["--fresh"] if fresh else []
+        options += ["--artifacts", Artifacts(artifacts).uri] if artifacts else []
         entrypoint = ["python", "-m", "holdfast", "run", "experiment.yaml", "--store", where, *options]
         job = _submit(client, shlex.join(entrypoint), folder, experiment.name)
     console.print(f"Submitted {experiment} as {job} to {address}; its store is {where}.", soft_wrap=True)

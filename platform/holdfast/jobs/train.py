@@ -5,6 +5,7 @@ Ray is imported only where it is used, so that `workers: 0` learns on a machine 
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -14,10 +15,12 @@ from holdfast.data import build_stream
 from holdfast.errors import ConfigError
 from holdfast.jobs.cpus import cpus_per_worker
 from holdfast.jobs.datasets import load_datasets
+from holdfast.jobs.evaluate import has_report, restore_report
 from holdfast.jobs.publisher import StorePublisher
+from holdfast.jobs.run_folder import PAGE, RunCheckpoints, RunFolder, published_by
+from holdfast.jobs.run_lock import holding_run, require_run
 from holdfast.jobs.runtime import prepare_environment
 from holdfast.learning import (
-    FolderCheckpoints,
     Watcher,
     check_perturbation,
     keep_freed_memory,
@@ -45,6 +48,7 @@ def run_experiment(
     Raises:
         ConflictError: the store holds another experiment under this name (`fresh` starts it again).
         ConfigError: among others, the experiment is a distillation.
+        RunHeldError: another process is at work on this run.
         DivergedError, DataError: see there.
     """
     started = time.monotonic()
@@ -52,6 +56,30 @@ def run_experiment(
     refuse_distillation(experiment)
     if experiment.learning.adversarial is not None:
         check_perturbation(experiment.learning.adversarial, experiment.model.preprocessing)
+    finished = None if fresh else _finished_before(store, experiment)
+    if finished is not None:
+        return finished
+    with holding_run(store, experiment.name) as lock:
+        run = _begin(store, experiment, watch, fresh)
+        already = run.status == "finished"
+        if not already:
+            _learn(store, experiment, run, watch, verbose, lock.epoch)
+        restore_report(store, experiment, run, watch)
+        store.runs.finish(run.name)
+        return _outcome(store, run, 0.0 if already else time.monotonic() - started, already)
+
+
+def _learn(store: Store, experiment: Experiment, run: Run, watch: Watcher, verbose: bool, epoch: int) -> None:
+    if experiment.scaling.workers == 0:
+        _run_here(store, experiment, run, watch, epoch)
+        return
+    prepare_environment()
+    from holdfast.jobs.train_on_ray import run_on_ray
+
+    run_on_ray(store, experiment, watch, verbose, epoch)
+
+
+def _begin(store: Store, experiment: Experiment, watch: Watcher, fresh: bool) -> Run:
     known = {run.name: run for run in store.runs.list()}.get(experiment.name)
     parent = known.parent if known is not None else _parent(store, experiment)
     if known is None or fresh:
@@ -60,23 +88,21 @@ def run_experiment(
         build_stream(experiment.stream, data.training, experiment.seed)
         _check_parent(store, experiment, parent)
     if known is not None and fresh:
-        run = store.runs.restart(experiment.name, experiment.fingerprint)
-    else:
-        run = store.runs.begin(experiment.name, experiment.fingerprint, parent)
-    report = store.runs_folder / run.name / "report.html"
-    if run.status == "finished":
-        return RunOutcome(run.name, published_by(store, run), report, 0.0, already_finished=True)
-    if experiment.scaling.workers == 0:
-        _run_here(store, experiment, run, watch)
-    else:
-        prepare_environment()
-        from holdfast.jobs.train_on_ray import run_on_ray
+        return store.runs.restart(experiment.name, experiment.fingerprint)
+    return store.runs.begin(experiment.name, experiment.fingerprint, parent)
 
-        run_on_ray(store, experiment, watch, verbose)
-    store.runs.finish(run.name)
-    return RunOutcome(
-        run.name, published_by(store, run), report, time.monotonic() - started, already_finished=False
-    )
+
+def _finished_before(store: Store, experiment: Experiment) -> RunOutcome | None:
+    """What there is to say of a finished run whose report is there; nobody need be kept from it for that."""
+    run = {run.name: run for run in store.runs.list()}.get(experiment.name)
+    if run is None or run.status != "finished" or run.experiment_hash != experiment.fingerprint:
+        return None
+    return _outcome(store, run, 0.0, already=True) if has_report(store, run) else None
+
+
+def _outcome(store: Store, run: Run, seconds: float, already: bool) -> RunOutcome:
+    names = [version.name for version in published_by(store, run)]
+    return RunOutcome(run.name, names, RunFolder(store, run.name).path / PAGE, seconds, already)
 
 
 def _parent(store: Store, experiment: Experiment) -> str | None:
@@ -104,19 +130,15 @@ def _check_parent(store: Store, experiment: Experiment, parent: str | None) -> N
         )
 
 
-def published_by(store: Store, run: Run) -> list[str]:
-    """The versions of the run's newest attempt, oldest first."""
-    return [v.name for v in store.versions() if v.run == run.name and v.attempt == run.attempt]
-
-
-def _run_here(store: Store, experiment: Experiment, run: Run, watch: Watcher) -> None:
+def _run_here(store: Store, experiment: Experiment, run: Run, watch: Watcher, epoch: int) -> None:
     data = load_datasets(experiment, watch)
     keep_freed_memory()
     torch.set_num_threads(cpus_per_worker(experiment.scaling))
-    folder = store.runs_folder / run.name / f"checkpoints-{run.attempt}"
-    publisher = StorePublisher(store, experiment, run, data)
+    still_ours = partial(require_run, store, run.name, epoch)
+    publisher = StorePublisher(store, experiment, run, data, still_ours)
+    checkpoints = RunCheckpoints(store, run, still_ours)
     device = torch.device("cuda" if experiment.scaling.gpu else "cpu")
-    run_sequence(experiment, data, publisher, FolderCheckpoints(folder), watch, device=device)
+    run_sequence(experiment, data, publisher, checkpoints, watch, device=device)
 
 
 def refuse_distillation(experiment: Experiment) -> None:

@@ -3,7 +3,6 @@
 import os
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 import ray
@@ -18,19 +17,21 @@ from holdfast.errors import HoldfastError
 from holdfast.jobs.cpus import cpu_count, cpus_per_worker
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.host import RemoteCheckpoints, RemotePublisher, start_host
+from holdfast.jobs.run_folder import RunFolder
 from holdfast.jobs.runtime import ray_session, work_in
 from holdfast.learning import Progress, Ranks, Watcher, keep_freed_memory, run_sequence
 from holdfast.store import Store
 
 
-def run_on_ray(store: Store, experiment: Experiment, watch: Watcher, verbose: bool) -> None:
+def run_on_ray(store: Store, experiment: Experiment, watch: Watcher, verbose: bool, epoch: int) -> None:
+    """Learn on the Ray of this process, which holds the run by the lock of `epoch`."""
     scaling = experiment.scaling
     cpus = cpus_per_worker(scaling)
     # Decoded here first: the workers then find the cache, and a mistake in the data costs no start of Ray.
     load_datasets(experiment, watch)
     with ray_session(verbose=verbose, cpus=max(cpu_count(), cpus * scaling.workers)):
         watch(Progress("starting Ray", 0, 0))
-        host = start_host(experiment, _location(store))
+        host = start_host(experiment, store.place, epoch)
         trainer = TorchTrainer(
             _learn_on_worker,
             train_loop_config={
@@ -46,7 +47,7 @@ def run_on_ray(store: Store, experiment: Experiment, watch: Watcher, verbose: bo
             ),
             run_config=RunConfig(
                 name=f"{experiment.name}-{int(time.time())}",
-                storage_path=str((store.runs_folder / experiment.name / "ray").resolve()),
+                **RunFolder(store, experiment.name).storage("ray"),
                 failure_config=FailureConfig(max_failures=scaling.max_failures),
             ),
         )
@@ -97,7 +98,3 @@ def _learn_on_worker(config: dict[str, Any]) -> None:
     except HoldfastError as mistake:
         # A user's mistake is no failure of a worker: Ray would only repeat it.
         ray.get(host.fail.remote(mistake))
-
-
-def _location(store: Store) -> str:
-    return store.location if "://" in store.location else str(Path(store.location).resolve())

@@ -18,6 +18,8 @@ from holdfast.config import Choice, Experiment, LogUniform, TuningConfig, Unifor
 from holdfast.data import Evaluation, build_stream, load_training
 from holdfast.errors import ConfigError
 from holdfast.jobs.ancestor import load_ancestor
+from holdfast.jobs.run_folder import RunFolder
+from holdfast.jobs.run_lock import holding_run
 from holdfast.jobs.runtime import ray_session, work_in
 from holdfast.jobs.train import latest_learned, refuse_distillation
 from holdfast.jobs.trial import NoCheckpoints, TrialPublisher
@@ -56,7 +58,8 @@ def tune_experiment(
     tasks = build_stream(experiment.stream, training, experiment.seed)
     newest = latest_learned(store) if experiment.parent == "latest" else None
     ancestor = load_ancestor(store, newest) if newest is not None else None
-    with ray_session(verbose=verbose):
+    files = RunFolder(store, experiment.name)
+    with holding_run(store, experiment.name, "tune"), ray_session(verbose=verbose):
         shared = put((experiment, ancestor))
 
         folder = os.getcwd()
@@ -83,7 +86,7 @@ def tune_experiment(
             ),
             run_config=tune.RunConfig(
                 name=f"{experiment.name}-sweep",
-                storage_path=str((store.runs_folder / experiment.name / "tune").resolve()),
+                **files.storage("tune"),
                 verbose=1 if verbose else 0,
                 callbacks=[_Teller(console, tuning.trials)],
             ),
@@ -101,8 +104,10 @@ def tune_experiment(
     best = rows[0]
     chosen = apply_values(experiment, best["values"])
     target.parent.mkdir(parents=True, exist_ok=True)
+    text = chosen.model_copy(update={"name": f"{experiment.name}-tuned"}).to_yaml()
+    files.write("best.yaml", text.encode())
     with whole_file(target) as draft:
-        draft.write_text(chosen.model_copy(update={"name": f"{experiment.name}-tuned"}).to_yaml(), "utf-8")
+        draft.write_text(text, "utf-8")
     return {
         "best": best,
         "start": next(row for row in rows if row["values"] == start),

@@ -9,6 +9,7 @@ import pytest
 
 from holdfast.errors import ConfigError, ConflictError, DataError, NotFoundError
 from holdfast.jobs import distill as module
+from holdfast.jobs import run_folder
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.distill import distill_experiment
 from holdfast.jobs.evaluate import evaluate_lineage
@@ -151,7 +152,7 @@ def test_an_interrupted_distillation_goes_on_bit_identically(store, small, monke
             raise KilledError
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "FolderCheckpoints", Dying)
+        patch.setattr(run_folder, "FolderCheckpoints", Dying)
         with pytest.raises(KilledError):
             distill(store, small())
     assert store.version(distill(store, small()).version).contract == whole
