@@ -184,8 +184,10 @@ def tune(
         outcome = tune_experiment(opened, loaded, target, console, verbose=verbose)
     if as_json:
         print_json(outcome)
-        return
-    print_trials(console, outcome)
+    else:
+        print_trials(console, outcome)
+    if outcome["failed"] > outcome["diverged"]:
+        raise typer.Exit(1)
 
 
 for verb in (distill, export, versions, promote, rollback):
@@ -300,7 +302,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         say_when_threads_fail(given)
-        prepare_environment()
+        prepare_environment(submits=given[:1] == ["submit"])
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             code = app(given, standalone_mode=False) or 0

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from holdfast.adapters import AdapterConfig, RidgeConfig
 from holdfast.data import DataConfig
@@ -14,6 +14,9 @@ from holdfast.learning import DistillationConfig, SequencePlan
 from holdfast.settings import Settings
 from holdfast.settings_file import load_settings, parse_settings
 from holdfast.yaml_text import dump_yaml
+
+MAX_NAME = 100
+"""Characters in the name of an experiment."""
 
 
 class ScalingConfig(Settings):
@@ -36,19 +39,34 @@ class EvaluationConfig(Settings):
 
 
 class Uniform(Settings):
-    """A number, all of them alike likely."""
+    """A number, all of them alike likely; a whole one where the key's value is."""
 
     kind: Literal["uniform"] = "uniform"
     low: float
     high: float
 
+    @model_validator(mode="after")
+    def _is_a_range(self) -> "Uniform":
+        _refuse_empty(self.low, self.high)
+        return self
+
 
 class LogUniform(Settings):
-    """A positive number, all orders of magnitude alike likely."""
+    """A positive number, all orders of magnitude alike likely; a whole one where the key's value is."""
 
     kind: Literal["loguniform"] = "loguniform"
     low: float = Field(gt=0)
     high: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> "LogUniform":
+        _refuse_empty(self.low, self.high)
+        return self
+
+
+def _refuse_empty(low: float, high: float) -> None:
+    if low >= high:
+        raise ValueError(f"low has to be less than high, and {low:g} is not less than {high:g}")
 
 
 class Choice(Settings):
@@ -78,7 +96,7 @@ class TuningConfig(Settings):
 class Experiment(SequencePlan):
     """What is learned (seed, stream, model, learning, regularizers), from which data, and how it is run."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    name: str = Field(pattern=rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME - 1}}}$")
     data: DataConfig
     parent: Literal["latest", "none"] = "latest"
     """`latest`: the first task goes on from the newest version of the store that was not distilled; `none`: a

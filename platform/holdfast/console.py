@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
 from rich.progress import Progress as Bars
 from rich.table import Table
@@ -173,16 +174,28 @@ def print_trials(console: Console, outcome: dict[str, Any]) -> None:
     for column in ("", "objective", "self", "cross", "tasks"):
         table.add_column(column, justify="right")
     table.add_column("values")
-    for row in outcome["trials"][:10]:
-        values = [
-            f"{key.split('.', 1)[-1]} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
-            for key, value in row["values"].items()
-        ]
+    measured = [row for row in outcome["trials"] if row["error"] is None]
+    for row in measured[:10]:
         figures = [f"{row[name]:.2f}" for name in ("objective", "self", "cross")]
-        table.add_row("★" if row["pareto"] else "", *figures, str(row["tasks"]), "\n".join(values))
+        table.add_row("★" if row["pareto"] else "", *figures, str(row["tasks"]), _trial(row))
+    failed = [row for row in outcome["trials"] if row["error"] is not None]
+    for row in failed:
+        table.add_row("", *"---", str(row["tasks"]), f"{_trial(row)}\nfailed: {escape(row['error'])}")
     console.print(table)
+    if failed:
+        console.print(f"{len(failed)} of {len(outcome['trials'])} trials failed.", soft_wrap=True)
+    start = outcome["start"]["objective"]
+    reached = "the start failed" if start is None else f"from {start:.2f} at the start"
     console.print(
-        f"Best on validation: {outcome['best']['objective']:.2f}, from {outcome['start']['objective']:.2f} "
-        f"at the start. ★ is on the Pareto front of self and cross. Written: {outcome['file']}",
+        f"Best on validation: {outcome['best']['objective']:.2f}, {reached}. ★ is on the Pareto front of "
+        f"self and cross. Written: {outcome['file']}",
         soft_wrap=True,
     )
+
+
+def _trial(row: dict[str, Any]) -> str:
+    shown = (
+        f"{key.split('.', 1)[-1]} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in row["values"].items()
+    )
+    return escape("\n".join(shown))

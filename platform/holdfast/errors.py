@@ -92,6 +92,13 @@ class TooLargeError(HoldfastError):
     code = "too_large"
 
 
+class ResourcesError(HoldfastError):
+    """More CPUs or GPUs are asked of Ray than all its machines have."""
+
+    http_status = 503
+    code = "too_few_resources"
+
+
 class InvalidVectorError(HoldfastError):
     """A vector of the wrong dimension, not finite, or not of unit norm."""
 

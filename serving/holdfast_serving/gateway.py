@@ -20,15 +20,19 @@ class Gateway:
     """One replica of the gateway. Its truth is the store; its own state is a cache that follows it."""
 
     def __init__(self, config: ServingConfig, writer: DeploymentHandle) -> None:
+        import faiss
         import torch
 
         from holdfast.gallery import Gallery, open_index
+        from holdfast.processors import thread_count
         from holdfast.store import open_store
         from holdfast_serving.feeder import searching
         from holdfast_serving.replica import Replica
         from holdfast_serving.writer_client import HandleWriter
 
-        torch.set_num_threads(max(1, int(config.cpus)))
+        threads = thread_count(max(1, int(config.cpus)))
+        torch.set_num_threads(threads)
+        faiss.omp_set_num_threads(threads)
         store = open_store(config.store, config.artifacts)
         gallery = Gallery(store, open_index(store, searching(config.index)))
         self._replica = Replica(config, store, gallery, HandleWriter(writer, config.write_seconds))

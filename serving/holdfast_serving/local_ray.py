@@ -2,12 +2,10 @@
 
 import logging
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
-from holdfast.errors import ConfigError
-from holdfast.jobs.runtime import prepare_environment
+from holdfast.jobs.runtime import join_cluster, joins_cluster, leave_threads_to_ray, prepare_environment
 from holdfast_serving.proxy import prepare_proxy
 
 OBJECT_STORE_BYTES = 200 * 1024 * 1024
@@ -17,12 +15,13 @@ OBJECT_STORE_BYTES = 200 * 1024 * 1024
 def prepare_serving(folder: Path, verbose: bool) -> None:
     """Must run before ray is imported, which reads some of these. `folder` is private and outlives Ray."""
     prepare_environment()
+    leave_threads_to_ray()
     # No call may start or join another Ray by itself once ours has ended.
     os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
     if not verbose:
         os.environ.setdefault("RAY_SERVE_LOG_TO_STDERR", "0")
         os.environ.setdefault("RAY_DEDUP_LOGS", "0")
-    if not os.environ.get("RAY_ADDRESS"):
+    if not joins_cluster():
         prepare_proxy(folder)
 
 
@@ -35,14 +34,10 @@ def start_ray(cpus: int, dashboard: bool, verbose: bool) -> bool:
         "logging_level": logging.INFO if verbose else logging.ERROR,
         "configure_logging": True,
     }
-    address = os.environ.get("RAY_ADDRESS")
-    if address:
-        _refuse_silence(address)
-        try:
-            ray.init(address=address, **options)
-        except ConnectionError as error:
-            raise ConfigError(f"No Ray cluster answers at RAY_ADDRESS={address}: {error}") from None
+    if joins_cluster():
+        join_cluster(**options)
         return False
+    os.environ.pop("RAY_ADDRESS", None)
     ray.init(
         # Never somebody else's instance on this machine, which is what ray.init() would look for first.
         address="local",
@@ -53,19 +48,6 @@ def start_ray(cpus: int, dashboard: bool, verbose: bool) -> bool:
         **options,
     )
     return True
-
-
-def _refuse_silence(address: str) -> None:
-    """Finds out in seconds what Ray would retry for minutes."""
-    host, colon, port = address.rpartition(":")
-    if not colon or "/" in address or not port.isdigit():
-        return
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
-    except OSError as error:
-        raise ConfigError(
-            f"No Ray cluster answers at RAY_ADDRESS={address} ({error}): start one, or unset RAY_ADDRESS."
-        ) from None
 
 
 def ray_has_ended() -> bool:

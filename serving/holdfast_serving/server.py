@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from holdfast.errors import ConfigError, NotReadyError, StoreError
+from holdfast.jobs.runtime import joins_cluster
 from holdfast.store import Store, open_store
 from holdfast.store.places import pin_down
 from holdfast_serving.auth import parse_keys
@@ -84,7 +85,7 @@ def serve_forever(
         where, found = opened.place
         settings = settings.model_copy(update={"store": where, "artifacts": found})
         prepare_serving(Path(folder), verbose)
-        if not os.environ.get("RAY_ADDRESS"):
+        if not joins_cluster():
             # On a cluster the writer may be the one of this very application, which Serve keeps.
             from holdfast.gallery.lease import refuse_if_held
 
@@ -121,6 +122,7 @@ def _running(
     import ray
     from ray import serve
 
+    from holdfast.jobs.resources import require_resources
     from holdfast_serving.application import APPLICATION, build_application
 
     if not verbose:
@@ -132,6 +134,7 @@ def _running(
         refusal = refuse_sqlite_on_many_nodes(config.store)
         if refusal is not None:
             raise StoreError(refusal)
+        require_resources("The server", config.replicas, {"CPU": config.cpus})
         serve.start(http_options={"host": host, "port": port, "location": "HeadOnly"})
         serve.run(build_application(config), name=APPLICATION, route_prefix="/")
 

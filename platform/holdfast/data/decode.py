@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -23,6 +22,7 @@ from holdfast.data.selection import select
 from holdfast.data.source import Source, open_source
 from holdfast.data.table import some
 from holdfast.errors import DataError, InvalidImageError
+from holdfast.processors import thread_count
 
 Progress = Callable[[int, int], None]
 T = TypeVar("T")
@@ -184,5 +184,4 @@ def _in_order(pool: ThreadPoolExecutor, work: Callable[[int], T], items: range) 
 
 
 def _threads() -> int:
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(usable, 16)
+    return min(thread_count(), 16)

@@ -7,12 +7,14 @@ from typing import Any
 
 import torch
 
+from holdfast.processors import cpu_count
+
 
 def describe_machine() -> dict[str, Any]:
     """Processor, cores this process may use, memory in GiB, accelerator, platform, versions and threads."""
     return {
         "processor": _processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": cpu_count(),
         "memory_gib": _memory_gib(),
         "accelerator": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
         "platform": platform.platform(),

@@ -14,6 +14,7 @@ import torch
 from holdfast.gallery.backfill import Moved, Mover, Stored
 from holdfast.gallery.replace import NewVector
 from holdfast.jobs.image_mover import READERS, ImageMover
+from holdfast.jobs.resources import require_resources
 from holdfast.jobs.runtime import ray_session
 from holdfast.jobs.sources import Sources
 from holdfast.models import Encoder
@@ -46,7 +47,8 @@ def ray_mover(encoder: Encoder, target: str, workers: int, sources: Sources) -> 
     with ExitStack() as stack:
         beside = ray.is_initialized()
         if not beside:
-            stack.enter_context(ray_session(cpus=workers + 1 if not os.environ.get("RAY_ADDRESS") else None))
+            stack.enter_context(ray_session(cpus=workers + 1))
+            require_resources("The backfill", workers, {"CPU": 1})
         yield RayMover(encoder, target, workers, sources, cpus=0 if beside else 1)
 
 

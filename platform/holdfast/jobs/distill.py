@@ -14,6 +14,7 @@ from holdfast.data.table import some
 from holdfast.errors import ConfigError, ConflictError, DataError, NotFoundError
 from holdfast.jobs.cpus import cpus_per_worker
 from holdfast.jobs.datasets import load_datasets
+from holdfast.jobs.device import device_here
 from holdfast.jobs.evaluate import restore_report
 from holdfast.jobs.publisher import StorePublisher
 from holdfast.jobs.run_folder import PAGE, RunCheckpoints, RunFolder, published_by
@@ -110,7 +111,7 @@ def _distill(
             StorePublisher(store, experiment, run, data, still_ours),
             RunCheckpoints(store, run, still_ours),
             watch,
-            device=torch.device("cuda" if experiment.scaling.gpu else "cpu"),
+            device=device_here(experiment.scaling.gpu),
             metric=config.metric,
         )
         store.runs.finish(run.name)

@@ -8,6 +8,7 @@ import ray.data
 import torch
 
 from holdfast.jobs.embedded_batch import BATCH, embed_batch
+from holdfast.jobs.resources import require_resources
 from holdfast.jobs.runtime import ray_session
 from holdfast.models import Encoder
 
@@ -26,6 +27,7 @@ class _Embedder:
 def embed_on_ray(encoder: Encoder, version: str, table: pa.Table, thumbnails: bool) -> Iterator[pa.Table]:
     """Yield embedded tables in the order of `table`, from one actor a core."""
     with ray_session():
+        require_resources("Embedding", 1, {"CPU": 1})
         context = ray.data.DataContext.get_current()
         context.execution_options.preserve_order = True
         context.enable_progress_bars = False

@@ -15,6 +15,7 @@ from holdfast.data import build_stream
 from holdfast.errors import ConfigError
 from holdfast.jobs.cpus import cpus_per_worker
 from holdfast.jobs.datasets import load_datasets
+from holdfast.jobs.device import device_here
 from holdfast.jobs.evaluate import has_report, restore_report
 from holdfast.jobs.publisher import StorePublisher
 from holdfast.jobs.run_folder import PAGE, RunCheckpoints, RunFolder, published_by
@@ -131,13 +132,13 @@ def _check_parent(store: Store, experiment: Experiment, parent: str | None) -> N
 
 
 def _run_here(store: Store, experiment: Experiment, run: Run, watch: Watcher, epoch: int) -> None:
+    device = device_here(experiment.scaling.gpu)
     data = load_datasets(experiment, watch)
     keep_freed_memory()
     torch.set_num_threads(cpus_per_worker(experiment.scaling))
     still_ours = partial(require_run, store, run.name, epoch)
     publisher = StorePublisher(store, experiment, run, data, still_ours)
     checkpoints = RunCheckpoints(store, run, still_ours)
-    device = torch.device("cuda" if experiment.scaling.gpu else "cpu")
     run_sequence(experiment, data, publisher, checkpoints, watch, device=device)
 
 

@@ -17,6 +17,7 @@ from holdfast.errors import HoldfastError
 from holdfast.jobs.cpus import cpu_count, cpus_per_worker
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.host import RemoteCheckpoints, RemotePublisher, start_host
+from holdfast.jobs.resources import require_resources
 from holdfast.jobs.run_folder import RunFolder
 from holdfast.jobs.runtime import ray_session, work_in
 from holdfast.learning import Progress, Ranks, Watcher, keep_freed_memory, run_sequence
@@ -31,6 +32,9 @@ def run_on_ray(store: Store, experiment: Experiment, watch: Watcher, verbose: bo
     load_datasets(experiment, watch)
     with ray_session(verbose=verbose, cpus=max(cpu_count(), cpus * scaling.workers)):
         watch(Progress("starting Ray", 0, 0))
+        require_resources(
+            f"Run '{experiment.name}'", scaling.workers, {"CPU": cpus, "GPU": 1.0 if scaling.gpu else 0.0}
+        )
         host = start_host(experiment, store.place, epoch)
         trainer = TorchTrainer(
             _learn_on_worker,

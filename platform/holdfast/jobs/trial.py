@@ -9,6 +9,7 @@ import numpy as np
 from holdfast.adapters import Adapter, carried
 from holdfast.config import Experiment
 from holdfast.data import ImageSet, build_stream
+from holdfast.errors import DivergedError
 from holdfast.evaluation import score
 from holdfast.learning import Ancestor, Learned, embed_views, fit_adapter, validation_indices
 from holdfast.learning.checkpoints import State
@@ -40,6 +41,8 @@ class TrialPublisher:
 
     def publish(self, learned: Learned) -> str:
         vectors = learned.embedded.validation
+        if not np.isfinite(vectors).all():
+            raise DivergedError(f"The embeddings became NaN or infinite in task {learned.task + 1}.")
         own = self._recall(vectors, vectors)
         crosses = [self._recall(queries, gallery) for queries, gallery in self._meetings(learned)]
         cross = float(np.mean(crosses)) if crosses else own

@@ -1,7 +1,9 @@
 """Sweeps over an experiment's weights: Ray Tune with ASHA, judged on validation images alone."""
 
 import io
+import logging
 import os
+import pickle
 import sys
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -10,23 +12,30 @@ from typing import Any
 import numpy as np
 import torch
 from ray import ObjectRef, get, put, tune
+from ray.exceptions import RayActorError
 from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.basic_variant import BasicVariantGenerator
 from rich.console import Console
 
-from holdfast.config import Choice, Experiment, LogUniform, TuningConfig, Uniform, parse_experiment
+from holdfast.config import MAX_NAME, Choice, Experiment, LogUniform, TuningConfig
 from holdfast.data import Evaluation, build_stream, load_training
-from holdfast.errors import ConfigError
+from holdfast.errors import ConfigError, DivergedError, HoldfastError
 from holdfast.jobs.ancestor import load_ancestor
+from holdfast.jobs.resources import require_resources
 from holdfast.jobs.run_folder import RunFolder
 from holdfast.jobs.run_lock import holding_run
 from holdfast.jobs.runtime import ray_session, work_in
+from holdfast.jobs.space import Where, apply_values, check_space, is_whole, starting_point
 from holdfast.jobs.train import latest_learned, refuse_distillation
 from holdfast.jobs.trial import NoCheckpoints, TrialPublisher
 from holdfast.learning import Datasets, keep_freed_memory, run_sequence
-from holdfast.settings_file import refuse_same_place, set_key
+from holdfast.processors import thread_count
+from holdfast.redaction import hide_secrets
 from holdfast.store import Store
 from holdfast.whole_files import require_writable, whole_file
+
+FIGURES = ("objective", "self", "cross")
+SUFFIX = "-tuned"
 
 
 def tune_experiment(
@@ -37,10 +46,13 @@ def tune_experiment(
     The first trial is the experiment as it stands, so that "better" is measured and not supposed.
 
     Returns:
-        `best`, `start` and `trials` (best first), each with `values`, `objective`, `self`, `cross`.
+        `best`, `start` and `trials` (best first, then those that failed), each with `values`, `tasks`,
+        `objective`, `self`, `cross`, and `error`: why it failed, or None; the figures of one that failed are
+        None. `failed` of the trials failed, `diverged` of these because a loss did.
 
     Raises:
-        ConfigError: no `tuning:` section, a distillation, or a key of its space does not exist.
+        ConfigError: no `tuning:` section, a distillation, a space that the experiment refuses, or all trials
+            failed.
         DataError: `target` cannot be written, which is found out before anything else.
     """
     tuning = experiment.tuning
@@ -50,16 +62,20 @@ def tune_experiment(
         )
     refuse_distillation(experiment)
     require_writable(target)
-    refuse_same_place(experiment.model_dump(mode="json"), tuning.space, "tuning.space")
-    start = {key: _current(experiment, key) for key in tuning.space}
-    for key, where in tuning.space.items():
-        apply_values(experiment, {key: where.values[0] if isinstance(where, Choice) else where.low})
+    start = starting_point(experiment, tuning.space)
     training = load_training(experiment.data, experiment.model.preprocessing)
     tasks = build_stream(experiment.stream, training, experiment.seed)
+    check_space(experiment, tuning.space, training)
     newest = latest_learned(store) if experiment.parent == "latest" else None
     ancestor = load_ancestor(store, newest) if newest is not None else None
     files = RunFolder(store, experiment.name)
+    # Tune would answer Ctrl-C with the trials so far, as if they were all.
+    os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
     with holding_run(store, experiment.name, "tune"), ray_session(verbose=verbose):
+        if not verbose:
+            # Of a failed trial the table says why, and not with Ray's traceback.
+            logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
+        require_resources("A trial of the sweep", 1, {"CPU": tuning.cpus_per_trial})
         shared = put((experiment, ancestor))
 
         folder = os.getcwd()
@@ -68,9 +84,10 @@ def tune_experiment(
             work_in(folder)
             run_trial(shared, values, tuning)
 
+        teller = _Teller(console, tuning.trials)
         tuner = tune.Tuner(
             tune.with_resources(trial, {"cpu": tuning.cpus_per_trial}),
-            param_space={key: _domain(where) for key, where in tuning.space.items()},
+            param_space={key: _domain(experiment, key, where) for key, where in tuning.space.items()},
             tune_config=tune.TuneConfig(
                 metric="objective",
                 mode="max",
@@ -88,39 +105,20 @@ def tune_experiment(
                 name=f"{experiment.name}-sweep",
                 **files.storage("tune"),
                 verbose=1 if verbose else 0,
-                callbacks=[_Teller(console, tuning.trials)],
+                callbacks=[teller],
             ),
         )
         # Tune draws its own tables on standard output, which belongs to the answer.
         with redirect_stdout(sys.stderr if verbose else io.StringIO()):
-            results = tuner.fit()
-    rows = [_row(result) for result in results if result.metrics and "objective" in result.metrics]
-    if not rows:
-        raise ConfigError(
-            f"No trial finished a task; the first error was: {results.errors[0] if results.errors else '-'}"
-        )
-    rows.sort(key=lambda row: (row["tasks"], row["objective"]), reverse=True)
-    mark_front(rows, len(tasks))
-    best = rows[0]
-    chosen = apply_values(experiment, best["values"])
-    target.parent.mkdir(parents=True, exist_ok=True)
-    text = chosen.model_copy(update={"name": f"{experiment.name}-tuned"}).to_yaml()
-    files.write("best.yaml", text.encode())
-    with whole_file(target) as draft:
-        draft.write_text(text, "utf-8")
-    return {
-        "best": best,
-        "start": next(row for row in rows if row["values"] == start),
-        "trials": rows,
-        "file": str(target),
-    }
+            tuner.fit()
+    return _outcome(experiment, start, teller.rows, len(tasks), target, files)
 
 
 def run_trial(shared: ObjectRef, values: dict[str, Any], tuning: TuningConfig) -> None:
     """One trial, in the trial's own process: the whole sequence, no evaluation data, nothing published."""
     experiment, ancestor = get(shared)
     keep_freed_memory()
-    torch.set_num_threads(tuning.cpus_per_trial)
+    torch.set_num_threads(thread_count(tuning.cpus_per_trial))
     chosen = apply_values(experiment, values)
     training = load_training(chosen.data, chosen.model.preprocessing)
     nothing = training.take(np.empty(0, np.int64))
@@ -128,39 +126,47 @@ def run_trial(shared: ObjectRef, values: dict[str, Any], tuning: TuningConfig) -
     run_sequence(chosen, Datasets(training, Evaluation(nothing, nothing)), publisher, NoCheckpoints())
 
 
-def apply_values(experiment: Experiment, values: dict[str, Any]) -> Experiment:
-    """The experiment with some dotted keys set. Raises ConfigError for a key that does not exist."""
-    plain = experiment.model_dump(mode="json")
-    for key, value in values.items():
-        set_key(plain, key, value)
-    return parse_experiment(plain, "tuning.space")
-
-
-def _current(experiment: Experiment, key: str) -> Any:
-    at: Any = experiment.model_dump(mode="json")
-    for part in key.split("."):
-        if isinstance(at, list):
-            found = [item for item in at if isinstance(item, dict) and item.get("kind") == part]
-            at = found[0] if found else at[int(part)] if part.isdigit() and int(part) < len(at) else None
-        else:
-            at = at.get(part) if isinstance(at, dict) else None
-        if at is None:
-            raise ConfigError(f"tuning.space: the experiment has no value at '{key}' to start from.")
-    return at
-
-
-def _domain(where: Uniform | LogUniform | Choice) -> Any:
+def _domain(experiment: Experiment, key: str, where: Where) -> Any:
     if isinstance(where, Choice):
         return tune.choice(list(where.values))
-    return (tune.uniform if isinstance(where, Uniform) else tune.loguniform)(where.low, where.high)
+    logarithmic = isinstance(where, LogUniform)
+    if is_whole(experiment, key):
+        # What Tune calls the upper end is beyond it.
+        return (tune.lograndint if logarithmic else tune.randint)(int(where.low), int(where.high) + 1)
+    return (tune.loguniform if logarithmic else tune.uniform)(where.low, where.high)
 
 
-def _row(result: Any) -> dict[str, Any]:
-    metrics = result.metrics
+def _outcome(
+    experiment: Experiment,
+    start: dict[str, Any],
+    rows: list[dict[str, Any]],
+    tasks: int,
+    target: Path,
+    files: RunFolder,
+) -> dict[str, Any]:
+    failed = [row for row in rows if row["error"] is not None]
+    measured = [row for row in rows if row["error"] is None]
+    if not measured:
+        reasons = list(dict.fromkeys(f"  {_values(row)}: {row['error']}" for row in failed))
+        raise ConfigError("\n".join(["All trials failed, so there is no best experiment:", *reasons]))
+    measured.sort(key=lambda row: (row["tasks"], row["objective"]), reverse=True)
+    mark_front(measured, tasks)
+    best = measured[0]
+    chosen = apply_values(experiment, best["values"])
+    name = f"{experiment.name[: MAX_NAME - len(SUFFIX)]}{SUFFIX}"
+    text = chosen.model_copy(update={"name": name}).to_yaml()
+    files.write("best.yaml", text.encode())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(target) as draft:
+        draft.write_text(text, "utf-8")
+    trials = measured + failed
     return {
-        "trial": metrics["trial_id"],
-        "values": dict(result.config),
-        **{key: metrics[key] for key in ("objective", "self", "cross", "tasks")},
+        "best": best,
+        "start": next(row for row in trials if row["values"] == start),
+        "trials": trials,
+        "failed": len(failed),
+        "diverged": sum(row["diverged"] for row in failed),
+        "file": str(target),
     }
 
 
@@ -177,26 +183,69 @@ def mark_front(rows: list[dict[str, Any]], tasks: int) -> None:
 
 
 class _Teller(tune.Callback):
-    """One line for every trial that ended."""
+    """One line, and one row, for every trial that ended."""
 
     def __init__(self, console: Console, trials: int) -> None:
-        self._console, self._trials, self._done = console, trials, 0
+        self._console, self._trials = console, trials
+        self.rows: list[dict[str, Any]] = []
 
     def __getstate__(self) -> dict[str, Any]:
         # Tune saves its callbacks beside the sweep; a terminal cannot be saved.
         return {}
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._done += 1
+        self._tell(trial, None)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        self._tell(trial, _error(trial))
+
+    def _tell(self, trial: Any, error: Exception | None) -> None:
         metrics = trial.last_result or {}
-        values = "  ".join(f"{key} {_shown(value)}" for key, value in trial.config.items())
+        cause = getattr(error, "cause", error)
+        if error is None and "objective" not in metrics:
+            cause = RuntimeError("it ended before its first task did")
+        row = {
+            "trial": trial.trial_id,
+            "values": dict(trial.config),
+            **{figure: metrics[figure] if cause is None else None for figure in FIGURES},
+            "tasks": metrics.get("tasks", 0),
+            "error": None if cause is None else _reason(cause),
+            "diverged": isinstance(cause, DivergedError),
+            "pareto": False,
+        }
+        self.rows.append(row)
+        figures = "  ".join(f"{figure} {row[figure]:.2f}" for figure in FIGURES if row[figure] is not None)
         self._console.print(
-            f"trial {self._done}/{self._trials}  objective {metrics.get('objective', float('nan')):.2f}  "
-            f"self {metrics.get('self', float('nan')):.2f}  cross {metrics.get('cross', float('nan')):.2f}  "
-            f"after {metrics.get('tasks', 0)} tasks  {values}",
+            f"trial {len(self.rows)}/{self._trials}  {(row['error'] and 'failed') or figures}  "
+            f"after {row['tasks']} tasks  {_values(row)}" + (f"  {row['error']}" if row["error"] else ""),
             highlight=False,
+            markup=False,
             soft_wrap=True,
         )
+
+
+def _error(trial: Any) -> Exception:
+    """What ended a trial. Tune keeps it in a file, which it copies to where it looks for it only later."""
+    try:
+        error: Exception = pickle.loads(Path(trial.pickled_error_file).read_bytes())
+    except (OSError, TypeError, pickle.UnpicklingError):
+        return RuntimeError("Ray does not say why")
+    return error
+
+
+def _reason(error: Exception) -> str:
+    """Why a trial failed, in one line."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    if isinstance(error, HoldfastError):
+        return said
+    if isinstance(error, RayActorError) and "creation task" not in said:
+        return "its process died, of too little memory perhaps: fewer at once (tuning.concurrent) may help"
+    last = (str(error).strip().splitlines() or [""])[-1].strip()
+    return hide_secrets(f"{type(error).__name__}: {last}")
+
+
+def _values(row: dict[str, Any]) -> str:
+    return "  ".join(f"{key} {_shown(value)}" for key, value in row["values"].items())
 
 
 def _shown(value: Any) -> str:

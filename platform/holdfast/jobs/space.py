@@ -1,0 +1,135 @@
+"""The space of a sweep: where its keys lead, what they may be, and what the experiment says to that."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from holdfast.config import Choice, Experiment, LogUniform, Uniform, parse_experiment
+from holdfast.data import ImageSet, build_stream, load_training
+from holdfast.errors import ConfigError, HoldfastError
+from holdfast.learning import check_perturbation
+from holdfast.models import Encoder
+from holdfast.settings_file import refuse_same_place, set_key
+
+Where = Uniform | LogUniform | Choice
+
+
+def starting_point(experiment: Experiment, space: Mapping[str, Where]) -> dict[str, Any]:
+    """The value that each key has in the experiment as it stands.
+
+    Raises ConfigError for a key that leads nowhere, and for two that lead to the same place.
+    """
+    plain = experiment.model_dump(mode="json")
+    refuse_same_place(plain, space, "tuning.space")
+    return {key: _at(plain, _place(experiment, key)) for key in space}
+
+
+def check_space(experiment: Experiment, space: Mapping[str, Where], training: ImageSet) -> None:
+    """Try the ends of every range and every choice, each by itself, before anything is started.
+
+    Args:
+        training: the experiment's own training images; other data is loaded where a key asks for it.
+
+    Raises ConfigError that names the key and the value which the experiment refuses.
+    """
+    for key, where in space.items():
+        for value in _extremes(experiment, key, where):
+            try:
+                _try(experiment, key, value, training)
+            except HoldfastError as error:
+                raise ConfigError(f"tuning.space.{key}: {value!r} is refused: {error}") from error
+
+
+def apply_values(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
+    """The experiment with some dotted keys set. Raises ConfigError for a key that does not exist."""
+    plain = experiment.model_dump(mode="json")
+    for key, value in values.items():
+        set_key(plain, key, value)
+    return parse_experiment(plain, "tuning.space")
+
+
+def is_whole(experiment: Experiment, key: str) -> bool:
+    """Whether a key's value is a whole number."""
+    allowed = set(_allowed(experiment, key))
+    return int in allowed and float not in allowed
+
+
+def _extremes(experiment: Experiment, key: str, where: Where) -> tuple[Any, ...]:
+    if isinstance(where, Choice):
+        return where.values
+    if bool in set(_allowed(experiment, key)):
+        raise ConfigError(
+            f"tuning.space.{key}: it is true or false; write {{kind: choice, values: [true, false]}}."
+        )
+    if not is_whole(experiment, key):
+        return where.low, where.high
+    if not (where.low.is_integer() and where.high.is_integer()):
+        raise ConfigError(
+            f"tuning.space.{key}: it is a whole number, so low and high have to be (got {where.low:g} and "
+            f"{where.high:g})."
+        )
+    return int(where.low), int(where.high)
+
+
+def _try(experiment: Experiment, key: str, value: Any, training: ImageSet) -> None:
+    chosen = apply_values(experiment, {key: value})
+    if chosen.learning.adversarial is not None:
+        check_perturbation(chosen.learning.adversarial, chosen.model.preprocessing)
+    if chosen.data != experiment.data or chosen.model.preprocessing != experiment.model.preprocessing:
+        training = load_training(chosen.data, chosen.model.preprocessing)
+    build_stream(chosen.stream, training, chosen.seed)
+    if chosen.model != experiment.model:
+        Encoder(chosen.model)
+
+
+def _place(experiment: Experiment, key: str) -> tuple[str, ...]:
+    """The steps that lead to a key, a list's item by its number."""
+    at: Any = experiment.model_dump(mode="json")
+    place = []
+    for part in key.split("."):
+        if isinstance(at, list):
+            kinds = [item.get("kind") if isinstance(item, dict) else None for item in at]
+            part = str(kinds.index(part)) if part in kinds else part
+        at = _step(at, part)
+        if at is None:
+            raise ConfigError(f"tuning.space: the experiment has no value at '{key}' to start from.")
+        place.append(part)
+    return tuple(place)
+
+
+def _at(plain: Any, place: tuple[str, ...]) -> Any:
+    for part in place:
+        plain = _step(plain, part)
+    return plain
+
+
+def _step(at: Any, part: str) -> Any:
+    if isinstance(at, list):
+        return at[int(part)] if part.isdigit() and int(part) < len(at) else None
+    return at.get(part) if isinstance(at, dict) else None
+
+
+def _allowed(experiment: Experiment, key: str) -> Iterator[Any]:
+    """The plain types that the config declares for a key's value."""
+    *parents, last = _place(experiment, key)
+    at: Any = experiment
+    for part in parents:
+        at = at[int(part)] if isinstance(at, tuple | list) else _attribute(at, part)
+    if isinstance(at, BaseModel) and last in type(at).model_fields:
+        yield from _unfold(type(at).model_fields[last].annotation)
+    else:
+        yield type(_at(experiment.model_dump(mode="json"), (*parents, last)))
+
+
+def _attribute(at: Any, part: str) -> Any:
+    return at[part] if isinstance(at, dict) else getattr(at, part)
+
+
+def _unfold(annotation: Any) -> Iterator[Any]:
+    inner = [each for each in get_args(annotation) if isinstance(each, type) or get_args(each)]
+    if inner:
+        for each in inner:
+            yield from _unfold(each)
+    else:
+        yield annotation

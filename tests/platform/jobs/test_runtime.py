@@ -1,0 +1,72 @@
+"""What RAY_ADDRESS may be, and what is asked of a Ray that has too little."""
+
+import warnings
+
+import pytest
+import ray
+
+from holdfast.errors import ConfigError, ResourcesError
+from holdfast.jobs.resources import require_resources
+from holdfast.jobs.runtime import cluster_address, joins_cluster
+from holdfast_serving.ports import free_port
+
+
+@pytest.mark.parametrize("address", ["", " ", "local"])
+def test_no_cluster_is_named(address, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    assert not joins_cluster()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("http://127.0.0.1:8265", "holdfast submit --address"),
+        ("https://ray.example.org", "holdfast submit --address"),
+        ("ray://127.0.0.1:10001", "as one of its machines"),
+        ("127.0.0.1", "another form"),
+        ("head:port", "another form"),
+        ("head:99999", "another form"),
+        ("::1:6379", "another form"),
+        ("[::1]:1", "No Ray cluster answers"),
+        ("127.0.0.1:1", "No Ray cluster answers"),
+        ("no.such.host.invalid:6379", "No Ray cluster answers"),
+    ],
+)
+def test_an_address_of_another_form_says_what_is_wanted(address, said, monkeypatch):
+    monkeypatch.setenv("RAY_ADDRESS", address)
+    assert joins_cluster()
+    with pytest.raises(ConfigError, match=said):
+        cluster_address()
+
+
+@pytest.fixture
+def machines(monkeypatch):
+    """Pretends that Ray runs on two machines of 2 and 4 CPUs, of which 3 are free."""
+    nodes = [{"Alive": True, "Resources": {"CPU": 2.0}}, {"Alive": True, "Resources": {"CPU": 4.0}}]
+    monkeypatch.setattr(ray, "nodes", lambda: [*nodes, {"Alive": False, "Resources": {"CPU": 64.0}}])
+    monkeypatch.setattr(ray, "available_resources", lambda: {"CPU": 3.0})
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{free_port()}")
+    monkeypatch.setenv("HOLDFAST_WAIT_SECONDS", "0")
+
+
+@pytest.mark.parametrize(
+    ("count", "each", "said"),
+    [
+        (8, {"CPU": 1}, "needs 8 CPUs, 8 times 1 CPU on one machine, and the cluster has 6 CPUs, at most 4"),
+        (2, {"CPU": 3}, "needs 6 CPUs, 2 times 3 CPUs on one machine, and the cluster has 6 CPUs"),
+        (1, {"CPU": 5}, "needs 5 CPUs and the cluster has 6 CPUs, at most 4 CPUs on one"),
+        (1, {"CPU": 1, "GPU": 1}, "needs 1 CPU and 1 GPU and the cluster has 6 CPUs and 0 GPUs"),
+    ],
+)
+def test_what_can_never_be_had_is_refused(count, each, said, machines):
+    with pytest.raises(ResourcesError, match=said):
+        require_resources("The run", count, each)
+
+
+def test_what_is_only_busy_is_said(machines):
+    with pytest.warns(UserWarning, match="needs 4 CPUs, of which 3 are free now: it waits"):
+        require_resources("The run", 2, {"CPU": 2})
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        require_resources("The run", 3, {"CPU": 1, "GPU": 0})
+        require_resources("The run", 30, {"CPU": 0})
