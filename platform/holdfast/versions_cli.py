@@ -87,7 +87,18 @@ def promote(
             record = traffic.promote(name, writes=writes, force=force, note=note)
         else:
             record = traffic.change(canary_version=name, canary_share=canary, force=force, note=note)
+        undecided = [
+            row.gallery
+            for row in opened.compatibility()
+            if row.query == name and row.compatible and not row.decided
+        ]
     _print_traffic(record, as_json)
+    if undecided and not as_json:
+        Console(stderr=True).print(
+            f"Whether {name} searches entries of {', '.join(undecided)} better than the older of the two by "
+            "itself is within chance.",
+            soft_wrap=True,
+        )
 
 
 def rollback(
