@@ -105,16 +105,19 @@ def rollback(
     force: Annotated[
         bool, typer.Option("--force", help="Although entries may become unreachable; recorded.")
     ] = False,
+    expect_epoch: Annotated[
+        int | None, typer.Option(help="Only if the traffic is still at this epoch.")
+    ] = None,
     store: StoreOption = STORE,
     artifacts: ArtifactsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put the previous traffic record back.
+    """Put the previous traffic record back; once more goes one further back.
 
     Example: [bold]holdfast rollback[/]
     """
     with open_store(store, artifacts, create=False) as opened:
-        traffic = opened.traffic.rollback(force=force)
+        traffic = opened.traffic.rollback(expect_epoch, force=force)
     _print_traffic(traffic, as_json)
 
 

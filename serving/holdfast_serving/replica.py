@@ -12,7 +12,7 @@ import numpy as np
 
 from holdfast.errors import HoldfastError, NotReadyError
 from holdfast.gallery import Entry, Gallery, SearchResult
-from holdfast.store import Store, Traffic
+from holdfast.store import Store, Traffic, Version
 from holdfast_serving.config import ServingConfig
 from holdfast_serving.embedder import Embedder
 from holdfast_serving.limits import Admission
@@ -180,6 +180,14 @@ class Replica:
             raise NotReadyError("The server is starting; no traffic record has been read yet.")
         return await self.versions.get(self.routing.choose(model, sticky))
 
+    def resolve(self, name: str) -> str:
+        """The version that an alias stands for here, which needs no database; any other name as it is."""
+        return name if self.routing is None else self.routing.aliases.get(name, name)
+
+    async def version(self, name: str) -> Version:
+        """A version by name or alias. Raises NotFoundError."""
+        return await self.in_thread(self.gallery.version, self.resolve(name))
+
     async def write_embedder(self) -> Embedder:
         """The version that embeds new entries. Raises NotReadyError while there is none."""
         if self.routing is None or self.routing.traffic.write_version is None:
@@ -210,10 +218,17 @@ class Replica:
         k: int,
         filter: Mapping[str, Any] | None,
         versions: Sequence[str] | None,
+        leave_out: str | None = None,
     ) -> SearchResult:
         with self.metrics.search_seconds.time():
             return await self.in_thread(
-                self.gallery.search, vector, version, k=k, filter=filter, versions=versions
+                self.gallery.search,
+                vector,
+                version,
+                k=k,
+                filter=filter,
+                versions=versions,
+                leave_out=leave_out,
             )
 
     async def write(self, entries: Sequence[Entry]) -> int:

@@ -90,6 +90,7 @@ class Gallery:
         self._refreshing = threading.Lock()
         self._mapping: dict[str, threading.Lock] = {}  # by query version
         self._versions: dict[str, Version] = {}
+        self._versions_seen = -1
         self._rules = Rules()
         self._searches = 0
         self.refresh()
@@ -119,6 +120,7 @@ class Gallery:
         with self._refreshing:
             numbers = self.store.counters()
             self._refresh_compatibility(numbers["compatibility"])
+            self._refresh_versions(numbers["versions"])
             if not self._index.capabilities.feeds:
                 self._applied = self._index.follow()
                 return False
@@ -174,6 +176,25 @@ class Gallery:
         """The entry of an id, from the database. Raises NotFoundError."""
         return self.entries.get(identifier)
 
+    def find(self, identifier: str) -> tuple[str, np.ndarray]:
+        """The version and the vector of an entry, to search with: from the index, which answers while the
+        database is away; from the database if it is not there. Raises NotFoundError."""
+        with self._lock.reading():
+            for name in self._index.versions():
+                held = self._index.held(name, [identifier]).get(identifier)
+                if held is not None:
+                    vector = np.frombuffer(held[0], "<f4")
+                    # Where the index keeps codes it is not quite the vector that they were made from.
+                    exact = self._index.capabilities.keeps_vectors
+                    return name, vector if exact else vector / np.linalg.norm(vector)
+        entry = self.entries.get(identifier)
+        return entry.version, entry.vector
+
+    def version(self, name: str) -> Version:
+        """A version by name or alias; one by name is known while the database is away. Raises
+        NotFoundError."""
+        return self._version(name)
+
     def stats(self) -> Stats:
         """Sizes and sequence numbers."""
         last = self.entries.last_seq()
@@ -201,6 +222,7 @@ class Gallery:
         filter: Mapping[str, object] | None = None,
         versions: Sequence[str] | None = None,
         min_seq: int | None = None,
+        leave_out: str | None = None,
     ) -> SearchResult:
         """The k best entries, by inner product or by calibrated score, through adapters where the query's
         version has them.
@@ -213,6 +235,7 @@ class Gallery:
             filter: see `holdfast.gallery.filters`; the answer is exact among the entries that match.
             versions: search only the entries that these embedded; all that `version` may search if None.
             min_seq: the answer has to include this write.
+            leave_out: the id of an entry that is not to be among the k.
 
         Raises:
             IncompatibleError: `version` may search none of the entries there are, or not those of a version
@@ -247,7 +270,8 @@ class Gallery:
                 # What is left out needs no second look at the database, an error does.
                 left_out = wanted is None and bool(searched) and rules.are_settled(query.name, refused)
                 if (left_out or not refused) and len(ready) == len(meetings):
-                    hits = self._index.search(row, k, searched, allowed, ready)
+                    hits = self._index.search(row, k + (leave_out is not None), searched, allowed, ready)
+                    hits = [hit for hit in hits if hit.id != leave_out][:k]
                     adapted = [name for name, each in meetings.items() if each.adapter is not None]
                     counts = self._index.count() if refused else {}
                     excluded = {name: counts[name] for name in refused}
@@ -337,6 +361,11 @@ class Gallery:
         if not abs(float(row @ row) - 1.0) <= NORM_TOLERANCE and bad_norms(row[None]).size:
             raise InvalidVectorError(explain_norm("of the query", row))
         return row
+
+    def _refresh_versions(self, number: int) -> None:
+        if number != self._versions_seen:
+            self._versions = {version.name: version for version in self.store.versions()}
+            self._versions_seen = number
 
     def _version(self, name: str) -> Version:
         found = self._versions.get(name)
