@@ -18,6 +18,7 @@ from holdfast_serving.embedder import Embedder
 from holdfast_serving.limits import Admission
 from holdfast_serving.routing import Routing
 from holdfast_serving.telemetry import Metrics
+from holdfast_serving.threads import run_in
 from holdfast_serving.versions import LoadedVersions
 from holdfast_serving.writer import EntryWriter
 
@@ -78,16 +79,18 @@ class Replica:
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs something that blocks beside the event loop."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: function(*args, **kwargs))
+        return await run_in(self._threads, function, *args, **kwargs)
 
     # ---- following the store
 
     async def refresh(self) -> None:
         """Applies the newest traffic record and entries; versions are loaded before a record takes effect."""
         async with self._refreshing:
-            await self._refresh_traffic()
-            await self._refresh_entries()
+            try:
+                await self._refresh_traffic()
+            finally:
+                # A version that cannot be loaded must not keep new entries from being found.
+                await self._refresh_entries()
 
     async def _refresh_traffic(self) -> None:
         traffic = await self.in_thread(self.store.traffic.current)
