@@ -48,9 +48,12 @@ class Admission:
         if self.here == 0:
             self._empty.set()
 
-    async def drain(self) -> None:
-        """Lets nobody in any more, and returns when those who are here have their answers."""
+    def close(self) -> None:
+        """Lets nobody in any more."""
         self.draining = True
+
+    async def empty(self) -> None:
+        """Returns when those who are here have their answers."""
         await self._empty.wait()
 
     def reopen(self) -> None:

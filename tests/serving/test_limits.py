@@ -94,7 +94,8 @@ def test_admission_counts_and_drains() -> None:
         assert full is not None
         assert full.http_status == 429
         assert admission.closed() is None
-        draining = asyncio.create_task(admission.drain())
+        admission.close()
+        draining = asyncio.create_task(admission.empty())
         await asyncio.sleep(0.01)
         assert not draining.done()
         closed = admission.closed()
@@ -243,7 +244,8 @@ def test_who_came_before_the_shutdown_is_answered(
         async with in_process(client, **{"X-API-Key": admin_key}) as direct:
             early = asyncio.create_task(direct.post("/v1/embeddings", content=slow_body()))
             await asyncio.sleep(0.2)
-            draining = asyncio.create_task(admission.drain())
+            admission.close()
+            draining = asyncio.create_task(admission.empty())
             await asyncio.sleep(0)
             late = await direct.get("/v1/models")
             assert late.status_code == 503
