@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from holdfast.console import print_json
+from holdfast.errors import ConfigError
 from holdfast.options import STORE, ArtifactsOption, JsonOption, StoreOption
 from holdfast.store import open_store
 
@@ -83,6 +84,11 @@ def promote(
     """
     with open_store(store, artifacts, create=False) as opened:
         name, traffic = opened.version(version).name, opened.traffic
+        if canary is not None and writes:
+            raise ConfigError(
+                "--canary and --writes are two switches: a canary answers a share of the queries, and embeds "
+                "no new entries. Take one of them."
+            )
         if canary is None:
             record = traffic.promote(name, writes=writes, force=force, note=note)
         else:

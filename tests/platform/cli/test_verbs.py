@@ -279,3 +279,8 @@ def test_the_matrix_on_the_terminal_marks_what_is_within_chance(low: float, high
     shown = Console(file=StringIO(), width=80)
     shown.print(matrix_table(report))
     assert f"{50.0 + (low + high) / 2:.1f} {sign}" in shown.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_canary_does_not_embed_new_entries(holdfast: Holdfast, learned: Path) -> None:
+    sentence = holdfast("promote", "v2", "--canary", "0.1", "--writes", "--store", learned).sentence
+    assert "two switches" in sentence
