@@ -115,24 +115,25 @@ class Gatekeeper:
 
     def _read_again(self) -> asyncio.Task[None]:
         """The reading that is under way, or a new one."""
-        if self._reading is None:
+        # Done, and not None: who awaits one that has ended goes on at once, before any callback has run.
+        if self._reading is None or self._reading.done():
             self._asked = time.monotonic()
             self._reading = asyncio.get_running_loop().create_task(self._read())
-            self._reading.add_done_callback(self._has_read)
+            # Those who know their key wait for it without taking the error.
+            self._reading.add_done_callback(lambda reading: reading.cancelled() or reading.exception())
         return self._reading
 
     async def _read(self) -> None:
         last = max(self._copied, self._failed)
         await asyncio.sleep(max(0.0, last + self._pause_seconds - time.monotonic()))
         began = time.monotonic()
-        self._roles = await run_in(self._thread, self._keyring.roles)
-        self._copied, self._failed = began, -math.inf
-
-    def _has_read(self, reading: asyncio.Task[None]) -> None:
-        self._reading = None
-        if not reading.cancelled() and (error := reading.exception()) is not None:
+        try:
+            self._roles = await run_in(self._thread, self._keyring.roles)
+        except Exception as error:
             self._failed = time.monotonic()
             logger.warning("the keys could not be read, those of the last copy stay good: %s", error)
+            raise
+        self._copied, self._failed = began, -math.inf
 
 
 def secret_of(headers: Headers) -> str:

@@ -118,6 +118,22 @@ def test_a_flood_of_unknown_keys_costs_a_few_queries_and_no_memory() -> None:
     asyncio.run(main())
 
 
+def test_unknown_keys_that_arrive_at_any_moment_of_a_reading_block_nobody() -> None:
+    async def main() -> None:
+        gatekeeper = Gatekeeper(Ring("good-key"), pause_seconds=0.01)
+        asked = []
+        for number in range(200):
+            asked.append(asyncio.create_task(gatekeeper.role(f"random-{number}")))
+            await asyncio.sleep(0.001)
+        assert set(await asyncio.gather(*asked)) == {None}
+        gatekeeper.close()
+
+    thread = threading.Thread(target=lambda: asyncio.run(main()), daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive(), "the event loop is blocked"
+
+
 def test_a_new_key_works_at_once_and_a_withdrawn_one_for_a_few_seconds() -> None:
     async def main() -> None:
         ring = Ring("good-key")
