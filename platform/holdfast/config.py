@@ -1,11 +1,12 @@
 """The experiment file: one YAML file is one experiment, composed of the configs that the parts own."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from holdfast.adapters import AdapterConfig, RidgeConfig
 from holdfast.data import DataConfig
@@ -17,6 +18,8 @@ from holdfast.yaml_text import dump_yaml
 
 MAX_NAME = 100
 """Characters in the name of an experiment."""
+
+PARENTS = ("latest", "none", "live", "canary", "writing", "previous")
 
 
 class ScalingConfig(Settings):
@@ -93,14 +96,20 @@ class TuningConfig(Settings):
     """ASHA lets every trial learn at least so many tasks before it compares."""
 
 
+def _parent(name: str) -> str:
+    if name not in PARENTS and not re.fullmatch(r"v[1-9][0-9]*", name):
+        raise ValueError(f"{name!r} names no version; allowed are {', '.join(PARENTS)} and names such as v3")
+    return name
+
+
 class Experiment(SequencePlan):
     """What is learned (seed, stream, model, learning, regularizers), from which data, and how it is run."""
 
     name: str = Field(pattern=rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME - 1}}}$")
     data: DataConfig
-    parent: Literal["latest", "none"] = "latest"
-    """`latest`: the first task goes on from the newest version of the store that was not distilled; `none`: a
-    lineage of its own."""
+    parent: Annotated[str, AfterValidator(_parent)] = "latest"
+    """`latest`: the first task goes on from the newest version of the store that was not distilled; a version
+    such as `v3`, or an alias such as `live`: from that one; `none`: a lineage of its own."""
     scaling: ScalingConfig = ScalingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     adapter: AdapterConfig | None = RidgeConfig()

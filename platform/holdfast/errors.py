@@ -32,7 +32,7 @@ class DataError(HoldfastError):
 
 
 class DivergedError(HoldfastError):
-    """A loss term became NaN or infinite; the last checkpoint is kept."""
+    """A loss term, or what was learned, became NaN or infinite; the last sound checkpoint is kept."""
 
     code = "diverged"
 
@@ -70,6 +70,12 @@ class StoreError(HoldfastError):
 
     http_status = 503
     code = "store_unavailable"
+
+
+class UnsoundError(StoreError):
+    """Weights or embeddings that are not finite and of unit norm: no version, or one that is of no use."""
+
+    code = "unsound_version"
 
 
 class InvalidImageError(HoldfastError):

@@ -12,6 +12,7 @@ from holdfast.config import Experiment
 from holdfast.data import ImageSet, build_stream
 from holdfast.data.table import some
 from holdfast.errors import ConfigError, ConflictError, DataError, NotFoundError
+from holdfast.jobs.ancestor import find_unusable, latest_learned, lineage, load_sound, warn_of_unusable
 from holdfast.jobs.cpus import cpus_per_worker
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.device import device_here
@@ -19,7 +20,6 @@ from holdfast.jobs.evaluate import restore_report
 from holdfast.jobs.publisher import StorePublisher
 from holdfast.jobs.run_folder import PAGE, RunCheckpoints, RunFolder, published_by
 from holdfast.jobs.run_lock import holding_run, require_run
-from holdfast.jobs.train import latest_learned
 from holdfast.learning import (
     Datasets,
     DistillationConfig,
@@ -61,6 +61,7 @@ def distill_experiment(
         ConfigError: the experiment has no section `distillation`, or its model cannot imitate the source.
         DataError: there are images that only one of the two encoders can read.
         NotFoundError: there is no such source.
+        UnsoundError: the source is of no use.
         ConflictError: the store holds another experiment, or another source, under this name.
         RunHeldError: another process is at work on it.
     """
@@ -90,7 +91,8 @@ def _distill(
         raise ConflictError(
             f"Run '{experiment.name}' imitates {known.parent}, not {source}: give this one another name."
         )
-    encoder = store.load(source)
+    encoder = load_sound(store, source)
+    warn_of_unusable(find_unusable(store, lineage(store, source)[:-1]))
     check_distillation(experiment, source, encoder.config)
     # Before anything is written, so that a mistake can be mended under the same name.
     done = known is not None and known.status == "finished" and not fresh

@@ -94,11 +94,11 @@ class RemotePublisher:
     host: Any
 
     def parent(self) -> Ancestor | None:
-        parent: Ancestor | None = ray.get(self.host.parent.remote())
+        parent: Ancestor | None = _answer(self.host.parent.remote())
         return parent
 
     def publish(self, learned: Learned) -> str:
-        version: str = ray.get(self.host.publish.remote(learned))
+        version: str = _answer(self.host.publish.remote(learned))
         return version
 
 
@@ -110,13 +110,23 @@ class RemoteCheckpoints:
     ranks: Ranks
 
     def latest(self) -> State | None:
-        packed: bytes | None = ray.get(self.host.latest_checkpoint.remote())
+        packed: bytes | None = _answer(self.host.latest_checkpoint.remote())
         return _unpack(packed) if packed is not None else None
 
     def save(self, state: State) -> None:
         if self.ranks.rank == 0:
-            ray.get(self.host.save_checkpoint.remote(_pack(state)))
+            _answer(self.host.save_checkpoint.remote(_pack(state)))
         self.ranks.barrier()
+
+
+def _answer(reference: Any) -> Any:
+    """What the host says. A user's mistake is raised as itself: Ray's own wrapping shows a traceback."""
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError as error:
+        if isinstance(error.cause, HoldfastError):
+            raise error.cause from None
+        raise
 
 
 def _pack(state: State) -> bytes:

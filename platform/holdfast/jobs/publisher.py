@@ -5,16 +5,17 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 
 from safetensors.numpy import save_file
 
 from holdfast.config import Experiment
-from holdfast.data import StreamConfig, build_stream
-from holdfast.errors import ConfigError
+from holdfast.data import StreamConfig, Task, build_stream
+from holdfast.errors import ConfigError, UnsoundError
 from holdfast.evaluation import Report, describe_machine, draw_report
 from holdfast.jobs.adapting import Material, calibrate_pairs, fit_adapters, inherit_adapters
-from holdfast.jobs.ancestor import CLASSES, HEAD, LINEAGE_IMAGES, load_ancestor
+from holdfast.jobs.ancestor import CLASSES, HEAD, LINEAGE_IMAGES, find_unusable, lineage, load_ancestor
 from holdfast.jobs.assessment import Assessment
 from holdfast.jobs.code_assessment import assess_codes
 from holdfast.jobs.cpus import cpus_per_worker
@@ -45,14 +46,19 @@ class StorePublisher:
         self._store, self._experiment, self._run, self._data = store, experiment, run, data
         self._files = RunFolder(store, run.name)
         self._publishing = self._published_before()
-        self._tasks = build_stream(experiment.stream, data.training, experiment.seed)
-        self.assessment = Assessment(
-            store,
-            data,
-            self._tasks,
-            experiment.evaluation,
-            experiment.seed,
-            self._decode,
+        self._sound: set[str] = set()
+        self._unusable: dict[str, str] = {}
+
+    @cached_property
+    def _tasks(self) -> tuple[Task, ...]:
+        return build_stream(self._experiment.stream, self._data.training, self._experiment.seed)
+
+    @cached_property
+    def assessment(self) -> Assessment:
+        """The measurements of the lineage, on the experiment's data."""
+        experiment = self._experiment
+        return Assessment(
+            self._store, self._data, self._tasks, experiment.evaluation, experiment.seed, self._decode
         )
 
     def _decode(self, preprocessing: Preprocessing) -> Datasets:
@@ -101,6 +107,7 @@ class StorePublisher:
                     files=files,
                 )
             )
+        self._sound.add(version.name)
         self.assessment.keep(version.name, learned.embedded)
         self.report(version.name, started)
         self._publishing += time.perf_counter() - started
@@ -112,7 +119,7 @@ class StorePublisher:
 
         `started`: since when, on `time.perf_counter`, the publication lasts that this belongs to.
         """
-        lineage = self.lineage(newest)
+        lineage = self._usable_lineage(newest)
         names = [version.name for version in lineage]
         self._connect(lineage)
         self.assessment.measure(names)
@@ -189,12 +196,18 @@ class StorePublisher:
             return 0.0
         return float(before["seconds"]["publishing"])
 
-    def lineage(self, newest: str) -> list[Version]:
-        """The versions from the first ancestor to `newest`."""
-        chain = [self._store.version(newest)]
-        while chain[0].parent is not None:
-            chain.insert(0, self._store.version(chain[0].parent))
-        return chain
+    def _usable_lineage(self, newest: str) -> list[Version]:
+        """The versions from the first ancestor to `newest`, but for those that can meet no other.
+
+        Each is looked at once. Raises UnsoundError if it is the newest itself.
+        """
+        chain = lineage(self._store, newest)
+        unseen = [version for version in chain if version.name not in self._sound | self._unusable.keys()]
+        self._unusable |= find_unusable(self._store, unseen)
+        self._sound |= {version.name for version in unseen} - self._unusable.keys()
+        if newest in self._unusable:
+            raise UnsoundError(self._unusable[newest])
+        return [version for version in chain if version.name in self._sound]
 
     def _control_self(self, control: str | None) -> list[float | None] | None:
         """The self-tests of the control run, one a task; they stand for an unconstrained model."""

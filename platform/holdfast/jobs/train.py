@@ -13,6 +13,7 @@ import torch
 from holdfast.config import Experiment
 from holdfast.data import build_stream
 from holdfast.errors import ConfigError
+from holdfast.jobs.ancestor import choose_parent, find_unusable, lineage, load_ancestor, warn_of_unusable
 from holdfast.jobs.cpus import cpus_per_worker
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.device import device_here
@@ -50,6 +51,7 @@ def run_experiment(
         ConflictError: the store holds another experiment under this name (`fresh` starts it again).
         ConfigError: among others, the experiment is a distillation.
         RunHeldError: another process is at work on this run.
+        UnsoundError: nothing can start from the parent.
         DivergedError, DataError: see there.
     """
     started = time.monotonic()
@@ -71,6 +73,8 @@ def run_experiment(
 
 
 def _learn(store: Store, experiment: Experiment, run: Run, watch: Watcher, verbose: bool, epoch: int) -> None:
+    if run.parent is not None:
+        warn_of_unusable(find_unusable(store, lineage(store, run.parent)[:-1]))
     if experiment.scaling.workers == 0:
         _run_here(store, experiment, run, watch, epoch)
         return
@@ -82,14 +86,14 @@ def _learn(store: Store, experiment: Experiment, run: Run, watch: Watcher, verbo
 
 def _begin(store: Store, experiment: Experiment, watch: Watcher, fresh: bool) -> Run:
     known = {run.name: run for run in store.runs.list()}.get(experiment.name)
-    parent = known.parent if known is not None else _parent(store, experiment)
+    parent = _parent(store, experiment, known)
     if known is None or fresh:
         # Before anything is written, so that a mistake can be mended under the same name.
         data = load_datasets(experiment, watch)
         build_stream(experiment.stream, data.training, experiment.seed)
         _check_parent(store, experiment, parent)
     if known is not None and fresh:
-        return store.runs.restart(experiment.name, experiment.fingerprint)
+        return store.runs.restart(experiment.name, experiment.fingerprint, parent)
     return store.runs.begin(experiment.name, experiment.fingerprint, parent)
 
 
@@ -106,20 +110,21 @@ def _outcome(store: Store, run: Run, seconds: float, already: bool) -> RunOutcom
     return RunOutcome(run.name, names, RunFolder(store, run.name).path / PAGE, seconds, already)
 
 
-def _parent(store: Store, experiment: Experiment) -> str | None:
-    return latest_learned(store) if experiment.parent == "latest" else None
-
-
-def latest_learned(store: Store) -> str | None:
-    """The newest version that was not distilled: a small encoder is nobody's parent."""
-    learned = [version.name for version in store.versions() if version.distilled_from is None]
-    return learned[-1] if learned else None
+def _parent(store: Store, experiment: Experiment, known: Run | None) -> str | None:
+    """A run that starts over has the same `latest` as before: its own versions are none of its ancestors."""
+    if known is not None and experiment.parent == "latest":
+        return known.parent
+    return choose_parent(store, experiment.parent)
 
 
 def _check_parent(store: Store, experiment: Experiment, parent: str | None) -> None:
-    """A task's images go through both models, so both have to read the same pixels."""
+    """Refuse a parent from which nothing can start, before anything is learned or written.
+
+    A task's images go through both models, so both have to read the same pixels.
+    """
     if parent is None:
         return
+    load_ancestor(store, parent)
     theirs = store.version(parent).contract_body["preprocessing"]
     ours = experiment.model.preprocessing.model_dump(mode="json")
     other = [key for key in ("size", "channels", "fit", "background") if theirs.get(key) != ours.get(key)]

@@ -20,13 +20,13 @@ from rich.console import Console
 from holdfast.config import MAX_NAME, Choice, Experiment, LogUniform, TuningConfig
 from holdfast.data import Evaluation, build_stream, load_training
 from holdfast.errors import ConfigError, DivergedError, HoldfastError
-from holdfast.jobs.ancestor import load_ancestor
+from holdfast.jobs.ancestor import choose_parent, load_ancestor
 from holdfast.jobs.resources import require_resources
 from holdfast.jobs.run_folder import RunFolder
 from holdfast.jobs.run_lock import holding_run
 from holdfast.jobs.runtime import ray_session, work_in
 from holdfast.jobs.space import Where, apply_values, check_space, is_whole, starting_point
-from holdfast.jobs.train import latest_learned, refuse_distillation
+from holdfast.jobs.train import refuse_distillation
 from holdfast.jobs.trial import NoCheckpoints, TrialPublisher
 from holdfast.learning import Datasets, keep_freed_memory, run_sequence
 from holdfast.processors import thread_count
@@ -66,8 +66,8 @@ def tune_experiment(
     training = load_training(experiment.data, experiment.model.preprocessing)
     tasks = build_stream(experiment.stream, training, experiment.seed)
     check_space(experiment, tuning.space, training)
-    newest = latest_learned(store) if experiment.parent == "latest" else None
-    ancestor = load_ancestor(store, newest) if newest is not None else None
+    parent = choose_parent(store, experiment.parent)
+    ancestor = load_ancestor(store, parent) if parent is not None else None
     files = RunFolder(store, experiment.name)
     # Tune would answer Ctrl-C with the trials so far, as if they were all.
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")

@@ -1,12 +1,24 @@
 """Where an interrupted sequence goes on from."""
 
+import hashlib
+import io
 import os
+import warnings
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
+from holdfast.errors import StoreError
+
 State = dict[str, Any]
+
+MAGIC = b"holdfast-checkpoint-1\n"
+_DIGEST = 32
+
+
+class DamagedError(StoreError):
+    """A checkpoint that is cut short, or whose content is not what was written."""
 
 
 class Checkpoints(Protocol):
@@ -17,18 +29,36 @@ class Checkpoints(Protocol):
 
 
 def write_state(state: State, file: Path) -> None:
-    """Write a state so that after a crash at any moment the file is whole or absent."""
+    """Write a state, with a checksum, so that after a crash at any moment the file is whole or absent."""
+    content = io.BytesIO()
+    torch.save(state, content)
     partial = file.with_name(file.name + ".partial")
     with partial.open("wb") as handle:
-        torch.save(state, handle)
+        handle.write(MAGIC + hashlib.sha256(content.getbuffer()).digest())
+        handle.write(content.getbuffer())
         handle.flush()
         os.fsync(handle.fileno())
     partial.replace(file)
 
 
 def read_state(file: Path) -> State:
-    """Read a state. Tensors and plain containers only: no code can hide in it."""
-    state: State = torch.load(file, map_location="cpu", weights_only=True)
+    """Read a state. Tensors and plain containers only: no code can hide in it.
+
+    Raises DamagedError for a file that is not as it was written, and OSError for one that cannot be read.
+    """
+    data = file.read_bytes()
+    if data.startswith(MAGIC):
+        start = len(MAGIC) + _DIGEST
+        promised, data = data[len(MAGIC) : start], data[start:]
+        if hashlib.sha256(data).digest() != promised:
+            raise DamagedError(f"{file} is damaged: its SHA-256 is not the one that was written with it.")
+    # Without the mark it is by a Holdfast that wrote no checksum.
+    try:
+        state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    except Exception as error:  # torch answers damage with almost any exception
+        raise DamagedError(f"{file} is damaged: {error}") from error
+    if not isinstance(state, dict):
+        raise DamagedError(f"{file} is damaged: it holds no state.")
     return state
 
 
@@ -43,8 +73,29 @@ class FolderCheckpoints:
         return sorted(self._folder.glob("checkpoint-*.pt"))
 
     def latest(self) -> State | None:
-        files = self._files()
-        return read_state(files[-1]) if files else None
+        """The newest whole state. Damaged ones that are newer are named, and removed.
+
+        Raises StoreError where none is whole, and where one cannot be read, which says nothing against it.
+        """
+        damaged: list[Path] = []
+        for file in reversed(self._files()):
+            try:
+                state = read_state(file)
+            except DamagedError:
+                damaged.append(file)
+                continue
+            except OSError as error:
+                raise StoreError(f"{file} cannot be read: {error.strerror or error}.") from error
+            for bad in damaged:
+                bad.unlink(missing_ok=True)
+                warnings.warn(f"{bad} is damaged: going on from {file.name}, the one before.", stacklevel=2)
+            return state
+        if damaged:
+            raise StoreError(
+                f"No checkpoint in {self._folder} is whole ({', '.join(file.name for file in damaged)}): "
+                "restore one from a backup, or start over with --fresh."
+            )
+        return None
 
     def save(self, state: State) -> None:
         files = self._files()

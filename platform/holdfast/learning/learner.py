@@ -20,7 +20,7 @@ from holdfast.learning.precision import autocast_dtype
 from holdfast.learning.progress import Pace, Progress, Throttle, Watcher, ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
-from holdfast.models import Encoder, Head
+from holdfast.models import Encoder, Head, find_weights_flaw
 from holdfast.regularizers import (
     Classifier,
     RefreshesEachEpoch,
@@ -127,6 +127,8 @@ class Learner:
         self.pace = Pace()
         self._step = 0
         self._sums: dict[str, float] = {}
+        self._unread: list[dict[str, Tensor]] = []
+        self._since = 0.0
         self._begun = False
 
     @property
@@ -172,7 +174,10 @@ class Learner:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take over a state of the same task. The regularizers' own states are restored by the caller."""
+        """Take over a state of the same task. The regularizers' own states are restored by the caller.
+
+        Raises DivergedError for a state of weights that are not finite.
+        """
         self._optimize()
         self.encoder.load_state_dict(state["encoder"])
         self.head.load_state_dict(state["head"])
@@ -180,6 +185,12 @@ class Learner:
         self._schedule.load_state_dict(state["schedule"])
         if self._average is not None:
             self._average.load(state["average"])
+        flaw = find_weights_flaw(self.encoder)
+        if flaw is not None:
+            raise DivergedError(
+                f"The checkpoint of task {self.lesson.task + 1}, step {state['step']} is of no use, "
+                f"{flaw}. Lower learning.optimizer.learning_rate, and start over with --fresh."
+            )
         self._step = state["step"]
         self._sums = state["sums"]
         self.pace = Pace(state["images"], state["seconds"], state["history"])
@@ -190,16 +201,21 @@ class Learner:
     def learn(self, save: Callable[[], None], watch: Watcher = ignore_progress) -> None:
         """Train to the end of the task from wherever the state is.
 
+        No step waits for the device: the terms' values are read together, a few times a second, at the end of
+        an epoch and before a checkpoint.
+
         Args:
-            save: called on every worker after each `checkpoint_steps` steps.
+            save: called on every worker after each `checkpoint_steps` steps, with sound weights alone.
             watch: told a few times a second.
 
         Raises:
-            DivergedError: a term became NaN or infinite; names it.
+            DivergedError: a term, or the weights, became NaN or infinite; names it.
         """
         assert self._begun, "begin() or restore() comes first"
         tell = Throttle()
         self._model.train()
+        self._since = time.perf_counter()
+        losses: dict[str, float] = {}
         while self._step < self.total_steps:
             epoch, first = divmod(self._step, self.batches.steps)
             if first == 0:
@@ -208,27 +224,38 @@ class Learner:
                     if isinstance(module, RefreshesEachEpoch):
                         module.begin_epoch(epoch, self.start)
             for positions in self.batches.epoch(epoch, first):
-                started = time.perf_counter()
-                losses = self._train_step(positions, epoch)
-                self.pace.seconds += time.perf_counter() - started
+                self._unread.append(self._try_step(positions, epoch))
                 self.pace.images += len(positions)
-                for name, value in losses.items():
-                    self._sums[name] = self._sums.get(name, 0.0) + value
                 self._step += 1
-                if tell():
+                looks, ends = tell(), self._step % self.batches.steps == 0
+                saves = self._step % self.config.checkpoint_steps == 0 and self._step < self.total_steps
+                if looks or ends or saves:
+                    losses = self._read()
+                if looks:
                     watch(self._progress(losses))
-                if self._step % self.batches.steps == 0:
+                if ends:
                     means = {name: total / self.batches.steps for name, total in self._sums.items()}
                     self.pace.history.append(means)
-                if self._step % self.config.checkpoint_steps == 0 and self._step < self.total_steps:
+                if saves:
+                    self._refuse_broken_weights()
                     save()
-        watch(self._progress(losses if self.pace.history else {}))
+                if looks or saves:
+                    self._since = time.perf_counter()
+        watch(self._progress(losses))
         if self._average is not None:
             self.encoder.load_state_dict(self._average.weights)
         self.head.leave_matrix(self.encoder.assignment)
         self._model.eval()
 
-    def _train_step(self, positions: np.ndarray, epoch: int) -> dict[str, float]:
+    def _try_step(self, positions: np.ndarray, epoch: int) -> dict[str, Tensor]:
+        try:
+            return self._train_step(positions, epoch)
+        except Exception:
+            # What cannot be computed from NaN fails in its own way: the first term that was NaN says why.
+            self._read()
+            raise
+
+    def _train_step(self, positions: np.ndarray, epoch: int) -> dict[str, Tensor]:
         place = ("task", self.lesson.task, "step", self._step)
         torch.manual_seed(derive_seed(self.seed, *place))
         generator = torch.Generator().manual_seed(derive_seed(self.seed, *place, "augment"))
@@ -236,17 +263,18 @@ class Learner:
         sizes = [share.stop - share.start for share in self._shares]
 
         positions = self.lesson.positions(positions, epoch)
-        raw = torch.from_numpy(self.lesson.load(positions[local])).to(self.device)
+        raw = self._send(torch.from_numpy(self.lesson.load(positions[local])))
         drawn = self.augmentation.draw(len(positions), generator)
-        pixels = self.augmentation.apply(raw, drawn[local])
+        mine = self._send(drawn[local])
+        pixels = self.augmentation.apply(raw, mine)
         pixels = pixels.contiguous(memory_format=torch.channels_last)
-        labels = self.labels[torch.from_numpy(positions).to(self.device)]
+        labels = self.labels[self._send(torch.from_numpy(positions))]
         embeddings, perturbed = self._embed(pixels, positions, labels, sizes)
         step = Step(
             embeddings=embeddings,
             labels=labels,
             parent_embeddings_of=lambda: self.ranks.gather(
-                self._encode_with_parent(self._parent_pixels(pixels, positions[local], drawn[local])), sizes
+                self._encode_with_parent(self._parent_pixels(pixels, positions[local], mine)), sizes
             ),
             encode=self._encode,
             encode_with_parent=self._encode_with_parent,
@@ -265,8 +293,6 @@ class Learner:
             if loss is not None:
                 losses.append((term.name, term.weight, loss))
         total = cast(Tensor, sum(weight * loss for _, weight, loss in losses))
-        values = {name: float(loss.detach()) for name, _, loss in losses}
-        self._refuse_divergence(values, epoch)
 
         self._optimizer.zero_grad(set_to_none=True)
         total.backward()
@@ -275,7 +301,13 @@ class Learner:
         self._schedule.step()
         if self._average is not None:
             self._average.update(self.encoder, self._step)
-        return values
+        return {name: loss.detach() for name, _, loss in losses}
+
+    def _send(self, tensor: Tensor) -> Tensor:
+        """A tensor of this processor on the device, without waiting for what the device does."""
+        if self.device.type != "cuda":
+            return tensor.to(self.device)
+        return tensor.pin_memory().to(self.device, non_blocking=True)
 
     def _embed(
         self, pixels: Tensor, positions: np.ndarray, labels: Tensor, sizes: list[int]
@@ -291,7 +323,7 @@ class Learner:
         # the batch statistics alone (as TRADES has it, Zhang et al. 2019).
         self.encoder.eval()
         loss = attacked_loss(self._perturbation, self._encode_alone, self.head, pixels, labels[mine])
-        copies = perturb(self._perturbation, pixels, start.to(self.device), loss)
+        copies = perturb(self._perturbation, pixels, self._send(start), loss)
         self.encoder.train()
         # In one batch, so that the statistics are of all that is learned from.
         both = self._encode(torch.cat([pixels, copies])).split(len(pixels))
@@ -302,7 +334,7 @@ class Learner:
         """The same images under the same distortions, as the parent reads them."""
         if self.lesson.parent_images is None:
             return pixels
-        raw = torch.from_numpy(self.lesson.for_parent.load(positions)).to(self.device)
+        raw = self._send(torch.from_numpy(self.lesson.for_parent.load(positions)))
         return self.augmentation.apply(raw, drawn).contiguous(memory_format=torch.channels_last)
 
     def _encode(self, pixels: Tensor) -> Tensor:
@@ -322,14 +354,45 @@ class Learner:
             embeddings: Tensor = model(pixels)
         return embeddings
 
-    def _refuse_divergence(self, values: dict[str, float], epoch: int) -> None:
+    def _read(self) -> dict[str, float]:
+        """Add up the values of the steps since the last look, in one transfer; returns the newest ones.
+
+        Raises DivergedError for the first that is not finite.
+        """
+        unread, self._unread = self._unread, []
+        named = [(name, value) for values in unread for name, value in values.items()]
+        if not named:
+            return {}
+        # As float64, which holds every term's value exactly.
+        read = iter(torch.stack([value.double() for _, value in named]).tolist())
+        newest: dict[str, float] = {}
+        for step, values in enumerate(unread, self._step - len(unread)):
+            newest = {name: next(read) for name in values}
+            self._refuse_divergence(newest, step)
+            for name, value in newest.items():
+                self._sums[name] = self._sums.get(name, 0.0) + value
+        now = time.perf_counter()
+        self.pace.seconds += now - self._since
+        self._since = now
+        return newest
+
+    def _refuse_divergence(self, values: dict[str, float], step: int) -> None:
         for name, value in values.items():
             if not math.isfinite(value):
-                raise DivergedError(
-                    f"The term '{name}' became {value} in task {self.lesson.task + 1} ({self.lesson.name}), "
-                    f"epoch {epoch + 1}, step {self._step + 1}. The last checkpoint is kept. Lower "
-                    f"learning.optimizer.learning_rate or the term's weight, and start over with --fresh."
-                )
+                raise self._diverged(f"The term '{name}' became {value}", step)
+
+    def _refuse_broken_weights(self) -> None:
+        """A checkpoint of such weights would fail whoever goes on from it."""
+        flaw = find_weights_flaw(self.encoder)
+        if flaw is not None:
+            raise self._diverged(f"The model is broken, {flaw},", self._step - 1)
+
+    def _diverged(self, what: str, step: int) -> DivergedError:
+        return DivergedError(
+            f"{what} in task {self.lesson.task + 1} ({self.lesson.name}), epoch "
+            f"{step // self.batches.steps + 1}, step {step + 1}. The last checkpoint is kept. Lower "
+            f"learning.optimizer.learning_rate or the term's weight, and start over with --fresh."
+        )
 
     def _progress(self, losses: dict[str, float]) -> Progress:
         done = max(self._step, 1)

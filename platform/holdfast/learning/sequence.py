@@ -2,7 +2,8 @@
 
 import copy
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -11,8 +12,9 @@ import torch
 from torch import Tensor
 
 from holdfast.data import StreamConfig, Task, build_stream
-from holdfast.errors import HoldfastError
+from holdfast.errors import DataError, DivergedError, HoldfastError, StoreError, UnsoundError
 from holdfast.learning.checkpoints import Checkpoints, State
+from holdfast.learning.contents import Contents, describe_contents, describe_stream, find_changes
 from holdfast.learning.datasets import Datasets, Embedded, embed_datasets
 from holdfast.learning.learner import Learner, LearningConfig, Term
 from holdfast.learning.lesson import Lesson, turned_classes
@@ -20,7 +22,7 @@ from holdfast.learning.perturbation import check_perturbation
 from holdfast.learning.progress import Progress, Watcher, ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
-from holdfast.models import Encoder, Head, ModelConfig
+from holdfast.models import Encoder, Head, ModelConfig, find_flaw, find_vectors_flaw, find_weights_flaw
 from holdfast.regularizers import (
     RECIPE,
     ChecksSetting,
@@ -31,6 +33,9 @@ from holdfast.regularizers import (
     weight_at,
 )
 from holdfast.settings import Settings
+
+PROBED = 256
+"""Training images of a task, at most, whose embeddings are looked at before anything is published."""
 
 
 class SequencePlan(Settings):
@@ -122,16 +127,22 @@ class _Sequence:
 
     def run(self) -> list[str]:
         plan = self.plan
-        self.tasks = build_stream(plan.stream, self.data.training, plan.seed)
-        self.terms = [Term(config.kind, config.weight, config.build()) for config in self._configs()]
         state = self.checkpoints.latest()
+        self.contents = describe_contents(self.data)
+        if state is not None:
+            require_same_contents(state, self.contents)
+        self.tasks = build_stream(plan.stream, self.data.training, plan.seed)
+        self.contents |= describe_stream(self.tasks)
+        self.terms = [Term(config.kind, config.weight, config.build()) for config in self._configs()]
         if state is None:
             self.parent = self.publisher.parent()
             first, learner_state = 0, None
             self._check()
         else:
-            first, learner_state = state["task"], state["learner"]
-            self._restore(state)
+            require_same_contents(state, self.contents)
+            with reading_checkpoint():
+                first, learner_state = state["task"], state["learner"]
+                self._restore(state)
         for task in self.tasks[first:]:
             self._run_task(task, learner_state)
             learner_state = None
@@ -162,7 +173,8 @@ class _Sequence:
         if learner_state is None:
             learner.begin()
         else:
-            learner.restore(learner_state)
+            with reading_checkpoint():
+                learner.restore(learner_state)
         learner.learn(save=lambda: self._save(task.index, learner), watch=self.watch)
         for term in self.terms:
             if isinstance(term.module, FinishesTask):
@@ -266,7 +278,12 @@ class _Sequence:
     def _evaluate_and_publish(self, task: Task, learner: Learner) -> str:
         self.watch(Progress("evaluating", task.index, len(self.tasks), task.name))
         started = time.perf_counter()
+        some = task.train[:: -(-len(task.train) // PROBED)]
+        self._refuse(task, find_weights_flaw(learner.head))
+        self._refuse(task, find_flaw(learner.encoder, self.data.training.images[some]))
         embedded = embed_datasets(learner.encoder, self.data, self.tasks)
+        for vectors in (embedded.queries, embedded.gallery, embedded.validation):
+            self._refuse(task, find_vectors_flaw(vectors))
         evaluating = time.perf_counter() - started
         self.watch(Progress("publishing", task.index, len(self.tasks), task.name))
         return self.publisher.publish(
@@ -285,6 +302,15 @@ class _Sequence:
                 seconds={"learning": learner.pace.seconds, "embedding": evaluating},
             )
         )
+
+    def _refuse(self, task: Task, flaw: str | None) -> None:
+        """The last step may have broken what its loss, computed before it, could not tell of."""
+        if flaw is not None:
+            raise DivergedError(
+                f"What was learned in task {task.index + 1} ({task.name}) is no version, {flaw}: nothing was "
+                "published. Lower learning.optimizer.learning_rate or the weight of a term, and start over "
+                "with --fresh."
+            )
 
     def _save(self, task: int, learner: Learner | None) -> None:
         parent: dict[str, Any] | None = None
@@ -307,6 +333,7 @@ class _Sequence:
                 ],
                 "parent": parent,
                 "versions": list(self.versions),
+                "contents": self.contents,
             }
         )
 
@@ -319,6 +346,12 @@ class _Sequence:
         if saved_parent is not None:
             encoder = Encoder(ModelConfig.model_validate_json(saved_parent["model"]))
             encoder.load_state_dict(saved_parent["weights"])
+            flaw = find_flaw(encoder.eval())
+            if flaw is not None:
+                raise UnsoundError(
+                    f"{saved_parent['version']} is of no use, {flaw}. To start from another version set "
+                    "'parent', and start over with --fresh."
+                )
             classifier = saved_parent["classifier"]
             self.parent = Ancestor(
                 saved_parent["version"],
@@ -326,6 +359,28 @@ class _Sequence:
                 Classifier(**classifier) if classifier is not None else None,
                 saved_parent["images"],
             )
+
+
+@contextmanager
+def reading_checkpoint() -> Iterator[None]:
+    """A whole checkpoint that does not fit, for what was changed by hand or is another Holdfast's."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise StoreError(
+            f"The checkpoint does not fit this experiment ({str(error)[:100]!r}): start over with --fresh."
+        ) from error
+
+
+def require_same_contents(state: State, contents: Contents) -> None:
+    """Raises DataError where a state was learned from, or measured on, other data than there are now."""
+    # Earlier Holdfasts did not note the data.
+    changes = find_changes(state.get("contents", contents), contents)
+    if changes:
+        raise DataError(
+            f"The data have changed since this run was interrupted: {'; '.join(changes)}. Bring back the "
+            "data as they were, or start over with --fresh."
+        )
 
 
 def upright_directions(learner: Learner) -> Tensor:

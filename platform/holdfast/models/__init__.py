@@ -14,6 +14,7 @@ from holdfast.models.heads import (
 from holdfast.models.opqn import OPQNConfig, OrthonormalHead
 from holdfast.models.preprocessing import Preprocessing
 from holdfast.models.quantizer import Quantizer
+from holdfast.models.soundness import find_flaw, find_vectors_flaw, find_weights_flaw, probe_images
 
 __all__ = [
     "ArcFaceConfig",
@@ -31,5 +32,9 @@ __all__ = [
     "Quantizer",
     "SimplexConfig",
     "code_shape",
+    "find_flaw",
+    "find_vectors_flaw",
+    "find_weights_flaw",
     "orthonormal_codebooks",
+    "probe_images",
 ]

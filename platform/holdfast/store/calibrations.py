@@ -51,6 +51,8 @@ def put_calibrations(connection: Connection, rows: Sequence[MeasuredCalibration]
     for row in rows:
         if not (math.isfinite(row.scale) and row.scale > 0 and math.isfinite(row.shift)):
             raise ValueError(f"{row.scale} score + {row.shift} cannot rank entries by {row.gallery}")
+        if not all(number is None or math.isfinite(number) for number in (row.gain, row.low, row.high)):
+            raise ValueError(f"the calibration of {row.query} with {row.gallery} is not a number: {row}")
     # Locks out another recorder of the pair, and tells caches to ask again.
     counters.advance(connection, "compatibility")
     for row in rows:

@@ -80,15 +80,18 @@ class Runs:
                 )
             return _found(connection, name)
 
-    def restart(self, name: str, experiment_hash: str | None = None) -> Run:
-        """A new attempt from the same parent, of the same experiment unless a new one is given.
+    def restart(
+        self, name: str, experiment_hash: str | None = None, parent: str | Literal["same"] | None = "same"
+    ) -> Run:
+        """A new attempt from the same parent, of the same experiment unless others are given.
 
         What earlier attempts published stays. Raises NotFoundError.
         """
         with writing(self._engine) as connection:
             counters.lock(connection, "runs")
             run = _found(connection, name)
-            return _add(connection, name, run.attempt + 1, experiment_hash or run.experiment_hash, run.parent)
+            parent = run.parent if parent == "same" else parent
+            return _add(connection, name, run.attempt + 1, experiment_hash or run.experiment_hash, parent)
 
 
 def _add(connection: Connection, name: str, attempt: int, experiment_hash: str, parent: str | None) -> Run:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from sqlalchemy import Engine, select
 
-from holdfast.errors import InvalidVectorError, NotFoundError, StoreError
+from holdfast.errors import InvalidVectorError, NotFoundError, StoreError, UnsoundError
 from holdfast.redaction import hide_in_url
 from holdfast.store import counters
 from holdfast.store.adapters import RegisteredAdapter, all_adapters, find_adapter, put_adapter
@@ -131,8 +131,11 @@ class Store:
         return self.traffic.aliases()
 
     def load(self, name: str) -> "Encoder":
-        """The encoder of a version, in eval mode. Raises NotFoundError, StoreError if it is damaged."""
-        from holdfast.models import Encoder
+        """The encoder of a version, in eval mode.
+
+        Raises NotFoundError, StoreError if it is damaged, and UnsoundError for weights that are not finite.
+        """
+        from holdfast.models import Encoder, find_weights_flaw
 
         version = self.version(name)
         encoder = Encoder.load(self.artifacts.folder(version.artifacts, version.files))
@@ -142,6 +145,9 @@ class Store:
                 f"The files of {version.name} make {found}, but {version.contract} was published: "
                 "restore the artifacts from a backup."
             )
+        flaw = find_weights_flaw(encoder)
+        if flaw is not None:
+            raise UnsoundError(f"{version.name} is of no use, {flaw}: take another version.")
         return encoder
 
     def file(self, name: str, file: str) -> bytes:
@@ -160,6 +166,7 @@ class Store:
         Raises:
             ConflictError: that task published other weights before.
             NotFoundError: the parent does not exist.
+            UnsoundError: weights that are not finite, or embeddings not finite or not of unit norm.
         """
         if draft.parent is not None:
             with reading(self.engine) as connection:
@@ -210,7 +217,8 @@ class Store:
 
         Raises:
             NotFoundError: an unknown version.
-            InvalidVectorError: the adapter does not lead from the one version's dimension to the other's.
+            InvalidVectorError: the adapter does not lead from the one version's dimension to the other's, or
+                is not finite.
         """
         asking, holding = self.version(query), self.version(gallery)
         source, target = (holding, asking) if maps == "entries" else (asking, holding)
@@ -219,7 +227,13 @@ class Store:
                 f"An adapter from {adapter.source_dimension} to {adapter.target_dimension} dimensions does "
                 f"not lead from {source.name} ({source.dimension}) to {target.name} ({target.dimension})."
             )
-        data = pack(adapter.tensors())
+        tensors = adapter.tensors()
+        if not all(np.isfinite(tensor).all() for tensor in tensors.values()):
+            raise InvalidVectorError(
+                f"The {adapter.kind} adapter between {asking.name} and {holding.name} holds NaN or infinity, "
+                "so it is not kept: choose another 'adapter' in the experiment, or null for none."
+            )
+        data = pack(tensors)
         digest = _adapter_digest(maps, data)
         artifact = f"adapters/{source.name}/{target.name}-{digest[:32]}.safetensors"
         self.artifacts.put(artifact, data)

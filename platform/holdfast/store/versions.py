@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
 
-from holdfast.errors import ConflictError, NotFoundError
+from holdfast.errors import ConflictError, NotFoundError, UnsoundError
 from holdfast.store import counters
 from holdfast.store.artifacts import Artifacts, sha256
 from holdfast.store.schema import versions
@@ -124,11 +124,19 @@ def find_publication(connection: Connection, draft: Draft, contract: str) -> Ver
 def store_artifacts(artifacts: Artifacts, draft: Draft) -> Stored:
     """Write the draft's files, under a name made from their contents.
 
-    A crash leaves files that nobody refers to, and the retry finds and uses them.
+    A crash leaves files that nobody refers to, and the retry finds and uses them. Raises UnsoundError before
+    anything is written: whoever publishes, and whatever was checked before, passes here.
     """
-    from holdfast.models import Encoder
+    from holdfast.models import Encoder, find_flaw
 
-    contract = Encoder.load(draft.encoder_folder).contract()
+    encoder = Encoder.load(draft.encoder_folder)
+    flaw = find_flaw(encoder)
+    if flaw is not None:
+        raise UnsoundError(
+            f"What task {draft.task + 1} of run {draft.run!r} made is no version, {flaw}: nothing was "
+            "published."
+        )
+    contract = encoder.contract()
     paths = {path.name: path for path in sorted(draft.encoder_folder.iterdir()) if path.is_file()}
     for name, path in draft.files.items():
         if name in paths or "/" in name or name.startswith("."):

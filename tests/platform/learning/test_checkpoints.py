@@ -1,3 +1,4 @@
+import errno
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ import time
 import pytest
 import torch
 
+from holdfast.errors import StoreError
 from holdfast.learning import FolderCheckpoints, read_state, write_state
 
 
@@ -57,3 +59,67 @@ def test_write_state_replaces_whole(tmp_path):
     write_state({"step": 2}, file)
     assert read_state(file) == {"step": 2}
     assert list(tmp_path.iterdir()) == [file]
+
+
+def state(number):
+    return {"step": number, "weights": torch.full((1000,), float(number))}
+
+
+@pytest.fixture
+def two(tmp_path):
+    checkpoints = FolderCheckpoints(tmp_path)
+    for number in (1, 2):
+        checkpoints.save(state(number))
+    return sorted(tmp_path.iterdir())
+
+
+def flipped(data):
+    return data[:2000] + bytes([data[2000] ^ 1]) + data[2001:]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        *[lambda data, kept=kept: data[: int(len(data) * kept)] for kept in (0, 0.001, 0.01, 0.5, 0.9)],
+        lambda data: data[:-1],
+        lambda data: b"garbage" * 100,
+        lambda data: bytes(len(data)),
+        flipped,
+    ],
+)
+def test_goes_on_from_the_one_before_a_damaged_one(tmp_path, two, spoil):
+    older, newest = two
+    newest.write_bytes(spoil(newest.read_bytes()))
+    with pytest.warns(UserWarning, match=f"{newest.name} is damaged: going on from {older.name}"):
+        assert FolderCheckpoints(tmp_path).latest()["step"] == 1
+    checkpoints = FolderCheckpoints(tmp_path)
+    checkpoints.save(state(3))
+    assert checkpoints.latest()["step"] == 3
+    assert older.exists()  # the whole one is still there, should the next one be damaged too
+
+
+def test_says_so_where_none_is_whole(tmp_path, two):
+    for file in two:
+        file.write_bytes(file.read_bytes()[:100])
+    with pytest.raises(StoreError, match=f"{two[1].name}, {two[0].name}.*--fresh"):
+        FolderCheckpoints(tmp_path).latest()
+    assert all(file.exists() for file in two)
+
+
+def test_what_cannot_be_read_now_is_not_damaged(tmp_path, two, monkeypatch):
+    def refuse(file):
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("holdfast.learning.checkpoints.read_state", refuse)
+        with pytest.raises(StoreError, match="Too many open files"):
+            FolderCheckpoints(tmp_path).latest()
+    assert FolderCheckpoints(tmp_path).latest()["step"] == 2
+
+
+def test_reads_what_was_written_without_a_checksum(tmp_path):
+    torch.save(state(7), tmp_path / "checkpoint-00000003.pt")
+    checkpoints = FolderCheckpoints(tmp_path)
+    assert checkpoints.latest()["step"] == 7
+    checkpoints.save(state(8))
+    assert checkpoints.latest()["step"] == 8

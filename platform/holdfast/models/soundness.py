@@ -1,0 +1,66 @@
+"""Whether an encoder may be a version: its weights are finite, its embeddings finite and of unit norm."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from holdfast.models.encoder import Encoder
+from holdfast.models.preprocessing import Preprocessing
+
+NORM_TOLERANCE = 1e-3
+
+
+def find_flaw(encoder: Encoder, images: np.ndarray | None = None) -> str | None:
+    """What is wrong with an encoder, as the end of a sentence about it; None if it is sound.
+
+    Weights, buffers (running statistics, the assignment of codes) and what it makes of the built-in probe
+    images are looked at, and of `images`, uint8 (n, channels, size, size), if there are any.
+    """
+    probes = probe_images(encoder.preprocessing)
+    if images is not None:
+        probes = np.concatenate([probes, images])
+    return find_weights_flaw(encoder) or find_vectors_flaw(encoder.embed(probes))
+
+
+def find_weights_flaw(module: nn.Module) -> str | None:
+    """The same of a module's weights and buffers alone. Waits for the device once."""
+    named = [(name, value) for name, value in module.state_dict().items() if value.is_floating_point()]
+    if not named:
+        return None
+    finite = torch.stack([value.isfinite().all() for _, value in named]).tolist()
+    broken = [name for (name, _), fine in zip(named, finite, strict=True) if not fine]
+    if not broken:
+        return None
+    more = f" and {len(broken) - 1} more" if len(broken) > 1 else ""
+    return f"its weights are not finite ({broken[0]}{more})"
+
+
+def find_vectors_flaw(vectors: np.ndarray) -> str | None:
+    """The same of embeddings (n, d) that it made. Zero has no unit norm."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        norms = np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64))
+    infinite = int((~np.isfinite(vectors).all(axis=1)).sum())
+    if infinite:
+        return f"its embeddings of {infinite} of {len(vectors)} images are not finite"
+    bad = np.flatnonzero(np.abs(norms - 1.0) > NORM_TOLERANCE)
+    if len(bad):
+        return (
+            f"its embeddings of {len(bad)} of {len(vectors)} images are not of unit norm "
+            f"(the first has {norms[bad[0]]:.3g})"
+        )
+    return None
+
+
+def probe_images(preprocessing: Preprocessing) -> np.ndarray:
+    """Images that every encoder can be asked about, uint8 (6, channels, size, size), always the same.
+
+    Black, grey and white, of which a network may make nothing at all; a ramp, a chessboard, and noise.
+    """
+    size = preprocessing.size
+    row = np.arange(size)
+    plain = [np.full((size, size), grey) for grey in (0, 127, 255)]
+    ramp = np.broadcast_to(row * 255 // (size - 1), (size, size))
+    chessboard = (row[:, None] // 4 + row // 4) % 2 * 255
+    noise = np.random.default_rng(0).integers(0, 256, (size, size))
+    pictures = np.stack([*plain, ramp, chessboard, noise]).astype(np.uint8)
+    return np.repeat(pictures[:, None], preprocessing.channels, axis=1)
