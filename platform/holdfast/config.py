@@ -19,6 +19,7 @@ from holdfast.yaml_text import dump_yaml
 MAX_NAME = 100
 """Characters in the name of an experiment."""
 
+UNDECISIVE = ("scaling", "tuning", "evaluation", "adapter", "name")
 PARENTS = ("latest", "none", "live", "canary", "writing", "previous")
 
 
@@ -121,9 +122,21 @@ class Experiment(SequencePlan):
 
     @property
     def fingerprint(self) -> str:
-        """Hash of everything that decides the weights; scaling, tuning, evaluation and adapter do not."""
-        decisive = self.model_dump_json(exclude={"scaling", "tuning", "evaluation", "adapter", "name"})
-        return hashlib.sha256(decisive.encode()).hexdigest()[:16]
+        """Hash of everything that decides the weights but the data, which are known by their content.
+
+        Scaling, tuning, evaluation and adapter do not decide them, nor does the place where the data lie.
+        """
+        places: dict[str, Any] = {"data": {"source"}, "stream": {"manifest"}}
+        return self._hash({**dict.fromkeys(UNDECISIVE, True), **places})
+
+    def fingerprint_like(self, recorded: str) -> str:
+        """The fingerprint, in the form of `recorded` if that is this experiment's as an earlier Holdfast
+        computed it: with the place of the data."""
+        earlier = self._hash(dict.fromkeys(UNDECISIVE, True))
+        return earlier if recorded == earlier else self.fingerprint
+
+    def _hash(self, exclude: dict[str, Any]) -> str:
+        return hashlib.sha256(self.model_dump_json(exclude=exclude).encode()).hexdigest()[:16]
 
     def to_yaml(self) -> str:
         """The whole experiment, every default written out."""

@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from holdfast.adapters import AdapterConfig, carried
+from holdfast.adapters import Adapter, AdapterConfig, carried
 from holdfast.data import AugmentConfig, ImageSet
 from holdfast.errors import StoreError
 from holdfast.learning import Meeting, choose_images, embed_views, fit_adapter, fit_shift
 from holdfast.store import MeasuredCalibration, RegisteredAdapter, Store, Version
+
+_NEVER = "never"
+"""In place of the digest of the adapter with which a pair was calibrated."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,13 +37,21 @@ class Material:
         return self.training.labels[self.indices]
 
 
-def fit_adapters(
-    store: Store, config: AdapterConfig, version: Version, ancestors: Sequence[str], material: Material
-) -> int:
-    """Fit and register what `version` lacks of one adapter for each ancestor; returns how many were fitted.
+def connect_version(
+    store: Store,
+    config: AdapterConfig | None,
+    version: Version,
+    ancestors: Sequence[str],
+    material: Material,
+) -> None:
+    """Fit and register what `version` lacks of one adapter for each ancestor, then measure the calibrations
+    that the two lack, in both directions, through the adapters in force.
 
-    An adapter that was fitted by the same config and is intact stays as it is, so a second call does nothing,
-    and after a crash it does the rest. In memory is one ancestor at a time.
+    What was made by the same config, and is intact, stays as it is, so a second call does nothing, and after
+    a crash it does the rest. Every ancestor's model is loaded once, and one is in memory at a time.
+
+    A shift is recorded where it helps beyond its interval, and no change where it does not; two versions that
+    do not meet for their width are left out.
 
     Args:
         ancestors: oldest first, the parent last.
@@ -48,31 +59,35 @@ def fit_adapters(
     Raises:
         DataError, InvalidVectorError: the images are too few for this adapter.
     """
-    described: dict[str, Any] = config.model_dump(mode="json")
-    if config.views:
-        described["augment"] = material.augment.model_dump(mode="json")
-    registered = {row.gallery: row for row in store.adapters() if row.query == version.name}
-    missing = [
-        (number, name)
-        for number, name in enumerate(ancestors)
-        if not _is_intact(store, registered.get(name), described)
-    ]
-    if not missing:
-        return 0
-
-    def embed(name: str) -> np.ndarray:
-        return _embed(store, name, version, material, material.indices, config.views)
-
-    newer, parent = embed(version.name), ancestors[-1]
+    embed = _Embedder(store, version, material, 0 if config is None else config.views)
+    adapters = {(row.query, row.gallery): row for row in store.adapters()}
+    calibrating = _Calibrating(store, version, material, adapters)
     # The parent's first: through it comes what the parent's own adapters were fitted on.
-    for number, ancestor in reversed(missing):
-        distance = len(ancestors) - number
-        earlier = None
-        if ancestor != parent:
-            earlier = carried(store.adapter(parent, ancestor), store.adapter(version.name, parent))
-        adapter = fit_adapter(config, newer, embed(ancestor), material.seed, version.task, distance, earlier)
-        store.register_adapter(version.name, ancestor, adapter, described, maps=config.maps)
-    return len(missing)
+    for number, ancestor in reversed(list(enumerate(ancestors))):
+        if config is not None:
+            described: dict[str, Any] = config.model_dump(mode="json")
+            if config.views:
+                described["augment"] = material.augment.model_dump(mode="json")
+            if not _is_intact(store, adapters.get((version.name, ancestor)), described):
+                earlier = None
+                if ancestor != ancestors[-1]:
+                    earlier = carried(
+                        _load(store, adapters.get((ancestors[-1], ancestor))),
+                        _load(store, adapters.get((version.name, ancestors[-1]))),
+                    )
+                adapter = fit_adapter(
+                    config,
+                    embed.all(version.name),
+                    embed.all(ancestor),
+                    material.seed,
+                    version.task,
+                    len(ancestors) - number,
+                    earlier,
+                )
+                adapters[version.name, ancestor] = store.register_adapter(
+                    version.name, ancestor, adapter, described, maps=config.maps
+                )
+        calibrating(ancestor, embed)
 
 
 def inherit_adapters(store: Store, version: Version) -> int:
@@ -89,41 +104,39 @@ def inherit_adapters(store: Store, version: Version) -> int:
     return count
 
 
-def calibrate_pairs(store: Store, version: Version, ancestors: Sequence[str], material: Material) -> int:
-    """Measure the calibrations that `version` and its ancestors lack, in both directions, through the
-    adapters in force; returns how many were measured.
+class _Calibrating:
+    """What is measured once for all ancestors of a version."""
 
-    A shift is recorded where it helps beyond its interval, and no change where it does not. What was measured
-    with the adapter in force stays as it is; two versions that do not meet for their width are left out.
-    """
-    chosen = choose_images(material.labels, material.seed, version.task)
-    config = {"fit": "shift", "images": len(chosen)}
-    adapters = {(row.query, row.gallery): row for row in store.adapters()}
-    widths = {each.name: each.dimension for each in store.versions()}
-    known = {(row.query, row.gallery) for row in store.calibrations() if row.config == config}
+    def __init__(
+        self,
+        store: Store,
+        version: Version,
+        material: Material,
+        adapters: dict[tuple[str, str], RegisteredAdapter],
+    ) -> None:
+        self._store, self._version, self._material, self._adapters = store, version, material, adapters
+        self._chosen = choose_images(material.labels, material.seed, version.task)
+        self._config = {"fit": "shift", "images": len(self._chosen)}
+        self._widths = {each.name: each.dimension for each in store.versions()}
+        self._known = {
+            (row.query, row.gallery): row.adapter
+            for row in store.calibrations()
+            if row.config == self._config
+        }
 
-    def lacks(query: str, gallery: str) -> bool:
-        pair = (query, gallery)
-        return pair not in known and (pair in adapters or widths[query] == widths[gallery])
-
-    missing = [name for name in ancestors if lacks(version.name, name) or lacks(name, version.name)]
-    if not missing:
-        return 0
-    indices, labels = material.indices[chosen], material.labels[chosen]
-    newer = _embed(store, version.name, version, material, indices)
-    count = 0
-    for ancestor in missing:
-        older = _embed(store, ancestor, version, material, indices)
+    def __call__(self, ancestor: str, embed: "_Embedder") -> None:
+        """Measure what the version and an ancestor lack, and record it."""
+        pairs = [(self._version.name, ancestor), (ancestor, self._version.name)]
+        lacking = [pair for pair in pairs if self._lacks(*pair)]
+        if not lacking:
+            return
+        labels = self._material.labels[self._chosen]
+        made = {name: embed.some(name, self._chosen) for name in pairs[0]}
         rows = []
-        for query, gallery, queries, entries in (
-            (version.name, ancestor, newer, older),
-            (ancestor, version.name, older, newer),
-        ):
-            if not lacks(query, gallery):
-                continue
-            adapter = adapters.get((query, gallery))
-            other = _meet(store, adapter, queries, entries)
-            found = fit_shift(Meeting(queries, queries), other, labels, material.seed)
+        for query, gallery in lacking:
+            adapter = self._adapters.get((query, gallery))
+            own, other = made[query], _meet(self._store, adapter, made[query], made[gallery])
+            found = fit_shift(Meeting(own, own), other, labels, self._material.seed)
             rows.append(
                 MeasuredCalibration(
                     query=query,
@@ -133,12 +146,54 @@ def calibrate_pairs(store: Store, version: Version, ancestors: Sequence[str], ma
                     gain=found.gain,
                     low=found.low,
                     high=found.high,
-                    config=config,
+                    config=self._config,
                 )
             )
-        store.record_calibrations(rows)
-        count += len(rows)
-    return count
+        self._store.record_calibrations(rows)
+
+    def _lacks(self, query: str, gallery: str) -> bool:
+        adapter = self._adapters.get((query, gallery))
+        if adapter is None and self._widths[query] != self._widths[gallery]:
+            return False
+        digest = None if adapter is None else adapter.digest
+        return self._known.get((query, gallery), _NEVER) != digest
+
+
+class _Embedder:
+    """What versions make of the images that `version` learned from, and of distorted copies of them; of it
+    and of one other version at a time."""
+
+    def __init__(self, store: Store, version: Version, material: Material, views: int) -> None:
+        self._store, self._version, self._material, self._views = store, version, material, views
+        self._held: dict[str, np.ndarray] = {}
+
+    def all(self, name: str) -> np.ndarray:
+        """As `embed_views` gives them."""
+        if name not in self._held:
+            self._forget()
+            self._held[name] = self._embed(name, self._material.indices, self._views)
+        return self._held[name]
+
+    def some(self, name: str, chosen: np.ndarray) -> np.ndarray:
+        """Of the images at `chosen` of the indices, as they are."""
+        if name in self._held:
+            return self._held[name][: len(self._material.indices)][chosen]
+        return self._embed(name, self._material.indices[chosen], 0)
+
+    def _forget(self) -> None:
+        self._held = {name: made for name, made in self._held.items() if name == self._version.name}
+
+    def _embed(self, name: str, indices: np.ndarray, views: int) -> np.ndarray:
+        material, encoder = self._material, self._store.load(name)
+        return embed_views(
+            encoder,
+            material.training.images,
+            indices,
+            views,
+            material.augment,
+            material.seed,
+            self._version.task,
+        )
 
 
 def _meet(
@@ -150,12 +205,8 @@ def _meet(
     return Meeting(queries, apply(entries)) if adapter.maps == "entries" else Meeting(apply(queries), entries)
 
 
-def _embed(
-    store: Store, name: str, version: Version, material: Material, indices: np.ndarray, views: int = 0
-) -> np.ndarray:
-    """What a version makes of images that `version` learned from, and of distorted copies of them."""
-    images, encoder = material.training.images, store.load(name)
-    return embed_views(encoder, images, indices, views, material.augment, material.seed, version.task)
+def _load(store: Store, row: RegisteredAdapter | None) -> Adapter | None:
+    return None if row is None else store.load_adapter(row)
 
 
 def _is_intact(store: Store, row: RegisteredAdapter | None, config: dict[str, Any]) -> bool:

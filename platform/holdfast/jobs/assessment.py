@@ -1,10 +1,12 @@
 """Measuring a lineage of versions against each other from their stored embeddings."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 
+from holdfast.adapters import Adapter
 from holdfast.config import EvaluationConfig
 from holdfast.data import Task
 from holdfast.errors import NotFoundError
@@ -34,6 +36,8 @@ from holdfast.store import Compatibility, MeasuredCalibration, RegisteredAdapter
 Matrix = list[list[float | None]]
 Pair = tuple[str, str, str | None]
 """Query version, gallery version, and the digest of the adapter between them, None for none."""
+ADAPTERS = 64
+"""That are held in memory at most."""
 METRICS = ("recall_at_1", "recall_at_5", "map_at_r")
 Way = Literal["calibrated", "adapted", "raw"]
 """How a mixed gallery is searched: as production does, without calibrations, and without adapters too."""
@@ -70,7 +74,9 @@ class Assessment:
         self._embeddings = StoredEmbeddings(store, data, tasks, decode)
         self.fingerprint = self._embeddings.fingerprint
         self._contracts: dict[str, str] = {}
+        self._widths: dict[str, int] = {}
         self._distilled: dict[str, str] = {}
+        self._load_adapter = lru_cache(maxsize=ADAPTERS)(self._load_by_digest)
         self._adapters: dict[tuple[str, str], RegisteredAdapter] = {}
         self._calibrations: dict[tuple[str, str], MeasuredCalibration] = {}
         self._outcomes: dict[Pair, Outcome] = {}
@@ -94,16 +100,18 @@ class Assessment:
         """
         self._adapters = {(row.query, row.gallery): row for row in self._store.adapters()}
         self._calibrations = {(row.query, row.gallery): row for row in self._store.calibrations()}
+        known_versions = self._store.versions()
+        self._widths = {each.name: each.dimension for each in known_versions}
         self._distilled = {
-            each.name: each.distilled_from
-            for each in self._store.versions()
-            if each.distilled_from is not None
+            each.name: each.distilled_from for each in known_versions if each.distilled_from is not None
         }
         for number, newer in enumerate(versions):
-            around = [pair for older in versions[:number] for pair in ((newer, older), (older, newer))]
-            raw: list[Pair] = [(*pair, None) for pair in [(newer, newer), *around]]
-            adapted = [self._pair(*pair) for pair in around if pair in self._adapters]
-            self._score_pairs(newer, [*raw, *adapted])
+            pairs: list[Pair] = [(newer, newer, None)]
+            for older in versions[:number]:
+                around = [(newer, older), (older, newer)]
+                pairs += [(*pair, None) for pair in around]
+                pairs += [self._pair(*pair) for pair in around if pair in self._adapters]
+            self._score_pairs(newer, pairs)
         known = {
             (row.query, row.gallery)
             for row in self._store.compatibility()
@@ -139,15 +147,18 @@ class Assessment:
         row = self._adapters.get((query, gallery))
         if row is None:
             return queries, entries
-        mapped = self._store.load_adapter(row).apply
+        mapped = self._load_adapter(row.digest).apply
         return (queries, mapped(entries)) if row.maps == "entries" else (mapped(queries), entries)
+
+    def _load_by_digest(self, digest: str) -> Adapter:
+        return self._store.load_adapter(next(row for row in self._adapters.values() if row.digest == digest))
 
     def _part(
         self, query: str, gallery: str, entries: np.ndarray, positions: np.ndarray, way: Way = "calibrated"
     ) -> Part:
         """Some entries of a mixed gallery, as queries of one version meet them."""
         row = self._adapters.get((query, gallery)) if way != "raw" else None
-        mapped = None if row is None else self._store.load_adapter(row).apply
+        mapped = None if row is None else self._load_adapter(row.digest).apply
         if row is not None and mapped is not None and row.maps == "entries":
             entries, mapped = mapped(entries), None
         found = self._calibrations.get((query, gallery)) if way == "calibrated" else None
@@ -252,8 +263,13 @@ class Assessment:
 
         return [[cell(query, gallery) for gallery in versions] for query in versions]
 
-    def figures(self, versions: Sequence[str], control_self: Sequence[float | None] | None) -> dict[str, Any]:
-        """Everything that a report says about the lineage, under the report's own names."""
+    def figures(
+        self, versions: Sequence[str], control_self: Sequence[float | None] | None, whole_mixed: bool = True
+    ) -> dict[str, Any]:
+        """Everything that a report says about the lineage, under the report's own names.
+
+        Without `whole_mixed` the newest version alone searches the mixed gallery.
+        """
         recall = self.matrix(versions)
         # An older version does not search a newer gallery of another width: above the diagonal may be holes.
         whole = _is_whole(recall)
@@ -293,14 +309,14 @@ class Assessment:
             "update_gain": update_gains(square, control_self) if whole and control_self else None,
             "negative_flips": flips,
             "compatible": comparisons,
-            **self._mixed(versions),
+            **self._mixed(versions, whole_mixed),
         }
 
-    def _mixed(self, versions: Sequence[str]) -> dict[str, Any]:
+    def _mixed(self, versions: Sequence[str], whole: bool) -> dict[str, Any]:
         """The mixed-gallery test over the versions whose entries the newest one can search, with examples."""
         newest = versions[-1]
         self._embeddings.hold(newest)
-        widths = {version: self.embedded(version).gallery.shape[1] for version in versions}
+        widths = self._widths
 
         def meets(query: str, gallery: str, way: Way = "calibrated") -> bool:
             return widths[query] == widths[gallery] or (way != "raw" and (query, gallery) in self._adapters)
@@ -322,7 +338,7 @@ class Assessment:
                 self.embedded(query).queries, evaluation.queries.labels, parts, evaluation.gallery.labels
             )
 
-        outcomes = [search(version) for version in reached]
+        outcomes = [search(version) if whole or version == newest else None for version in reached]
         adapted = any((newest, version) in self._adapters for version in reached)
         raw = search(newest, "raw") if adapted else None
         rows = [self._calibrations.get((newest, version)) for version in reached]

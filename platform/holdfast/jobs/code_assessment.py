@@ -47,10 +47,10 @@ def assess_codes(
     adapters: they stay in the gallery as they were written. Such queries and codes are kept by each
     version's contract, and outcomes by that of the newer one of each pair, as caches.
     """
-    shapes = {version: _shape(store.version(version)) for version in versions}
-    shape = shapes[versions[-1]]
+    shape = _shape(store.version(versions[-1]))
     if shape is None:
         return {}
+    shapes = {version: _shape(store.version(version)) for version in versions}
     names = [version for version in versions if shapes[version] == shape]
     coded = {version: _coded(store, assessment, version) for version in names}
     outcomes: dict[Pair, Outcome] = {}

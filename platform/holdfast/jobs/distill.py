@@ -16,7 +16,7 @@ from holdfast.jobs.ancestor import find_unusable, latest_learned, lineage, load_
 from holdfast.jobs.cpus import cpus_per_worker
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.device import device_here
-from holdfast.jobs.evaluate import restore_report
+from holdfast.jobs.evaluate import require_same_data, restore_report
 from holdfast.jobs.publisher import StorePublisher
 from holdfast.jobs.run_folder import PAGE, RunCheckpoints, RunFolder, published_by
 from holdfast.jobs.run_lock import holding_run, require_run
@@ -100,8 +100,10 @@ def _distill(
     if known is not None and fresh:
         run = store.runs.restart(experiment.name, experiment.fingerprint)
     else:
-        run = store.runs.begin(experiment.name, experiment.fingerprint, source)
+        fingerprint = experiment.fingerprint_like(known.experiment_hash if known is not None else "")
+        run = store.runs.begin(experiment.name, fingerprint, source)
     if data is None:
+        require_same_data(store, experiment, run, watch)
         restore_report(store, experiment, run, watch)
     else:
         keep_freed_memory()

@@ -11,7 +11,8 @@ from holdfast.store import Store
 
 
 class StoredEmbeddings:
-    """A cache in the store: what is missing is embedded anew. In memory is one version's embeddings.
+    """A cache in the store: what is missing is embedded anew. In memory are the newest's
+    embeddings and the last other's.
 
     Args:
         decode: reads the same images for a version's preprocessing; without it all versions have that of
@@ -34,6 +35,7 @@ class StoredEmbeddings:
         digest = hashlib.sha256("/".join(places).encode() + validation_indices(tasks).tobytes())
         self.fingerprint = digest.hexdigest()[:16]
         self._newest: tuple[str, Embedded] | None = None
+        self._other: tuple[str, Embedded] | None = None
 
     def keep(self, version: str, embedded: Embedded) -> None:
         """Store what a version makes of the data, and hold it in memory."""
@@ -42,10 +44,14 @@ class StoredEmbeddings:
 
     def of(self, version: str) -> Embedded:
         """The stored embeddings; a version that never saw these data embeds them once, now."""
-        if self._newest is not None and self._newest[0] == version:
-            return self._newest[1]
+        for held in (self._newest, self._other):
+            if held is not None and held[0] == version:
+                return held[1]
+        self._other = None  # before another comes into memory
         try:
-            return Embedded(**self._store.load_tensors(version, f"embedded-{self.fingerprint}"))
+            embedded = Embedded(**self._store.load_tensors(version, f"embedded-{self.fingerprint}"))
+            self._other = (version, embedded)
+            return embedded
         except NotFoundError:
             encoder = self._store.load(version)
             data = self._data if self._decode is None else self._decode(encoder.preprocessing)

@@ -1,15 +1,17 @@
 """Measuring a lineage again, on any experiment's evaluation data."""
 
+import warnings
 from pathlib import Path
+from typing import Any
 
 from holdfast.config import Experiment
 from holdfast.errors import DataError, NotFoundError
 from holdfast.jobs.ancestor import find_unusable, lineage, warn_of_unusable
 from holdfast.jobs.datasets import load_datasets
-from holdfast.jobs.publisher import StorePublisher
+from holdfast.jobs.publisher import DATA, StorePublisher
 from holdfast.jobs.run_folder import PAGE, RunFolder, published_by
 from holdfast.jobs.run_lock import holding_run
-from holdfast.learning import Watcher
+from holdfast.learning import Watcher, describe_contents, outline_contents
 from holdfast.store import Run, Store
 
 
@@ -38,6 +40,39 @@ def evaluate_lineage(store: Store, experiment: Experiment, newest: str | None, w
 def has_report(store: Store, run: Run) -> bool:
     """Whether a run's report is there, whole, and about versions of this store."""
     return RunFolder(store, run.name).report(store.versions()) is not None
+
+
+def require_same_data(store: Store, experiment: Experiment, run: Run, watch: Watcher) -> None:
+    """Raises DataError if a finished run learned from, or was measured on, other data than there are now.
+
+    Data that are gone say nothing against its report.
+    """
+    newest = published_by(store, run)[-1]
+    before = newest.metrics.get(DATA, {"training": {"fingerprint": newest.data_fingerprint}})
+    try:
+        now = outline_contents(describe_contents(load_datasets(experiment, watch)))
+    except DataError as error:
+        warnings.warn(f"Run '{run.name}' is finished; its data can no longer be read. {error}", stacklevel=2)
+        return
+    changed = [
+        part for part in now if part in before and now[part]["fingerprint"] != before[part]["fingerprint"]
+    ]
+    if changed:
+        raise DataError(
+            f"Run '{run.name}' is finished, and the data have changed since: {_said(before, now, changed)}. "
+            f"Its report is still at {RunFolder(store, run.name).place(PAGE)}; bring back the data as they "
+            "were, or start over with --fresh."
+        )
+
+
+def _said(before: dict[str, Any], now: dict[str, Any], parts: list[str]) -> str:
+    clauses = []
+    for part in parts:
+        then, new = {**now[part], **before[part]}, now[part]
+        counted = [what for what in ("classes", "images") if then[what] != new[what]]
+        said = " and ".join(f"{new[what]} {what} instead of {then[what]}" for what in counted)
+        clauses.append(f"{part}: {said or 'other images'}")
+    return "; ".join(clauses)
 
 
 def restore_report(store: Store, experiment: Experiment, run: Run, watch: Watcher) -> Path:

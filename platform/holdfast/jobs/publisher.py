@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from safetensors.numpy import save_file
 
@@ -14,18 +15,21 @@ from holdfast.config import Experiment
 from holdfast.data import StreamConfig, Task, build_stream
 from holdfast.errors import ConfigError, UnsoundError
 from holdfast.evaluation import Report, describe_machine, draw_report
-from holdfast.jobs.adapting import Material, calibrate_pairs, fit_adapters, inherit_adapters
+from holdfast.jobs.adapting import Material, connect_version, inherit_adapters
 from holdfast.jobs.ancestor import CLASSES, HEAD, LINEAGE_IMAGES, find_unusable, lineage, load_ancestor
 from holdfast.jobs.assessment import Assessment
 from holdfast.jobs.code_assessment import assess_codes
 from holdfast.jobs.cpus import cpus_per_worker
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.run_folder import PAGE, REPORT, RunFolder, published_by
-from holdfast.learning import Ancestor, Datasets, Learned
+from holdfast.learning import Ancestor, Datasets, Learned, describe_contents, outline_contents
 from holdfast.models import Preprocessing
 from holdfast.redaction import hide_secrets
 from holdfast.store import DISTILLED_FROM, Draft, Run, Store, Version
 from holdfast.yaml_text import load_yaml
+
+DATA = "data"
+"""Key of a version's metrics: what it learned from and was measured on, in outline."""
 
 
 class StorePublisher:
@@ -48,10 +52,15 @@ class StorePublisher:
         self._publishing = self._published_before()
         self._sound: set[str] = set()
         self._unusable: dict[str, str] = {}
+        self._connected: set[str] = set()
 
     @cached_property
     def _tasks(self) -> tuple[Task, ...]:
         return build_stream(self._experiment.stream, self._data.training, self._experiment.seed)
+
+    @cached_property
+    def _outline(self) -> dict[str, Any]:
+        return outline_contents(describe_contents(self._data))
 
     @cached_property
     def assessment(self) -> Assessment:
@@ -98,6 +107,7 @@ class StorePublisher:
                         "task": learned.name,
                         "classes": len(learned.classes),
                         "images": learned.images,
+                        DATA: self._outline,
                         LINEAGE_IMAGES: learned.lineage_images,
                         "images_per_second": images_per_second,
                         "seconds": dict(learned.seconds),
@@ -109,22 +119,25 @@ class StorePublisher:
             )
         self._sound.add(version.name)
         self.assessment.keep(version.name, learned.embedded)
-        self.report(version.name, started)
+        self.report(version.name, started, whole=learned.task + 1 == learned.tasks)
         self._publishing += time.perf_counter() - started
         return version.name
 
-    def report(self, newest: str, started: float | None = None) -> Path:
+    def report(self, newest: str, started: float | None = None, whole: bool = True) -> Path:
         """Fit the adapters and measure the calibrations that the run's versions lack, measure the lineage
         that ends with `newest` and redraw the run's report.
 
-        `started`: since when, on `time.perf_counter`, the publication lasts that this belongs to.
+        Args:
+            started: since when, on `time.perf_counter`, the publication lasts that this belongs to.
+            whole: False leaves the older versions' searches of the mixed gallery to a later report, because
+                they are all made anew for every version.
         """
         lineage = self._usable_lineage(newest)
         names = [version.name for version in lineage]
         self._connect(lineage)
         self.assessment.measure(names)
         control = self._experiment.evaluation.control
-        figures = self.assessment.figures(names, self._control_self(control))
+        figures = self.assessment.figures(names, self._control_self(control), whole)
         resamples = self._experiment.evaluation.resamples
         codes = assess_codes(self._store, self.assessment, self._data.evaluation, names, resamples)
         own = [version.metrics for version in lineage if version.run == self._run.name and version.metrics]
@@ -158,10 +171,16 @@ class StorePublisher:
         return self._files.path / PAGE
 
     def _connect(self, lineage: list[Version]) -> None:
-        """Here and not in `publish`, so that what a crash left undone is done by whoever measures next."""
+        """Here and not in `publish`, so that what a crash left undone is done by whoever measures next.
+
+        Each version is looked at once by this process: a publication reads what is new.
+        """
         config = self._experiment.adapter
         for number, version in enumerate(lineage):
-            if not number or not self._learned_from_these_tasks(version):
+            if not number or version.name in self._connected:
+                continue
+            self._connected.add(version.name)
+            if not self._learned_from_these_tasks(version):
                 continue
             if self._experiment.distillation is not None:
                 inherit_adapters(self._store, version)
@@ -173,9 +192,7 @@ class StorePublisher:
                 self._experiment.learning.augment,
                 self._experiment.seed,
             )
-            if config is not None:
-                fit_adapters(self._store, config, version, ancestors, material)
-            calibrate_pairs(self._store, version, ancestors, material)
+            connect_version(self._store, config, version, ancestors, material)
 
     def _learned_from_these_tasks(self, version: Version) -> bool:
         """Whether a version is this run's, and the experiment still cuts the tasks that it was made with."""

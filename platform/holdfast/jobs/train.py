@@ -17,7 +17,7 @@ from holdfast.jobs.ancestor import choose_parent, find_unusable, lineage, load_a
 from holdfast.jobs.cpus import cpus_per_worker
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.device import device_here
-from holdfast.jobs.evaluate import has_report, restore_report
+from holdfast.jobs.evaluate import has_report, require_same_data, restore_report
 from holdfast.jobs.publisher import StorePublisher
 from holdfast.jobs.run_folder import PAGE, RunCheckpoints, RunFolder, published_by
 from holdfast.jobs.run_lock import holding_run, require_run
@@ -59,7 +59,7 @@ def run_experiment(
     refuse_distillation(experiment)
     if experiment.learning.adversarial is not None:
         check_perturbation(experiment.learning.adversarial, experiment.model.preprocessing)
-    finished = None if fresh else _finished_before(store, experiment)
+    finished = None if fresh else _finished_before(store, experiment, watch)
     if finished is not None:
         return finished
     with holding_run(store, experiment.name) as lock:
@@ -94,14 +94,18 @@ def _begin(store: Store, experiment: Experiment, watch: Watcher, fresh: bool) ->
         _check_parent(store, experiment, parent)
     if known is not None and fresh:
         return store.runs.restart(experiment.name, experiment.fingerprint, parent)
-    return store.runs.begin(experiment.name, experiment.fingerprint, parent)
+    fingerprint = experiment.fingerprint_like(known.experiment_hash if known is not None else "")
+    return store.runs.begin(experiment.name, fingerprint, parent)
 
 
-def _finished_before(store: Store, experiment: Experiment) -> RunOutcome | None:
+def _finished_before(store: Store, experiment: Experiment, watch: Watcher) -> RunOutcome | None:
     """What there is to say of a finished run whose report is there; nobody need be kept from it for that."""
     run = {run.name: run for run in store.runs.list()}.get(experiment.name)
-    if run is None or run.status != "finished" or run.experiment_hash != experiment.fingerprint:
+    if run is None or run.status != "finished":
         return None
+    if run.experiment_hash != experiment.fingerprint_like(run.experiment_hash):
+        return None
+    require_same_data(store, experiment, run, watch)
     return _outcome(store, run, 0.0, already=True) if has_report(store, run) else None
 
 

@@ -4,7 +4,7 @@ from holdfast.learning.adapting import embed_views, fit_adapter
 from holdfast.learning.allocator import keep_freed_memory
 from holdfast.learning.calibrating import FittedShift, Meeting, choose_images, fit_shift
 from holdfast.learning.checkpoints import Checkpoints, FolderCheckpoints, read_state, write_state
-from holdfast.learning.contents import describe_contents, find_changes
+from holdfast.learning.contents import describe_contents, find_changes, outline_contents
 from holdfast.learning.datasets import Datasets, Embedded, embed_datasets, validation_indices
 from holdfast.learning.distillation import DistillationConfig, check_distillation, distillation_plan
 from holdfast.learning.learner import Learner, LearningConfig, Term
@@ -44,6 +44,7 @@ __all__ = [
     "fit_adapter",
     "fit_shift",
     "keep_freed_memory",
+    "outline_contents",
     "read_state",
     "run_sequence",
     "validation_indices",

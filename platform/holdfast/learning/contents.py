@@ -28,6 +28,19 @@ def describe_contents(data: Datasets) -> Contents:
     return {name: _describe(part) for name, part in parts.items()}
 
 
+def outline_contents(contents: Contents) -> Contents:
+    """What fits into a version's record: for each part its `fingerprint`, and how many `classes` and
+    `images`."""
+    return {
+        part: {
+            "fingerprint": described["fingerprint"],
+            "classes": len(described["classes"]),
+            "images": sum(count for count, _ in described["classes"].values()),
+        }
+        for part, described in contents.items()
+    }
+
+
 def describe_stream(tasks: Sequence[Task]) -> Contents:
     """How the training images are dealt, which a manifest says as well as the data."""
     dealt = hashlib.sha256()
