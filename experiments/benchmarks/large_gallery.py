@@ -89,7 +89,7 @@ def kind(folder: Path, codes: str) -> dict[str, Any]:
     if codes != "exact":
         config = QUANTIZED.model_copy(update={"codes": codes})
     with open_store(folder / "store") as store:
-        snapshots = Snapshots(folder / f"kind-{codes}", store.origin())
+        snapshots = Snapshots(folder / f"kind-{codes}", store)
 
         def empty() -> LocalIndex:
             return LocalIndex(config, store.index_folder, snapshots=snapshots)
@@ -308,7 +308,7 @@ def bulk(folder: Path, database: str) -> dict[str, Any]:
             store = stack.enter_context(open_store(where, str(other / "artifacts")))
             publish_untrained(store, other, ModelConfig(dimension=DIMENSION))
             began = time.perf_counter()
-            count = Entries(store).import_parquet(file)
+            count = Entries(store).import_parquet(file).entries
             imported = time.perf_counter() - began
             assert sum(Entries(store).count().values()) == count
     except FileNotFoundError as error:

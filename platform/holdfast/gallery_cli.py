@@ -1,5 +1,6 @@
 """`holdfast gallery ...`: what is in the shared gallery, in and out of Parquet."""
 
+import json
 import time
 from pathlib import Path
 from typing import Annotated
@@ -8,7 +9,7 @@ import typer
 from rich.console import Console
 
 from holdfast.console import ImportView, print_json
-from holdfast.gallery import Entries, Gallery, IndexConfig, Lease, open_index
+from holdfast.gallery import Entries, Gallery, IndexConfig, Lease, MilvusConfig, open_index
 from holdfast.options import STORE, ArtifactsOption, JsonOption, StoreOption
 from holdfast.store import open_store
 
@@ -22,25 +23,33 @@ def import_(
     file: Annotated[
         Path, typer.Argument(help="Parquet: id or sample_id, version, vector, attributes, source.")
     ],
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(help="A column that becomes an attribute; repeat it. Default: all that can."),
+    ] = None,
     store: StoreOption = STORE,
     artifacts: ArtifactsOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Put the entries of a Parquet file into the gallery; what `holdfast embed` wrote fits.
 
-    Refused while a server runs over this store, or somebody else writes to it.
+    Further columns of strings, numbers and bools become attributes; those that cannot are named. Of rows with
+    one id the last one counts. Refused while a server runs over this store, or somebody else writes to it.
 
     Example: [bold]holdfast gallery import photos-v1.parquet[/]
     """
     with open_store(store, artifacts, create=False) as opened:
         entries = Entries(opened)
         with Lease.take(opened) as lease, ImportView(Console(stderr=True)) as view:
-            count = entries.import_parquet(file, progress=view, fence=lease.fence)
+            done = entries.import_parquet(file, view, lease.fence, attribute or None)
         seq = entries.last_seq()
     if as_json:
-        print_json({"entries": count, "seq": seq})
-    else:
-        Console(stderr=True).print(f"{count:,} entries imported; the gallery is at sequence number {seq}.")
+        print_json({**done.as_dict(), "seq": seq})
+        return
+    console = Console(stderr=True)
+    console.print(f"{done.entries:,} entries imported; the gallery is at sequence number {seq}.")
+    for remark in done.remarks():
+        console.print(f"  {remark}", soft_wrap=True, markup=False)
 
 
 @gallery.command("export")
@@ -114,16 +123,33 @@ def snapshot(
 
 @gallery.command("verify")
 def verify(
-    store: StoreOption = STORE, artifacts: ArtifactsOption = None, as_json: JsonOption = False
+    config: Annotated[
+        Path | None, typer.Option(help="The settings of the server, as for serve: which index it is.")
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a running server, whose index is asked for too; its key: HOLDFAST_API_KEY."
+        ),
+    ] = None,
+    store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Check every entry, and that an index built from them equals them. Exit code 1 if anything is wrong.
+    """Check every entry, and what is kept of the index against the entries. Exit code 1 if anything is wrong.
+
+    Looked at are the snapshots as they lie on this machine's disk, or the collections in Milvus, if the
+    settings say so; with --server also the index that a running server holds.
 
     Example: [bold]holdfast gallery verify[/]
     """
+    from holdfast.gallery.verify_kept import verify_store
+    from holdfast.served_index import ask_server
+
     with open_store(store, artifacts, create=False) as opened:
-        searched = Gallery(opened)
-        searched.refresh()
-        report = searched.verify()
+        report = verify_store(opened, _index_of(config, store))
+    if server is not None:
+        report = report.with_served(ask_server(server), server)
     if as_json:
         print_json({**vars(report), "ok": report.ok})
     else:
@@ -131,7 +157,16 @@ def verify(
         console.print(
             f"{report.entries:,} entries, {report.deleted:,} deleted: {report.problem_count} problems."
         )
-        for problem in report.problems:
-            console.print(f"  {problem}", soft_wrap=True)
+        for line in (*report.problems, *report.remarks):
+            console.print(f"  {line}", soft_wrap=True, markup=False)
     if not report.ok:
         raise typer.Exit(1)
+
+
+def _index_of(config: Path | None, store: str) -> IndexConfig | MilvusConfig:
+    if config is None:
+        return IndexConfig()
+    from holdfast.settings_file import load_settings
+    from holdfast_serving import ServingConfig
+
+    return load_settings(ServingConfig, config, [f"store={json.dumps(store)}"]).index

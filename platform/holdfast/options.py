@@ -12,7 +12,8 @@ ArtifactsOption = Annotated[
     str | None,
     typer.Option(
         "--artifacts",
-        help="Folder or pyarrow file system URI of the store's files, where they are not in its folder.",
+        help="Folder or pyarrow file system URI of the store's files. By default beside an SQLite file; for "
+        "another database HOLDFAST_ARTIFACTS, else where they lie already.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]

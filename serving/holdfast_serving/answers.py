@@ -87,11 +87,27 @@ class LookupAnswer(BaseModel):
     missing: list[str]
 
 
+class VerifiedAnswer(BaseModel):
+    """`problems` names the first 100 of `problem_count`; `seq` is the last write that the index holds."""
+
+    ok: bool
+    index: str
+    seq: int
+    problem_count: int
+    problems: list[str]
+
+
 class WrittenAnswer(BaseModel):
-    """`seq` is the number of the last write."""
+    """`seq` is the number of the last write, `upserted` how many entries it left.
+
+    `repeated`, where there are any: ids that were in the request more than once, and how often; the last one
+    counts. `null_attributes` likewise: by key, how often one was null, which is as if it were not there.
+    """
 
     seq: int
     upserted: int
+    repeated: dict[str, int] | None = None
+    null_attributes: dict[str, int] | None = None
 
 
 class DeletedAnswer(BaseModel):

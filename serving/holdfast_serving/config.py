@@ -5,6 +5,9 @@ from pydantic import Field
 from holdfast.gallery import AnyIndexConfig, IndexConfig
 from holdfast.settings import Settings
 
+ALIASES = ("live", "canary", "writing", "previous")
+"""What a traffic record may name: these versions stay loaded."""
+
 
 class Limits(Settings):
     """The largest request that is answered; everything beyond is refused with the limit named."""
@@ -18,11 +21,7 @@ class Limits(Settings):
     """Width times height of one image, read from its header before anything is decoded."""
     k: int = Field(default=1000, ge=1)
     concurrency: int = Field(default=256, ge=1)
-    """Requests in progress in one replica; more are answered 429. One that is still being received is not."""
-    receive_seconds: float = Field(default=30.0, gt=0, le=3600)
-    """How long a request may take to arrive; then it is answered 408."""
-    bodies_bytes: int = Field(default=1024**3, ge=1024)
-    """Bodies of all requests that are received or in progress in one replica; beyond it, 429."""
+    """Requests in progress in one replica; more are answered 429."""
 
 
 class BatchingConfig(Settings):
@@ -65,3 +64,8 @@ class ServingConfig(Settings):
     """Origins whose web pages may call the API from a browser, such as `https://example.org`; `*` for all."""
     sources: tuple[str, ...] = ()
     """Folders and URL prefixes below which a re-embedding may read the images that entries name."""
+
+    @property
+    def loadable_versions(self) -> int:
+        """How many versions a replica may have loaded: those of the traffic record, and the spare ones."""
+        return len(ALIASES) + self.spare_versions

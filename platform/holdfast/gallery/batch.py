@@ -1,14 +1,15 @@
 """Entries as columns, as they come out of a file: checked by the column, not one by one."""
 
-import json
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from holdfast.errors import DataError, HoldfastError, InvalidVectorError
+from holdfast.gallery.attribute_columns import Found, RawAttributes
 from holdfast.gallery.entry import (
     DOTS,
     MAX_ID_BYTES,
@@ -33,8 +34,7 @@ class Batch:
     Args:
         path, first: where they come from: row 0 here is row `first` of the file, counted from 1.
         ids, versions, sources, mapped_from, mapped_by: Arrow arrays of strings.
-        attributes: Arrow array of JSON texts, or a list of what such texts would say; None where there are
-            none.
+        attributes: what came as attributes, see there.
         numbers, offsets: float32 and int64; vector i is numbers[offsets[i] : offsets[i + 1]].
     """
 
@@ -44,7 +44,7 @@ class Batch:
     versions: Any
     numbers: np.ndarray
     offsets: np.ndarray
-    attributes: Any
+    attributes: RawAttributes
     sources: Any
     mapped_from: Any
     mapped_by: Any
@@ -63,7 +63,7 @@ class Batch:
         self._check_vectors(dimensions)
         self._check_texts(self.sources, check_source)
         self._check_origins(dimensions_of)
-        _ = self._texts
+        _ = self._read
 
     def rows(self) -> list[Row]:
         """The rows of a checked batch, as the database takes them."""
@@ -71,7 +71,7 @@ class Batch:
             self.ids.to_pylist(),
             self.versions.to_pylist(),
             self._vectors(),
-            self._texts,
+            self._read[0],
             self.sources.to_pylist(),
             self.mapped_from.to_pylist(),
             self.mapped_by.to_pylist(),
@@ -158,39 +158,25 @@ class Batch:
         self._check_texts(self.mapped_by, check_source)
 
     @cached_property
-    def _texts(self) -> list[str]:
+    def _read(self) -> tuple[list[str], Found]:
         """The attributes of each row in the one form in which they are stored."""
-        if self.attributes is None:
-            return ["{}"] * len(self)
-        if isinstance(self.attributes, list):
-            return [self._text(row, value) for row, value in enumerate(self.attributes)]
-        # Equal texts are parsed once: often there are few different ones.
-        encoded = self.attributes.dictionary_encode()
-        codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        first: dict[int, int] = {}
-        if len(encoded.dictionary) < len(self):
-            unique, rows = np.unique(codes, return_index=True)
-            first = dict(zip(unique.tolist(), rows.tolist(), strict=True))
-        texts = [
-            self._text(first.get(code, code), text)
-            for code, text in enumerate(encoded.dictionary.to_pylist())
-        ]
-        # A missing one has the code -1.
-        return list(map([*texts, "{}"].__getitem__, codes.tolist()))
 
-    def _text(self, row: int, value: object) -> str:
-        if isinstance(value, str):
-            if value in ("", "{}"):
-                return "{}"
+        def check(row: int, value: object, nulls: Counter[str]) -> str:
             try:
-                value = json.loads(value)
-            except ValueError:
-                self._refuse(DataError, row, f"its attributes are no JSON: {str(value)[:60]!r}.")
-        try:
-            return check_attributes("", value) if value is not None else "{}"
-        except HoldfastError:
-            # Once more with the name, which the good ones do without.
-            return self._ask(row, check_attributes, self._id(row), value)
+                return check_attributes("", value, nulls)
+            except HoldfastError:
+                # Once more with the name, which the good ones do without.
+                return str(self._ask(row, check_attributes, self._id(row), value))
+
+        def refuse(row: int, sentence: str) -> NoReturn:
+            self._refuse(DataError, row, sentence)
+
+        return self.attributes.texts(check, refuse)
+
+    @property
+    def found(self) -> Found:
+        """What was met in the attributes of a checked batch."""
+        return self._read[1]
 
     # ---- parts
 
@@ -213,7 +199,7 @@ class Batch:
         except HoldfastError as error:
             raise type(error)(f"Row {self.first + (row or 0):,} of {self.path}: {error}") from None
 
-    def _refuse(self, kind: type[HoldfastError], row: int | None, sentence: str) -> None:
+    def _refuse(self, kind: type[HoldfastError], row: int | None, sentence: str) -> NoReturn:
         raise kind(f"Row {self.first + (row or 0):,} of {self.path}: {sentence}")
 
 

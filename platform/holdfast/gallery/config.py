@@ -6,6 +6,9 @@ from pydantic import Field
 
 from holdfast.settings import Settings
 
+QUERY_VERSIONS = 8
+"""Whose mapped entries are kept where nothing else is said."""
+
 
 class IndexConfig(Settings):
     """The settings of an index. The default is exact for small galleries and quantized for large ones.
@@ -27,6 +30,10 @@ class IndexConfig(Settings):
         growth: the lists are trained anew when the entries are so many times as many as they were.
         snapshot_from: an index of so many entries is written to disk whenever a tenth of it has changed, so
             that a restart need not build it; None for never.
+        query_versions: entries that are searched through an adapter are kept as it maps them, for so many
+            query versions, those that searched last: in memory, 4 bytes a dimension and entry for each. One
+            more searches as well, and maps all of them anew each time. None: as many as a server can have
+            loaded, and 8 elsewhere.
     """
 
     kind: Literal["auto", "exact", "quantized"] = "auto"
@@ -38,6 +45,7 @@ class IndexConfig(Settings):
     rerank: int | None = Field(None, ge=1, le=1000)
     growth: float = Field(3.0, gt=1)
     snapshot_from: int | None = Field(20_000, ge=1)
+    query_versions: int | None = Field(None, ge=1, le=1000)
 
     @property
     def candidates(self) -> int:

@@ -26,11 +26,13 @@ from holdfast.gallery.entry import (
     check_source,
     check_vectors,
 )
+from holdfast.gallery.imported import Imported, Tally
 from holdfast.gallery.parquet import EntryFile, write_parquet
 from holdfast.gallery.replace import Replace, replace_vectors
 from holdfast.gallery.verify import VerifyReport, verify_rows
 from holdfast.store import Store, counters
 from holdfast.store.database import as_parameter, reading, replace_rows, writing
+from holdfast.store.history import Mark, has_mark, leave_mark, mark_of, newest_mark
 from holdfast.store.schema import entries, versions
 from holdfast.text import shown
 
@@ -142,7 +144,9 @@ class Entries:
         with writing(self.engine) as connection:
             if fence is not None:
                 fence(connection)
-            return _write(connection, changes)
+            numbers = _write(connection, changes)
+            leave_mark(connection)
+            return numbers
 
     def get(self, identifier: str) -> Entry:
         """The entry of an id. Raises NotFoundError."""
@@ -184,6 +188,18 @@ class Entries:
         with reading(self.engine) as connection:
             return _changes(connection, since, limit)
 
+    def follow(self, since: int, mark: Mark | None, limit: int = CHUNK) -> Changes | None:
+        """The same for who goes on from what it has read; with the mark to come with the next time.
+
+        None if what was read up to `since` is not of this database: it was restored, or is another one.
+        """
+        with reading(self.engine) as connection:
+            if since and not has_mark(connection, mark):
+                return None
+            changes = _changes(connection, since, limit)
+            last = changes.seqs[-1] if len(changes) else newest_mark(connection).seq
+            return replace(changes, mark=mark_of(connection, last))
+
     def all_changes(self) -> Iterator[Changes]:
         """All rows, tombstones included, in chunks, as they are at one moment."""
         with reading(self.engine) as connection:
@@ -211,19 +227,26 @@ class Entries:
         path: str | Path,
         progress: Progress | None = None,
         fence: Callable[[Connection], None] | None = None,
-    ) -> int:
-        """Upsert the entries of a Parquet file; returns how many. `fence` is as for `write`.
+        attributes: Sequence[str] | None = None,
+    ) -> Imported:
+        """Upsert the entries of a Parquet file; tells what was kept. `fence` is as for `write`.
 
         The whole file is checked before anything is written: a bad row anywhere in it, and nothing is
         imported. Then it is written in transactions of some thousand rows, so that others can write in
-        between; after a crash in the middle, import it again.
+        between; after a crash in the middle, import it again. Of rows with one id the last one counts.
 
-        Reads what `export_parquet` writes, and what `holdfast embed` writes (sample_id becomes the id, label
-        an attribute); a vector may be float32 bytes or a list of floats, of fixed size or not.
+        Reads what `export_parquet` writes, and what `holdfast embed` writes (sample_id becomes the id); a
+        vector may be float32 bytes or a list of floats, of fixed size or not. Further columns of strings,
+        numbers and bools become attributes, beside those in `attributes` (JSON or structs), which count where
+        both name one. A null attribute is as if it were not there.
+
+        Args:
+            attributes: only these columns become attributes.
 
         Raises DataError for a file or columns that cannot be read, and what `upsert` raises, naming the row.
         """
-        with EntryFile(Path(path)) as file:
+        tally = Tally()
+        with EntryFile(Path(path), attributes) as file:
             count = len(file)
             for writes in (False, True):
                 done = 0
@@ -232,10 +255,13 @@ class Entries:
                     batch.check(self._dimensions_of)
                     if writes:
                         self.write([Upsert(batch.rows())], fence)
+                        tally.written(batch)
+                    else:
+                        tally.checked(batch)
                     done += len(batch)
                     if progress is not None:
                         progress("writing" if writes else "checking", done, count)
-        return count
+            return tally.report(file.columns.attributes, file.columns.left_out)
 
     def verify(self) -> VerifyReport:
         """Check every row against the rules; reads the whole gallery."""
@@ -252,14 +278,23 @@ class Entries:
 
     def count(self) -> dict[str, int]:
         """How many entries each version embedded; versions without entries are left out."""
+        return self.counted()[1]
+
+    def counted(self) -> tuple[int, dict[str, int]]:
+        """The number of the last write, and `count` at that moment."""
         statement = (
             select(entries.c.version, func.count())
             .where(entries.c.deleted.is_(False))
             .group_by(entries.c.version)
         )
         with reading(self.engine) as connection:
+            last = counters.current(connection, "entries")
             found: dict[str, int] = dict(connection.execute(statement).tuples().all())
-        return dict(sorted(found.items(), key=lambda item: int(item[0][1:])))
+        return last, dict(sorted(found.items(), key=lambda item: int(item[0][1:])))
+
+    def forget_versions(self) -> None:
+        """Look at the versions anew, whose dimensions are remembered."""
+        self._dimensions = {}
 
     def _dimensions_of(self, names: set[str]) -> dict[str, int]:
         # A version never changes, so what was read once holds for ever.
@@ -275,7 +310,10 @@ class Entries:
 
 def _changes(connection: Connection, since: int, limit: int) -> Changes:
     rows = connection.execute(_CHANGES, {"since": since, "limit": limit}).all()
-    return Changes(*zip(*rows, strict=True)) if rows else Changes()
+    if not rows:
+        return Changes()
+    ids, seqs, names, vectors, attributes = zip(*rows, strict=True)
+    return Changes(ids, seqs, names, vectors, attributes)
 
 
 def _write(connection: Connection, changes: Sequence[Upsert | Delete | Replace]) -> list[int]:

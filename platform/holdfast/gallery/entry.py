@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -76,8 +77,11 @@ def check_known_id(identifier: object) -> str:
     return identifier
 
 
-def check_attributes(identifier: str, attributes: object) -> str:
-    """The attributes as JSON text.
+def check_attributes(identifier: str, attributes: object, nulls: Counter[str] | None = None) -> str:
+    """The attributes as JSON text. One whose value is null (None, NaN, NaT) is as if it were not there.
+
+    Args:
+        nulls: counts these by their keys.
 
     Raises InvalidEntryError, naming the entry and the key, unless they can be stored and filtered.
     """
@@ -85,6 +89,8 @@ def check_attributes(identifier: str, attributes: object) -> str:
         raise InvalidEntryError(f"The attributes of {shown(identifier)} are not an object of keys.")
     if not attributes:
         return "{}"
+    if not all(map(valid_value, attributes.values())):
+        attributes = _plain(attributes, nulls)
     if len(attributes) > MAX_ATTRIBUTES:
         raise InvalidEntryError(
             f"{identifier!r} has {len(attributes)} attributes: at most {MAX_ATTRIBUTES} are allowed."
@@ -110,7 +116,7 @@ def check_attributes(identifier: str, attributes: object) -> str:
     return text
 
 
-def _refuse_nul(identifier: str, attributes: Mapping[str, Value]) -> None:
+def _refuse_nul(identifier: str, attributes: Mapping[str, object]) -> None:
     # The text alone does not tell: a backslash may stand before it.
     for pair in attributes.items():
         for text in pair:
@@ -124,6 +130,29 @@ def valid_value(value: object) -> bool:
     if isinstance(value, int):
         return abs(value) <= MAX_INTEGER
     return isinstance(value, float) and math.isfinite(value)
+
+
+def is_null(value: object) -> bool:
+    """Whether a value says that there is none: None, NaN, and what data frames have in their place."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):  # of pandas.NA nothing is known, and of an array nothing as a whole
+        return type(value).__name__ == "NAType"
+
+
+def _plain(attributes: Mapping[str, object], nulls: Counter[str] | None) -> dict[str, object]:
+    """Without nulls, and with Python's values in place of NumPy's."""
+    plain: dict[str, object] = {}
+    for key, value in attributes.items():
+        if isinstance(value, np.generic):
+            value = value.item() if value.dtype.kind in "biufSU" else value
+        if not is_null(value):
+            plain[key] = value
+        elif nulls is not None:
+            nulls[key] += 1
+    return plain
 
 
 def check_source(identifier: str, source: object) -> str | None:

@@ -9,6 +9,7 @@ import numpy as np
 from holdfast.gallery.changes import Changes
 from holdfast.gallery.entry import Value
 from holdfast.gallery.filters import Filter
+from holdfast.store.history import Mark
 
 if TYPE_CHECKING:
     from holdfast.adapters import Adapter
@@ -32,7 +33,9 @@ class Capabilities:
         maps_entries: keeps copies of entries as adapters map them (a `Way` with a view). One that does not
             serves linear adapters by `Way.through`: see `holdfast.gallery.pullback`.
         remote: the vectors are in another process; this one holds none of them.
-        durable: what was applied outlives the process: `applied` goes on from there when it is opened again.
+        durable: what was applied outlives the process: `applied` and `mark` go on from there when it is
+            opened again.
+        place: of a durable one, what tells it from others; its marks are kept under this name.
         snapshots: can be written to a file and loaded from it.
         feeds: this process applies the changes; otherwise another one does, and `follow` looks how far it is.
         filters: the forms of conditions that it answers.
@@ -45,6 +48,7 @@ class Capabilities:
     maps_entries: bool = True
     remote: bool = False
     durable: bool = False
+    place: str = ""
     snapshots: bool = False
     feeds: bool = True
     filters: frozenset[FilterForm] = frozenset({"equals", "in", "range"})
@@ -98,6 +102,8 @@ class Index(Protocol):
     Attributes:
         kind: its name for users.
         applied: the number of the last write that it holds, 0 for none.
+        mark: what came with the last changes: by it the database knows that what is held is of its own
+            history.
     """
 
     @property
@@ -108,6 +114,9 @@ class Index(Protocol):
 
     @property
     def applied(self) -> int: ...
+
+    @property
+    def mark(self) -> Mark | None: ...
 
     def follow(self) -> int:
         """Look how far the process that feeds a shared index is; `applied` where that is this process."""

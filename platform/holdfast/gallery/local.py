@@ -11,7 +11,7 @@ import numpy as np
 
 from holdfast.errors import StoreError
 from holdfast.gallery.changes import Changes
-from holdfast.gallery.config import IndexConfig
+from holdfast.gallery.config import QUERY_VERSIONS, IndexConfig
 from holdfast.gallery.filters import Filter
 from holdfast.gallery.index import AS_THEY_ARE, Capabilities, Held, Hit, Way
 from holdfast.gallery.locks import ReadWriteLock
@@ -21,6 +21,7 @@ from holdfast.gallery.snapshot_files import Loading, Saving
 from holdfast.gallery.snapshots import Snapshots
 from holdfast.gallery.vectors import Through
 from holdfast.gallery.views import View, Views
+from holdfast.store.history import Mark
 
 
 class LocalIndex:
@@ -30,23 +31,25 @@ class LocalIndex:
 
     Args:
         folder: where the files of large partitions lie; None keeps everything in memory.
-        query_versions: of so many versions that search through adapters the mapped entries are kept.
+        query_versions: of so many versions that search through adapters the mapped entries are kept, where
+            the config does not say.
         snapshots: from where `load` begins, and where `save` writes.
 
     Attributes:
-        last: the id and the number of the last write that was applied.
+        applied: the number of the last write that was applied.
+        mark: of that write or of a later one, as the database has it.
     """
 
     def __init__(
         self,
         config: IndexConfig = IndexConfig(),
         folder: Path | None = None,
-        query_versions: int = 3,
+        query_versions: int = QUERY_VERSIONS,
         snapshots: Snapshots | None = None,
     ) -> None:
         self.config = config
         self._folder = folder
-        self._query_versions = query_versions
+        self._query_versions = config.query_versions or query_versions
         self._snapshots = snapshots
         self._saved = 0
         self._exact = Capabilities(snapshots=snapshots is not None)
@@ -68,7 +71,7 @@ class LocalIndex:
     def clear(self) -> None:
         """Forget everything."""
         self.applied = 0
-        self.last: tuple[str, int] | None = None
+        self.mark: Mark | None = None
         self._partitions: dict[str, Partition] = {}
         self.views = Views(self._query_versions)
 
@@ -105,9 +108,16 @@ class LocalIndex:
         found = None if self._snapshots is None else self._snapshots.load(self._read)
         if found is None:
             return False
-        self._partitions, self.last = found
-        self.applied = self._saved = self.last[1]
+        self._begin_with(*found)
         return True
+
+    def load_this(self, mark: Mark, snapshots: Snapshots) -> None:
+        """Begin with this snapshot. Raises what `Snapshots.read` raises."""
+        self._begin_with(mark, snapshots.read(mark, self._read))
+
+    def _begin_with(self, mark: Mark, partitions: dict[str, Partition]) -> None:
+        self.mark, self._partitions = mark, partitions
+        self.applied = self._saved = mark.seq
 
     def save(self, lock: ReadWriteLock) -> bool:
         """Write a snapshot; False if one is there, or another process writes it. Searches go on; changes wait
@@ -115,26 +125,25 @@ class LocalIndex:
 
         Raises StoreError if it cannot be written.
         """
-        if self._snapshots is None or self.last is None:
+        if self._snapshots is None or not self.applied:
             return False
 
-        def write(files: Saving) -> None:
+        def write(files: Saving) -> tuple[int, Mark | None]:
             with lock.reading():
-                files.note("last", self.last)
                 files.note("versions", list(self._partitions))
                 for version, partition in self._partitions.items():
                     partition.save(files.within(version))
+                return self.applied, self.mark
 
         self._saved = self.applied
         return self._snapshots.save(self.applied, write)
 
-    def _read(self, files: Loading) -> tuple[dict[str, Partition], tuple[str, int]]:
-        identifier, seq = files.noted("last")
+    def _read(self, files: Loading) -> dict[str, Partition]:
         versions = files.noted("versions")
         found = {name: Partition.load(name, files.within(name), self._folder) for name in versions}
         if self.config.kind == "exact" and any(each.is_quantized for each in found.values()):
-            raise StoreError("The snapshot of the index is quantized, and the settings ask for an exact one.")
-        return found, (identifier, seq)
+            raise StoreError("it is quantized, and the settings ask for an exact index")
+        return found
 
     def _is_snapshot_due(self) -> bool:
         if self._snapshots is None or self.config.snapshot_from is None:
@@ -183,8 +192,7 @@ class LocalIndex:
             )
         self.views.follow()
         if len(changes):
-            self.applied = changes.seqs[-1]
-            self.last = changes.ids[-1], changes.seqs[-1]
+            self.applied, self.mark = changes.seqs[-1], changes.mark
 
     def keys(self) -> Iterator[tuple[str, str]]:
         """Version and id of every entry."""

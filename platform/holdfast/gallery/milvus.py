@@ -1,5 +1,6 @@
 """Milvus as the index, for galleries that no machine holds. It follows the same entries as the others."""
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,9 +16,10 @@ from holdfast.gallery.changes import Changes
 from holdfast.gallery.filters import Filter
 from holdfast.gallery.index import AS_THEY_ARE, Capabilities, Held, Hit, Way
 from holdfast.gallery.locks import ReadWriteLock
-from holdfast.gallery.milvus_client import Milvus
+from holdfast.gallery.milvus_client import Milvus, State
 from holdfast.gallery.milvus_config import MilvusConfig
 from holdfast.gallery.milvus_filters import among, expression, filterable
+from holdfast.store.history import Mark
 
 _CHUNK = 1000  # rows a request: well under the server's 64 MB, whatever the entries hold
 _MOST = 16_384  # hits that Milvus gives
@@ -35,7 +37,10 @@ class MilvusIndex:
     the newer counts: so another process that searches meanwhile finds it once. It may miss it for that moment
     where it moves to an older version, or to one that had no entries yet. The feeding process itself waits.
 
-    Only one process feeds. It leaves its mark with the number; who finds another's mark stops. Two that write
+    The number comes with the mark that the database has of it: an index of another database, or of another
+    history of it, is not believed.
+
+    Only one process feeds. It leaves its name with the number; who finds another's name stops. Two that write
     at the very same moment are not kept apart by that: start the feeder once, beside the writer.
 
     Args:
@@ -54,17 +59,21 @@ class MilvusIndex:
             maps_entries=False,
             remote=True,
             durable=True,
+            place=f"milvus-{hashlib.sha256(f'{config.uri} {config.name}'.encode()).hexdigest()[:32]}",
             feeds=config.feeds,
         )
         self._milvus = Milvus(config.uri, config.token.get_secret_value())
-        self._mark = uuid4().hex
+        self._feeder = uuid4().hex[:24]
         self._counts: dict[str, int] = {}
         self.applied = 0
+        self.mark: Mark | None = None
         if config.feeds:
             if not self._milvus.ready(self._state):
                 self._milvus.create_state(self._state)
-            self.applied = self._milvus.state(self._state)[0]
+            self._read_state()
             self._write_state()
+            if not self.applied:
+                self._drop_all()  # somebody died while it cleared, or the state was lost
             self._counts = self._counted()
         else:
             self.follow()
@@ -82,10 +91,10 @@ class MilvusIndex:
     def follow(self) -> int:
         """How far the feeding process is."""
         if not self.config.feeds and self._milvus.ready(self._state):
-            applied, _ = self._milvus.state(self._state)
-            if applied != self.applied:
+            before = self.mark
+            self._read_state()
+            if self.mark != before:
                 self._counts = self._counted()
-                self.applied = applied
         return self.applied
 
     def overdue(self) -> None:
@@ -114,7 +123,7 @@ class MilvusIndex:
         """
         if not len(changes):
             return
-        self._require_mark()
+        self._require_feeder()
         by_version: dict[str, list[int]] = {}
         for position, vector in enumerate(changes.vectors):
             if vector is not None:
@@ -125,17 +134,16 @@ class MilvusIndex:
             here = set(by_version.get(version, ()))
             self._remove(version, [name for at, name in enumerate(changes.ids) if at not in here])
         self._counts = self._counted()
-        self.applied = changes.seqs[-1]
+        self.applied, self.mark = changes.seqs[-1], changes.mark
         self._write_state()
 
     def clear(self) -> None:
         """Drop the collections. Raises ConflictError if another process feeds them."""
-        self._require_mark()
+        self._require_feeder()
         # First, so that a crash in between does not leave a number without its rows.
-        self.applied = 0
+        self.applied, self.mark = 0, None
         self._write_state()
-        for version in self._collections():
-            self._milvus.drop(self._collection(version))
+        self._drop_all()
         self._counts = {}
 
     def search(
@@ -258,11 +266,20 @@ class MilvusIndex:
     def _state(self) -> str:
         return f"{self.config.name}_state"
 
-    def _write_state(self) -> None:
-        self._milvus.write_state(self._state, self.applied, self._mark)
+    def _drop_all(self) -> None:
+        for version in self._collections():
+            self._milvus.drop(self._collection(version))
 
-    def _require_mark(self) -> None:
-        if not self.config.feeds or self._milvus.state(self._state)[1] != self._mark:
+    def _read_state(self) -> None:
+        state = self._milvus.state(self._state)
+        self.applied, self.mark = state.seq, Mark(state.seq, state.nonce) if state.nonce else None
+
+    def _write_state(self) -> None:
+        nonce = "" if self.mark is None else self.mark.nonce
+        self._milvus.write_state(self._state, State(self.applied, self._feeder, nonce))
+
+    def _require_feeder(self) -> None:
+        if not self.config.feeds or self._milvus.state(self._state).feeder != self._feeder:
             raise ConflictError(
                 f"Another process feeds the collections {self.config.name}_* at {self.config.uri}: one "
                 "process feeds a gallery, the others search it (feeds: false); another gallery needs another "

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,15 @@ from holdfast.gallery.entry import MAX_ATTRIBUTES, MAX_ID_BYTES
 
 _PAGE = 1000
 _STRONG = "Strong"  # a request sees everything that was written before it
+
+
+class State(NamedTuple):
+    """How far the collections are: the number of the last write in them, who wrote it, and the nonce of the
+    mark that the database has of it."""
+
+    seq: int = 0
+    feeder: str = ""
+    nonce: str = ""
 
 
 class Milvus:
@@ -100,13 +109,17 @@ class Milvus:
                 name, schema=schema, index_params=indexes, consistency_level=_STRONG
             )
 
-    def state(self, name: str) -> tuple[int, str]:
-        """The number of the last write and the mark of who wrote it."""
+    def state(self, name: str) -> State:
         rows = self.query(name, 'id == "state"', ["seq", "mark"])
-        return (int(rows[0]["seq"]), str(rows[0]["mark"])) if rows else (0, "")
+        if not rows:
+            return State()
+        # A Holdfast of before wrote no nonce.
+        feeder, _, nonce = str(rows[0]["mark"]).partition(" ")
+        return State(int(rows[0]["seq"]), feeder, nonce)
 
-    def write_state(self, name: str, seq: int, mark: str) -> None:
-        self.upsert(name, [{"id": "state", "seq": seq, "mark": mark, "vector": [1.0, 0.0]}])
+    def write_state(self, name: str, state: State) -> None:
+        mark = f"{state.feeder} {state.nonce}"
+        self.upsert(name, [{"id": "state", "seq": state.seq, "mark": mark, "vector": [1.0, 0.0]}])
 
     def upsert(self, name: str, rows: list[dict[str, Any]]) -> None:
         with self._asking():

@@ -1,31 +1,27 @@
 """From the settings of an index to the index."""
 
-import logging
 from typing import Annotated
 
 from pydantic import Field
-from sqlalchemy import select
 
-from holdfast.gallery.config import IndexConfig
+from holdfast.gallery.config import QUERY_VERSIONS, IndexConfig
 from holdfast.gallery.index import Index
 from holdfast.gallery.local import LocalIndex
 from holdfast.gallery.milvus_config import MilvusConfig
 from holdfast.gallery.snapshots import Snapshots
 from holdfast.store import Store
-from holdfast.store.database import reading
-from holdfast.store.schema import entries
-
-logger = logging.getLogger(__name__)
 
 AnyIndexConfig = Annotated[IndexConfig | MilvusConfig, Field(discriminator="kind")]
 
 
-def open_index(store: Store, config: IndexConfig | MilvusConfig, query_versions: int = 3) -> Index:
+def open_index(
+    store: Store, config: IndexConfig | MilvusConfig, query_versions: int = QUERY_VERSIONS
+) -> Index:
     """The index of a store's gallery, ready to follow it.
 
     Args:
         query_versions: of so many versions that search through adapters an index in this process keeps the
-            mapped entries.
+            mapped entries, where the config does not say.
 
     An index in this process begins with its snapshot, if there is one that fits the database.
 
@@ -40,19 +36,7 @@ def open_index(store: Store, config: IndexConfig | MilvusConfig, query_versions:
 
 
 def _local(store: Store, config: IndexConfig, query_versions: int) -> LocalIndex:
-    snapshots = Snapshots(store.index_folder, store.origin())
+    snapshots = Snapshots(store.index_folder, store)
     index = LocalIndex(config, store.index_folder, query_versions, snapshots)
-    if index.load() and not _has_seen(store, index):
-        logger.warning("The snapshot of the index is of a later database than this: it is built anew.")
-        index.clear()
+    index.load()
     return index
-
-
-def _has_seen(store: Store, index: LocalIndex) -> bool:
-    """Whether the last write in the index is one of this database, which may have been restored."""
-    if index.last is None:
-        return True
-    identifier, number = index.last
-    with reading(store.engine) as connection:
-        found = connection.scalar(select(entries.c.seq).where(entries.c.id == identifier))
-    return found is not None and found >= number

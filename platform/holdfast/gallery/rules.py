@@ -33,15 +33,16 @@ AS_THEY_ARE = Meeting()
 
 @dataclass(frozen=True)
 class Rules:
-    """Which version may search which entries, as of one number of the counter.
+    """Which version may search which entries, as of one moment.
 
     Attributes:
+        revision: the nonce of the counter then (see `Store.nonces`).
         meetings: by (query, gallery); only pairs that were measured compatible are in it.
         loaded: adapters by digest, filled as they are needed.
         settled: pairs that are not in it, for which the database was asked whether that is still so.
     """
 
-    revision: int = -1
+    revision: str | None = None
     meetings: Mapping[tuple[str, str], Meeting] = field(default_factory=dict)
     loaded: dict[str, "Adapter"] = field(default_factory=dict)
     settled: set[tuple[str, str]] = field(default_factory=set)
@@ -66,7 +67,7 @@ class Rules:
         return {each.adapter.digest for each in self.meetings.values() if each.adapter is not None}
 
 
-def read_rules(store: Store, revision: int, before: Rules) -> Rules:
+def read_rules(store: Store, revision: str, before: Rules) -> Rules:
     """The rules as the database has them; adapters that `before` has loaded are kept if they are in use."""
     dimensions = {version.name: version.dimension for version in store.versions()}
     adapters = {(row.query, row.gallery): row for row in store.adapters()}

@@ -1,5 +1,6 @@
 """Search over one gallery that several versions filled."""
 
+import logging
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from holdfast.errors import (
     NotReadyError,
     TooLargeError,
 )
+from holdfast.gallery.changes import Changes
 from holdfast.gallery.entries import CHUNK, Entries
 from holdfast.gallery.entry import NORM_TOLERANCE, Entry, as_vector, bad_norms, explain_norm
 from holdfast.gallery.filters import parse_filter
@@ -25,14 +27,18 @@ from holdfast.gallery.locks import ReadWriteLock
 from holdfast.gallery.pullback import is_linear, pull_back
 from holdfast.gallery.rules import Meeting, Rules, explain_refusal, read_rules
 from holdfast.gallery.upkeep import Upkeep
-from holdfast.gallery.verify import SHOWN, VerifyReport, verify_index
+from holdfast.gallery.verify import Problems, VerifyReport, verify_index
 from holdfast.gallery.views import View
 from holdfast.store import RegisteredAdapter, Store, Version
+from holdfast.store.history import NO_MARK
 
 if TYPE_CHECKING:
     from holdfast.adapters import Adapter
 
+logger = logging.getLogger(__name__)
+
 MAX_K = 10_000
+_OTHER_HISTORY = "another database, or of another history of this one (restored from a backup)"
 _SLICE = 500  # rows that are taken over at a time beside searches
 _YIELD = 8  # times as long as a slice took, searches have for themselves
 _MOMENT = 0.25  # seconds
@@ -86,11 +92,14 @@ class Gallery:
         self._index: Index = LocalIndex(folder=store.index_folder) if index is None else index
         self._upkeep = Upkeep()
         self._applied = self._index.applied
+        self._mark = self._index.mark  # of that write or a later one
+        self._unready = ""  # why searches have to wait
+        self._confirmed = False
         self._lock = ReadWriteLock()
         self._refreshing = threading.Lock()
         self._mapping: dict[str, threading.Lock] = {}  # by query version
         self._versions: dict[str, Version] = {}
-        self._versions_seen = -1
+        self._versions_revision = ""
         self._rules = Rules()
         self._searches = 0
         self.refresh()
@@ -118,24 +127,65 @@ class Gallery:
     def _advance(self, limit: int) -> bool:
         """Take over at most so many rows; False if that were all."""
         with self._refreshing:
-            numbers = self.store.counters()
-            self._refresh_compatibility(numbers["compatibility"])
-            self._refresh_versions(numbers["versions"])
+            nonces = self.store.nonces()
+            self._refresh_versions(nonces["versions"])
+            self._refresh_compatibility(nonces["compatibility"])
             if not self._index.capabilities.feeds:
-                self._applied = self._index.follow()
+                self._follow_feeder()
                 return False
-            if self._applied > numbers["entries"]:  # the database was restored, and the index was not
-                self._clear()
-            if self._applied < numbers["entries"]:
-                changes = self.entries.changes(self._applied, limit)
-                with self._lock.writing():
-                    self._index.apply(changes)
-                    # Rows may have been removed by hand: then the last number belongs to none.
-                    self._applied = changes.seqs[-1] if len(changes) else numbers["entries"]
-            if self._applied < numbers["entries"]:
+            mark = self._mark
+            if mark is None or mark.nonce != nonces["entries"] or mark.seq > self._applied:
+                changes = self.entries.follow(self._applied, mark, limit)
+                if changes is None:
+                    self._begin_anew(f"holds write {self._applied} of {_OTHER_HISTORY}")
+                    return True
+                self._take_over(changes)
+                if changes.mark is None or changes.mark.nonce != nonces["entries"]:
+                    return True
+                if changes.mark.seq > self._applied:
+                    return True
+            if self._has_lost_entries():
+                self._begin_anew("has lost entries since it was written")
                 return True
+            self._unready = ""
             self._upkeep.start(self._index.overdue(), self._lock)
             return False
+
+    def _take_over(self, changes: Changes) -> None:
+        assert changes.mark is not None
+        mark, capabilities = changes.mark, self._index.capabilities
+        if capabilities.durable and len(changes):
+            # What outlives this process outlives the marks of writes, too.
+            before = self._index.mark or NO_MARK
+            kept = self.store.history.keep(mark, changes.seqs[-1], capabilities.place, before)
+            changes = replace(changes, mark=kept)
+        with self._lock.writing():
+            if len(changes):
+                self._index.apply(changes)
+            # Rows may have been removed by hand: then the last number belongs to none.
+            self._applied = changes.seqs[-1] if len(changes) else mark.seq
+            self._mark = mark
+
+    def _follow_feeder(self) -> None:
+        self._applied, mark = self._index.follow(), self._index.mark
+        if self._applied and not (mark and self.store.history.known([mark])):
+            self._unready = (
+                f"The index is of {_OTHER_HISTORY}: its feeder builds it anew, or it belongs to another "
+                "gallery, and then this one needs another name for it."
+            )
+        else:
+            self._unready = ""
+
+    def _has_lost_entries(self) -> bool:
+        """Whether an index that outlives processes holds other numbers of entries than the database; looked
+        at once, when it has caught up for the first time."""
+        if self._confirmed or not self._index.capabilities.durable:
+            return False
+        last, counts = self.entries.counted()
+        if last != self._applied:
+            return False
+        self._confirmed = True
+        return counts != self._index.count()
 
     def settle(self) -> None:
         """Wait until the index has done what makes searches better: after many new entries, quantizing."""
@@ -143,15 +193,20 @@ class Gallery:
             self.refresh()
 
     def rebuild(self) -> int:
-        """Throw the index away and build it again from the database."""
+        """Throw the index away and build it again from the database; searches wait until it is whole."""
         with self._refreshing:
             self._clear()
         return self.refresh()
 
+    def _begin_anew(self, why: str) -> None:
+        logger.warning("The index %s: it is built anew.", why)
+        self._clear()
+
     def _clear(self) -> None:
+        self._unready = "The index is being built anew: try again soon."
         with self._lock.writing():
             self._index.clear()
-            self._applied = 0
+            self._applied, self._mark = 0, None
 
     def snapshot(self) -> bool:
         """Write the index to disk; False if there is one of this write already, or it is none that can be.
@@ -176,25 +231,6 @@ class Gallery:
         """The entry of an id, from the database. Raises NotFoundError."""
         return self.entries.get(identifier)
 
-    def find(self, identifier: str) -> tuple[str, np.ndarray]:
-        """The version and the vector of an entry, to search with: from the index, which answers while the
-        database is away; from the database if it is not there. Raises NotFoundError."""
-        with self._lock.reading():
-            for name in self._index.versions():
-                held = self._index.held(name, [identifier]).get(identifier)
-                if held is not None:
-                    vector = np.frombuffer(held[0], "<f4")
-                    # Where the index keeps codes it is not quite the vector that they were made from.
-                    exact = self._index.capabilities.keeps_vectors
-                    return name, vector if exact else vector / np.linalg.norm(vector)
-        entry = self.entries.get(identifier)
-        return entry.version, entry.vector
-
-    def version(self, name: str) -> Version:
-        """A version by name or alias; one by name is known while the database is away. Raises
-        NotFoundError."""
-        return self._version(name)
-
     def stats(self) -> Stats:
         """Sizes and sequence numbers."""
         last = self.entries.last_seq()
@@ -205,14 +241,13 @@ class Gallery:
     def verify(self) -> VerifyReport:
         """Check every entry, and that the index equals the database; reads the whole gallery."""
         self.refresh()
+        report = self.entries.verify()
+        return report.joined(self.verify_index())
+
+    def verify_index(self) -> Problems:
+        """Compare the index that is searched, as it is, with the database; no writes are taken over then."""
         with self._refreshing:
-            report = self.entries.verify()
-            problems = verify_index(self.entries.all_changes(), self._index, self._applied)
-        return replace(
-            report,
-            problem_count=report.problem_count + problems.count,
-            problems=(report.problems + problems.shown)[:SHOWN],
-        )
+            return verify_index(self.entries.all_changes(), self._index, self._applied)
 
     def search(
         self,
@@ -222,7 +257,6 @@ class Gallery:
         filter: Mapping[str, object] | None = None,
         versions: Sequence[str] | None = None,
         min_seq: int | None = None,
-        leave_out: str | None = None,
     ) -> SearchResult:
         """The k best entries, by inner product or by calibrated score, through adapters where the query's
         version has them.
@@ -235,15 +269,16 @@ class Gallery:
             filter: see `holdfast.gallery.filters`; the answer is exact among the entries that match.
             versions: search only the entries that these embedded; all that `version` may search if None.
             min_seq: the answer has to include this write.
-            leave_out: the id of an entry that is not to be among the k.
 
         Raises:
             IncompatibleError: `version` may search none of the entries there are, or not those of a version
                 that `versions` names.
             NotFoundError: an unknown version. InvalidVectorError, InvalidFilterError, ConfigError (k),
-            TooLargeError (k). NotReadyError: `min_seq` lies beyond the last write. StoreError: an adapter is
-            damaged.
+            TooLargeError (k). NotReadyError: `min_seq` lies beyond the last write, or the index is being
+            built anew because the database has become another one. StoreError: an adapter is damaged.
         """
+        if self._unready:
+            raise NotReadyError(self._unready)
         self._searches += 1
         query = self._version(version)
         row = self._query_vector(vector, query)
@@ -270,8 +305,7 @@ class Gallery:
                 # What is left out needs no second look at the database, an error does.
                 left_out = wanted is None and bool(searched) and rules.are_settled(query.name, refused)
                 if (left_out or not refused) and len(ready) == len(meetings):
-                    hits = self._index.search(row, k + (leave_out is not None), searched, allowed, ready)
-                    hits = [hit for hit in hits if hit.id != leave_out][:k]
+                    hits = self._index.search(row, k, searched, allowed, ready)
                     adapted = [name for name, each in meetings.items() if each.adapter is not None]
                     counts = self._index.count() if refused else {}
                     excluded = {name: counts[name] for name in refused}
@@ -362,11 +396,6 @@ class Gallery:
             raise InvalidVectorError(explain_norm("of the query", row))
         return row
 
-    def _refresh_versions(self, number: int) -> None:
-        if number != self._versions_seen:
-            self._versions = {version.name: version for version in self.store.versions()}
-            self._versions_seen = number
-
     def _version(self, name: str) -> Version:
         found = self._versions.get(name)
         if found is None:
@@ -380,17 +409,24 @@ class Gallery:
             rules.loaded[row.digest] = self.store.load_adapter(row)
         return rules.loaded[row.digest]
 
-    def _refresh_compatibility(self, revision: int) -> None:
+    def _refresh_versions(self, revision: str) -> None:
+        # One never changes, but a restored database may have another one of the same name.
+        if revision != self._versions_revision:
+            self._versions = {}
+            self.entries.forget_versions()
+            self._versions_revision = revision
+
+    def _refresh_compatibility(self, revision: str) -> None:
         before = self._rules
         if revision != before.revision:
-            # Replaced together: a slower thread may bring an older state, but never one under a newer number.
+            # Replaced together: a slower thread may bring an older state, but never one as a newer revision.
             self._rules = read_rules(self.store, revision, before)
             if (index := as_mapping(self._index)) is not None:
                 index.views.keep(self._rules.digests())
 
     def _newest_rules(self) -> Rules:
         """The rules as they are now in the database; the same object if nothing has changed."""
-        self._refresh_compatibility(self.store.counters()["compatibility"])
+        self._refresh_compatibility(self.store.nonces()["compatibility"])
         return self._rules
 
     def _incompatible(self, query: Version, refused: Sequence[str], named: bool) -> IncompatibleError:

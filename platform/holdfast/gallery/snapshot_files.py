@@ -16,9 +16,13 @@ from holdfast.gallery.rows import Rows
 from holdfast.store.artifacts import sync
 
 MANIFEST = "manifest.json"
-FORMAT = 1
+FORMAT = 2
 
 Notes = dict[str, Any]
+
+
+class DamagedSnapshotError(StoreError):
+    """A snapshot whose bytes are not those that were written."""
 
 
 @dataclass(frozen=True)
@@ -81,23 +85,28 @@ class Loading:
 
     @classmethod
     def of(cls, folder: Path) -> "Loading":
-        """Check every byte. Raises StoreError, with the file's name, for anything that is not as it was."""
+        """Check every byte.
+
+        Raises:
+            DamagedSnapshotError: a file is not as it was written; named.
+            StoreError: it is of another format. OSError: a file cannot be read now.
+        """
         try:
-            sealed = json.loads((folder / MANIFEST).read_text())
+            with (folder / MANIFEST).open("rb") as file:
+                sealed = json.load(file)
             body = sealed["body"]
             intact = hashlib.sha256(body.encode()).hexdigest() == sealed["sha256"]
             facts = json.loads(body)
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StoreError(f"The snapshot {folder.name} has no readable {MANIFEST}.") from error
-        if not intact or facts["format"] != FORMAT:
-            raise StoreError(
-                f"The {MANIFEST} of the snapshot {folder.name} is "
-                f"{'of another format' if intact else 'damaged'}."
-            )
+        except (FileNotFoundError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DamagedSnapshotError(f"The snapshot {folder} has no whole {MANIFEST}.") from error
+        if not intact:
+            raise DamagedSnapshotError(f"The {MANIFEST} of the snapshot {folder} is damaged.")
+        if facts["format"] != FORMAT:
+            raise StoreError(f"The snapshot {folder} is of another format, for another Holdfast.")
         with ThreadPoolExecutor(2) as pool:  # hashing lets other threads run
             for problem in pool.map(lambda item: _problem(folder / item[0], item[1]), facts["files"].items()):
                 if problem:
-                    raise StoreError(f"The snapshot {folder.name} is damaged: {problem}.")
+                    raise DamagedSnapshotError(f"The snapshot {folder} is damaged: {problem}.")
         return cls(folder, "", facts)
 
     def within(self, name: str) -> "Loading":
@@ -125,8 +134,8 @@ def _problem(file: Path, wanted: Mapping[str, Any]) -> str:
             return f"{file.name} has {file.stat().st_size} bytes of {wanted['bytes']}"
         if _digest(file) != wanted["sha256"]:
             return f"the checksum of {file.name} is another"
-    except OSError as error:
-        return f"{file.name} cannot be read ({error.strerror or error})"
+    except FileNotFoundError:
+        return f"{file.name} is missing"
     return ""
 
 

@@ -3,7 +3,8 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,8 @@ SHOWN = 100  # problems that a report spells out
 
 @dataclass(frozen=True)
 class VerifyReport:
-    """What was found. `problems` names the first 100 of `problem_count`."""
+    """What was found. `problems` names the first 100 of `problem_count`; `remarks` says what was looked at
+    beside the entries, and what was not."""
 
     entries: int
     deleted: int
@@ -24,10 +26,24 @@ class VerifyReport:
     last_seq: int
     problem_count: int = 0
     problems: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
         return self.problem_count == 0
+
+    def with_served(self, answer: Mapping[str, Any], server: str) -> "VerifyReport":
+        """With what a server has answered about its index."""
+        found = Problems()
+        found.count = answer["problem_count"]
+        found.shown = [f"The index of {server}: {problem}" for problem in answer["problems"]]
+        remark = f"The index of {server} ({answer['index']}) was compared; it is at write {answer['seq']:,}."
+        return replace(self.joined(found), remarks=[*self.remarks, remark])
+
+    def joined(self, found: "Problems") -> "VerifyReport":
+        """With further problems."""
+        shown = (self.problems + found.shown)[:SHOWN]
+        return replace(self, problem_count=self.problem_count + found.count, problems=shown)
 
 
 class Problems:

@@ -1,6 +1,9 @@
 """Mapped copies of entries, as they are in the space of a version that searches them."""
 
+import logging
+import math
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Container
 from typing import TYPE_CHECKING
@@ -15,6 +18,9 @@ from holdfast.gallery.partition import Partition
 if TYPE_CHECKING:
     from holdfast.adapters import Adapter
 
+logger = logging.getLogger(__name__)
+
+_SOON = 60.0  # seconds
 _CHUNK = 65_536  # entries that are copied under the lock, and mapped, at a time
 
 
@@ -75,6 +81,8 @@ class Views:
     def __init__(self, query_versions: int) -> None:
         self._most = query_versions
         self._by_query: OrderedDict[str, dict[tuple[str, str], View]] = OrderedDict()
+        self._dropped: dict[str, float] = {}  # when each query version lost its place
+        self._warned = -math.inf
         self._lock = threading.Lock()
 
     def find(self, query: str, gallery: str, digest: str) -> View | None:
@@ -92,7 +100,20 @@ class Views:
             own[view.partition.version, view.digest] = view
             self._by_query.move_to_end(query)
             while len(self._by_query) > self._most:
-                self._by_query.popitem(last=False)
+                loser, _ = self._by_query.popitem(last=False)
+                self._dropped[loser] = time.monotonic()
+            self._warn_if_short(query)
+
+    def _warn_if_short(self, query: str) -> None:
+        """A version that is back so soon will lose its place again, and its next search map all anew."""
+        now = time.monotonic()
+        if now - self._dropped.pop(query, -math.inf) < _SOON and now - self._warned > _SOON:
+            self._warned = now
+            logger.warning(
+                "More than %d versions search through adapters at once, and mapped entries are kept for so "
+                "many: each search of another maps all of them anew. Set index.query_versions higher.",
+                self._most,
+            )
 
     def keep(self, digests: Container[str]) -> None:
         """Drop the views made with other adapters than these."""

@@ -34,18 +34,17 @@ def work_on_backfill(
     """
     claim = store.backfills.claim(name, owner)
     found = store.backfills.get(name)
-    halt = threading.Event()
     with ExitStack() as stack:
         try:
-            mover = stack.enter_context(_mover(store, found, sources, halt))
+            mover = stack.enter_context(_mover(store, found, sources))
         except HoldfastError as error:
             store.backfills.finish(claim, str(error))
             return store.backfills.get(name)
-        return run_backfill(store, claim, mover, write, stop, halt)
+        return run_backfill(store, claim, mover, write, stop)
 
 
 @contextmanager
-def _mover(store: Store, found: Backfill, roots: Sequence[str], halt: threading.Event) -> Iterator[Mover]:
+def _mover(store: Store, found: Backfill, roots: Sequence[str]) -> Iterator[Mover]:
     if found.kind == "map":
         yield AdapterMover(store, found.target, found.sources)
         return
@@ -53,12 +52,8 @@ def _mover(store: Store, found: Backfill, roots: Sequence[str], halt: threading.
     sources = Sources.of(roots)
     encoder = store.load(found.target)
     if found.workers == 0:
-        readers = ThreadPoolExecutor(READERS, thread_name_prefix="backfill-read")
-        try:
-            yield ImageMover(encoder, found.target, readers, sources, halt)
-        finally:
-            # A file that a network does not deliver is waited for by nobody.
-            readers.shutdown(wait=False, cancel_futures=True)
+        with ThreadPoolExecutor(READERS, thread_name_prefix="backfill-read") as readers:
+            yield ImageMover(encoder, found.target, readers, sources)
         return
     if "ray" not in sys.modules:  # beside a server Ray runs already, as the server has set it up
         prepare_environment()

@@ -1,5 +1,7 @@
 """Numbers handed out in commit order, without gaps."""
 
+import secrets
+
 from sqlalchemy import Connection, bindparam, select, update
 
 from holdfast.store.schema import counters
@@ -8,10 +10,17 @@ from holdfast.store.schema import counters
 _ADVANCE = (
     update(counters)
     .where(counters.c.name == bindparam("counter"))
-    .values(value=counters.c.value + bindparam("by"))
+    .values(value=counters.c.value + bindparam("by"), nonce=bindparam("fresh"))
+    .returning(counters.c.value)
+)
+_LOCK = (
+    update(counters)
+    .where(counters.c.name == bindparam("counter"))
+    .values(value=counters.c.value)
     .returning(counters.c.value)
 )
 _CURRENT = select(counters.c.name, counters.c.value)
+_NONCES = select(counters.c.name, counters.c.nonce)
 
 
 def advance(connection: Connection, name: str, by: int = 1) -> int:
@@ -20,7 +29,10 @@ def advance(connection: Connection, name: str, by: int = 1) -> int:
     The row stays locked until the transaction ends, so whoever gets a later number commits later: a reader
     that has seen number n has seen everything below it. A rolled back transaction leaves no gap.
     """
-    return int(connection.execute(_ADVANCE, {"counter": name, "by": by}).scalar_one())
+    if not by:
+        return int(connection.execute(_LOCK, {"counter": name}).scalar_one())
+    values = {"counter": name, "by": by, "fresh": secrets.token_hex(16)}
+    return int(connection.execute(_ADVANCE, values).scalar_one())
 
 
 def lock(connection: Connection, name: str) -> None:
@@ -36,3 +48,8 @@ def current(connection: Connection, name: str) -> int:
 def all_current(connection: Connection) -> dict[str, int]:
     """All counters at one moment."""
     return dict(connection.execute(_CURRENT).tuples().all())
+
+
+def all_nonces(connection: Connection) -> dict[str, str]:
+    """What is new in every counter with each number, at one moment."""
+    return dict(connection.execute(_NONCES).tuples().all())

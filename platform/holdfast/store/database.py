@@ -1,5 +1,6 @@
 """One engine and its transactions. Everything that SQLite and PostgreSQL do differently is in this file."""
 
+import os
 import random
 import sqlite3
 import time
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Float,
     Integer,
     LargeBinary,
+    Select,
     String,
     Table,
     create_engine,
@@ -28,7 +30,13 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DatabaseError, NoSuchModuleError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DisconnectionError,
+    NoSuchModuleError,
+    OperationalError,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -92,6 +100,8 @@ def make_engine(url: str) -> Engine:
     event.listen(engine, "connect", _prepare_sqlite_connection)
     event.listen(engine, "begin", _begin_sqlite)
     event.listen(engine, "before_cursor_execute", _check_texts)
+    event.listen(engine, "connect", _note_file)
+    event.listen(engine, "checkout", _refuse_lost_file)
     return engine
 
 
@@ -116,6 +126,27 @@ def _prepare_sqlite_connection(connection: Any, record: object) -> None:
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.close()
+
+
+def _note_file(connection: Any, record: Any) -> None:
+    name = connection.execute("PRAGMA database_list").fetchone()[2]
+    record.info["file"] = name, _file_number(name)
+
+
+def _refuse_lost_file(connection: Any, record: Any, proxy: object) -> None:
+    """A connection goes on with a file whose name another one has taken, or that has none any more: what it
+    wrote there would be lost."""
+    name, number = record.info["file"]
+    if _file_number(name) != number:
+        raise DisconnectionError
+
+
+def _file_number(name: str) -> tuple[int, int]:
+    try:
+        found = os.stat(name)
+    except FileNotFoundError as error:
+        raise StoreError(f"{name} is gone: nothing can be read or written until it is back.") from error
+    return found.st_dev, found.st_ino
 
 
 def _begin_sqlite(connection: Connection) -> None:
@@ -223,6 +254,18 @@ def insert_missing(connection: Connection, table: Table, key: str, row: Mapping[
     """INSERT a row unless there is one of that key."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     connection.execute(insert(table).values(row).on_conflict_do_nothing(index_elements=[key]))
+
+
+def insert_selected(connection: Connection, table: Table, rows: Select[Any]) -> None:
+    """INSERT what a question finds, unless the keys are there."""
+    connection.execute(_insert_selected(connection.dialect.name, table, rows))
+
+
+@lru_cache(maxsize=16)
+def _insert_selected(dialect: str, table: Table, rows: Select[Any]) -> Any:
+    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
+    # SQLite would take ON for a part of a join, were there no WHERE in the question.
+    return statement.from_select(rows.selected_columns.keys(), rows).on_conflict_do_nothing()
 
 
 def replace_rows(connection: Connection, table: Table, key: str, rows: Sequence[tuple[Any, ...]]) -> None:

@@ -11,7 +11,7 @@ from holdfast.redaction import hide_in_url
 from holdfast.store.database import lock_for_migration, reading, use_write_ahead_log, writing
 from holdfast.store.schema import metadata, schema_history
 
-HEAD = "0006"  # the newest file in migrations/versions; a test compares the two
+HEAD = "0007"  # the newest file in migrations/versions; a test compares the two
 SCRIPTS = Path(__file__).parent / "migrations"
 
 

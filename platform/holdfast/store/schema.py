@@ -76,6 +76,18 @@ counters = Table(
     metadata,
     Column("name", String(32), primary_key=True),
     Column("value", BigInteger, nullable=False),
+    # New with every number: a restored database hands out the same numbers again.
+    Column("nonce", String(32), nullable=False, server_default=""),
+)
+
+# Writes of entries by their last number, and numbers that something on a disk was made at.
+marks = Table(
+    "marks",
+    metadata,
+    Column("nonce", String(32), primary_key=True),
+    Column("seq", BigInteger, nullable=False),
+    Column("left_by", String(64), nullable=False),
+    Index("ix_marks_seq", "left_by", "seq"),
 )
 
 # Who may write, one row a name: the epoch grows with every holder, the rest tells who holds it (or held it).

@@ -18,6 +18,7 @@ from holdfast.store.backfills import Backfills
 from holdfast.store.calibrations import MeasuredCalibration, all_calibrations, put_calibrations
 from holdfast.store.compatibility import Compatibility, add_measurements, measurement, measurements
 from holdfast.store.database import make_engine, reading, writing
+from holdfast.store.history import History
 from holdfast.store.identity import identify
 from holdfast.store.keys import Keys
 from holdfast.store.migrate import migrate
@@ -104,6 +105,7 @@ class Store:
         self.runs = Runs(engine)
         self.backfills = Backfills(engine)
         self.keys = Keys(engine)
+        self.history = History(engine)
 
     @property
     def place(self) -> tuple[str, str]:
@@ -307,6 +309,12 @@ class Store:
         """
         with reading(self.engine) as connection:
             return counters.all_current(connection)
+
+    def nonces(self) -> dict[str, str]:
+        """For each of these numbers, what changes whenever it does, and is never the same again: a restored
+        database hands out numbers once more."""
+        with reading(self.engine) as connection:
+            return counters.all_nonces(connection)
 
     def close(self) -> None:
         """Close the connections."""

@@ -147,6 +147,27 @@ def test_a_vector_may_be_any_row_of_numbers(store: Store, entry: Callable[..., E
     assert np.array_equal(entries.get("double").vector, entries.get("view").vector)
 
 
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_rows_of_a_data_frame_can_be_attributes(store: Store, entry: Callable[..., Entry]) -> None:
+    """A null is as if the key were not there, and NumPy's values are Python's."""
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(
+        {
+            "count": pandas.array([3, None], dtype="Int64"),
+            "price": np.array([1.5, np.nan], np.float32),
+            "name": ["x", None],
+            "when": [None, pandas.NaT],
+            "flag": np.array([True, False]),
+        }
+    )
+    rows = frame.astype({"price": object}).to_dict("records")
+    rows[0]["price"], rows[0]["small"] = np.float32(1.5), np.int8(7)
+    entries = Entries(store)
+    entries.upsert([entry(name, **row) for name, row in zip("ab", rows, strict=True)])
+    found = [entries.get(name).attributes for name in "ab"]
+    assert found == [{"count": 3, "price": 1.5, "name": "x", "flag": True, "small": 7}, {"flag": False}]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -156,9 +177,9 @@ def test_a_vector_may_be_any_row_of_numbers(store: Store, entry: Callable[..., E
         ({"id": "a\0b"}, "NUL"),
         ({"id": "\udc80"}, "not valid Unicode"),
         ({"attributes": ["color"]}, "not an object"),
-        ({"attributes": {"color": None}}, "'color' of 'bad' is None"),
+        ({"attributes": {"color": b"red"}}, "'color' of 'bad' is b'red'"),
         ({"attributes": {"color": ["red"]}}, "'color'"),
-        ({"attributes": {"price": float("nan")}}, "'price'"),
+        ({"attributes": {"price": float("inf")}}, "'price'"),
         ({"attributes": {"price": 2**53 + 1}}, "'price'"),
         ({"attributes": {"": 1}}, "not named by a string"),
         ({"attributes": {7: 1}}, "not named by a string"),

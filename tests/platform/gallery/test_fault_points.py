@@ -18,7 +18,7 @@ from holdfast.gallery.entries import Delete, Upsert
 from holdfast.gallery.replace import NewVector, Replace
 from holdfast.store import Store
 from holdfast.store.database import reading
-from holdfast.store.schema import backfills, counters, entries
+from holdfast.store.schema import backfills, counters, entries, marks
 
 Changes = Sequence[Upsert | Delete | Replace]
 Strike = Callable[[Connection], None]
@@ -82,12 +82,14 @@ State = tuple[list[Any], list[Any], list[Any]]
 
 
 def look(connection: Connection) -> State:
-    """All that a write may change, but for when it did."""
+    """All that a write may change, but for when it did, and for what is random."""
     content = select(*(column for column in entries.c if column.name != "updated_at")).order_by(entries.c.seq)
     counted = select(backfills.c.number, backfills.c.done, backfills.c.skipped)
-    found = (connection.execute(statement).all() for statement in (content, select(counters), counted))
-    rows, numbers, work = ([tuple(row) for row in part] for part in found)
-    return rows, sorted(numbers), work
+    reached = select(counters.c.name, counters.c.value)
+    left = select(marks.c.left_by, marks.c.seq)
+    found = (connection.execute(statement).all() for statement in (content, reached, left, counted))
+    rows, numbers, seen, work = ([tuple(row) for row in part] for part in found)
+    return rows, sorted(numbers) + sorted(seen), work
 
 
 def state_of(store: Store) -> State:

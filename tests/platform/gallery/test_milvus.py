@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sqlalchemy import select
 
 from holdfast.adapters import LinearAdapter, ResidualMLPAdapter
 from holdfast.errors import ConflictError, IncompatibleError, NotReadyError, StoreError
@@ -18,9 +19,12 @@ from holdfast.gallery.milvus import MilvusIndex
 from holdfast.gallery.milvus_config import MilvusConfig
 from holdfast.gallery.milvus_filters import among, expression
 from holdfast.store import Compatibility, Store
+from holdfast.store.schema import marks
 
 pytest.importorskip("pymilvus", reason="pip install 'holdfast[milvus]'")
 pytest.importorskip("milvus_lite", reason="pip install 'holdfast[milvus]'")
+
+Tables = dict[str, list[dict[str, object]]]
 
 # Which database makes no difference to the index.
 sqlite = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
@@ -59,8 +63,8 @@ def test_a_gallery_searches_by_milvus_and_goes_on_after_a_restart(
 
     again = Gallery(store, index=MilvusIndex(config))
     asked = []
-    original = again.entries.changes
-    again.entries.changes = lambda since, *rest: (asked.append(since), original(since, *rest))[1]  # type: ignore[method-assign]
+    original = again.entries.follow
+    again.entries.follow = lambda since, *rest: (asked.append(since), original(since, *rest))[1]  # type: ignore[method-assign]
     Entries(store).upsert([entry("d", "v2", 4)])
     assert again.refresh() == 5
     assert asked == [4]
@@ -108,6 +112,75 @@ def test_an_index_that_is_ahead_of_a_restored_database_is_built_anew(
     gallery = Gallery(store, index=index)
     assert gallery.verify().ok
     assert [hit.id for hit in gallery.search(entry("a").vector, "v1").hits] == ["a"]
+
+
+@sqlite
+@pytest.mark.parametrize("later", ["x", "xy", "xyz", "de"], ids=lambda names: f"then-{names}")
+def test_collections_of_a_lost_history_are_not_believed(
+    store: Store,
+    config: MilvusConfig,
+    entry: Callable[..., Entry],
+    later: str,
+    contents: Callable[[Store], Tables],
+    restore: Callable[[Store, Tables], None],
+) -> None:
+    entries, query = Entries(store), entry("a").vector
+    entries.upsert([entry(name) for name in "abc"])
+    backup = contents(store)
+    entries.upsert([entry(name) for name in "de"])
+    running = Gallery(store, index=MilvusIndex(config))
+    follower = Gallery(store, index=MilvusIndex(config.model_copy(update={"feeds": False})))
+    assert len(follower.search(query, "v1").hits) == 5
+    restore(store, backup)
+    entries.upsert([entry(name, seed=5) for name in later])
+    follower.refresh()
+    with pytest.raises(NotReadyError, match="another history of this one"):
+        follower.search(query, "v1")
+    if later == "x":  # the one that feeds it notices, or the one that comes after it
+        running.refresh()
+    else:
+        running = Gallery(store, index=MilvusIndex(config))
+    follower.refresh()
+    for gallery in (running, follower):
+        assert {hit.id for hit in gallery.search(query, "v1").hits} == {*"abc", *later}
+    assert running.verify().ok
+    # What it says now holds: it is not built once more.
+    again = MilvusIndex(config)
+    assert again.applied == 3 + len(later)
+    again.clear = lambda: pytest.fail("it is believed")  # type: ignore[method-assign]
+    assert Gallery(store, index=again).verify().ok
+
+
+@sqlite
+@pytest.mark.parametrize("lost", ["a collection", "some rows", "the state", "everything"])
+def test_what_milvus_has_lost_is_brought_there_again(
+    store: Store, config: MilvusConfig, entry: Callable[..., Entry], lost: str
+) -> None:
+    gallery = Gallery(store, index=MilvusIndex(config))
+    gallery.upsert([entry("a"), entry("b"), entry("c", "v2")])
+    gallery.delete(["b"])
+    index = gallery._index
+    assert isinstance(index, MilvusIndex)
+    milvus, names = index._milvus, [f"{config.name}_v1", f"{config.name}_v2", f"{config.name}_state"]
+    if lost == "some rows":
+        milvus.delete(names[0], 'id == "a"')
+    for name in {"a collection": names[:1], "the state": names[2:], "everything": names}.get(lost, []):
+        milvus.drop(name)
+    again = Gallery(store, index=MilvusIndex(config))
+    assert again.verify().ok
+    assert again.stats().entries == {"v1": 1, "v2": 1}
+
+
+@sqlite
+def test_marks_of_milvus_do_not_pile_up(
+    store: Store, config: MilvusConfig, entry: Callable[..., Entry]
+) -> None:
+    gallery = Gallery(store, index=MilvusIndex(config))
+    for number in range(4):
+        gallery.upsert([entry(f"e{number}")])
+    with store.engine.connect() as connection:
+        left = connection.execute(select(marks.c.seq).where(marks.c.left_by.like("milvus-%"))).scalars().all()
+    assert sorted(left) == [3, 4]  # the one that Milvus has, and the one before, in case that it had not
 
 
 @sqlite

@@ -1,4 +1,5 @@
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,9 @@ from holdfast.errors import DataError, HoldfastError, InvalidVectorError, NotFou
 from holdfast.gallery import Entries, Entry, InvalidEntryError, LeaseLostError
 from holdfast.gallery.replace import NewVector, Replace
 from holdfast.store import Store
+
+# Which database makes no difference to what is read.
+sqlite = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
 
 UNIT = [1.0] + [0.0] * 7
 
@@ -45,7 +49,7 @@ def test_what_is_exported_is_what_is_imported(
     assert kind == (pa.binary() if mixed else pa.binary(32))
     entries.delete([item.id for item in batch])
     assert _state(entries) == {}
-    assert entries.import_parquet(tmp_path / "out.parquet") == len(batch) - 1
+    assert entries.import_parquet(tmp_path / "out.parquet").entries == len(batch) - 1
     assert _state(entries) == before
     assert [path.name for path in tmp_path.glob("*out*")] == ["out.parquet"]
 
@@ -53,7 +57,7 @@ def test_what_is_exported_is_what_is_imported(
 def test_an_empty_gallery_can_be_exported(store: Store, tmp_path: Path) -> None:
     entries = Entries(store)
     assert entries.export_parquet(tmp_path / "out.parquet") == 0
-    assert entries.import_parquet(tmp_path / "out.parquet") == 0
+    assert entries.import_parquet(tmp_path / "out.parquet").entries == 0
 
 
 @pytest.mark.parametrize(
@@ -77,7 +81,7 @@ def test_vectors_may_have_any_sensible_type(
     # Row groups that do not fit the batches: slices must not shift the vectors.
     pq.write_table(table, tmp_path / "in.parquet", row_group_size=7)
     entries = Entries(store)
-    assert entries.import_parquet(tmp_path / "in.parquet") == 20
+    assert entries.import_parquet(tmp_path / "in.parquet").entries == 20
     for n in range(20):
         assert np.allclose(entries.get(f"e{n}").vector, rows[n], atol=1e-3 if kind == "halves" else 0)
 
@@ -96,7 +100,7 @@ def test_what_embed_writes_can_be_imported(
     )
     pq.write_table(table, tmp_path / "in.parquet")
     entries = Entries(store)
-    assert entries.import_parquet(tmp_path / "in.parquet") == 3
+    assert entries.import_parquet(tmp_path / "in.parquet").entries == 3
     assert [entries.get(name).attributes for name in "abc"] == [{"label": "cat"}, {}, {"label": "dog"}]
 
 
@@ -113,25 +117,28 @@ def test_what_embed_writes_can_be_imported(
         ({"id": ["a", "ä" * 257]}, InvalidEntryError, r"Row 2 of .* has 514 bytes: 1 to 512"),
         ({"id": ["a", "b\0"]}, InvalidEntryError, "Row 2 of .* holds a NUL"),
         ({"id": [1, 2]}, DataError, "a column id of type int64: strings are allowed"),
-        ({"vector": [UNIT, None]}, DataError, "Row 2 of .*: it has no vector"),
+        ({"vector": [UNIT, None]}, DataError, "Row 2 of .*: the vector of 'b' is missing"),
         ({"vector": [UNIT, [1.0] * 8]}, InvalidVectorError, "Row 2 of .*'b' has norm"),
         ({"vector": [UNIT, [float("inf")] * 8]}, InvalidVectorError, "Row 2 of .*'b' holds NaN or infinity"),
         ({"vector": [UNIT, [1.0]]}, InvalidVectorError, r"Row 2 of .*'b' has shape \(1,\): v1 makes \(8,\)"),
         ({"vector": [UNIT, []]}, InvalidVectorError, r"'b' has shape \(0,\)"),
         ({"version": ["v1", "v4"]}, InvalidVectorError, r"'b' has shape \(8,\): v4 makes \(16,\)"),
-        ({"vector": [UNIT, [None] * 8]}, DataError, "Row 2 of .*: its vector has missing numbers"),
+        ({"vector": [UNIT, [None] * 8]}, DataError, "Row 2 of .*: the vector of 'b' lacks numbers"),
         ({"vector": ["x", "y"]}, DataError, "vectors of type string"),
-        ({"vector": [b"1234", b"123"]}, DataError, "Row 2 of .* are no float32"),
+        ({"vector": [b"1234", b"123"]}, DataError, "Row 2 of .*'b' has bytes that are no float32"),
         ({"attributes": ["{}", "{"]}, DataError, "Row 2 of .*: its attributes are no JSON: '{'"),
         ({"attributes": ["{}", "[1]"]}, InvalidEntryError, "Row 2 of .*'b' are not an object"),
-        ({"attributes": ['{"x": 1}', '{"x": null}']}, InvalidEntryError, "Row 2 of .*'x' of 'b' is None"),
-        ({"attributes": ['{"x": 1}', '{"x": NaN}']}, InvalidEntryError, "Row 2 of .*'x' of 'b' is nan"),
+        ({"attributes": ['{"x": 1}', '{"x": [1]}']}, InvalidEntryError, r"Row 2 of .*'x' of 'b' is \[1\]"),
+        ({"attributes": ['{"x": 1}', '{"x": Infinity}']}, InvalidEntryError, "Row 2 of .*'x' of 'b' is inf"),
+        ({"attributes": ["{}", '{"x": 1, "x": 2}']}, DataError, "Row 2 of .* have the key 'x' twice"),
         (
-            {"attributes": [{"x": 1.0}, {"x": float("nan")}]},
+            {"attributes": [{"x": 1.0}, {"x": float("inf")}]},
             InvalidEntryError,
-            "Row 2 of .*'x' of 'b' is nan",
+            "Row 2 of .*'x' of 'b' is inf",
         ),
-        ({"attributes": [1, 2]}, InvalidEntryError, "Row 1 of .*'a' are not an object"),
+        ({"price": [1.0, float("inf")]}, InvalidEntryError, "Row 2 of .*'price' of 'b' is inf"),
+        ({"number": [1, 2**53 + 1]}, InvalidEntryError, "Row 2 of .*'number' of 'b' is 9007199254740993"),
+        ({"attributes": [1, 2]}, DataError, "Row 1 of .* are no object of keys and values: '1'"),
         ({"source": ["x", "\0"]}, InvalidEntryError, "Row 2 of .*source of 'b'"),
         ({"source": [1, 2]}, DataError, "a column source of type int64"),
         (
@@ -217,12 +224,144 @@ def test_an_id_that_comes_twice_keeps_its_last_row(
     names = pa.array([f"e{number % 1_000}" for number in range(3_000)])
     pq.write_table(_table(rows).set_column(0, "id", names), tmp_path / "in.parquet")
     entries = Entries(store)
-    assert entries.import_parquet(tmp_path / "in.parquet") == 3_000
+    done = entries.import_parquet(tmp_path / "in.parquet")
+    assert (done.entries, done.rows, done.repeated) == (1_000, 3_000, 2_000)
+    assert done.repeated_ids == ("e0", "e1", "e2", "e3", "e4")
+    assert "2,000 of 3,000 rows have an id that comes again ('e0', " in " ".join(done.remarks())
     assert entries.count() == {"v1": 1_000}
     for number in (0, 7, 999):
         assert np.array_equal(entries.get(f"e{number}").vector, rows[2_000 + number])
     assert entries.last_seq() == 3_000
     assert entries.verify().ok
+
+
+@sqlite
+def test_an_id_of_two_batches_is_counted_once(
+    store: Store, vectors: Callable[..., np.ndarray], tmp_path: Path
+) -> None:
+    table = _table(vectors(10_010))
+    ids = [*table["id"].to_pylist()[:-10], *(f"e{n}" for n in range(10))]
+    pq.write_table(table.set_column(0, "id", pa.array(ids)), tmp_path / "in.parquet")
+    entries = Entries(store)
+    done = entries.import_parquet(tmp_path / "in.parquet")
+    assert (done.entries, done.rows, done.repeated) == (10_000, 10_010, 10)
+    assert sum(entries.count().values()) == done.entries
+
+
+def _columns(**columns: object) -> pa.Table:
+    return pa.table({"id": ["a", "b"], "version": ["v1", "v1"], "vector": [UNIT] * 2, **columns})
+
+
+TAKEN = {
+    "text": pa.array(["x", "y"], pa.large_string()),
+    "view": pa.array(["x", "y"], pa.string_view()),
+    "category": pa.array(["x", "y"]).dictionary_encode(),
+    "numbered": pa.array([3, 4]).dictionary_encode(),
+    "small": pa.array([1, 2], pa.int8()),
+    "unsigned": pa.array([1, 2**53], pa.uint64()),
+    "half": pa.array([0.5, 1.5], pa.float16()),
+    "double": pa.array([0.1, -2.0]),
+    "flag": pa.array([True, False]),
+}
+
+
+@sqlite
+@pytest.mark.parametrize("name", TAKEN)
+def test_a_column_becomes_an_attribute(store: Store, tmp_path: Path, name: str) -> None:
+    pq.write_table(_columns(**{name: TAKEN[name]}), tmp_path / "in.parquet")
+    entries = Entries(store)
+    done = entries.import_parquet(tmp_path / "in.parquet")
+    assert (done.attributes, done.left_out) == ((name,), {})
+    wanted = TAKEN[name].to_pylist()
+    assert [entries.get(identifier).attributes for identifier in "ab"] == [{name: value} for value in wanted]
+
+
+@sqlite
+@pytest.mark.parametrize(
+    ("column", "why"),
+    [
+        (pa.array([1, 2], pa.timestamp("us")), r"timestamp\[us\]: an attribute is a string"),
+        (pa.array([1, 2], pa.date32()), "date32"),
+        (pa.array([1, 2], pa.decimal128(9, 2)), r"decimal128\(9, 2\)"),
+        (pa.array([b"1", b"2"]), "binary"),
+        (pa.array([["x"], []]), "list"),
+        (pa.array([{"x": 1}, {"x": 2}]), "struct"),
+        (pa.nulls(2), "all of it is null"),
+    ],
+    ids=str,
+)
+def test_a_column_that_can_be_no_attribute_is_named(
+    store: Store, tmp_path: Path, column: pa.Array, why: str
+) -> None:
+    pq.write_table(_columns(odd=column, plain=["x", "y"]), tmp_path / "in.parquet")
+    entries = Entries(store)
+    done = entries.import_parquet(tmp_path / "in.parquet")
+    assert (done.attributes, list(done.left_out)) == (("plain",), ["odd"])
+    assert re.search(rf"Columns left out: odd \(.*{why}", " ".join(done.remarks()))
+    assert entries.get("b").attributes == {"plain": "y"}
+    with pytest.raises(DataError, match=r"'odd' of .* can be no attribute"):
+        entries.import_parquet(tmp_path / "in.parquet", attributes=["odd"])
+
+
+@sqlite
+def test_columns_and_attributes_become_one(store: Store, tmp_path: Path) -> None:
+    whole = ['{"label": "cat", "n": 1}', None]
+    table = _columns(attributes=whole, label=["dog", "bird"], price=[2.5, None], n=[1, 2])
+    pq.write_table(table, tmp_path / "in.parquet")
+    entries = Entries(store)
+    done = entries.import_parquet(tmp_path / "in.parquet")
+    assert entries.get("a").attributes == {"label": "cat", "n": 1, "price": 2.5}
+    assert entries.get("b").attributes == {"label": "bird", "n": 2}
+    assert (done.overruled, done.null_attributes) == ({"label": 1}, {"price": 1})
+    done = entries.import_parquet(tmp_path / "in.parquet", attributes=["price"])
+    assert done.left_out == {"label": "not asked for", "n": "not asked for"}
+    assert entries.get("b").attributes == {}
+    with pytest.raises(DataError, match=r"no column 'cost' for an attribute: it has label, price, n"):
+        entries.import_parquet(tmp_path / "in.parquet", attributes=["cost"])
+
+
+@sqlite
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"x": [1.5, None]},
+        {"x": [1.5, float("nan")]},
+        {"x": ["s", None]},
+        {"x": pa.array(["s", None]).dictionary_encode()},
+        {"x": [True, None]},
+        {"attributes": ['{"x": 1}', '{"x": null}']},
+        {"attributes": ['{"x": 1}', '{"x": NaN}']},
+        {"attributes": [{"x": 1.5}, {"x": float("nan")}]},
+        {"attributes": [{"x": "s"}, {"x": None}]},
+        {"attributes": pa.array([[("x", 1)], [("x", None)]], pa.map_(pa.string(), pa.int64()))},
+    ],
+    ids=str,
+)
+def test_a_null_attribute_is_none_and_counted(
+    store: Store, tmp_path: Path, columns: dict[str, object]
+) -> None:
+    pq.write_table(_columns(**columns), tmp_path / "in.parquet")
+    entries = Entries(store)
+    done = entries.import_parquet(tmp_path / "in.parquet")
+    assert done.null_attributes == {"x": 1}
+    assert list(entries.get("a").attributes) == ["x"]
+    assert entries.get("b").attributes == {}
+
+
+@sqlite
+def test_what_pandas_adds_is_named(store: Store, tmp_path: Path) -> None:
+    table = _columns(price=[1, 2]).append_column("__index_level_0__", pa.array([7, 9]))
+    pq.write_table(table, tmp_path / "in.parquet")
+    done = Entries(store).import_parquet(tmp_path / "in.parquet")
+    assert "index of a data frame" in done.left_out["__index_level_0__"]
+
+
+@sqlite
+def test_two_columns_of_one_name_are_refused(store: Store, tmp_path: Path) -> None:
+    table = _columns(price=[1, 2]).append_column("price", pa.array([3, 4]))
+    pq.write_table(table, tmp_path / "in.parquet")
+    with pytest.raises(DataError, match="more than one column 'price'"):
+        Entries(store).import_parquet(tmp_path / "in.parquet")
 
 
 @given(data=st.data())
@@ -253,7 +392,7 @@ def test_an_import_writes_what_upserts_of_the_same_entries_would(
     wanted = _state(entries)
     entries.export_parquet(tmp_path / "out.parquet")
     _clear(entries)
-    assert entries.import_parquet(tmp_path / "out.parquet") == len(wanted)
+    assert entries.import_parquet(tmp_path / "out.parquet").entries == len(wanted)
     assert _state(entries) == wanted
 
 

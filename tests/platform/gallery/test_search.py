@@ -114,8 +114,8 @@ def test_the_first_search_that_leaves_entries_out_asks_the_database_and_later_on
     gallery.upsert([entry("a", "v1"), entry("b", "v2"), entry("c", "v3")])
     allow("v2", "v1")
     asked = []
-    counters = store.counters
-    monkeypatch.setattr(store, "counters", lambda: (asked.append(1), counters())[1])
+    nonces = store.nonces
+    monkeypatch.setattr(store, "nonces", lambda: (asked.append(1), nonces())[1])
     assert gallery.search(query, "v2").excluded == {"v3": 1}
     first = len(asked)
     for _ in range(5):

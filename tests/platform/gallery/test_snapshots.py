@@ -26,6 +26,7 @@ from holdfast.gallery import (
 from holdfast.gallery.locks import ReadWriteLock
 from holdfast.gallery.snapshots import Snapshots
 from holdfast.store import Store, open_store
+from holdfast.store.history import Mark
 
 # Which database makes no difference to the files.
 pytestmark = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
@@ -57,9 +58,21 @@ def save(gallery: Gallery) -> None:
     index.save(gallery._lock)
 
 
+def nothing(files: snapshot_files.Saving) -> tuple[int, Mark | None]:
+    raise AssertionError("it is not written")
+
+
+def whole(store: Store) -> list[Path]:
+    return [path for path in (store.index_folder / "snapshots").iterdir() if "-" in path.name]
+
+
 def folder_of(store: Store) -> Path:
-    (found,) = [path for path in (store.index_folder / "snapshots").iterdir() if path.name.isdigit()]
+    (found,) = whole(store)
     return found
+
+
+def number(path: Path) -> int:
+    return int(path.name.partition("-")[0])
 
 
 @pytest.fixture
@@ -126,15 +139,15 @@ def test_the_newest_stays_and_an_older_one_is_not_written(
     save(gallery)
     gallery.upsert([Entry("new", "v1", vectors(1)[0], {})])
     save(gallery)
-    assert int(folder_of(store).name) == int(first.name) + 1
-    assert not Snapshots(store.index_folder, store.origin()).save(int(first.name), lambda files: None)
+    assert number(folder_of(store)) == number(first) + 1
+    assert not Snapshots(store.index_folder, store).save(number(first), nothing)
 
 
 def test_one_is_due_when_a_tenth_has_changed(store: Store, vectors: Callable[..., np.ndarray]) -> None:
     config = IndexConfig(kind="exact", snapshot_from=100)
     gallery = Gallery(store, open_index(store, config))
     rows = vectors(150)
-    taken = Snapshots(store.index_folder, store.origin())
+    taken = Snapshots(store.index_folder, store)
     for end, newest in ((99, 0), (100, 100), (110, 100), (111, 111)):
         gallery.upsert([Entry(f"e{n}", "v1", rows[n], {}) for n in range(gallery.stats().last_seq, end)])
         gallery.settle()
@@ -218,13 +231,14 @@ def test_a_crash_at_any_step_leaves_a_whole_one_or_none(
         found = Gallery(store, open_index(store, QUANTIZED))
         assert found.stats().entries == gallery.stats().entries
         # A crash after the rename leaves the new one, and what is older for the next to remove.
-        names = {path.name for path in (store.index_folder / "snapshots").iterdir() if path.name.isdigit()}
-        assert old in names or str(gallery.stats().last_seq) in names
+        there = whole(store)
+        last = gallery.stats().last_seq
+        assert old in {path.name for path in there} or last in map(number, there)
         done += 1
-        if str(gallery.stats().last_seq) in names:
+        if last in map(number, there):
             gallery.upsert([Entry("late", "v1", vectors(1)[0], {})])
     assert done > 30
-    assert folder_of(store).name == str(gallery.stats().last_seq)
+    assert number(folder_of(store)) == gallery.stats().last_seq
 
 
 def test_a_full_disk_is_said_and_the_last_one_stays(
@@ -277,7 +291,7 @@ def test_of_another_or_a_restored_database_none_is_used(
         caplog.clear()
         second = Gallery(restored, open_index(restored, EXACT))
         assert second.verify().ok
-        assert "later database" in caplog.text
+        assert "another history of this one" in caplog.text
     with open_store(tmp_path / "new") as other:
         shutil.copytree(store.index_folder, other.index_folder)
         caplog.clear()
@@ -288,12 +302,21 @@ def test_of_another_or_a_restored_database_none_is_used(
 
 def test_two_processes_do_not_write_at_once(store: Store, vectors: Callable[..., np.ndarray]) -> None:
     gallery = filled(store, vectors, EXACT)
-    taken = Snapshots(store.index_folder, store.origin())
+    taken = Snapshots(store.index_folder, store)
     inside: list[bool] = []
-    assert taken.save(1, lambda files: inside.append(taken.save(2, lambda _: None)))
-    assert inside == [False]
+
+    def write(files: snapshot_files.Saving) -> tuple[int, Mark | None]:
+        inside.append(taken.save(2, nothing))
+        return nothing(files)
+
     index = gallery._index
     assert isinstance(index, LocalIndex)
+
+    def nothing(files: snapshot_files.Saving) -> tuple[int, Mark | None]:
+        return 1, index.mark
+
+    assert taken.save(1, write)
+    assert inside == [False]
     index.save(ReadWriteLock())
     manifest = json.loads((folder_of(store) / "manifest.json").read_text())
     assert json.loads(manifest["body"])["origin"] == store.origin()

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from holdfast.adapters import LinearAdapter
-from holdfast.gallery import Entry, Gallery, LocalIndex
+from holdfast.gallery import Entry, Gallery, IndexConfig, LocalIndex, open_index
 from holdfast.store import Compatibility, Store
 
 WIDTHS = {"v1": 8, "v2": 8, "v3": 8, "v4": 16}
@@ -23,7 +23,8 @@ VERSIONS, ROWS = st.sampled_from(list(WIDTHS)), st.integers(0, 15)
 def random_map(source: str, target: str, seed: int) -> LinearAdapter:
     generator = np.random.default_rng(seed)
     return LinearAdapter.of(
-        generator.normal(size=(WIDTHS[source], WIDTHS[target])), 0.5 * generator.normal(size=WIDTHS[target])
+        generator.normal(size=(WIDTHS.get(source, 8), WIDTHS.get(target, 8))),
+        0.5 * generator.normal(size=WIDTHS.get(target, 8)),
     )
 
 
@@ -191,6 +192,43 @@ def test_only_what_changed_is_mapped_and_only_for_the_versions_in_use(
     assert search("v4") == ["v2 14", "v3 11", "v4 21"]
     gallery.rebuild()
     assert search("v2") == ["v2 25", "v3 11", "v4 21"]
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_every_version_that_can_be_loaded_finds_its_entries_mapped(
+    store: Store,
+    entry: Callable[..., Entry],
+    vectors: Callable[..., np.ndarray],
+    counted: Callable[..., Counting],
+    further: list[str],
+) -> None:
+    maps = {name: counted(name, "v1") for name in further}
+    assert len(maps) == 7
+    gallery = Gallery(store)
+    gallery.upsert([entry(f"e{n}", seed=n) for n in range(10)])
+    for _ in range(3):
+        for name in maps:
+            gallery.search(vectors(1)[0], name)
+    assert {name: each.mapped for name, each in maps.items()} == dict.fromkeys(further, 10)
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_too_little_room_is_said_and_a_setting_gives_more(
+    store: Store,
+    entry: Callable[..., Entry],
+    vectors: Callable[..., np.ndarray],
+    counted: Callable[..., Counting],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    maps = {name: counted(name, "v1") for name in ("v2", "v3", "v4")}
+    for room, warnings in ((3, 0), (2, 1)):
+        gallery = Gallery(store, open_index(store, IndexConfig(query_versions=room)))
+        gallery.upsert([entry(f"e{n}", seed=n) for n in range(10)])
+        caplog.clear()
+        for _ in range(3):
+            for name in maps:
+                gallery.search(vectors(1, WIDTHS[name])[0], name)
+        assert caplog.text.count("Set index.query_versions higher") == warnings
 
 
 @pytest.mark.parametrize("place", ["sqlite"], indirect=True)
