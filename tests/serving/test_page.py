@@ -1,12 +1,15 @@
 """The web page in headless Chromium: a key, an image, two versions side by side."""
 
+import http.server
 import os
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from holdfast.gallery import Entries, Entry
@@ -194,3 +197,70 @@ def test_a_backfill_has_a_bar_and_buttons(page: Any, server: Any, filled: int) -
         # The entries have no sources: nothing is moved, and the page says why.
         until(lambda: "done · 0 of 24 moved · skipped: 24 no source" in page.inner_text("#backfill-list"))
     screenshot(page, "backfills")
+
+
+@pytest.fixture(params=["told", "untold"])
+def prefixed(request: pytest.FixtureRequest, server: Any) -> Iterator[str]:
+    """The URL of a proxy that shows the server below /some/where only, and tells it so or not."""
+    more = {"X-Forwarded-Prefix": "/some/where"} if request.param == "told" else {}
+    kept = ("authorization", "content-type", "x-api-key")
+
+    class Proxy(http.server.BaseHTTPRequestHandler):
+        def answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("content-length", 0)))
+            if not self.path.startswith("/some/where/"):
+                self.send_error(404)
+                return
+            headers = {name: value for name, value in self.headers.items() if name.lower() in kept}
+            url = server.url + self.path.removeprefix("/some/where")
+            found = httpx.request(self.command, url, content=body, headers=headers | more, timeout=30)
+            self.send_response(found.status_code)
+            for name in ("content-type", "location", "content-security-policy"):
+                if name in found.headers:
+                    self.send_header(name, found.headers[name])
+            self.send_header("content-length", str(len(found.content)))
+            self.end_headers()
+            self.wfile.write(found.content)
+
+        do_GET = do_POST = answer  # noqa: N815
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{proxy.server_port}/some/where/"
+        proxy.shutdown()
+
+
+def test_everything_works_below_a_path_of_a_proxy(
+    page: Any, server: Any, filled: int, prefixed: str, png: Callable[..., bytes]
+) -> None:
+    page.goto(prefixed)
+    page.fill("#key", server.key)
+    page.click("text=Connect")
+    until(lambda: page.locator("#left option").count() == 3)
+    drop(page, png(30))
+    assert hits(page, "left")[0] == "drawing-30"
+    page.click("header a >> text=API")
+    page.wait_for_selector("#list_models")
+    assert page.url == f"{prefixed}docs"
+    assert httpx.get(f"{prefixed}docs/").headers["Location"] == "../docs"
+
+
+def test_the_description_of_the_api_needs_nothing_from_elsewhere(page: Any, server: Any, filled: int) -> None:
+    page.goto(f"{server.url}/docs")
+    page.wait_for_selector("#search")
+    assert page.locator("details.operation").count() > 20
+    page.fill("#key", server.key)
+    page.click("#get_entry summary")
+    fields = page.inner_text("#get_entry")
+    for word in ("entry_id", "embedded_by", "404", "ErrorAnswer", "vector"):
+        assert word in fields
+    page.fill("#get_entry input[name=entry_id]", "drawing-01")
+    page.click("#get_entry >> text=Try it")
+    until(lambda: '"embedded_by": "v1"' in page.inner_text("#get_entry pre"))
+    page.click("#search summary")
+    for word in ("min_seq", "calibrated", "409", "image"):
+        assert word in page.inner_text("#search")
+    screenshot(page, "docs")
