@@ -51,6 +51,8 @@ def cli_page() -> str:
         "| 130 | interrupted; the same command goes on where it stopped |",
         "| variable | stands for |\n|---|---|\n"
         "| `HOLDFAST_STORE` | `--store` where it is not given |\n"
+        "| `HOLDFAST_ARTIFACTS` | `--artifacts` where it is not given, for a store that is a database and no "
+        "folder; without both, the files lie where they lay before |\n"
         "| `HOLDFAST_DATA` | the data folder that experiment files name; `../shared/data` if unset |\n"
         "| `HOLDFAST_CACHE` | where decoded images are kept, and tracebacks of defects (`failures/`); by "
         "default the user's cache folder |\n"

@@ -27,7 +27,10 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from holdfast import open_store
+from holdfast.config import load_experiment
 from holdfast.data import open_source
+from holdfast.jobs.run_folder import PAGE, REPORT, RunFolder
 
 EXPERIMENT = Path(__file__).with_name("quickstart.yaml")
 SOURCE, SPLIT = "glyphs:", "evaluation"
@@ -43,19 +46,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--store", type=Path, default=Path("holdfast-store"))
+    parser.add_argument("--store", default="holdfast-store", help="folder or SQLAlchemy URL")
+    parser.add_argument("--artifacts", help="folder or URI of the store's files, as for holdfast run")
     parser.add_argument("--experiment", type=Path, default=EXPERIMENT)
     arguments = parser.parse_args()
     started = time.monotonic()
-    store = ["--store", str(arguments.store)]
+    store = ["--store", arguments.store]
+    store += ["--artifacts", arguments.artifacts] if arguments.artifacts else []
 
     holdfast("run", str(arguments.experiment), *store)
-    report = arguments.store / "runs" / arguments.experiment.stem / "report.html"
-    versions = json.loads(report.with_suffix(".json").read_text())["versions"]
+    with open_store(arguments.store, arguments.artifacts) as opened:
+        run = RunFolder(opened, load_experiment(arguments.experiment).name)
+        versions = json.loads(run.read(REPORT) or b"{}")["versions"]
+        report, folder = run.place(PAGE), run.path.parent.parent / "quickstart"
     first, last = versions[0], versions[-1]
 
     for version, instances in ((first, OLD), (last, NEW)):
-        file = arguments.store / "quickstart" / f"{version}.parquet"
+        file = folder / f"{version}.parquet"
         holdfast("embed", version, SOURCE, "--split", SPLIT, "--thumbnails", "-o", str(file), *store)
         keep_instances(file, instances)
         holdfast("gallery", "import", str(file), *store)

@@ -53,8 +53,10 @@ def start(
     ] = None,
     sources: SourcesOption = None,
     order: Annotated[str, typer.Option(help="gain, random or oldest.")] = "gain",
-    batch: Annotated[int, typer.Option(help="Entries in one transaction.")] = 256,
-    pace: Annotated[float | None, typer.Option(help="Entries a second at most.")] = None,
+    batch: Annotated[int, typer.Option(help="Entries in one transaction at most.")] = 256,
+    pace: Annotated[
+        float | None, typer.Option(help="Entries a second at most; 0.001 is one in 17 minutes.")
+    ] = None,
     workers: Annotated[int, typer.Option(help="0: in one process; N: Ray Data actors.")] = 0,
     force: Annotated[
         bool, typer.Option("--force", help="Although entries may become unreachable; recorded.")

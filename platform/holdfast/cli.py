@@ -242,7 +242,11 @@ def serve(
 def submit(
     command: Annotated[list[str], typer.Argument(help="After --: run EXPERIMENT, with the options of run.")],
     address: Annotated[
-        str, typer.Option(envvar="RAY_ADDRESS", help="Ray dashboard, such as http://127.0.0.1:8265.")
+        str,
+        typer.Option(
+            envvar=["RAY_API_SERVER_ADDRESS", "RAY_ADDRESS"],
+            help="Ray dashboard, such as http://127.0.0.1:8265.",
+        ),
     ],
     follow: Annotated[
         bool, typer.Option("--follow/--no-follow", help="Stay and show what the job says.")
@@ -251,7 +255,7 @@ def submit(
 ) -> None:
     """Submit a run as a job to a Ray cluster; its store and its data are those of the cluster's head node.
 
-    Only the experiment file travels. The exit code is 1 if the job fails.
+    Only the experiment file travels. The exit code is 1 if the job fails or is stopped.
 
     Example: [bold]holdfast submit --address http://127.0.0.1:8265 -- run experiments/quickstart.yaml[/]
     """
@@ -265,20 +269,28 @@ def submit(
     given = _options_of(run, command[1:])
     experiment, overrides = Path(given["experiment"]), _overrides(given["set_"], given["workers"])
     load_experiment(experiment, overrides)
-    outcome = submit_experiment(
-        experiment,
-        overrides,
-        given["store"],
-        address,
-        follow,
-        _console(),
-        fresh=given["fresh"],
-        artifacts=given["artifacts"],
-    )
+    flags = [flag for name, flag in SUBMITTED_FLAGS.items() if given[name]]
+    try:
+        outcome = submit_experiment(
+            experiment,
+            overrides,
+            given["store"],
+            address,
+            follow,
+            _console(),
+            flags=flags,
+            artifacts=given["artifacts"],
+        )
+    except KeyboardInterrupt:
+        # Repeating the command would submit another job.
+        raise SystemExit(INTERRUPTED) from None
     if as_json:
         print_json(outcome)
-    if outcome["status"] == "FAILED":
+    if outcome["status"] in ("FAILED", "STOPPED"):
         raise typer.Exit(1)
+
+
+SUBMITTED_FLAGS = {"fresh": "--fresh", "verbose": "--verbose", "as_json": "--json"}
 
 
 def _overrides(set_: Sequence[str] | None, workers: int | None) -> list[str]:

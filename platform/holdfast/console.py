@@ -136,17 +136,27 @@ def matrix_table(report: dict[str, Any]) -> Table:
     for i, version in enumerate(versions):
         cells = []
         for j, value in enumerate(report["recall_at_1"][i]):
-            comparison = report["compatible"][i][j]
-            style = "bold" if i == j else "green" if comparison and comparison["compatible"] else "red"
-            cells.append("-" if value is None else f"[{style}]{value:.1f}[/]")
+            style, sign = _verdict_on(i == j, report["compatible"][i][j])
+            cells.append("-" if value is None else f"[{style}]{value:.1f}{sign}[/]")
         table.add_row(version, *cells)
     return table
+
+
+def _verdict_on(own: bool, comparison: dict[str, Any] | None) -> tuple[str, str]:
+    """Style and sign of a cell; without an interval, or with zero inside it, nothing is decided."""
+    if own:
+        return "bold", ""
+    if comparison is None or not comparison["decided"]:
+        return "yellow", " ≈"
+    return ("green", " ✓") if comparison["compatible"] else ("red", " ✗")
 
 
 def print_summary(console: Console, report: dict[str, Any]) -> None:
     """The figures of a finished run that a person looks for first."""
     console.print(
-        "Recall@1 in percent; a row is a query version, a column a gallery version:", soft_wrap=True
+        "Recall@1 in percent; a row is a query version, a column a gallery version; ✓ better than the older "
+        "of the two by itself, ✗ worse, ≈ within chance:",
+        soft_wrap=True,
     )
     console.print(matrix_table(report))
 
@@ -187,8 +197,9 @@ def print_trials(console: Console, outcome: dict[str, Any]) -> None:
     start = outcome["start"]["objective"]
     reached = "the start failed" if start is None else f"from {start:.2f} at the start"
     console.print(
-        f"Best on validation: {outcome['best']['objective']:.2f}, {reached}. ★ is on the Pareto front of "
-        f"self and cross. Written: {outcome['file']}",
+        f"Highest on validation: {outcome['best']['objective']:.2f}, {reached}, one trial each without "
+        f"an interval: a small difference is chance. ★ is on the Pareto front of self and cross. "
+        f"Written: {outcome['file']}",
         soft_wrap=True,
     )
 

@@ -98,6 +98,13 @@ class TooLargeError(HoldfastError):
     code = "too_large"
 
 
+class ClusterError(HoldfastError):
+    """A Ray cluster does not answer any more, or not as it should."""
+
+    http_status = 503
+    code = "cluster_unavailable"
+
+
 class ResourcesError(HoldfastError):
     """More CPUs or GPUs are asked of Ray than all its machines have."""
 

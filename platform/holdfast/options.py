@@ -12,8 +12,7 @@ ArtifactsOption = Annotated[
     str | None,
     typer.Option(
         "--artifacts",
-        help="Folder or pyarrow file system URI of the store's files. By default beside an SQLite file; for "
-        "another database HOLDFAST_ARTIFACTS, else where they lie already.",
+        help="Folder or pyarrow file system URI of the store's files, where they are not in its folder.",
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]

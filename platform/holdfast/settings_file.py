@@ -25,6 +25,11 @@ def load_settings(model: type[Model], file: str | Path | None, overrides: Sequen
         ConfigError: the file is missing or not YAML, a key is unknown (names the ones that exist), a value
             is of the wrong type or impossible (names the key's path and what is allowed).
     """
+    return parse_settings(model, read_values(file, overrides), "--set" if file is None else str(file))
+
+
+def read_values(file: str | Path | None, overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """What a YAML file says, with `dotted.key=value` over it, not validated. Raises ConfigError."""
     values = {} if file is None else _read(Path(file))
     places: dict[tuple[str | int, ...], str] = {}
     for override in overrides:
@@ -38,7 +43,7 @@ def load_settings(model: type[Model], file: str | Path | None, overrides: Sequen
         place = set_key(values, key, value)
         _say_what_is_replaced(places, place, override)
         places[place] = override
-    return parse_settings(model, values, "--set" if file is None else str(file))
+    return values
 
 
 def parse_settings(model: type[Model], values: dict[str, Any], origin: str) -> Model:

@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from holdfast.console import print_json
+from holdfast.errors import ConfigError
 from holdfast.options import STORE, ArtifactsOption, JsonOption, StoreOption
 from holdfast.store import open_store
 
@@ -83,27 +84,46 @@ def promote(
     """
     with open_store(store, artifacts, create=False) as opened:
         name, traffic = opened.version(version).name, opened.traffic
+        if canary is not None and writes:
+            raise ConfigError(
+                "--canary and --writes are two switches: a canary answers a share of the queries, and embeds "
+                "no new entries. Take one of them."
+            )
         if canary is None:
             record = traffic.promote(name, writes=writes, force=force, note=note)
         else:
             record = traffic.change(canary_version=name, canary_share=canary, force=force, note=note)
+        undecided = [
+            row.gallery
+            for row in opened.compatibility()
+            if row.query == name and row.compatible and not row.decided
+        ]
     _print_traffic(record, as_json)
+    if undecided and not as_json:
+        Console(stderr=True).print(
+            f"Whether {name} searches entries of {', '.join(undecided)} better than the older of the two by "
+            "itself is within chance.",
+            soft_wrap=True,
+        )
 
 
 def rollback(
     force: Annotated[
         bool, typer.Option("--force", help="Although entries may become unreachable; recorded.")
     ] = False,
+    expect_epoch: Annotated[
+        int | None, typer.Option(help="Only if the traffic is still at this epoch.")
+    ] = None,
     store: StoreOption = STORE,
     artifacts: ArtifactsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put the previous traffic record back.
+    """Put the previous traffic record back; once more goes one further back.
 
     Example: [bold]holdfast rollback[/]
     """
     with open_store(store, artifacts, create=False) as opened:
-        traffic = opened.traffic.rollback(force=force)
+        traffic = opened.traffic.rollback(expect_epoch, force=force)
     _print_traffic(traffic, as_json)
 
 

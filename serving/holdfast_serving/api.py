@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from holdfast.gallery.entry import MAX_ID_BYTES, check_attributes, check_id, check_source
+from holdfast.store.backfill_rules import MAX_BATCH, MAX_PACE, MAX_WORKERS, MIN_PACE
 from holdfast.text import shown
 
 Image = Annotated[
@@ -150,7 +151,11 @@ class BackfillRequest(Body):
         default=None, min_length=1, description="Versions whose entries move; all others by default."
     )
     order: Literal["gain", "random", "oldest"] = "gain"
-    batch_size: int = Field(default=256, ge=1, le=10_000, description="Entries in one transaction.")
-    pace: float | None = Field(default=None, gt=0, description="Entries a second at most.")
-    workers: int = Field(default=0, ge=0, le=256, description="Ray Data actors of a re-embedding.")
+    batch_size: int = Field(
+        default=256, ge=1, le=MAX_BATCH, description="Entries in one transaction at most."
+    )
+    pace: float | None = Field(
+        default=None, ge=MIN_PACE, le=MAX_PACE, allow_inf_nan=False, description="Entries a second at most."
+    )
+    workers: int = Field(default=0, ge=0, le=MAX_WORKERS, description="Ray Data actors of a re-embedding.")
     force: bool = False

@@ -10,10 +10,11 @@ from fastapi import FastAPI
 from holdfast_serving.auth import FixedKeys, Gatekeeper
 from holdfast_serving.cors import Cors
 from holdfast_serving.errors import install_error_handlers
-from holdfast_serving.limits import Admit, LimitBody
+from holdfast_serving.limits import Admit, TakePlace
 from holdfast_serving.methods import Methods
 from holdfast_serving.openapi import describe
 from holdfast_serving.prefix import Prefix
+from holdfast_serving.receiving import ReceiveWhole
 from holdfast_serving.replica import Replica
 from holdfast_serving.routes import ROUTERS
 from holdfast_serving.telemetry import Telemetry
@@ -25,10 +26,14 @@ def create_app(replica: Replica, echo_request_id: bool = True) -> FastAPI:
     `echo_request_id`: False where a proxy in front puts X-Request-ID on every answer, as Serve's does.
     """
 
+    keyring = FixedKeys(replica.config.key_hashes) if replica.config.key_hashes else replica.store.keys
+    gatekeeper = Gatekeeper(keyring)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         await replica.start()
         yield
+        gatekeeper.close()
         await replica.close()
 
     app = FastAPI(
@@ -43,16 +48,15 @@ def create_app(replica: Replica, echo_request_id: bool = True) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    keyring = FixedKeys(replica.config.key_hashes) if replica.config.key_hashes else replica.store.keys
     app.openapi = cache(lambda: describe(app))  # type: ignore[method-assign]
     app.state.replica = replica
-    app.state.gatekeeper = Gatekeeper(keyring, replica.in_thread)
     for router in ROUTERS:
         app.include_router(router)
     install_error_handlers(app)
     routes = [route for router in ROUTERS for route in router.routes]
     # The last one added is the outermost: a refusal for load is counted and carries its request id.
-    app.add_middleware(LimitBody, limit=replica.config.limits.body_bytes)
+    app.add_middleware(TakePlace, admission=replica.admission)
+    app.add_middleware(ReceiveWhole, gatekeeper=gatekeeper, limits=replica.config.limits)
     app.add_middleware(Admit, admission=replica.admission)
     app.add_middleware(Methods, routes=routes)
     app.add_middleware(Prefix, root_path=replica.config.root_path)

@@ -10,9 +10,9 @@ from holdfast_serving.writer import Writer
 
 APPLICATION = "holdfast"
 HEALTH_SECONDS = 1.0
-RESERVE = 64
-"""Requests beyond the gateway's own limit that Serve still lets in: health and metrics are always answered,
-and a refusal comes from the gateway, in the one shape."""
+UNBOUNDED = 1_000_000
+"""Serve counts requests that are still being received. The gateway bounds those that it works on, and refuses
+in the one shape."""
 
 
 def build_application(config: ServingConfig, draining: bool = False) -> Application:
@@ -37,7 +37,7 @@ def build_application(config: ServingConfig, draining: bool = False) -> Applicat
         version="1",
         _internal=True,
         num_replicas=config.replicas,
-        max_ongoing_requests=config.limits.concurrency + RESERVE,
+        max_ongoing_requests=UNBOUNDED,
         health_check_period_s=HEALTH_SECONDS,
         graceful_shutdown_wait_loop_s=0.2,
         graceful_shutdown_timeout_s=20,

@@ -1,26 +1,38 @@
 """Who may do what: keys with roles, read < write < admin."""
 
+import asyncio
 import hashlib
-import hmac
+import logging
+import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal, Protocol, get_args
 
 from fastapi import Depends, Request
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.security.base import SecurityBase
+from starlette.datastructures import Headers
 
-from holdfast.errors import ConfigError
+from holdfast.errors import ConfigError, NotReadyError
 from holdfast_serving.errors import ForbiddenError, UnauthorizedError
+from holdfast_serving.threads import run_in
+
+logger = logging.getLogger(__name__)
 
 Role = Literal["read", "write", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
+PATIENCE_SECONDS = 1.0
+"""How long a known key waits for the keys to be read anew, and how long nobody tries after a failure."""
+UNKNOWN_SECONDS = 5.0
+"""How long an unknown key waits for them."""
+
 
 class Keyring(Protocol):
-    """Tells a key's role, or None for a key that nobody issued. May block for a database query."""
+    """Knows all valid keys: the role of each, by the key's hash. May block for a database query."""
 
-    def check(self, secret: str) -> str | None: ...
+    def roles(self) -> Mapping[str, str]: ...
 
 
 def hash_key(secret: str) -> str:
@@ -48,51 +60,99 @@ def parse_keys(text: str) -> tuple[tuple[str, str], ...]:
 
 
 class FixedKeys:
-    """The keys of the configuration. Every comparison takes the same time, whichever key it is."""
+    """The keys of the configuration."""
 
     def __init__(self, pairs: tuple[tuple[str, str], ...]) -> None:
-        self._pairs = pairs
+        self._roles = {digest: role for role, digest in pairs}
 
-    def check(self, secret: str) -> str | None:
-        digest = hash_key(secret)
-        found: str | None = None
-        for role, expected in self._pairs:
-            if hmac.compare_digest(digest, expected):
-                found = role
-        return found
+    def roles(self) -> Mapping[str, str]:
+        return self._roles
 
 
 class Gatekeeper:
-    """Checks a key against a keyring, and remembers the good ones for a few seconds.
+    """Tells the role of a key by a copy of all keys, which one thread of its own reads anew now and then.
 
-    Remembering spares most requests a database query; a withdrawn key works for `memory_seconds` more.
+    A key that is in the copy costs no query; a withdrawn one works for `memory_seconds` more. A key that is
+    not is looked for again in a copy that is read after it was shown, at most one in `pause_seconds` however
+    many there are: a flood of them costs five small queries a second and no memory. While the database cannot
+    be read, the keys of the last copy stay good.
     """
 
-    def __init__(
-        self,
-        keyring: Keyring,
-        in_thread: Callable[[Callable[[str], str | None], str], Awaitable[str | None]],
-        memory_seconds: float = 5.0,
-    ) -> None:
+    def __init__(self, keyring: Keyring, memory_seconds: float = 5.0, pause_seconds: float = 0.2) -> None:
         self._keyring = keyring
-        self._in_thread = in_thread
         self._memory_seconds = memory_seconds
-        self._known: dict[str, tuple[str, float]] = {}
+        self._pause_seconds = pause_seconds
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="keys")
+        self._roles: Mapping[str, str] = {}
+        self._copied = -math.inf  # when the reading of the copy began
+        self._reading: asyncio.Task[None] | None = None
+        self._asked = -math.inf  # when the last reading was asked for
+        self._failed = -math.inf  # when the last one failed, if it did
 
     async def role(self, secret: str) -> str | None:
+        """The role, or None for a key that nobody issued. Raises what reading the keys raises, and
+        NotReadyError when that takes too long, for a key that is not in the copy."""
         digest = hash_key(secret)
-        known = self._known.get(digest)
         now = time.monotonic()
-        if known is not None and known[1] > now:
-            return known[0]
-        role = await self._in_thread(self._keyring.check, secret)
-        if role is None:
-            self._known.pop(digest, None)
-            return None
-        if len(self._known) > 1000:
-            self._known.clear()
-        self._known[digest] = (role, now + self._memory_seconds)
-        return role
+        known = self._roles.get(digest)
+        if known is None:
+            await self._newer_than(now)
+        elif self._copied + self._memory_seconds < now and self._failed + PATIENCE_SECONDS < now:
+            reading = self._read_again()
+            await asyncio.wait((reading,), timeout=self._asked + PATIENCE_SECONDS - now)
+        return self._roles.get(digest)
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _newer_than(self, moment: float) -> None:
+        try:
+            async with asyncio.timeout(UNKNOWN_SECONDS):
+                while self._copied < moment:
+                    await asyncio.shield(self._read_again())
+        except TimeoutError:
+            raise NotReadyError("The keys cannot be read at the moment; try again in a second.") from None
+
+    def _read_again(self) -> asyncio.Task[None]:
+        """The reading that is under way, or a new one."""
+        # Done, and not None: who awaits one that has ended goes on at once, before any callback has run.
+        if self._reading is None or self._reading.done():
+            self._asked = time.monotonic()
+            self._reading = asyncio.get_running_loop().create_task(self._read())
+            # Those who know their key wait for it without taking the error.
+            self._reading.add_done_callback(lambda reading: reading.cancelled() or reading.exception())
+        return self._reading
+
+    async def _read(self) -> None:
+        last = max(self._copied, self._failed)
+        await asyncio.sleep(max(0.0, last + self._pause_seconds - time.monotonic()))
+        began = time.monotonic()
+        try:
+            self._roles = await run_in(self._thread, self._keyring.roles)
+        except Exception as error:
+            self._failed = time.monotonic()
+            logger.warning("the keys could not be read, those of the last copy stay good: %s", error)
+            raise
+        self._copied, self._failed = began, -math.inf
+
+
+def secret_of(headers: Headers) -> str:
+    """The key that a request shows, empty if it shows none."""
+    kind, _, secret = headers.get("authorization", "").partition(" ")
+    return secret.strip() if kind.lower() == "bearer" else headers.get("x-api-key", "")
+
+
+def check_shown(secret: str) -> None:
+    """Raises UnauthorizedError for no key."""
+    if not secret:
+        raise UnauthorizedError("A key is needed: send Authorization: Bearer KEY, or X-API-Key: KEY.")
+
+
+def check_known(role: str | None) -> Role:
+    """The role of a key. Raises UnauthorizedError for one that has none."""
+    if role not in ROLES:
+        raise UnauthorizedError("This key is not known.")
+    return role
 
 
 class Require(SecurityBase):
@@ -107,14 +167,9 @@ class Require(SecurityBase):
         self.scheme_name = "API key"
 
     async def __call__(self, request: Request) -> None:
-        kind, _, secret = request.headers.get("authorization", "").partition(" ")
-        if kind.lower() != "bearer":
-            secret = request.headers.get("x-api-key", "")
-        if not secret:
-            raise UnauthorizedError("A key is needed: send Authorization: Bearer KEY, or X-API-Key: KEY.")
-        held = await request.app.state.gatekeeper.role(secret)
-        if held is None:
-            raise UnauthorizedError("This key is not known.")
+        check_shown(secret_of(request.headers))
+        # `ReceiveWhole` has looked it up, before it received the body.
+        held = check_known(request.scope["state"].get("role"))
         if ROLES.index(held) < ROLES.index(self._role):
             raise ForbiddenError(f"This key has the role {held}; {request.url.path} needs {self._role}.")
 

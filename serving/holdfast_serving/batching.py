@@ -9,18 +9,31 @@ can never be closed, so that a version which traffic has left would stay in memo
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numpy as np
+
+from holdfast_serving.threads import run_in
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Rows (n, ...) that wait for a pass since `since`, and the future of theirs (n, ...)."""
+
+    rows: np.ndarray
+    result: "asyncio.Future[np.ndarray]"
+    since: float
 
 
 class Batcher:
     """Runs `function(rows) -> rows` in a thread of its own, over the joined rows of all who wait.
 
     While a pass runs, arrivals queue up; when it ends they become the next batch, in order of arrival, up to
-    `max_rows`. An idle model starts after `wait_seconds`. A failing pass fails everyone in its batch.
-    Nothing has to be closed: with the last reference go the thread and the model.
+    `max_rows`. An idle model starts after `wait_seconds`. A failing pass fails everyone in its batch and
+    nobody else, whatever went wrong. Nothing has to be closed: with the last reference go the thread and the
+    model.
     """
 
     def __init__(
@@ -35,7 +48,7 @@ class Batcher:
         self._max_rows = max_rows
         self._wait_seconds = wait_seconds
         self._observe = observe
-        self._waiting: deque[tuple[np.ndarray, asyncio.Future[np.ndarray], float]] = deque()
+        self._waiting: deque[Waiting] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=f"embed-{name}")
         self._runner: asyncio.Task[None] | None = None
 
@@ -46,41 +59,67 @@ class Batcher:
         futures: list[asyncio.Future[np.ndarray]] = []
         for part in parts:
             future: asyncio.Future[np.ndarray] = loop.create_future()
-            self._waiting.append((part, future, loop.time()))
+            self._waiting.append(Waiting(part, future, loop.time()))
             futures.append(future)
-        if self._runner is None:
-            self._runner = loop.create_task(self._drain())
+        self._start()
         results = await asyncio.gather(*futures)
         return results[0] if len(results) == 1 else np.concatenate(results)
 
+    def _start(self) -> None:
+        if self._runner is None and self._waiting:
+            self._runner = asyncio.get_running_loop().create_task(self._drain())
+
     async def _drain(self) -> None:
-        loop = asyncio.get_running_loop()
-        if self._wait_seconds:
-            await asyncio.sleep(self._wait_seconds)
-        while self._waiting:
-            batch: list[tuple[np.ndarray, asyncio.Future[np.ndarray]]] = []
-            count = 0
-            oldest = self._waiting[0][2]
-            while self._waiting and count + len(self._waiting[0][0]) <= self._max_rows:
-                rows, future, _ = self._waiting.popleft()
-                if not future.cancelled():
-                    batch.append((rows, future))
-                    count += len(rows)
-            if not batch:
-                continue
+        try:
+            if self._wait_seconds:
+                await asyncio.sleep(self._wait_seconds)
+            while self._waiting:
+                await self._pass(self._take())
+        finally:
+            # Whatever ended this, those who still wait get a pass.
+            self._runner = None
+            self._start()
+
+    def _take(self) -> list[Waiting]:
+        """The next batch, in order of arrival."""
+        batch: list[Waiting] = []
+        count = 0
+        while self._waiting and count + len(self._waiting[0].rows) <= self._max_rows:
+            waiting = self._waiting.popleft()
+            if not waiting.result.cancelled():
+                batch.append(waiting)
+                count += len(waiting.rows)
+        return batch
+
+    async def _pass(self, batch: Sequence[Waiting]) -> None:
+        """Gives everyone in the batch their rows, or what was raised: nobody is left waiting."""
+        if not batch:
+            return
+        try:
+            parts = [waiting.rows for waiting in batch]
+            count = sum(map(len, parts))
             if self._observe is not None:
-                self._observe(count, loop.time() - oldest)
-            joined = batch[0][0] if len(batch) == 1 else np.concatenate([rows for rows, _ in batch])
-            try:
-                result = await loop.run_in_executor(self._thread, self._function, joined)
-            except Exception as error:
-                for _, future in batch:
-                    if not future.done():
-                        future.set_exception(error)
-                continue
-            start = 0
-            for rows, future in batch:
-                if not future.done():
-                    future.set_result(result[start : start + len(rows)])
-                start += len(rows)
-        self._runner = None
+                self._observe(count, asyncio.get_running_loop().time() - batch[0].since)
+            joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
+            result = await run_in(self._thread, self._function, joined)
+            if len(result) != count:
+                raise RuntimeError(f"the model gave {len(result)} rows for {count}")
+        except BaseException as error:
+            for waiting in batch:
+                if not waiting.result.done():
+                    waiting.result.set_exception(_raisable(error))
+            if not isinstance(error, Exception):
+                raise
+            return
+        start = 0
+        for waiting in batch:
+            if not waiting.result.done():
+                waiting.result.set_result(result[start : start + len(waiting.rows)])
+            start += len(waiting.rows)
+
+
+def _raisable(error: BaseException) -> Exception:
+    """What a future can hold and a request can answer: a cancelled pass is no cancelled request."""
+    if isinstance(error, Exception) and not isinstance(error, StopIteration):
+        return error
+    return RuntimeError(f"the pass was ended by {error!r}")

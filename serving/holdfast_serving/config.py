@@ -21,7 +21,11 @@ class Limits(Settings):
     """Width times height of one image, read from its header before anything is decoded."""
     k: int = Field(default=1000, ge=1)
     concurrency: int = Field(default=256, ge=1)
-    """Requests in progress in one replica; more are answered 429."""
+    """Requests in progress in one replica; more are answered 429. One that is still being received is not."""
+    receive_seconds: float = Field(default=30.0, gt=0, le=3600)
+    """How long a request may take to arrive; then it is answered 408."""
+    bodies_bytes: int = Field(default=1024**3, ge=1024)
+    """Bodies of all requests that are received or in progress in one replica; beyond it, 429."""
 
 
 class BatchingConfig(Settings):

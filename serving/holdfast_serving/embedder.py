@@ -1,6 +1,5 @@
 """One loaded version: decodes images as its contract says, and embeds them in batches."""
 
-import asyncio
 import base64
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -11,6 +10,7 @@ from holdfast.models import Encoder
 from holdfast_serving.batching import Batcher
 from holdfast_serving.config import BatchingConfig
 from holdfast_serving.images import decode_images
+from holdfast_serving.threads import run_in
 
 
 class Embedder:
@@ -40,8 +40,7 @@ class Embedder:
 
         `names` say in an InvalidImageError which image is meant.
         """
-        loop = asyncio.get_running_loop()
-        pixels = await loop.run_in_executor(
+        pixels = await run_in(
             self._decoders, decode_images, images, names, self._preprocessing, self._max_pixels
         )
         return await self._batcher.run(pixels)
@@ -50,7 +49,7 @@ class Embedder:
         """One pass over a blank image, so that the first request does not pay for the model's first pass."""
         preprocessing = self._preprocessing
         blank = np.zeros((1, preprocessing.channels, preprocessing.size, preprocessing.size), np.uint8)
-        await asyncio.get_running_loop().run_in_executor(self._decoders, self._encode, blank)
+        await run_in(self._decoders, self._encode, blank)
 
 
 def to_base64(vector: np.ndarray) -> str:

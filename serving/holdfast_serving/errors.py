@@ -42,6 +42,13 @@ class MediaTypeError(HoldfastError):
     code = "unsupported_media_type"
 
 
+class TooSlowError(HoldfastError):
+    """A request that was not whole in time."""
+
+    http_status = 408
+    code = "request_timeout"
+
+
 _TYPES = {401: "authentication_error", 403: "permission_error", 429: "overloaded_error"}
 _CODES = {404: "no_such_route"}
 

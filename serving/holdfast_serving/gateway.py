@@ -36,6 +36,8 @@ class Gateway:
         store = open_store(config.store, config.artifacts)
         index = open_index(store, searching(config.index), config.loadable_versions)
         gallery = Gallery(store, index)
+        self._name = serve.get_replica_context().replica_id.unique_id
+        self._writer = writer
         self._replica = Replica(config, store, gallery, HandleWriter(writer, config.write_seconds))
         logger.info("gateway in process %d", os.getpid())
 
@@ -45,12 +47,24 @@ class Gateway:
         return create_app(self._replica, echo_request_id=False)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
-        """`{"draining": true}` refuses new requests and returns when those in progress are answered."""
-        if user_config.get("draining", False):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._replica.admission.drain(), self._replica.config.drain_seconds)
-        else:
+        """`{"draining": true}` refuses new requests from now on, and tells the writer once those in progress
+        are answered. Returns at once: Serve leads nobody to a replica that it reconfigures, not even who asks
+        whether it lives."""
+        if not user_config.get("draining", False):
             self._replica.admission.reopen()
+        elif not self._replica.admission.draining:
+            self._replica.admission.close()
+            self._drain = asyncio.create_task(self._tell_when_empty())
+
+    async def _tell_when_empty(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._replica.config.drain_seconds):
+                await self._replica.admission.empty()
+        while True:
+            # Again and again, for the writer may be another one by now.
+            with contextlib.suppress(Exception):
+                await self._writer.gateway_is_empty.remote(self._name)
+            await asyncio.sleep(0.5)
 
     async def check_health(self) -> None:
         """Unhealthy once the replica no longer follows the store; Serve then replaces it."""

@@ -6,14 +6,18 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.jobs.runtime import join_cluster, joins_cluster, leave_threads_to_ray, prepare_environment
+from holdfast_serving.ports import addresses_of
 from holdfast_serving.proxy import prepare_proxy
 
 OBJECT_STORE_BYTES = 200 * 1024 * 1024
 """Requests and vectors go through sockets; next to nothing goes through the object store."""
 
 
-def prepare_serving(folder: Path, verbose: bool) -> None:
-    """Must run before ray is imported, which reads some of these. `folder` is private and outlives Ray."""
+def prepare_serving(folder: Path, host: str, port: int, receive_seconds: float, verbose: bool) -> str:
+    """Must run before ray is imported, which reads some of these. `folder` is private and outlives Ray.
+
+    Returns the host that Serve is told to listen on.
+    """
     prepare_environment()
     leave_threads_to_ray()
     # No call may start or join another Ray by itself once ours has ended.
@@ -21,8 +25,10 @@ def prepare_serving(folder: Path, verbose: bool) -> None:
     if not verbose:
         os.environ.setdefault("RAY_SERVE_LOG_TO_STDERR", "0")
         os.environ.setdefault("RAY_DEDUP_LOGS", "0")
-    if not joins_cluster():
-        prepare_proxy(folder)
+    if joins_cluster() or not prepare_proxy(folder, addresses_of(host), port, receive_seconds):
+        return host
+    # What Serve listens on then is between the proxy and the replicas.
+    return "127.0.0.1"
 
 
 def start_ray(cpus: int, dashboard: bool, verbose: bool) -> bool:

@@ -12,12 +12,13 @@ import numpy as np
 
 from holdfast.errors import HoldfastError, NotReadyError
 from holdfast.gallery import Entry, Gallery, SearchResult
-from holdfast.store import Store, Traffic
+from holdfast.store import Store, Traffic, Version
 from holdfast_serving.config import ServingConfig
 from holdfast_serving.embedder import Embedder
 from holdfast_serving.limits import Admission
 from holdfast_serving.routing import Routing
 from holdfast_serving.telemetry import Metrics
+from holdfast_serving.threads import run_in
 from holdfast_serving.versions import LoadedVersions
 from holdfast_serving.writer import EntryWriter
 
@@ -78,16 +79,18 @@ class Replica:
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs something that blocks beside the event loop."""
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: function(*args, **kwargs))
+        return await run_in(self._threads, function, *args, **kwargs)
 
     # ---- following the store
 
     async def refresh(self) -> None:
         """Applies the newest traffic record and entries; versions are loaded before a record takes effect."""
         async with self._refreshing:
-            await self._refresh_traffic()
-            await self._refresh_entries()
+            try:
+                await self._refresh_traffic()
+            finally:
+                # A version that cannot be loaded must not keep new entries from being found.
+                await self._refresh_entries()
 
     async def _refresh_traffic(self) -> None:
         traffic = await self.in_thread(self.store.traffic.current)
@@ -180,6 +183,14 @@ class Replica:
             raise NotReadyError("The server is starting; no traffic record has been read yet.")
         return await self.versions.get(self.routing.choose(model, sticky))
 
+    def resolve(self, name: str) -> str:
+        """The version that an alias stands for here, which needs no database; any other name as it is."""
+        return name if self.routing is None else self.routing.aliases.get(name, name)
+
+    async def version(self, name: str) -> Version:
+        """A version by name or alias. Raises NotFoundError."""
+        return await self.in_thread(self.gallery.version, self.resolve(name))
+
     async def write_embedder(self) -> Embedder:
         """The version that embeds new entries. Raises NotReadyError while there is none."""
         if self.routing is None or self.routing.traffic.write_version is None:
@@ -210,10 +221,17 @@ class Replica:
         k: int,
         filter: Mapping[str, Any] | None,
         versions: Sequence[str] | None,
+        leave_out: str | None = None,
     ) -> SearchResult:
         with self.metrics.search_seconds.time():
             return await self.in_thread(
-                self.gallery.search, vector, version, k=k, filter=filter, versions=versions
+                self.gallery.search,
+                vector,
+                version,
+                k=k,
+                filter=filter,
+                versions=versions,
+                leave_out=leave_out,
             )
 
     async def write(self, entries: Sequence[Entry]) -> int:

@@ -1,5 +1,7 @@
 """`holdfast serve`: starts Ray and the application, says so in one line, and drains on SIGTERM."""
 
+import asyncio
+import contextlib
 import logging
 import math
 import os
@@ -10,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -26,7 +29,7 @@ from holdfast_serving.local_ray import (
     refuse_sqlite_on_many_nodes,
     start_ray,
 )
-from holdfast_serving.ports import free_port
+from holdfast_serving.ports import addresses_of, free_port
 from holdfast_serving.proxy import stop_proxies
 
 logger = logging.getLogger(__name__)
@@ -34,7 +37,8 @@ logger = logging.getLogger(__name__)
 KEYS_VARIABLE = "HOLDFAST_API_KEYS"
 RELEASE_SECONDS = 5.0
 """How long a server that stops waits for its writer to let go; its lease would run out soon after."""
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+REACHED_AT = {"0.0.0.0": "127.0.0.1", "::": "::1"}
+"""Where a server is found on its own machine that listens at all addresses."""
 
 
 def serve_forever(
@@ -84,7 +88,7 @@ def serve_forever(
         # What every replica opens: the same files, whatever its folder and its variables.
         where, found = opened.place
         settings = settings.model_copy(update={"store": where, "artifacts": found})
-        prepare_serving(Path(folder), verbose)
+        listening = prepare_serving(Path(folder), host, port, settings.limits.receive_seconds, verbose)
         if not joins_cluster():
             # On a cluster the writer may be the one of this very application, which Serve keeps.
             from holdfast.gallery.lease import refuse_if_held
@@ -92,15 +96,68 @@ def serve_forever(
             refuse_if_held(opened)
         if not settings.key_hashes and opened.keys.count() == 0:
             warn(f"API key (role admin, shown only now): {opened.keys.create('admin')}")
-        if host not in LOOPBACK:
+        if not all(ip_address(address).is_loopback for address in addresses_of(host)):
             warn(f"Listening on {host}: whoever reaches this machine meets only the API key, in plain HTTP.")
         try:
-            with _running(settings, host, port, dashboard, verbose) as has_to_stop:
-                say(_ready_line(opened, host, port))
+            with _running(settings, listening, port, dashboard, verbose) as has_to_stop:
+                if not has_to_stop(0):
+                    say(_ready_line(opened, host, port))
                 while not has_to_stop(0.5):
                     pass
         finally:
             stop_proxies(Path(folder))
+
+
+class Signals:
+    """What SIGTERM and SIGINT ask for: the first one to stop, at once while the server starts and after a
+    drain else; a second one not to wait for the drain."""
+
+    def __init__(self) -> None:
+        self.stop = threading.Event()
+        self.hurry = threading.Event()
+        self._before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        self.take()
+
+    def take(self) -> None:
+        """Ray takes them away when it starts."""
+        for number in self._before:
+            signal.signal(number, self._receive)
+
+    def restore(self) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _receive(self, number: int, frame: FrameType | None) -> None:
+        if self.stop.is_set():
+            self.hurry.set()
+        self.stop.set()
+
+
+class Task:
+    """Work in a thread, so that signals are heard meanwhile: Ray bears no exception in its own code."""
+
+    def __init__(self, work: Callable[[], object]) -> None:
+        self._work = work
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    @property
+    def ended(self) -> bool:
+        return not self._thread.is_alive()
+
+    def wait(self, stop: threading.Event) -> None:
+        """Returns when it has ended, or `stop` is set. Raises what the work raises."""
+        while not self.ended and not stop.is_set():
+            self._thread.join(0.1)
+        if self.ended and self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:
+            self._error = error
 
 
 @contextmanager
@@ -110,15 +167,8 @@ def _running(
     """The application between its start and its drain.
 
     Yields a function that waits for some seconds and tells whether a signal has asked the server to stop. It
-    raises NotReadyError when Ray has ended by itself.
+    raises NotReadyError when Ray has ended by itself. A signal during the start ends the start.
     """
-    stop = threading.Event()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        stop.set()
-        # A second Ctrl-C does not wait for the drain.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
     import ray
     from ray import serve
 
@@ -128,56 +178,81 @@ def _running(
     if not verbose:
         for name in ("ray", "ray.serve"):
             logging.getLogger(name).setLevel(logging.ERROR)
-    private = start_ray(max(2, math.ceil(config.cpus * config.replicas)), dashboard, verbose)
-    handlers = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
+    signals = Signals()
+    private = True
     try:
+        private = start_ray(max(2, math.ceil(config.cpus * config.replicas)), dashboard, verbose)
+        signals.take()
         refusal = refuse_sqlite_on_many_nodes(config.store)
         if refusal is not None:
             raise StoreError(refusal)
         require_resources("The server", config.replicas, {"CPU": config.cpus})
-        serve.start(http_options={"host": host, "port": port, "location": "HeadOnly"})
-        serve.run(build_application(config), name=APPLICATION, route_prefix="/")
+
+        def start() -> None:
+            serve.start(http_options={"host": host, "port": port, "location": "HeadOnly"})
+            serve.run(build_application(config), name=APPLICATION, route_prefix="/")
+
+        started = Task(start)
+        started.wait(signals.stop)
 
         def has_to_stop(seconds: float) -> bool:
-            if stop.wait(seconds):
+            if signals.stop.wait(seconds):
                 return True
             if private and ray_has_ended():
                 raise NotReadyError("Ray ended unexpectedly, and the server with it: start it again.")
             return False
 
         yield has_to_stop
-        # Reaches every replica without a restart, and returns when each has answered what it had in progress.
-        drained = build_application(config, draining=True)
-        drain = threading.Thread(target=_drain, args=(drained, APPLICATION), daemon=True)
-        drain.start()
+        if not started.ended:
+            return
+        # Reaches every replica without a restart.
+        drain = Task(partial(_drain, build_application(config, draining=True), config.drain_seconds))
         # Whoever stops a whole process group or control group has stopped Ray as well: nothing left to drain.
-        while drain.is_alive() and not (private and ray_has_ended()):
-            drain.join(0.1)
+        while not drain.ended and not signals.hurry.wait(0.1) and not (private and ray_has_ended()):
+            pass
     finally:
         if not private:
             serve.delete(APPLICATION)
         # A private instance ends here as a whole. Deleting the application first would only make the proxy
         # answer 404 for a while, which clients do not take for a restart.
         ray.shutdown()
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
+        signals.restore()
 
 
-def _drain(application: Any, name: str) -> None:
+def _drain(application: Any, seconds: float) -> None:
+    """Tells all gateways to let nobody in, and waits until they have answered those who are inside."""
     from ray import serve
 
+    from holdfast_serving.application import APPLICATION
+
     try:
-        serve.run(application, name=name, route_prefix="/")
-        serve.get_deployment_handle("writer", name).release.remote().result(timeout_s=RELEASE_SECONDS)
+        states = serve.status().applications[APPLICATION].deployments["gateway"].replica_states
+        gateways = states.get("RUNNING", 0)
+        serve.run(application, name=APPLICATION, route_prefix="/")
+        asyncio.run(_release_writer(APPLICATION, gateways, seconds))
     except Exception as error:
-        logger.info("the drain was cut short: %s", error)
+        logger.warning("the drain was cut short: %s", error)
+
+
+async def _release_writer(application: str, gateways: int, seconds: float) -> None:
+    """Waits until that many gateways are empty, at most `seconds`, and makes the writer let go."""
+    from ray import serve
+
+    writer = serve.get_deployment_handle("writer", application)
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            while await writer.empty_gateways.remote() < gateways:
+                await asyncio.sleep(0.1)
+    async with asyncio.timeout(RELEASE_SECONDS):
+        await writer.release.remote()
 
 
 def _ready_line(store: Store, host: str, port: int) -> str:
     from holdfast.gallery import Entries
 
     live = store.traffic.current().query_version
-    shown = f"[{host}]" if ":" in host else host
+    reached = REACHED_AT.get(host, host)
+    shown = f"[{reached}]" if ":" in reached else reached
     entries = sum(Entries(store).count().values())
     return (
         f"Holdfast serves http://{shown}:{port}  live: {live or 'none (holdfast promote VERSION)'}  "

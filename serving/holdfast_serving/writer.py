@@ -84,6 +84,7 @@ class Writer:
         self._writer = StoreWriter(store)
         self._backfiller = Backfiller(store, self._writer.replace, config.sources)
         self._feeder = start_feeder(store, config)
+        self._empty_gateways: set[str] = set()
 
     async def upsert(self, entries: Sequence[Entry]) -> int | HoldfastError:
         try:
@@ -96,6 +97,14 @@ class Writer:
             return await self._writer.delete(ids)
         except HoldfastError as error:
             return _plain(error)
+
+    async def gateway_is_empty(self, name: str) -> None:
+        """A gateway that is being drained has answered all its requests. The writer is the one process that
+        all gateways reach."""
+        self._empty_gateways.add(name)
+
+    async def empty_gateways(self) -> int:
+        return len(self._empty_gateways)
 
     async def release(self) -> None:
         """Commits what was handed in, and lets another server write at once."""

@@ -1,5 +1,7 @@
 """`cluster.yaml` is what Ray's own cluster launcher accepts."""
 
+import resource
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -49,3 +51,17 @@ def test_what_it_sets_up_is_a_target_of_the_makefile(config: dict[str, Any]) -> 
     (setup,) = config["setup_commands"]
     target = setup.split("make ")[1]
     assert f"\n{target}:" in (FILE.parent / "Makefile").read_text()
+
+
+@pytest.mark.parametrize("hard", [4096, min(resource.getrlimit(resource.RLIMIT_NOFILE)[1], 100_000)])
+def test_a_low_limit_on_open_files_is_raised_as_far_as_it_goes(hard: int, config: dict[str, Any]) -> None:
+    for part in ("head", "worker"):
+        *_, start = config[f"{part}_start_ray_commands"]
+        before, ray, _ = start.partition("ray start")
+        assert ray
+        script = f"ulimit -Sn 1024; ulimit -Hn {hard}; export OMP_NUM_THREADS=1; {before} ulimit -n; env"
+        done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[0] == str(min(hard, 65_536))
+        # Ray's launcher sets it to 1, for all that will run there.
+        assert "OMP_NUM_THREADS" not in done.stdout

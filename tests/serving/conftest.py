@@ -208,11 +208,15 @@ def start_server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
     """Starts servers over copies of the template; they are stopped at the end of the session."""
     servers: list[Server] = []
 
-    def start(key: str | None = "an-admin-key") -> Server:
-        """Without a key the server makes one, and shows it."""
+    def start(key: str | None = "an-admin-key", host: str = "127.0.0.1", **settings: Any) -> Server:
+        """Without a key the server makes one, and shows it. `settings` go to ServingConfig."""
         store = Path(shutil.copytree(template, tmp_path_factory.mktemp("served") / "store"))
-        options = f"{str(store)!r}, port=0, sources=[{str(store)!r}]"
-        code = f"from holdfast_serving import serve_forever; serve_forever({options})"
+        config = {"store": str(store), "sources": [str(store)], **settings}
+        code = (
+            "from holdfast_serving import ServingConfig, serve_forever\n"
+            f"config = ServingConfig.model_validate({config!r})\n"
+            f"serve_forever(config.store, {host!r}, port=0, config=config)"
+        )
         process = subprocess.Popen(
             [sys.executable, "-c", code],
             env={**os.environ, "HOLDFAST_API_KEYS": f"admin:{key}" if key else ""},

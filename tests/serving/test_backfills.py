@@ -94,6 +94,37 @@ def test_pause_resume_and_cancel(
     assert (again.status_code, again.json()["error"]["code"]) == (409, "conflict")
 
 
+def test_a_pause_frees_the_one_worker_at_any_pace(
+    filled: Store, client: TestClient, backfiller: Callable[[], Backfiller]
+) -> None:
+    """At an entry in an hour, too: the next backfill is taken up within a second."""
+    slow = {"target": "v3", "kind": "re-embed", "pace": 0.0003, "sources": ["v1"]}
+    assert client.post("/v1/backfills", json=slow).status_code == 201
+    backfiller()
+    deadline = time.monotonic() + 60
+    while client.get("/v1/backfills/b1").json()["owner"] is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert client.post("/v1/backfills/b1/cancel").json()["done"] == 0
+    client.post("/v1/backfills", json={"target": "v3", "kind": "re-embed"})
+    while client.get("/v1/backfills/b2").json()["owner"] is None:
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    assert until(client, "b2", "done")["done"] == 30
+
+
+def test_a_backfill_that_moved_nothing_has_failed(
+    filled: Store, client: TestClient, backfiller: Callable[[], Backfiller], tmp_path: Path
+) -> None:
+    for file in tmp_path.glob("*.png"):
+        file.unlink()
+    client.post("/v1/backfills", json={"target": "v3", "kind": "re-embed"})
+    backfiller()
+    found = until(client, "b1", "failed")
+    assert (found["done"], found["skipped"]) == (0, {"not found": 30})
+    assert "None of 30 entries was moved (30 not found)" in found["error"]
+
+
 def test_another_process_goes_on(
     filled: Store, client: TestClient, backfiller: Callable[[], Backfiller]
 ) -> None:
@@ -117,6 +148,15 @@ def test_another_process_goes_on(
         ({"kind": "re-embed"}, 422, "versions other than v1"),
         ({"target": "v3", "kind": "guess"}, 422, "kind"),
         ({"target": "v3", "to": "v3"}, 422, "to"),
+        *(
+            ({"target": "v3", "kind": "re-embed", name: value}, 422, name)
+            for name, values in {
+                "pace": [0, -1, 1e-9, 1e9],
+                "workers": [-1, 10**9],
+                "batch_size": [0, -1, 10**9],
+            }.items()
+            for value in values
+        ),
     ],
 )
 def test_refusals(filled: Store, client: TestClient, body: dict[str, Any], status: int, words: str) -> None:

@@ -2,8 +2,10 @@
 
 import asyncio
 import gc
+import itertools
 import threading
 import weakref
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,6 +76,82 @@ def test_a_failing_pass_fails_its_batch_and_not_the_next() -> None:
         return await batcher.run(np.array([5]))
 
     np.testing.assert_array_equal(asyncio.run(main()), [5])
+
+
+@pytest.mark.parametrize(
+    ("where", "kind"),
+    [
+        *itertools.product(
+            ("model", "concatenation", "figures"), (MemoryError, StopIteration, asyncio.CancelledError)
+        ),
+        ("model", SystemExit),
+        ("rows", MemoryError),
+    ],
+)
+def test_whatever_is_raised_fails_its_batch_and_hangs_nobody(
+    where: str, kind: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[int] = []
+    first_runs, release = threading.Event(), threading.Event()
+
+    def fail_in(place: str) -> None:
+        if place == where and len(passes) == 2:
+            raise kind("no more")
+
+    def model(rows: np.ndarray) -> np.ndarray:
+        first_runs.set()
+        assert release.wait(10)
+        fail_in("model")
+        return rows[1:] if where == "rows" and len(passes) == 2 else rows
+
+    def figures(images: int, waited: float) -> None:
+        passes.append(images)
+        fail_in("figures")
+
+    concatenate = np.concatenate
+
+    def joined(parts: Any) -> np.ndarray:
+        fail_in("concatenation")
+        return concatenate(parts)
+
+    async def main() -> None:
+        monkeypatch.setattr("holdfast_serving.batching.np.concatenate", joined)
+        batcher = Batcher(model, "test", 10, observe=figures)
+        first = asyncio.create_task(batcher.run(np.zeros((1, 2))))
+        await asyncio.to_thread(first_runs.wait, 10)
+        pair = [asyncio.create_task(batcher.run(np.zeros((2, 2)))) for _ in range(2)]
+        await asyncio.sleep(0)
+        release.set()
+        await asyncio.wait_for(first, 5)
+        outcomes = await asyncio.wait_for(asyncio.gather(*pair, return_exceptions=True), 5)
+        assert all(isinstance(outcome, Exception) for outcome in outcomes), outcomes
+        assert len(await asyncio.wait_for(batcher.run(np.zeros((3, 2))), 5)) == 3
+        assert passes == [1, 4, 3]
+
+    asyncio.run(main())
+
+
+def test_rows_that_do_not_fit_together_fail_and_hang_nobody() -> None:
+    first_runs, release = threading.Event(), threading.Event()
+
+    def model(rows: np.ndarray) -> np.ndarray:
+        first_runs.set()
+        assert release.wait(10)
+        return rows
+
+    async def main() -> None:
+        batcher = Batcher(model, "test", 10)
+        first = asyncio.create_task(batcher.run(np.zeros((1, 2))))
+        await asyncio.to_thread(first_runs.wait, 10)
+        odd = [asyncio.create_task(batcher.run(np.zeros((1, width)))) for width in (2, 3)]
+        await asyncio.sleep(0)
+        release.set()
+        await first
+        outcomes = await asyncio.wait_for(asyncio.gather(*odd, return_exceptions=True), 5)
+        assert all(isinstance(outcome, ValueError) for outcome in outcomes)
+        assert len(await asyncio.wait_for(batcher.run(np.zeros((1, 2))), 5)) == 1
+
+    asyncio.run(main())
 
 
 def test_a_caller_who_left_does_not_hurt_the_others() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast_serving.ports import RANGE, free_port
+from holdfast_serving.ports import RANGE, addresses_of, free_port
 
 
 def test_a_free_port_is_none_that_the_system_hands_out() -> None:
@@ -25,3 +25,22 @@ def test_what_is_taken_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(OSError, match="in use"):
             free_port(port=port)
     assert free_port() == port == free_port(port=port)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::", "0.0.0.0", "localhost"])
+def test_any_host_gives_a_port_that_is_free_at_all_its_addresses(host: str) -> None:
+    addresses = addresses_of(host)
+    port = free_port(host)
+    for address in addresses:
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.bind((address, port))
+
+
+def test_a_port_that_is_taken_at_one_address_of_a_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("holdfast_serving.ports.addresses_of", lambda host: ("127.0.0.1", "::1"))
+    with socket.socket(socket.AF_INET6) as taken:
+        taken.bind(("::1", free_port("::1")))
+        taken.listen()
+        with pytest.raises(OSError, match="in use"):
+            free_port("two addresses", taken.getsockname()[1])

@@ -12,10 +12,15 @@ from holdfast_serving.proxy import prepare_proxy, stop_proxies
 
 CONFIG = """global
     stats socket {folder}/admin.sock
+defaults
+    mode http
 frontend prometheus
     bind :9101
 frontend http_frontend
     bind 127.0.0.1:8000
+    default_backend default_backend
+backend default_backend
+    http-request return status 404 content-type text/plain string "not found"
 listen stats
   bind *:8404
 """
@@ -33,7 +38,7 @@ def test_haproxy_listens_on_loopback_and_answers_in_the_one_shape(
     environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("holdfast_serving.proxy._binary", lambda: "/bin/echo")
-    assert prepare_proxy(tmp_path)
+    assert prepare_proxy(tmp_path, ("127.0.0.1", "::1"), 8000, 2.5)
     node = tmp_path / "node"
     node.mkdir()
     config = node / "haproxy.cfg"
@@ -47,18 +52,27 @@ def test_haproxy_listens_on_loopback_and_answers_in_the_one_shape(
 
     assert said.stdout.split() == ["-db", "-f", str(config), "-sf", "7"]
     binds = [line.split()[1] for line in config.read_text().splitlines() if line.split()[0] == "bind"]
-    assert binds == ["127.0.0.1:9101", "127.0.0.1:8000", "127.0.0.1:8404"]
-    head, body = (node / "500.http").read_bytes().split(b"\r\n\r\n")
-    assert head.startswith(b"HTTP/1.1 503 ")
-    assert b"Retry-After: 1" in head
-    assert f"Content-Length: {len(body)}".encode() in head
-    assert json.loads(body)["error"]["code"] == "not_ready"
+    assert binds == ["127.0.0.1:9101", "127.0.0.1:8000,[::1]:8000", "127.0.0.1:8404"]
+    mended = config.read_text()
+    assert "timeout http-request 3s" in mended
+    assert "http-request deny deny_status 503" in mended
+    assert "status 404" not in mended
+    for file, status, code in (
+        (node / "500.http", 503, "not_ready"),
+        (tmp_path / "408.http", 408, "request_timeout"),
+        (tmp_path / "400.http", 400, "bad_request"),
+    ):
+        head, body = file.read_bytes().split(b"\r\n\r\n")
+        assert head.startswith(f"HTTP/1.1 {status} ".encode())
+        assert (b"Retry-After: 1" in head) == (status == 503)
+        assert f"Content-Length: {len(body)}".encode() in head
+        assert json.loads(body)["error"]["code"] == code
     assert (tmp_path / "haproxy").stat().st_mode & 0o077 == 0
 
 
 def test_the_user_may_choose_serves_own_proxy(environment: dict[str, str], tmp_path: Path) -> None:
     environment["RAY_SERVE_ENABLE_HA_PROXY"] = "0"
-    assert not prepare_proxy(tmp_path)
+    assert not prepare_proxy(tmp_path, ("127.0.0.1",), 8000, 30)
     assert "RAY_SERVE_HAPROXY_BINARY_PATH" not in environment
 
 
@@ -68,7 +82,7 @@ def test_a_killed_server_takes_its_proxy_with_it(
     server = subprocess.Popen(["sleep", "60"])
     monkeypatch.setattr("holdfast_serving.proxy._binary", lambda: "/bin/sleep")
     monkeypatch.setattr(os, "getpid", lambda: server.pid)
-    assert prepare_proxy(tmp_path)
+    assert prepare_proxy(tmp_path, ("127.0.0.1",), 8000, 30)
     proxy = subprocess.Popen([environment["RAY_SERVE_HAPROXY_BINARY_PATH"], "60"])
     try:
         with pytest.raises(subprocess.TimeoutExpired):

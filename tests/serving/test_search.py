@@ -8,9 +8,11 @@ import pytest
 from fastapi.testclient import TestClient
 
 from holdfast.adapters import RidgeConfig
+from holdfast.errors import StoreError
 from holdfast.gallery import Entries, Entry
 from holdfast.models import Encoder
 from holdfast.store import Compatibility, MeasuredCalibration, Store
+from holdfast_serving.auth import hash_key
 
 DataUri = Callable[..., str]
 
@@ -211,3 +213,40 @@ def test_an_adapter_leads_an_unrelated_version_to_old_entries_and_the_answer_say
         assert answer["hits"][0]["id"] == str(scores.argmax())
         assert answer["hits"][0]["score"] == pytest.approx(scores.max(), abs=1e-5)
     assert ask(filled, image=data_uri(3), model="v3")["adapted"] == []
+
+
+def test_a_search_by_id_takes_the_largest_k_and_leaves_only_itself_out(
+    filled: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast.gallery.search.MAX_K", 39)
+    assert len(ask(filled, id="30", k=39)["hits"]) == 39
+    assert len(ask(filled, id="30", k=20, versions=["v1"])["hits"]) == 20
+
+
+@pytest.mark.parametrize("query", ["image", "vector", "id", "alias"])
+def test_every_kind_of_query_is_answered_while_the_database_is_away(
+    serve_here: Callable[..., TestClient],
+    store: Store,
+    encoders: dict[str, Encoder],
+    png: Callable[..., bytes],
+    data_uri: DataUri,
+    monkeypatch: pytest.MonkeyPatch,
+    query: str,
+) -> None:
+    client = serve_here(key_hashes=(("read", hash_key("a-read-key")),))
+    client.headers["X-API-Key"] = "a-read-key"
+    vectors = encoders["v1"].embed([png(number) for number in range(4)])
+    seq = Entries(store).upsert([Entry(str(n), "v1", vector) for n, vector in enumerate(vectors)])
+    bodies: dict[str, dict[str, Any]] = {
+        "image": {"image": data_uri(2)},
+        "vector": {"vector": vectors[2].tolist(), "model": "v1"},
+        "id": {"id": "2", "versions": ["live"]},
+        "alias": {"vector": vectors[2].tolist(), "model": "live", "versions": ["v1"]},
+    }
+    before = ask(client, **bodies[query], min_seq=seq)["hits"]
+
+    def away(*arguments: Any, **options: Any) -> Any:
+        raise StoreError("the database is away")
+
+    monkeypatch.setattr(store.engine, "connect", away)
+    assert ask(client, **bodies[query])["hits"] == before

@@ -12,6 +12,7 @@ import numpy as np
 import openai
 import pytest
 
+from holdfast.gallery import Lease
 from holdfast.models import Encoder
 from holdfast.store import open_store
 
@@ -83,7 +84,7 @@ def test_no_server_answers_for_another_one_of_the_machine(
     server: Any, start_server: Callable[..., Any]
 ) -> None:
     """HAProxy falls back to Serve's own proxy while no replica answers; it must be this server's."""
-    other = start_server(key=None)
+    other = start_server(key=None, host="::", limits={"receive_seconds": 2})
     assert other.key != server.key
     (victim,) = other.processes("ServeReplica:holdfast:gateway")
     os.kill(victim, signal.SIGKILL)
@@ -101,7 +102,8 @@ def test_no_server_answers_for_another_one_of_the_machine(
 def test_a_first_start_shows_one_key_and_sigterm_answers_what_is_in_progress_and_exits_0(
     start_server: Callable[..., Any], data_uri: DataUri
 ) -> None:
-    server = start_server(key=None)
+    server = start_server(key=None, host="::1")
+    assert server.url.startswith("http://[::1]:")
     assert server.key.startswith("hf_")
     with open_store(server.store) as store:
         assert store.keys.check(server.key) == "admin"
@@ -126,19 +128,30 @@ def test_a_first_start_shows_one_key_and_sigterm_answers_what_is_in_progress_and
         assert inside.wait(10)
         time.sleep(0.5)
         server.process.send_signal(signal.SIGTERM)
-        refused = None
-        while request.is_alive() and refused is None:
+        told = time.monotonic()
+        refused: list[httpx.Response] = []
+        while request.is_alive():
             answer = http.get("/v1/models")
-            refused = answer if answer.status_code != 200 else None
+            if answer.status_code != 200:
+                refused.append(answer)
+                assert http.get("/livez").status_code == 200
+                assert http.get("/readyz").status_code == 503
+            else:
+                assert not refused
+                assert time.monotonic() - told < 2, "a second, and one more for a busy machine"
             time.sleep(0.05)
         request.join()
     assert late["answer"].status_code == 200
-    assert refused is not None
-    assert refused.status_code == 503
-    assert refused.json()["error"]["code"] == "not_ready"
-    assert refused.headers["Retry-After"] == "1"
+    assert len(refused) > 5
+    for answer in refused:
+        assert answer.status_code == 503
+        assert answer.json()["error"]["code"] == "not_ready"
+        assert answer.headers["Retry-After"] == "1"
+        assert answer.headers["Connection"] == "close"
     assert server.process.wait(30) == 0
     assert server.process.stderr.read() == ""
+    with open_store(server.store) as store:
+        Lease.take(store).release()
 
 
 def test_what_was_served_is_in_the_store_afterwards(server: Any, data_uri: DataUri) -> None:

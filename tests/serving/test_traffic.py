@@ -45,8 +45,8 @@ def test_promote_and_rollback_take_effect_with_the_answer(client: TestClient, da
     back = client.post("/v1/traffic/rollback", json={"expect_epoch": answer.json()["epoch"]})
     assert back.json()["query_version"] == "v1"
     assert embed(client, data_uri) == "v1"
-    assert client.post("/v1/traffic/rollback").status_code == 200
-    assert embed(client, data_uri) == "v3"
+    assert client.post("/v1/traffic/rollback").status_code == 409
+    assert embed(client, data_uri) == "v1"
 
 
 def test_a_stale_epoch_is_409(client: TestClient) -> None:

@@ -14,7 +14,6 @@ from holdfast.evaluation.report import Matrix, Report
 from holdfast.evaluation.summary import (
     code_sentence,
     comparison_of,
-    is_compatible,
     mark,
     mixed_sentence,
     signed,
@@ -91,10 +90,13 @@ def _tiles(report: Report) -> list[Tile]:
         tiles.append(Tile(f"Recall@1 of {name}", f"{own:.1f}", "%", note))
     if newest:
         pairs = [(i, j) for i in range(newest + 1) for j in range(i)]
-        good = sum(is_compatible(report, i, j) for i, j in pairs)
-        note = f"AC {report.ac:.2f}" if report.ac is not None else ""
-        if note and report.ac_raw is not None:
-            note += f", {report.ac_raw:.2f} without adapters"
+        marks = [mark(report, i, j) for i, j in pairs]
+        good, close = marks.count("compatible"), marks.count("undecided")
+        notes = [f"{close} undecided"] if close else []
+        if report.ac is not None:
+            notes.append(f"AC {report.ac:.2f}")
+            notes += [f"{report.ac_raw:.2f} without adapters"] if report.ac_raw is not None else []
+        note = ", ".join(notes)
         tiles.append(Tile("Compatible pairs", f"{good}", f"of {len(pairs)}", note))
     mixed = report.mixed.get("recall_at_1") or []
     if newest and mixed and mixed[-1] is not None:
@@ -103,7 +105,7 @@ def _tiles(report: Report) -> list[Tile]:
             note += f", {report.mixed_raw:.1f} without adapters"
         tiles.append(Tile("Mixed gallery", f"{mixed[-1]:.1f}", "%", note))
     if report.forgetting is not None:
-        note = "lost since each task's best" if report.forgetting >= 0 else "none: later tasks helped"
+        note = f"{'lost' if report.forgetting >= 0 else 'gained'} since each task's best"
         tiles.append(Tile("Forgetting", signed(report.forgetting), "points", note))
     if report.update_gain and (gains := [g for g in report.update_gain[newest] if g is not None]):
         note = f"of what retraining gains ({report.control or 'control'})"
@@ -180,7 +182,8 @@ def _curves(report: Report) -> list[tuple[str, str, Markup]]:
     charts = [
         (
             f"Every gallery, by itself and by {newest}",
-            f"Wherever the line of {newest} is above the other, nobody has to re-embed that gallery. "
+            f"Where the line of {newest} is above the other by more than chance, which the matrix marks with "
+            "\N{CHECK MARK}, nobody has to re-embed that gallery. "
             "The bands are 95\N{NO-BREAK SPACE}% intervals.",
             line_chart(versions, _upgrade_lines(report), "Recall@1 by gallery", "gallery embedded by"),
         ),

@@ -19,23 +19,65 @@ def verdict(report: Report) -> tuple[str, str]:
         )
     if report.distilled_from in older:
         return _distilled_verdict(report, older.index(report.distilled_from))
-    failed = [name for j, name in enumerate(older) if not is_compatible(report, len(older), j)]
-    close = [name for j, name in enumerate(older) if mark(report, len(older), j) == "undecided"]
-    galleries = "the older gallery" if len(older) == 1 else f"all {len(older)} older galleries"
-    themselves = "it searches itself" if len(older) == 1 else "they search themselves"
-    doubt = f" For {listed(close)} the difference is within the uncertainty of this test." if close else ""
-    if not failed:
-        tone = "warning" if close else "good"
-        return f"{newest} searches {galleries} better than {themselves}: no backfill needed.{doubt}", tone
-    if len(failed) == len(older):
-        none = "the older gallery worse" if len(older) == 1 else "none of the older galleries better"
-        return f"{newest} searches {none} than {themselves}: re-embed before it takes over.{doubt}", "bad"
-    kept = len(older) - len(failed)
+    return _galleries_verdict(report, newest, older)
+
+
+def _galleries_verdict(report: Report, newest: str, older: Sequence[str]) -> tuple[str, str]:
+    """Counts the older galleries by what was decided of each, so that it is true of every one of them."""
+    found: dict[str, list[str]] = {"compatible": [], "incompatible": [], "undecided": [], "": []}
+    for j, name in enumerate(older):
+        found[mark(report, len(older), j)].append(name)
+    better, worse, undecided, unmeasured = found.values()
+    count = len(older)
+    if count == 1:
+        return _only_gallery_verdict(newest, mark(report, 1, 0))
+    if len(better) == count:
+        said = f"{newest} searches all {count} older galleries better than they search themselves"
+        return f"{said}: no backfill needed.", "good"
+    if len(worse) == count:
+        said = f"{newest} searches none of the older galleries better than they search themselves"
+        return f"{said}: re-embed before it takes over.", "bad"
+    if len(better) + len(worse) == count:
+        return (
+            f"{newest} searches {len(better)} of {count} older galleries better than they search themselves; "
+            f"entries embedded by {listed(worse)} need a backfill first.",
+            "warning",
+        )
+    counted = [
+        f"better on {_counted(better)}",
+        f"worse on {_counted(worse)}",
+        f"undecided on {_counted(undecided, ', within the uncertainty of this test')}",
+        *([f"not measured on {_counted(unmeasured)}"] if unmeasured else []),
+    ]
+    needed = f"entries embedded by {listed(worse)} need" if worse else "no entries are shown to need"
     return (
-        f"{newest} searches {kept} of {len(older)} older galleries better than {themselves}; "
-        f"entries embedded by {listed(failed)} need a backfill first.{doubt}",
+        f"Beside how the {count} older galleries search themselves, {newest} is {', '.join(counted)}: "
+        f"{needed} a backfill{' first' if worse else ''}.",
         "warning",
     )
+
+
+def _counted(names: Sequence[str], why: str = "") -> str:
+    return f"{len(names)} ({listed(names)}{why})" if names else "none"
+
+
+def _only_gallery_verdict(newest: str, outcome: str) -> tuple[str, str]:
+    return {
+        "compatible": (
+            f"{newest} searches the older gallery better than it searches itself: no backfill needed.",
+            "good",
+        ),
+        "incompatible": (
+            f"{newest} searches the older gallery worse than it searches itself: re-embed before it takes "
+            "over.",
+            "bad",
+        ),
+        "undecided": (
+            f"Whether {newest} searches the older gallery better than it searches itself is undecided: the "
+            "difference is within the uncertainty of this test.",
+            "warning",
+        ),
+    }.get(outcome, (f"{newest} was not measured over the older gallery.", "warning"))
 
 
 def _distilled_verdict(report: Report, source: int) -> tuple[str, str]:
@@ -63,15 +105,19 @@ def mixed_sentence(report: Report) -> str:
     if values[-1] is None or old is None or new is None:
         return ""
     name, comparison = report.versions[-1], mixed.get("against_oldest")
-    against = "more" if values[-1] > old else "not more"
+    against = "more than" if values[-1] > old else "not more than"
     interval = ""
     if comparison is not None:
         difference, low, high = (signed(comparison[key], plus=True) for key in ("difference", "low", "high"))
+        if not comparison["decided"]:
+            against = "within the uncertainty of this test as many as"
+        elif comparison["difference"] < 0:
+            against = "less than"
         interval = f" ({difference} points, 95\N{NO-BREAK SPACE}% interval {low} to {high})"
     without = "" if report.mixed_raw is None else f"Without adapters it is {report.mixed_raw:.1f} %. "
     return (
         f"With {name} asking, the mixed gallery answers {values[-1]:.1f} % right at the first rank: "
-        f"{against} than the {old:.1f} % of the first version by itself{interval}. {without}"
+        f"{against} the {old:.1f} % of the first version by itself{interval}. {without}"
         f"{_calibration_sentence(mixed)}Embedding every entry anew would give {new:.1f} %."
     )
 

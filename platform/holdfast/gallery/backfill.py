@@ -4,27 +4,23 @@ Whoever holds the claim of a backfill runs it here: plans an order, reads the en
 hands every batch to the writer, which applies it only to entries that nobody has written since.
 """
 
-import logging
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from sqlalchemy import select
 
-from holdfast.errors import HoldfastError, InvalidVectorError, NotReadyError, StoreError
+from holdfast.errors import HoldfastError, InvalidVectorError, NotReadyError
+from holdfast.gallery.attending import Pace, ahead, attended, batch_of, nothing_moved
 from holdfast.gallery.order import Candidates, ChangeModel, at_random, by_gain, oldest_first
 from holdfast.gallery.replace import NewVector, Replace
 from holdfast.store import Backfill, Store
 from holdfast.store.adapters import find_adapter
-from holdfast.store.backfills import CLAIM_SECONDS, Claim, origin, still_old
+from holdfast.store.backfills import Claim, origin, still_old
 from holdfast.store.database import reading
 from holdfast.store.schema import entries
-
-logger = logging.getLogger(__name__)
 
 Write = Callable[[Replace], int]
 """Hands a batch to the one writer; returns how many of its rows were applied."""
@@ -134,29 +130,37 @@ def run_backfill(
     mover: Mover,
     write: Write,
     stop: threading.Event | None = None,
+    halt: threading.Event | None = None,
 ) -> Backfill:
     """Work until the backfill is over, is paused or taken over, or `stop` is set; returns it as it is then.
 
-    A mistake that a user can mend ends it as failed, with its sentence; it can be resumed. Without a writer
-    the work is left to whoever comes next, and NotReadyError is raised.
+    It returns within a second of that, whatever the pace, and whatever the mover is busy with: what it still
+    makes of a batch is dropped. `halt` is set then, for movers that can end early.
+
+    A mistake that a user can mend ends it as failed, with its sentence; it can be resumed. So does a backfill
+    that has moved nothing. Without a writer the work is left to whoever comes next, and NotReadyError is
+    raised.
     """
-    stop = stop or threading.Event()
+    stop, halt = stop or threading.Event(), halt or threading.Event()
     try:
-        with _attended(store, claim) as lost:
+        with attended(store, claim, stop, halt):
             found = store.backfills.get(claim.name)
-            plan = make_plan(store, found, mover, lost)
-            for moved in mover.move(_batches(store, found, plan, mover.reads_vectors)):
-                if stop.is_set() or lost.is_set():
+
+            def work() -> Iterator[Moved]:
+                plan = make_plan(store, found, mover, halt)
+                return mover.move(_batches(store, found, plan, mover.reads_vectors))
+
+            pace = Pace(found.pace)
+            for moved in ahead(work, halt):
+                if not pace.wait(len(moved.rows), halt):
                     break
-                begun = time.monotonic()
                 write(Replace(tuple(moved.rows), claim))
                 store.backfills.skip(claim, moved.skipped)
-                if not store.backfills.holds(claim):
+                if stop.is_set() or halt.is_set() or not store.backfills.holds(claim):
                     break
-                if found.pace is not None:
-                    stop.wait(max(0.0, len(moved.rows) / found.pace - (time.monotonic() - begun)))
             else:
-                store.backfills.finish(claim)
+                if not halt.is_set():
+                    store.backfills.finish(claim, nothing_moved(store.backfills.get(claim.name)))
     except NotReadyError:
         store.backfills.release(claim)
         raise
@@ -265,8 +269,9 @@ class _Met:
 
 
 def _batches(store: Store, found: Backfill, plan: np.ndarray, vectors: bool) -> Iterator[list[Stored]]:
-    for start in range(0, len(plan), found.batch_size):
-        yield _read(store, found, plan[start : start + found.batch_size], vectors)
+    size = batch_of(found.batch_size, found.pace)
+    for start in range(0, len(plan), size):
+        yield _read(store, found, plan[start : start + size], vectors)
 
 
 def _read(store: Store, found: Backfill, seqs: np.ndarray, vectors: bool) -> list[Stored]:
@@ -286,26 +291,3 @@ def _read(store: Store, found: Backfill, seqs: np.ndarray, vectors: bool) -> lis
 def _matrix(rows: Sequence[Stored]) -> np.ndarray:
     """float32 (n, d) of entries of one version."""
     return np.frombuffer(b"".join(row.vector or b"" for row in rows), "<f4").reshape(len(rows), -1)
-
-
-@contextmanager
-def _attended(store: Store, claim: Claim) -> Iterator[threading.Event]:
-    """Tells the database that somebody is at work; the event is set once the claim no longer holds."""
-    ended, lost = threading.Event(), threading.Event()
-
-    def beat() -> None:
-        while not ended.wait(CLAIM_SECONDS / 5):
-            try:
-                if not store.backfills.heed(claim):
-                    lost.set()
-                    return
-            except StoreError as error:
-                logger.warning("the backfill %s could not be heard of: %s", claim.name, error)
-
-    thread = threading.Thread(target=beat, name="backfill-heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield lost
-    finally:
-        ended.set()
-        thread.join()

@@ -231,6 +231,25 @@ class Gallery:
         """The entry of an id, from the database. Raises NotFoundError."""
         return self.entries.get(identifier)
 
+    def find(self, identifier: str) -> tuple[str, np.ndarray]:
+        """The version and the vector of an entry, to search with: from the index, which answers while the
+        database is away; from the database if it is not there. Raises NotFoundError."""
+        with self._lock.reading():
+            for name in self._index.versions():
+                held = self._index.held(name, [identifier]).get(identifier)
+                if held is not None:
+                    vector = np.frombuffer(held[0], "<f4")
+                    # Where the index keeps codes it is not quite the vector that they were made from.
+                    exact = self._index.capabilities.keeps_vectors
+                    return name, vector if exact else vector / np.linalg.norm(vector)
+        entry = self.entries.get(identifier)
+        return entry.version, entry.vector
+
+    def version(self, name: str) -> Version:
+        """A version by name or alias; one by name is known while the database is away. Raises
+        NotFoundError."""
+        return self._version(name)
+
     def stats(self) -> Stats:
         """Sizes and sequence numbers."""
         last = self.entries.last_seq()
@@ -257,6 +276,7 @@ class Gallery:
         filter: Mapping[str, object] | None = None,
         versions: Sequence[str] | None = None,
         min_seq: int | None = None,
+        leave_out: str | None = None,
     ) -> SearchResult:
         """The k best entries, by inner product or by calibrated score, through adapters where the query's
         version has them.
@@ -269,6 +289,7 @@ class Gallery:
             filter: see `holdfast.gallery.filters`; the answer is exact among the entries that match.
             versions: search only the entries that these embedded; all that `version` may search if None.
             min_seq: the answer has to include this write.
+            leave_out: the id of an entry that is not to be among the k.
 
         Raises:
             IncompatibleError: `version` may search none of the entries there are, or not those of a version
@@ -305,7 +326,8 @@ class Gallery:
                 # What is left out needs no second look at the database, an error does.
                 left_out = wanted is None and bool(searched) and rules.are_settled(query.name, refused)
                 if (left_out or not refused) and len(ready) == len(meetings):
-                    hits = self._index.search(row, k, searched, allowed, ready)
+                    hits = self._index.search(row, k + (leave_out is not None), searched, allowed, ready)
+                    hits = [hit for hit in hits if hit.id != leave_out][:k]
                     adapted = [name for name, each in meetings.items() if each.adapter is not None]
                     counts = self._index.count() if refused else {}
                     excluded = {name: counts[name] for name in refused}
@@ -412,7 +434,7 @@ class Gallery:
     def _refresh_versions(self, revision: str) -> None:
         # One never changes, but a restored database may have another one of the same name.
         if revision != self._versions_revision:
-            self._versions = {}
+            self._versions = {version.name: version for version in self.store.versions()}
             self.entries.forget_versions()
             self._versions_revision = revision
 

@@ -34,17 +34,18 @@ def work_on_backfill(
     """
     claim = store.backfills.claim(name, owner)
     found = store.backfills.get(name)
+    halt = threading.Event()
     with ExitStack() as stack:
         try:
-            mover = stack.enter_context(_mover(store, found, sources))
+            mover = stack.enter_context(_mover(store, found, sources, halt))
         except HoldfastError as error:
             store.backfills.finish(claim, str(error))
             return store.backfills.get(name)
-        return run_backfill(store, claim, mover, write, stop)
+        return run_backfill(store, claim, mover, write, stop, halt)
 
 
 @contextmanager
-def _mover(store: Store, found: Backfill, roots: Sequence[str]) -> Iterator[Mover]:
+def _mover(store: Store, found: Backfill, roots: Sequence[str], halt: threading.Event) -> Iterator[Mover]:
     if found.kind == "map":
         yield AdapterMover(store, found.target, found.sources)
         return
@@ -52,8 +53,12 @@ def _mover(store: Store, found: Backfill, roots: Sequence[str]) -> Iterator[Move
     sources = Sources.of(roots)
     encoder = store.load(found.target)
     if found.workers == 0:
-        with ThreadPoolExecutor(READERS, thread_name_prefix="backfill-read") as readers:
-            yield ImageMover(encoder, found.target, readers, sources)
+        readers = ThreadPoolExecutor(READERS, thread_name_prefix="backfill-read")
+        try:
+            yield ImageMover(encoder, found.target, readers, sources, halt)
+        finally:
+            # A file that a network does not deliver is waited for by nobody.
+            readers.shutdown(wait=False, cancel_futures=True)
         return
     if "ray" not in sys.modules:  # beside a server Ray runs already, as the server has set it up
         prepare_environment()

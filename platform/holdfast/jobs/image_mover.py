@@ -1,5 +1,6 @@
 """Embedding the images of entries anew: reading them, and saying why one could not be."""
 
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +14,8 @@ from holdfast.models import Encoder
 
 READERS = 8
 """Images of a batch that are read at once: most of the time goes to waiting for a disk or a network."""
+EMBEDDED = 64
+"""Images that go through the encoder at once."""
 LARGEST = 64 * 2**20
 """Bytes of an image file; a larger one is not read."""
 
@@ -23,22 +26,36 @@ class ImageMover:
     reads_vectors = False
     can_probe = True
 
-    def __init__(self, encoder: Encoder, target: str, readers: ThreadPoolExecutor, sources: Sources) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        target: str,
+        readers: ThreadPoolExecutor,
+        sources: Sources,
+        halt: threading.Event | None = None,
+    ) -> None:
+        """`halt`: once it is set, the batch in progress is given up."""
         self._encoder = encoder.eval()
         self._target = target
         self._readers = readers
         self._sources = sources
+        self._halt = halt or threading.Event()
 
     def move(self, batches: Iterator[list[Stored]]) -> Iterator[Moved]:
         for batch in batches:
             pixels = list(self._readers.map(self._look, (entry.source for entry in batch)))
             seen = [position for position, one in enumerate(pixels) if isinstance(one, np.ndarray)]
             rows: list[NewVector] = []
-            if seen:
-                vectors = self._encoder.embed(np.stack([pixels[position] for position in seen]))
-                for position, vector in zip(seen, vectors, strict=True):
+            for start in range(0, len(seen), EMBEDDED):
+                if self._halt.is_set():
+                    break
+                some = seen[start : start + EMBEDDED]
+                vectors = self._encoder.embed(np.stack([pixels[position] for position in some]))
+                for position, vector in zip(some, vectors, strict=True):
                     entry = batch[position]
                     rows.append(NewVector(entry.id, entry.seq, self._target, vector.astype("<f4").tobytes()))
+            if self._halt.is_set():
+                return
             skipped = [
                 (describe(entry), one)
                 for entry, one in zip(batch, pixels, strict=True)
@@ -48,6 +65,8 @@ class ImageMover:
 
     def _look(self, source: str | None) -> np.ndarray | str:
         """uint8 (c, s, s), or why there is none."""
+        if self._halt.is_set():
+            return "given up"
         try:
             return self._encoder.preprocessing.pixels(read_image(source, self._sources))
         except UnreadableError as error:

@@ -46,7 +46,8 @@ def holding_run(store: Store, name: str, verb: str = "run") -> Iterator[RunLock]
     except LeaseHeldError as error:
         raise RunHeldError(
             f"{'The sweep' if verb == 'tune' else 'Run'} {name!r} is already running as {error.holder}: wait "
-            "for it, or stop it and repeat the command."
+            "for it, or stop it, and repeat the command. If that machine died, its lock ends within "
+            f"{SECONDS:.0f} s."
         ) from error
     with lock:
         yield lock

@@ -1,6 +1,5 @@
 """What a backfill may be: its options, and that no entry gets out of reach."""
 
-import math
 from collections.abc import Sequence
 from typing import Literal, get_args
 
@@ -14,6 +13,9 @@ Kind = Literal["map", "re-embed"]
 Ordering = Literal["gain", "random", "oldest"]
 
 MAX_BATCH = 10_000
+MIN_PACE, MAX_PACE = 1e-4, 1e6
+"""Entries a second: one in three hours, and more than any machine writes."""
+MAX_WORKERS = 256
 
 
 def check_options(kind: Kind, ordering: Ordering, batch: int, pace: float | None, workers: int) -> None:
@@ -24,10 +26,15 @@ def check_options(kind: Kind, ordering: Ordering, batch: int, pace: float | None
         raise ConfigError(f"order is {ordering!r}: {', '.join(get_args(Ordering))} are allowed.")
     if not 1 <= batch <= MAX_BATCH:
         raise ConfigError(f"batch_size is {batch}: 1 to {MAX_BATCH:,} entries are moved at once.")
-    if pace is not None and not (pace > 0 and math.isfinite(pace)):
-        raise ConfigError(f"pace is {pace}: it is a number of entries a second, above 0.")
-    if workers < 0:
-        raise ConfigError(f"workers is {workers}: 0 works in one process, N with as many of Ray's actors.")
+    if pace is not None and not MIN_PACE <= pace <= MAX_PACE:
+        raise ConfigError(
+            f"pace is {pace:g}: {MIN_PACE:g} to {MAX_PACE:,.0f} entries a second are allowed; leave it out "
+            "for as fast as it goes."
+        )
+    if not 0 <= workers <= MAX_WORKERS:
+        raise ConfigError(
+            f"workers is {workers}: 0 works in one process, 1 to {MAX_WORKERS} with as many of Ray's actors."
+        )
 
 
 def require_adapters(connection: Connection, target: str, sources: Sequence[str]) -> None:

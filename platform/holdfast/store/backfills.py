@@ -49,7 +49,8 @@ class Backfill:
         total, done: entries that there were at the beginning, and how many of them were moved.
         skipped: how many were not, by reason; `changed` are those that a user wrote or deleted meanwhile.
         examples: some of those that could not be moved, and why.
-        batch_size: entries in a transaction; pace: entries a second at most, None for as fast as it goes.
+        batch_size: entries in a transaction at most; pace: entries a second at most, None for as fast as it
+            goes.
         workers: of a re-embedding, Ray Data's actors; 0 embeds in the process that runs it.
         epoch: number of its claim; owner and seen_at tell who works on it, and when that was heard of last.
         forced: entries may have become unreachable for a version that answers queries.
@@ -293,7 +294,8 @@ class Backfills:
             if found.status != status:
                 changes: dict[str, Any] = {"status": status}
                 if status != "running":
-                    changes |= {"owner": None}
+                    # Whoever is at work has lost it, even if it is resumed before they look.
+                    changes |= {"owner": None, "epoch": found.epoch + 1}
                 changes["finished_at"] = datetime.now(UTC) if status == "cancelled" else None
                 _set(connection, backfills.c.number == found.number, **changes)
             return _find(connection, name)

@@ -43,6 +43,11 @@ class Compatibility:
     measured_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     adapter: str | None = None
 
+    @property
+    def decided(self) -> bool:
+        """Whether the interval excludes zero; else the verdict is within chance."""
+        return self.low > 0 or self.high < 0
+
 
 def add_measurements(connection: Connection, rows: Sequence[Compatibility]) -> None:
     """Append measurements. Raises NotFoundError for an unknown version, ValueError for NaN."""
@@ -99,9 +104,10 @@ def incompatibility(connection: Connection, query: str, gallery: str) -> str | N
         through = " through its adapter" if find_adapter(connection, query, gallery) is not None else ""
         return f"{query} was never measured against entries of {gallery}{through}"
     if not found.compatible:
+        chance = "" if found.decided else "; the difference is within chance, which is not enough"
         return (
             f"{query} is not compatible with entries of {gallery} "
-            f"({found.metric} {found.value:.4g}, has to beat {found.reference:.4g})"
+            f"({found.metric} {found.value:.4g}, has to beat {found.reference:.4g}{chance})"
         )
     return None
 

@@ -50,6 +50,12 @@ class Keys:
         with reading(self._engine) as connection:
             return connection.execute(statement).scalar_one_or_none()
 
+    def roles(self) -> dict[str, Role]:
+        """The role of every valid key, by the SHA-256 of its secret."""
+        statement = select(keys.c.digest, keys.c.role).where(keys.c.revoked_at.is_(None))
+        with reading(self._engine) as connection:
+            return {row.digest: row.role for row in connection.execute(statement)}
+
     def revoke(self, secret: str) -> bool:
         """Make a secret invalid; False if it was not valid."""
         statement = (

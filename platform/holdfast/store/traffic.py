@@ -3,6 +3,8 @@
 Append-only: a change is a new record with the next epoch, so what served when can always be told.
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import Enum
@@ -25,6 +27,7 @@ class Keep(Enum):
 
 
 KEEP: Final = Keep.KEEP  # leave this part of the record as it is
+_ROLLBACK = re.compile(r"roll back to (?P<epoch>\d{1,18})\b")
 
 
 @dataclass(frozen=True)
@@ -119,15 +122,21 @@ class TrafficLog:
             return _append(connection, current, wanted, force, note or f"promote {name}")
 
     def rollback(self, expect_epoch: int | None = None, *, force: bool = False, note: str = "") -> Traffic:
-        """Bring back the previous record that differs from the current one, under the same check.
+        """Bring back the previous record that differs from the current one, under the same check; once more,
+        and it is the one before that.
 
         Raises ConflictError when there is none, and what `change` raises.
         """
         with writing(self._engine) as connection:
             current = _lock(connection, expect_epoch)
-            earlier = [record for record in _history(connection) if record.versions != current.versions]
+            history = _history(connection)
+            position = _brought_back(history, current).epoch
+            before_it = [record for record in history if record.epoch < position]
+            earlier = [record for record in before_it if record.versions != current.versions]
             if not earlier:
-                raise ConflictError("There is nothing to roll back to: the traffic has never changed.")
+                raise ConflictError(
+                    f"There is nothing to roll back to: no record before epoch {position} differs from it."
+                )
             before = earlier[-1]
             wanted = replace(
                 current,
@@ -136,7 +145,8 @@ class TrafficLog:
                 canary_version=before.canary_version,
                 canary_share=before.canary_share,
             )
-            return _append(connection, current, wanted, force, note or f"roll back to {before.epoch}")
+            mark = f"roll back to {before.epoch}"
+            return _append(connection, current, wanted, force, f"{mark}: {note}" if note else mark)
 
     def aliases(self) -> dict[str, str]:
         """`live`, `canary`, `writing`, `previous`: those that stand for a version now."""
@@ -171,6 +181,18 @@ def _current(connection: Connection) -> Traffic:
 
 def _record(row: Any) -> Traffic:
     return Traffic(**row._mapping)
+
+
+def _brought_back(history: Sequence[Traffic], record: Traffic) -> Traffic:
+    """The record whose state a rollback brought back, the first one of several; any other record itself."""
+    by_epoch = {each.epoch: each for each in history}
+    while (mark := _ROLLBACK.match(record.note)) is not None:
+        before = by_epoch.get(int(mark["epoch"]))
+        # Anybody may write such a note: it counts if it is true.
+        if before is None or before.epoch >= record.epoch or before.versions != record.versions:
+            break
+        record = before
+    return record
 
 
 def _lock(connection: Connection, expect_epoch: int | None) -> Traffic:

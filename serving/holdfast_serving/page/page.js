@@ -218,7 +218,7 @@ function draw(side) {
   const left = Object.entries(excluded).map(([version, count]) => `${count.toLocaleString("en")} of ${version}`);
   const otherIds = other?.answer ? new Set(other.answer.hits.map((entry) => entry.id)) : null;
   const detail = `searched entries of ${versions.join(", ") || "no version"} in ${found.milliseconds} ms`
-    + (left.length ? ` · left out, not compatible: ${left.join(", ")}` : "");
+    + (left.length ? ` · left out, not measured to be compatible: ${left.join(", ")}` : "");
   column.replaceChildren(head(detail), hits.length === 0
     ? element("p", { className: "empty" }, "The gallery holds nothing to find yet.")
     : element("ol", { className: "hits" }, ...hits.map((entry, index) => hit(entry, index + 1, otherIds))));

@@ -82,5 +82,6 @@ def _measurement(row: Compatibility, other: str) -> dict[str, Any]:
         "low": row.low,
         "high": row.high,
         "compatible": row.compatible,
+        "decided": row.decided,
         "measured_at": row.measured_at.isoformat(),
     }

@@ -4,6 +4,7 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 
 from holdfast.errors import HoldfastError, InvalidVectorError
+from holdfast.text import shown
 from holdfast_serving.answers import SearchAnswer
 from holdfast_serving.api import SearchRequest
 from holdfast_serving.auth import require
@@ -29,9 +30,8 @@ async def search(request: Request, body: SearchRequest) -> Response:
         await replica.wait_for(body.min_seq)
     version, vector = await _query(replica, body, sticky_text(request, body.user))
     remember_version(request, version)
-    wanted = body.k if body.id is None else body.k + 1
-    result = await replica.search(vector, version, wanted, body.filter, body.versions)
-    hits = [hit for hit in result.hits if hit.id != body.id][: body.k]
+    versions = None if body.versions is None else [replica.resolve(name) for name in body.versions]
+    result = await replica.search(vector, version, body.k, body.filter, versions, body.id)
     return answer(
         {
             "hits": [
@@ -42,7 +42,7 @@ async def search(request: Request, body: SearchRequest) -> Response:
                     "embedded_by": hit.embedded_by,
                     "attributes": hit.attributes,
                 }
-                for hit in hits
+                for hit in result.hits
             ],
             "query_version": result.query_version,
             "versions": list(result.searched),
@@ -61,17 +61,17 @@ async def _query(replica: Replica, body: SearchRequest, sticky: str | None) -> t
         vectors = await embedder.embed([body.image], ["image"])
         return embedder.version, vectors[0]
     if body.vector is not None:
-        version = await replica.in_thread(replica.store.version, str(body.model))
+        version = await replica.version(str(body.model))
         if len(body.vector) != version.dimension:
             raise InvalidVectorError(
                 f"vector: {len(body.vector)} numbers, but {version.name} has {version.dimension} dimensions."
             )
         return version.name, as_vector(body.vector, "vector")
-    entry = await replica.in_thread(replica.gallery.get, str(body.id))
+    made_by, stored = await replica.in_thread(replica.gallery.find, str(body.id))
     if body.model is not None:
-        named = await replica.in_thread(replica.store.version, body.model)
-        if named.name != entry.version:
+        named = await replica.version(body.model)
+        if named.name != made_by:
             raise HoldfastError(
-                f"model: {entry.version} embedded the entry {entry.id!r}, so {named.name} cannot ask with it."
+                f"model: {made_by} embedded the entry {shown(body.id)}, so {named.name} cannot ask with it."
             )
-    return entry.version, entry.vector
+    return made_by, stored

@@ -35,7 +35,8 @@ async def change_traffic(request: Request, body: TrafficChange) -> Response:
 
 @router.post("/rollback", dependencies=[require("admin")], response_model=TrafficAnswer, responses=_REFUSALS)
 async def roll_back(request: Request, body: RollbackRequest | None = None) -> Response:
-    """Back to the previous record that differs, under the same checks."""
+    """Back to the previous record that differs, under the same checks. Once more goes one further back: send
+    `expect_epoch` with what may be repeated."""
     replica = replica_of(request)
     wish = body or RollbackRequest()
     traffic = await replica.roll_back_traffic(wish.expect_epoch, force=wish.force)

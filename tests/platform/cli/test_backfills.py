@@ -57,8 +57,19 @@ def test_images_are_read_below_named_sources_only(holdfast: Holdfast, filled: Pa
     (tmp_path / "few").mkdir()
     (tmp_path / "few" / "2.png").symlink_to(tmp_path / "2.png")
     done = call("start", "v2", "--kind", "re-embed", "--sources", tmp_path / "few")
-    assert done.code == 0
+    assert done.code == 1
     assert "0 of 8 entries moved to v2; skipped: 8 outside the allowed sources." in done.err
+    assert "None of 8 entries was moved (8 outside the allowed sources); name the folder" in done.err
+    (listed,) = call("list", "--json").json
+    assert (listed["status"], listed["done"]) == ("failed", 0)
+    assert "--sources" in listed["error"]
+    mended = call("resume", "b1", "--sources", tmp_path, "--json")
+    assert (mended.code, mended.json["status"], mended.json["done"], mended.json["error"]) == (
+        0,
+        "done",
+        8,
+        None,
+    )
     assert "2.png): outside the allowed sources" in done.err
 
 
@@ -102,3 +113,10 @@ def test_mistakes(holdfast: Holdfast, filled: Path) -> None:
     assert "order is 'best'" in refused("v2", "--order", "best")
     assert "kind is 'guess'" in refused("v2", "--kind", "guess")
     assert "nothing to backfill" in refused("v1", "--kind", "re-embed")
+    for option, values in {
+        "pace": ["0", "-1", "nan", "inf", "1e-9", "1e9"],
+        "workers": ["-1", "1000000000"],
+        "batch": ["0", "-5", "1000000000"],
+    }.items():
+        for value in values:
+            assert option in refused("v2", "--kind", "re-embed", f"--{option}={value}")

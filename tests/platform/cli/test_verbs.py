@@ -258,3 +258,29 @@ def test_serve_speaks_one_line_when_it_is_ready(
     options = calls[-1][-1]
     assert (options["replicas"], options["sources"]) == (None, None)
     assert (options["config"].replicas, options["config"].sources) == (3, ("photos",))
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "sign"), [(1.0, 3.0, "✓"), (-3.0, -1.0, "✗"), (-1.0, 3.0, "≈"), (-3.0, 1.0, "≈")]
+)
+def test_the_matrix_on_the_terminal_marks_what_is_within_chance(low: float, high: float, sign: str) -> None:
+    from io import StringIO
+
+    from rich.console import Console
+
+    from holdfast.console import matrix_table
+
+    pair = {"compatible": low + high > 0, "decided": low > 0 or high < 0}
+    report = {
+        "versions": ["v1", "v2"],
+        "recall_at_1": [[50.0, None], [50.0 + (low + high) / 2, 60.0]],
+        "compatible": [[None, None], [pair, None]],
+    }
+    shown = Console(file=StringIO(), width=80)
+    shown.print(matrix_table(report))
+    assert f"{50.0 + (low + high) / 2:.1f} {sign}" in shown.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_a_canary_does_not_embed_new_entries(holdfast: Holdfast, learned: Path) -> None:
+    sentence = holdfast("promote", "v2", "--canary", "0.1", "--writes", "--store", learned).sentence
+    assert "two switches" in sentence

@@ -1,9 +1,12 @@
+import re
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from holdfast.evaluation import Report
-from holdfast.evaluation.summary import listed, mark, verdict
+from holdfast.evaluation.summary import listed, mark, mixed_sentence, verdict
 
 
 def report(last: list[float], own: float = 70.0, decided: bool = True) -> Report:
@@ -47,10 +50,72 @@ def test_the_first_sentence_says_whether_a_backfill_is_needed(last, sentence, to
 
 
 def test_a_difference_within_the_uncertainty_is_said_to_be_so():
-    words, tone = verdict(report([50.5, 51], decided=False))
-    assert "no backfill needed" in words
-    assert "For v1 and v2 the difference is within the uncertainty" in words
-    assert tone == "warning"
+    assert verdict(report([50.5, 51], decided=False)) == (
+        "Beside how the 2 older galleries search themselves, v3 is better on none, worse on none, undecided "
+        "on 2 (v1 and v2, within the uncertainty of this test): no entries are shown to need a backfill.",
+        "warning",
+    )
+    assert verdict(report([50.5], decided=False)) == (
+        "Whether v2 searches the older gallery better than it searches itself is undecided: the difference "
+        "is within the uncertainty of this test.",
+        "warning",
+    )
+
+
+CELL = st.tuples(st.floats(-40, 40), st.floats(0, 15))
+
+
+@given(st.lists(CELL | st.none(), min_size=1, max_size=6))
+def test_the_first_sentence_is_true_of_every_cell(cells):
+    """Whatever the differences to the older versions and the half widths of their intervals are."""
+    count = len(cells) + 1
+    last = [None if cell is None else 50.0 + cell[0] for cell in cells]
+    pairs = [
+        None
+        if cell is None
+        else {
+            "value": 50.0 + cell[0], "reference": 50.0, "difference": cell[0], "low": cell[0] - cell[1],
+            "high": cell[0] + cell[1], "compatible": cell[0] > 0, "decided": abs(cell[0]) > cell[1],
+        }
+        for cell in cells
+    ]  # fmt: skip
+    matrix = [[50.0] * count for _ in range(count)]
+    matrix[-1] = [*last, 70.0]
+    one = replace(report([50.0] * len(cells)), recall_at_1=matrix, compatible=[*[[]] * len(cells), pairs])
+    words, tone = verdict(one)
+    names = [f"v{j + 1}" for j in range(len(cells))]
+    better = [name for name, pair in zip(names, pairs, strict=True) if pair and pair["low"] > 0]
+    worse = [name for name, pair in zip(names, pairs, strict=True) if pair and pair["high"] < 0]
+    assert ("no backfill needed" in words) == (better == names) == (tone == "good")
+    assert ("re-embed before" in words) == (worse == names) == (tone == "bad")
+    claims = re.search(r"entries embedded by (.*) need a backfill first", words)
+    if claims or ("re-embed" not in words):
+        assert (re.findall(r"v\d", claims[1]) if claims else []) == worse
+    if "better on" in words:
+        for group, said in (("better", better), ("worse", worse)):
+            assert f"{group} on {f'{len(said)} ({listed(said)})' if said else 'none'}" in words
+    for number, total in re.findall(r"searches (\d+) of (\d+) older galleries better", words):
+        assert (int(number), int(total), len(better) + len(worse)) == (len(better), len(names), len(names))
+    if "all" in words.split():
+        assert better == names
+
+
+@pytest.mark.parametrize(
+    ("difference", "decided", "said"),
+    [
+        (4.0, True, "more than the 50.0 %"),
+        (-4.0, True, "less than the 50.0 %"),
+        (4.0, False, "within the uncertainty of this test as many as the 50.0 %"),
+        (-4.0, False, "within the uncertainty of this test as many as the 50.0 %"),
+    ],
+)
+def test_the_mixed_gallery_is_more_or_less_only_if_that_is_decided(difference, decided, said):
+    against = {"difference": difference, "low": -1.0, "high": 1.0, "decided": decided}
+    mixed = {
+        "recall_at_1": [50.0, 50.0 + difference], "oldest_self": 50.0, "newest_self": 80.0,
+        "against_oldest": against,
+    }  # fmt: skip
+    assert said in mixed_sentence(replace(report([60]), mixed=mixed))
 
 
 def test_marks():

@@ -5,6 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from holdfast.adapters import LinearAdapter
 from holdfast.errors import InvalidVectorError, NotReadyError, StoreError
 from holdfast.gallery import Entries, Entry, Gallery
+from holdfast.gallery.attending import batch_of, nothing_moved
 from holdfast.gallery.backfill import AdapterMover, Moved, Stored, make_plan, run_backfill
 from holdfast.gallery.replace import NewVector, Replace
 from holdfast.store import Compatibility, Store, open_store
@@ -159,6 +161,91 @@ def test_it_ends_within_a_batch(adapted: Store, how: str) -> None:
     assert found.owner == ("another" if how == "take over" else None)
 
 
+class Stuck:
+    """Is busy with its first batch for as long as it likes."""
+
+    reads_vectors = False
+    can_probe = False
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def move(self, batches: Iterator[list[Stored]]) -> Iterator[Moved]:
+        for _ in batches:
+            self.begun.set()
+            self.go_on.wait(60)
+            yield Moved([])
+
+
+@pytest.mark.parametrize("busy", ["slow pace", "slow batch"])
+@pytest.mark.parametrize("how", ["pause", "cancel", "pause and resume", "take over", "stop"])
+def test_it_lets_go_within_a_second_whatever_it_is_busy_with(adapted: Store, how: str, busy: str) -> None:
+    pace = 0.0003 if busy == "slow pace" else None
+    name = adapted.backfills.create("v3", "map", pace=pace).name
+    claim, stop, stuck = adapted.backfills.claim(name, "test"), threading.Event(), Stuck()
+    mover = AdapterMover(adapted, "v3", ["v1", "v2"]) if busy == "slow pace" else stuck
+    worker = threading.Thread(
+        target=run_backfill, args=(adapted, claim, mover, write_to(adapted), stop), daemon=True
+    )
+    worker.start()
+    if busy == "slow batch":
+        assert stuck.begun.wait(30)
+    if how == "stop":
+        stop.set()
+    elif how == "take over":
+        adapted.backfills.claim(name, "another")
+    else:
+        for change in how.split(" and "):
+            getattr(adapted.backfills, change)(name)
+    # A second, and what a busy machine takes longer.
+    worker.join(4)
+    try:
+        assert not worker.is_alive()
+    finally:
+        stuck.go_on.set()
+    found = adapted.backfills.get(name)
+    assert found.done == 0
+    assert found.owner == ("another" if how == "take over" else None)
+    if how in ("pause and resume", "stop"):
+        assert [each.name for each in adapted.backfills.unattended()] == [name]
+
+
+def test_no_number_of_pauses_makes_it_faster_than_its_pace(adapted: Store) -> None:
+    name = adapted.backfills.create("v3", "map", pace=2.0, batch_size=1).name
+    begun = time.monotonic()
+    for _ in range(4):
+        claim, stop = adapted.backfills.claim(name, "test"), threading.Event()
+        threading.Timer(0.2, stop.set).start()
+        mover = AdapterMover(adapted, "v3", ["v1", "v2"])
+        found = run_backfill(adapted, claim, mover, write_to(adapted), stop)
+        adapted.backfills.pause(name)
+        adapted.backfills.resume(name)
+    assert found.done <= 2.0 * (time.monotonic() - begun)
+
+
+def test_a_pace_makes_batches_no_larger_than_a_second_of_it() -> None:
+    assert [batch_of(256, pace) for pace in (None, 1000.0, 40.0, 0.0003)] == [256, 256, 40, 1]
+
+
+@pytest.mark.parametrize(
+    ("done", "skipped", "said"),
+    [
+        (0, {"no source": 991}, "None of 991 entries was moved (991 no source); their entries name no image"),
+        (0, {"not found": 1, "outside the allowed sources": 990}, "name the folder"),
+        (0, {"not an image": 991}, "None of 991 entries was moved (991 not an image). Then"),
+        (0, {"changed": 991}, None),
+        (1, {"no source": 990}, None),
+        (0, {}, None),
+    ],
+)
+def test_a_backfill_that_moved_nothing_says_why(
+    adapted: Store, done: int, skipped: dict[str, int], said: str | None
+) -> None:
+    found = replace(adapted.backfills.create("v3", "map"), total=991, done=done, skipped=skipped)
+    assert (nothing_moved(found) is None) == (said is None)
+    assert said is None or said in str(nothing_moved(found))
+
+
 def test_the_pace_is_kept(adapted: Store) -> None:
     begun = time.monotonic()
     run(adapted, batch_size=20, pace=160.0)
@@ -192,6 +279,7 @@ def test_a_vector_that_the_map_cannot_take_is_counted_and_named(adapted: Store, 
 SCRIPT = """
 import sys, time
 from holdfast.gallery import Entries
+from holdfast.gallery.attending import batch_of, nothing_moved
 from holdfast.gallery.backfill import AdapterMover, run_backfill
 from holdfast.store import open_store
 

@@ -175,7 +175,7 @@ def test_of_many_changes_of_one_epoch_one_succeeds(lineage: Store) -> None:
     assert [record.epoch for record in lineage.traffic.history()] == [1, 2]
 
 
-def test_rolling_back_twice_comes_forward_again(
+def test_what_has_nothing_before_it_is_not_rolled_back(
     lineage: Store, measured: Callable[..., Compatibility]
 ) -> None:
     lineage.record_compatibility([measured("v2", "v1")])
@@ -186,5 +186,24 @@ def test_rolling_back_twice_comes_forward_again(
         lineage.traffic.rollback()
     lineage.traffic.promote("v2")
     lineage.traffic.change(note="nothing changes")
-    assert [lineage.traffic.rollback().query_version for _ in range(3)] == ["v1", "v2", "v1"]
-    assert [record.epoch for record in lineage.traffic.history()] == [1, 2, 3, 4, 5, 6]
+    assert lineage.traffic.rollback().query_version == "v1"
+    with pytest.raises(ConflictError, match="nothing to roll back to"):
+        lineage.traffic.rollback()
+    assert [record.epoch for record in lineage.traffic.history()] == [1, 2, 3, 4]
+
+
+def test_each_rollback_goes_further_back_and_a_new_change_begins_anew(
+    lineage: Store, measured: Callable[..., Compatibility]
+) -> None:
+    names = ("v1", "v2", "v3")
+    lineage.record_compatibility([measured(a, b) for a in names for b in names if a != b])
+    for name in names:
+        lineage.traffic.promote(name)
+    assert [lineage.traffic.rollback().query_version for _ in range(2)] == ["v2", "v1"]
+    with pytest.raises(ConflictError, match="nothing to roll back to"):
+        lineage.traffic.rollback()
+    lineage.traffic.promote("v3", note="roll back to 1")  # says so, and is none
+    assert lineage.traffic.rollback(note="once more").query_version == "v1"
+    assert lineage.traffic.current().note == "roll back to 5: once more"
+    with pytest.raises(StaleEpochError):
+        lineage.traffic.rollback(6)
