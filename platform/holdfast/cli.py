@@ -145,6 +145,9 @@ def embed(
 ) -> None:
     """Embed a source's images with one version: sample_id, label, version, vector, in the source's order.
 
+    Images in folders have a source too, the file that each is, and a backfill can embed them anew. Images in
+    Parquet files, and glyphs, have none: a backfill can only map them.
+
     Example: [bold]holdfast embed v3 parquet:photos.parquet -o photos-v3.parquet[/]
     """
     from holdfast.jobs.embed import embed_source

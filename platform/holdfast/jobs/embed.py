@@ -6,7 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from holdfast.data import open_source
+from holdfast.data import Source, open_source
+from holdfast.data.places import places_of
 from holdfast.jobs.embedded_batch import BATCH, embed_batch
 from holdfast.jobs.runtime import prepare_environment
 from holdfast.learning import Progress, Watcher
@@ -30,7 +31,8 @@ def embed_source(
     """Write `sample_id, label, version, vector` (fixed-size float32 list, unit norm), in the source's order.
 
     Sources of `large` images and more go through Ray Data. With `thumbnails` a column `attributes` (JSON)
-    holds the label and the image as a data URI, so that an imported gallery shows pictures on the page.
+    holds the label and the image as a data URI, so that an imported gallery shows pictures on the page. Of
+    images in folders a column `source` says where each lies, so that a backfill can embed it anew.
 
     Returns:
         The number of images, and the version's name.
@@ -42,7 +44,8 @@ def embed_source(
     require_writable(output)
     name = store.version(version).name
     encoder = store.load(name)
-    table = open_source(source).read(split)
+    opened = open_source(source)
+    table = opened.read(split)
     columns = ["sample_id", "label", "image"]
     batches = table.select(columns).to_batches(max_chunksize=BATCH)
     if len(table) < large:
@@ -52,8 +55,14 @@ def embed_source(
         from holdfast.jobs.embed_on_ray import embed_on_ray
 
         embedded = embed_on_ray(encoder, name, table.select(columns), thumbnails)
-    _write(output, _watched(embedded, len(table), watch))
+    _write(output, _watched(_placed(embedded, opened), len(table), watch))
     return len(table), name
+
+
+def _placed(tables: Iterable[pa.Table], source: Source) -> Iterator[pa.Table]:
+    for table in tables:
+        places = places_of(source, table.column("sample_id").to_pylist())
+        yield table if places is None else table.append_column("source", pa.array(places, pa.string()))
 
 
 def _watched(tables: Iterable[pa.Table], total: int, watch: Watcher) -> Iterator[pa.Table]:

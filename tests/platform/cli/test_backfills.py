@@ -1,10 +1,12 @@
 """`holdfast backfill ...` as a user meets it."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from holdfast import open_store
@@ -120,3 +122,33 @@ def test_mistakes(holdfast: Holdfast, filled: Path) -> None:
     }.items():
         for value in values:
             assert option in refused("v2", "--kind", "re-embed", f"--{option}={value}")
+
+
+def test_a_gallery_filled_as_the_docs_say_can_be_embedded_anew(
+    holdfast: Holdfast, learned: Path, tmp_path: Path, pictures: Callable[..., Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """embed, gallery import, backfill; from a relative folder, with odd names in it."""
+    folder = pictures(tmp_path / "photos", splits=("gallery",))
+    place = folder / "gallery" / "class-0"
+    names = ["a b#c%20d?.png", "price $HOME.png", "ümläut.png"]
+    for name in names:
+        shutil.copy(place / "0.png", place / name)
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> Any:
+        done = holdfast(*arguments, "--store", learned)
+        assert done.code == 0, done.err
+        return done
+
+    call("embed", "v1", "folder:photos/gallery", "-o", "photos-v1.parquet")
+    written = pq.read_table("photos-v1.parquet").to_pylist()
+    assert {row["sample_id"]: row["source"] for row in written}["class-1/2.png"] == str(
+        folder / "gallery" / "class-1" / "2.png"
+    )
+    call("gallery", "import", "photos-v1.parquet")
+    monkeypatch.chdir("/")
+    options = ["--kind", "re-embed", "--sources", folder, "--force"]
+    assert "27 of 27 entries moved to v2" in call("backfill", "start", "v2", *options).err
+    call("embed", "v1", "glyphs:?classes=24&instances=6", "-o", tmp_path / "glyphs.parquet")
+    assert "source" not in pq.read_schema(tmp_path / "glyphs.parquet").names
