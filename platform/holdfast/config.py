@@ -126,13 +126,13 @@ class Experiment(SequencePlan):
 
         Scaling, tuning, evaluation and adapter do not decide them, nor does the place where the data lie.
         """
-        places: dict[str, Any] = {"data": {"source"}, "stream": {"manifest"}}
+        places: dict[str, Any] = {"data": {"source", "allow_overlap"}, "stream": {"manifest"}}
         return self._hash({**dict.fromkeys(UNDECISIVE, True), **places})
 
     def fingerprint_like(self, recorded: str) -> str:
         """The fingerprint, in the form of `recorded` if that is this experiment's as an earlier Holdfast
         computed it: with the place of the data."""
-        earlier = self._hash(dict.fromkeys(UNDECISIVE, True))
+        earlier = self._hash({**dict.fromkeys(UNDECISIVE, True), "data": {"allow_overlap"}})
         return earlier if recorded == earlier else self.fingerprint
 
     def _hash(self, exclude: dict[str, Any]) -> str:

@@ -1,13 +1,16 @@
-"""Decoded images on disk: written once, checked at every opening, mapped by all processes of a machine.
+"""Decoded images on disk: written once, checked once a machine, mapped by all of its processes.
 
-An entry is a folder with `images.bin` (uint8, C order), `rows.arrow` (every column) and `entry.json` (shape
-and digests). It is written under a temporary name and renamed, so that an entry is whole or absent.
+An entry is a folder with `images.bin` (uint8, C order), `digests.bin` (of each image's pixels), `rows.arrow`
+(every column) and `entry.json` (shape, digests of the files, what is to be said). It is written under a
+temporary name and renamed, so that an entry is whole or absent.
 """
 
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,10 +18,15 @@ import numpy as np
 import pyarrow as pa
 from filelock import FileLock
 
-from holdfast.data.image_set import ImageSet
+from holdfast.data.image_set import DIGEST, ImageSet, image_digest
+from holdfast.data.intact import are_intact, note_intact
+from holdfast.data.text import text_array
 from holdfast.errors import DataError
 
 Columns = Mapping[str, np.ndarray]
+FILES = ("images.bin", "digests.bin", "rows.arrow")
+GATHERED = 16 * 2**20
+"""Bytes of images that are copied at once."""
 
 
 @contextmanager
@@ -40,14 +48,20 @@ def locked(folder: Path, key: str) -> Iterator[Path]:
         lock.release()
 
 
-def write_entry(entry: Path, batches: Iterable[tuple[np.ndarray, np.ndarray]], columns: Columns) -> None:
+def write_entry(
+    entry: Path,
+    batches: Iterable[tuple[np.ndarray, Sequence[np.ndarray]]],
+    columns: Columns,
+    notes: Sequence[str] = (),
+) -> None:
     """Write an entry, batch by batch.
 
     Args:
         entry: the folder to make; a damaged one is replaced.
-        batches: positions int64 (b,) into the columns and pixels uint8 (b, C, H, W). Rows that no batch names
-            are left out, and counted.
+        batches: positions int64 (b,) into the columns and the pixels of each, uint8 (C, H, W). Rows that no
+            batch names are left out.
         columns: arrays (n,) of all rows.
+        notes: what is to be said whenever the entry is used; looked at after the last batch.
 
     Raises:
         DataError: the disk is full or the folder cannot be written.
@@ -56,7 +70,7 @@ def write_entry(entry: Path, batches: Iterable[tuple[np.ndarray, np.ndarray]], c
     try:
         _remove(temporary)
         temporary.mkdir(parents=True)
-        _write(temporary, batches, columns)
+        _write(temporary, batches, columns, notes)
         _remove(entry)
         temporary.rename(entry)
     except OSError as error:
@@ -65,62 +79,122 @@ def write_entry(entry: Path, batches: Iterable[tuple[np.ndarray, np.ndarray]], c
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
+    note_intact(entry, FILES)
 
 
-def read_entry(entry: Path) -> tuple[ImageSet, int] | None:
-    """The entry's images, mapped and read-only, and how many rows were left out.
+def read_entry(entry: Path) -> ImageSet | None:
+    """The entry's images, mapped and read-only.
 
-    None if there is no entry, or if it is truncated or its content does not match its digests.
+    None if there is no entry, or if it is truncated or its content does not match its digests. The content is
+    read for that once a machine; after that the files' sizes and times tell.
     """
     try:
         described = json.loads((entry / "entry.json").read_bytes())
         shape = tuple(described["shape"])
         if (entry / "images.bin").stat().st_size != int(np.prod(shape)):
             return None
-        for name in ("images.bin", "rows.arrow"):
-            with open(entry / name, "rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != described["sha256"][name]:
-                    return None
+        if not are_intact(entry, {name: described["sha256"][name] for name in FILES}):
+            return None
         columns = _read_columns(entry / "rows.arrow")
-        skipped = int(described["skipped"])
+        digests = np.fromfile(entry / "digests.bin", np.uint8).reshape(shape[0], DIGEST)
         fingerprint = str(described["fingerprint"])
+        notes = tuple(described["notes"])
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         return None
-    images = np.memmap(entry / "images.bin", dtype=np.uint8, mode="r", shape=shape)
     return ImageSet(
-        images=images,
+        images=np.memmap(entry / "images.bin", dtype=np.uint8, mode="r", shape=shape),
         labels=columns["label"],
         groups=columns["group"],
         sample_ids=columns["sample_id"],
         columns=columns,
         fingerprint=fingerprint,
-    ), skipped
+        digests=digests,
+        notes=notes,
+    )
 
 
-def _write(folder: Path, batches: Iterable[tuple[np.ndarray, np.ndarray]], columns: Columns) -> None:
+def map_rows(images: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """`images[indices]`, read-only: mapped from a file beside the one that `images` are mapped from, which is
+    written once. Copied, where `images` are not mapped or nothing can be written there."""
+    mapped = getattr(images, "filename", None)
+    shape = (len(indices), *images.shape[1:])
+    if mapped is None or not len(indices):
+        return _frozen(images[indices])
+    chosen = hashlib.sha256(indices.astype("<i8").tobytes()).hexdigest()[:32]
+    file = Path(mapped).with_name(f"rows-{chosen}.bin")
+    try:
+        if not file.is_file() or not are_intact(file.parent, _told(file)):
+            _gather(images, indices, file)
+    except OSError:
+        return _frozen(images[indices])
+    return np.memmap(file, dtype=np.uint8, mode="r", shape=shape)
+
+
+def _gather(images: np.ndarray, indices: np.ndarray, file: Path) -> None:
+    """Write the chosen images and beside them the file's digest. Several processes may do it at once."""
+    temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
     digest = hashlib.sha256()
+    step = max(1, GATHERED // max(1, int(np.prod(images.shape[1:]))))
+    try:
+        with open(temporary, "wb") as target:
+            for start in range(0, len(indices), step):
+                data = np.ascontiguousarray(images[indices[start : start + step]]).data
+                digest.update(data)
+                target.write(data)
+        os.replace(temporary, file)
+        temporary.write_text(digest.hexdigest())
+        os.replace(temporary, _told_by(file))
+    finally:
+        temporary.unlink(missing_ok=True)
+    note_intact(file.parent, (file.name,))
+
+
+def _told_by(file: Path) -> Path:
+    return file.with_suffix(".sha256")
+
+
+def _told(file: Path) -> dict[str, str]:
+    return {file.name: _told_by(file).read_text()}
+
+
+def _frozen(images: np.ndarray) -> np.ndarray:
+    images.flags.writeable = False
+    return images
+
+
+def _write(
+    folder: Path,
+    batches: Iterable[tuple[np.ndarray, Sequence[np.ndarray]]],
+    columns: Columns,
+    notes: Sequence[str],
+) -> None:
+    digest, each = hashlib.sha256(), hashlib.sha256()
     kept: list[np.ndarray] = []
     shape: tuple[int, ...] = ()
-    with open(folder / "images.bin", "wb") as file:
+    with open(folder / "images.bin", "wb") as file, open(folder / "digests.bin", "wb") as digests:
         for positions, pixels in batches:
-            data = np.ascontiguousarray(pixels, dtype=np.uint8).data
-            digest.update(data)
-            file.write(data)
+            for image in pixels:
+                data = np.ascontiguousarray(image, dtype=np.uint8)
+                digest.update(data.data)
+                file.write(data.data)
+                of_image = image_digest(data)
+                each.update(of_image)
+                digests.write(of_image)
+                shape = data.shape
             kept.append(positions)
-            shape = pixels.shape[1:]
     rows = np.concatenate(kept)
-    skipped = len(columns["label"]) - len(rows)
     columns = {name: values[rows] for name, values in columns.items()}
     table = pa.table({name: pa.array(values.tolist()) for name, values in columns.items()})
     with pa.OSFile(str(folder / "rows.arrow"), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
     with open(folder / "rows.arrow", "rb") as file:
         rows_digest = hashlib.file_digest(file, "sha256").hexdigest()
+    whole = digest.hexdigest()
     described = {
         "shape": [len(rows), *shape],
-        "sha256": {"images.bin": digest.hexdigest(), "rows.arrow": rows_digest},
-        "skipped": skipped,
-        "fingerprint": _fingerprint(digest.hexdigest(), (len(rows), *shape), columns),
+        "sha256": dict(zip(FILES, (whole, each.hexdigest(), rows_digest), strict=True)),
+        "notes": list(notes),
+        "fingerprint": _fingerprint(whole, (len(rows), *shape), columns),
     }
     (folder / "entry.json").write_text(json.dumps(described))
 
@@ -132,11 +206,14 @@ def _fingerprint(images: str, shape: tuple[int, ...], columns: Columns) -> str:
 
 
 def _read_columns(path: Path) -> dict[str, np.ndarray]:
-    with pa.memory_map(str(path)) as source:
+    # Not mapped: the file is small, and may be replaced.
+    with pa.OSFile(str(path)) as source:
         table = pa.ipc.open_file(source).read_all()
     text = {name for name in table.column_names if pa.types.is_string(table.schema.field(name).type)}
     return {
-        name: np.array(table.column(name).to_pylist(), dtype=np.str_ if name in text else None)
+        name: text_array(table.column(name).to_pylist())
+        if name in text
+        else np.array(table.column(name).to_pylist())
         for name in table.column_names
     }
 

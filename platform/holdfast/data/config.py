@@ -67,10 +67,13 @@ class DataConfig(Settings):
     evaluate: EvaluateConfig
     columns: dict[str, Column] = Field(default_factory=dict)
     undecodable: Literal["refuse", "skip"] = "refuse"
+    allow_overlap: bool = Field(False, exclude_if=lambda value: not value)
+    """Whether evaluation images may be trained on. Without it, one that is in both parts stops the run."""
 
     @model_validator(mode="after")
     def _evaluates_other_images(self) -> "DataConfig":
-        if (self.train.split, self.train.where) == (self.evaluate.split, self.evaluate.where):
+        same = (self.train.split, self.train.where) == (self.evaluate.split, self.evaluate.where)
+        if same and not self.allow_overlap:
             raise ValueError(
                 "train and evaluate select the same images; give evaluate another split or another where"
             )

@@ -4,8 +4,9 @@ import hashlib
 import json
 import warnings
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
@@ -17,18 +18,25 @@ from holdfast.cache_folder import cache_folder
 from holdfast.data.cache import locked, read_entry, write_entry
 from holdfast.data.config import Column, SplitConfig
 from holdfast.data.image_set import ImageSet
-from holdfast.data.rows import row_columns
-from holdfast.data.selection import select
+from holdfast.data.listing import Encoded
+from holdfast.data.rows import row_columns, row_notes
+from holdfast.data.selection import names_in, select, unknown_column
 from holdfast.data.source import Source, open_source
-from holdfast.data.table import some
+from holdfast.data.table import require_values, some
 from holdfast.errors import DataError, InvalidImageError
 from holdfast.processors import thread_count
 
 Progress = Callable[[int, int], None]
+Batch = list[tuple[int, Encoded]]
+S = TypeVar("S")
 T = TypeVar("T")
 
-FORMAT = 1
+FORMAT = 2
 BATCH = 512
+"""Images of a batch, at most."""
+FIRST_BATCH = 8
+BATCH_BYTES = 4 * 2**20
+"""Bytes of a batch, encoded or decoded, unless one image has more."""
 
 
 class Decoder(Protocol):
@@ -51,11 +59,13 @@ def load_images(
     undecodable: Literal["refuse", "skip"] = "refuse",
     cache: Path | None = None,
     progress: Progress | None = None,
+    selections: Collection[str] | None = None,
 ) -> ImageSet:
     """The decoded images of one split, from the cache where it has them.
 
     The first call decodes into the cache folder (`cache`, else `$HOLDFAST_CACHE`, else the user's cache
     folder) while other processes wait; later calls map the same file. A damaged cache entry is made anew.
+    Whatever was passed over is said in a warning.
 
     Args:
         source: a URI for `open_source`.
@@ -64,6 +74,7 @@ def load_images(
         columns: derived columns, for `split.where` and later selections.
         undecodable: whether images that cannot be decoded are an error or are left out with a warning.
         progress: called with (images done, images in all) while decoding; not called for a cached entry.
+        selections: what will be selected later; only columns that one of them names are read. None for all.
 
     Raises:
         DataError: the source is missing or empty, lacks a column or the split, nothing is selected, images
@@ -72,108 +83,185 @@ def load_images(
     columns = columns or {}
     opened = open_source(source)
     folder = cache or cache_folder()
-    key = _key(opened, split, decoder, columns, undecodable)
+    survey = opened.survey()
+    key = _key(opened, survey.fingerprint, split, decoder, columns, undecodable, selections)
     # Entries appear whole, so a hit needs no lock, nor a folder that can be written.
     found = read_entry(folder / key)
     if found is None:
         with locked(folder, key) as entry:
             found = read_entry(entry)
             if found is None:
-                table, arrays = _selected(opened, split, columns)
-                keep = undecodable == "skip"
-                write_entry(
-                    entry, _decode(source, table, arrays["sample_id"], decoder, keep, progress), arrays
-                )
+                _make(entry, opened, split, decoder, columns, undecodable, progress, selections)
                 found = read_entry(entry)
     if found is None:
         raise DataError(
             f"The decoded images in {folder / key} were damaged as they were written; check the disk."
         )
-    images, skipped = found
-    if skipped:
-        warnings.warn(f"Source {source!r}: {skipped} undecodable images were skipped.", stacklevel=2)
-    return images
+    notes = tuple(dict.fromkeys((*survey.notes, *found.notes)))
+    tell(notes)
+    return replace(found, notes=notes)
+
+
+def tell(notes: Iterable[str]) -> None:
+    """Say something to the user: once, though training and evaluation images come from one source."""
+    for note in notes:
+        warnings.warn(note, stacklevel=1)
 
 
 def _key(
     source: Source,
+    fingerprint: str,
     split: SplitConfig,
     decoder: Decoder,
     columns: Mapping[str, Column],
     undecodable: str,
+    selections: Collection[str] | None,
 ) -> str:
     parts = [
         FORMAT,
         PIL.__version__,
         source.uri,
-        source.fingerprint(),
+        fingerprint,
         split.split,
         split.where,
         {name: column.model_dump() for name, column in columns.items()},
         undecodable,
         type(decoder).__name__,
         decoder.model_dump_json(),
+        None if selections is None else sorted({name for one in selections for name in names_in(one)}),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _selected(
-    source: Source, split: SplitConfig, columns: Mapping[str, Column]
-) -> tuple[pa.Table, dict[str, np.ndarray]]:
-    table = source.read(split.split)
-    arrays = row_columns(table, columns)
+def _make(
+    entry: Path,
+    source: Source,
+    split: SplitConfig,
+    decoder: Decoder,
+    columns: Mapping[str, Column],
+    undecodable: str,
+    progress: Progress | None,
+    selections: Collection[str] | None,
+) -> None:
+    where = f"Source {source.uri!r}"
+    listing = source.listing(split.split, _needed(split, columns, selections))
+    for selection in selections or ():
+        for name in names_in(selection):
+            if name not in columns and name not in listing.available:
+                raise unknown_column(name, selection, [*listing.available, *columns])
+    arrays = row_columns(listing.rows, columns, listing.available)
+    indices = np.arange(len(listing))
     if split.where is not None:
-        mask = select(split.where, arrays)
-        table = table.filter(pa.array(mask))
-        arrays = {name: values[mask] for name, values in arrays.items()}
-    if table.num_rows == 0:
+        indices = np.flatnonzero(select(split.where, arrays))
+        arrays = {name: values[indices] for name, values in arrays.items()}
+    if not len(indices):
         chosen = f"split {split.split!r}" if split.where is None else f"where {split.where!r}"
-        raise DataError(f"Source {source.uri!r} is empty: {chosen} selects no image.")
-    return table, arrays
+        raise DataError(f"{where} is empty: {chosen} selects no image.")
+    rows = listing.rows.take(pa.array(indices))
+    require_values(rows, where)
+    # The survey says again, at every opening, what it says of files.
+    notes = [*listing.notes, *row_notes(rows, where)]
+    encoded = listing.images(indices)
+    decoded = _decode(where, encoded, arrays["sample_id"], decoder, undecodable == "skip", progress, notes)
+    write_entry(entry, decoded, arrays, notes)
+
+
+def _needed(
+    split: SplitConfig, columns: Mapping[str, Column], selections: Collection[str] | None
+) -> set[str] | None:
+    """The columns that must be read; None for all."""
+    if selections is None:
+        return None
+    expressions = [*selections, *([split.where] if split.where is not None else [])]
+    return {column.of for column in columns.values()} | {
+        name for one in expressions for name in names_in(one)
+    }
 
 
 def _decode(
-    uri: str,
-    table: pa.Table,
+    where: str,
+    encoded: Iterator[Encoded],
     sample_ids: np.ndarray,
     decoder: Decoder,
     skip: bool,
     progress: Progress | None,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Batches of (positions int64 (b,), pixels uint8 (b, C, H, W)) in row order."""
-    encoded = table.column("image")
-    total = table.num_rows
-    undecodable: list[int] = []
+    notes: list[str],
+) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+    """Batches of (positions int64 (b,), pixels of each, uint8 (C, H, W)) in row order."""
+    total = len(sample_ids)
+    undecodable: dict[int, str] = {}
+    limit = Limit()
 
-    def decode(start: int) -> tuple[list[int], list[np.ndarray]]:
-        positions, pixels = [], []
-        for offset, scalar in enumerate(encoded.slice(start, BATCH)):
+    def decode(batch: Batch) -> tuple[list[int], list[np.ndarray], dict[int, str]]:
+        positions, pixels, failed = [], [], {}
+        for position, image in batch:
             try:
-                pixels.append(decoder.pixels(scalar.as_py() or b""))
-            except InvalidImageError:
+                pixels.append(decoder.pixels(_load(image)))
+            except InvalidImageError as error:
+                failed[position] = str(error)
                 continue
-            positions.append(start + offset)
-        return positions, pixels
+            positions.append(position)
+        if pixels:
+            limit.learn(pixels[0].nbytes)
+        return positions, pixels, failed
 
+    done = 0
     with ThreadPoolExecutor(_threads()) as pool:
-        starts = range(0, total, BATCH)
-        for start, (positions, pixels) in zip(starts, _in_order(pool, decode, starts), strict=True):
-            end = min(start + BATCH, total)
-            undecodable.extend(sorted(set(range(start, end)) - set(positions)))
+        for positions, pixels, failed in _in_order(pool, decode, limit.batches(encoded)):
+            undecodable |= failed
             if pixels:
-                yield np.array(positions, dtype=np.int64), np.stack(pixels)
-            if progress is not None:
-                progress(end, total)
-    if len(undecodable) == total or (undecodable and not skip):
+                yield np.array(positions, dtype=np.int64), pixels
+            before, done = done, done + len(positions) + len(failed)
+            if progress is not None and (done // BATCH > before // BATCH or done == total):
+                progress(done if done == total else done // BATCH * BATCH, total)
+    if not undecodable:
+        return
+    names = some(sample_ids[list(undecodable)])
+    first = next(iter(undecodable.values()))
+    if len(undecodable) == total or not skip:
         advice = "" if skip else " Mend or remove them, or set data.undecodable to skip."
         raise DataError(
-            f"Source {uri!r}: {len(undecodable)} of {total} images cannot be decoded: "
-            f"{some(sample_ids[undecodable])}.{advice}"
+            f"{where}: {len(undecodable)} of {total} images cannot be decoded: {names}. The first: "
+            f"{first}{advice}"
         )
+    notes.append(f"{where}: {len(undecodable)} undecodable images were skipped: {names}. The first: {first}")
 
 
-def _in_order(pool: ThreadPoolExecutor, work: Callable[[int], T], items: range) -> Iterator[T]:
-    """Like `pool.map`, but with few results waiting, so that memory stays bounded on a slow disk."""
+def _load(image: Encoded) -> bytes:
+    try:
+        found = image.load()
+    except OSError as error:
+        raise InvalidImageError(f"It cannot be read: {error.strerror or error}.") from error
+    if found is None:
+        raise InvalidImageError("The row has no image (null).")
+    return found
+
+
+class Limit:
+    """How many images make a batch: few enough for memory, whatever their size, encoded and decoded."""
+
+    def __init__(self) -> None:
+        self._rows = FIRST_BATCH
+
+    def learn(self, decoded: int) -> None:
+        """Bytes of one decoded image, which is as large as any other."""
+        self._rows = int(np.clip(BATCH_BYTES // max(1, decoded), 1, BATCH))
+
+    def batches(self, encoded: Iterator[Encoded]) -> Iterator[Batch]:
+        batch: Batch = []
+        held = 0
+        for item in enumerate(encoded):
+            batch.append(item)
+            held += item[1].size
+            if len(batch) >= self._rows or held >= BATCH_BYTES:
+                yield batch
+                batch, held = [], 0
+        if batch:
+            yield batch
+
+
+def _in_order(pool: ThreadPoolExecutor, work: Callable[[S], T], items: Iterator[S]) -> Iterator[T]:
+    """Like `pool.map`, but with few items and results waiting, so that memory stays bounded."""
     waiting: deque[Future[T]] = deque()
     for item in items:
         waiting.append(pool.submit(work, item))

@@ -4,8 +4,9 @@ import hashlib
 import io
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, fields
+from functools import partial
 from pathlib import Path
 from urllib.parse import parse_qsl
 
@@ -16,6 +17,7 @@ import pyarrow as pa
 from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont, features
 
+from holdfast.data.listing import Encoded, Listing, Survey
 from holdfast.data.scripts import SCRIPTS
 from holdfast.data.table import conform, of_split
 from holdfast.errors import DataError
@@ -98,7 +100,7 @@ class GlyphSource:
         ]
         return "glyphs:" + ("?" + "&".join(given) if given else "")
 
-    def read(self, split: str | None = None) -> pa.Table:
+    def listing(self, split: str | None = None, columns: Collection[str] | None = None) -> Listing:
         characters = _characters(self.classes)
         listed = pa.table(
             {
@@ -115,15 +117,22 @@ class GlyphSource:
             }
         )
         where = f"Source {self.uri!r}"
-        chosen = of_split(listed, split, where)
+        rows = conform(of_split(listed, split, where), where)
         pen = Pen(self.size, self.seed)
-        images = [
-            pen.png(character, instance)
-            for character, instance in zip(
-                chosen.column("character").to_pylist(), chosen.column("instance").to_pylist(), strict=True
-            )
-        ]
-        return conform(chosen.append_column("image", pa.array(images, pa.large_binary())), where)
+
+        def images(indices: np.ndarray) -> Iterator[Encoded]:
+            for one in rows.select(["character", "instance"]).take(pa.array(indices)).to_pylist():
+                # Drawn here and not by `load`: a font must not be used by several threads at once.
+                image = pen.png(one["character"], one["instance"])
+                yield Encoded(len(image), partial(bytes, image))
+
+        return Listing(rows, tuple(rows.column_names), images)
+
+    def read(self, split: str | None = None) -> pa.Table:
+        return self.listing(split).read(f"Source {self.uri!r}")
+
+    def survey(self) -> Survey:
+        return Survey(self.fingerprint())
 
     def fingerprint(self) -> str:
         made_by = (PIL.__version__, features.version("freetype2"), matplotlib.__version__)

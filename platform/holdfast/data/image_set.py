@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+DIGEST = 16
+
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
@@ -14,9 +16,11 @@ class ImageSet:
     Attributes:
         images: uint8 (n, channels, height, width), read-only. Straight from `load_images` it is a memory map
             of a cache file, so that all processes of a machine share its pages.
-        labels, groups, sample_ids: text (n,). A missing group is the empty text.
+        labels, groups, sample_ids: text (n,), see `holdfast.data.text`. A missing group is the empty text.
         columns: every array (n,) that a selection can name, derived columns included.
         fingerprint: hex digest of the decoded pixels, labels, groups and sample_ids; the same everywhere.
+        digests: of the pixels of each image, uint8 (n, DIGEST), where they are known already.
+        notes: sentences for the user about what was passed over as the images were read.
     """
 
     images: np.ndarray
@@ -25,18 +29,24 @@ class ImageSet:
     sample_ids: np.ndarray
     columns: Mapping[str, np.ndarray]
     fingerprint: str
+    digests: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, indices: np.ndarray) -> "ImageSet":
-        """The rows at int64 (m,) indices, or where bool (n,) is true, in that order; pixels are copied."""
+    def take(self, indices: np.ndarray, images: np.ndarray | None = None) -> "ImageSet":
+        """The rows at int64 (m,) indices, or where bool (n,) is true, in that order.
+
+        Pixels are copied, unless `images` are the chosen ones already.
+        """
         indices = np.asarray(indices)
         if indices.dtype == bool:
             indices = np.flatnonzero(indices)
         indices = indices.astype(np.int64)
-        images = self.images[indices]
-        images.flags.writeable = False
+        if images is None:
+            images = self.images[indices]
+            images.flags.writeable = False
         return ImageSet(
             images=images,
             labels=self.labels[indices],
@@ -46,4 +56,11 @@ class ImageSet:
             fingerprint=hashlib.sha256(
                 self.fingerprint.encode() + indices.astype("<i8").tobytes()
             ).hexdigest(),
+            digests=None if self.digests is None else self.digests[indices],
+            notes=self.notes,
         )
+
+
+def image_digest(pixels: np.ndarray) -> bytes:
+    """DIGEST bytes that are the same for the same pixels (C, H, W), uint8."""
+    return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=DIGEST).digest()

@@ -1,10 +1,12 @@
 """The training and the evaluation images of an experiment."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from holdfast.data.cache import map_rows
 from holdfast.data.config import DataConfig, EvaluateConfig
 from holdfast.data.decode import Decoder, Progress, load_images
 from holdfast.data.image_set import ImageSet
@@ -23,15 +25,19 @@ class Evaluation:
 
 
 def load_training(
-    config: DataConfig, decoder: Decoder, cache: Path | None = None, progress: Progress | None = None
+    config: DataConfig,
+    decoder: Decoder,
+    cache: Path | None = None,
+    progress: Progress | None = None,
+    selections: Collection[str] | None = None,
 ) -> ImageSet:
-    """The training images.
+    """The training images. `selections`: what will be selected from them; None for whatever may be.
 
     Raises:
         DataError: see `load_images`; also when there is only one class.
     """
     images = load_images(
-        config.source, config.train, decoder, config.columns, config.undecodable, cache, progress
+        config.source, config.train, decoder, config.columns, config.undecodable, cache, progress, selections
     )
     _require_classes(images, config, "training")
     return images
@@ -43,16 +49,21 @@ def load_evaluation(
     seed: int,
     cache: Path | None = None,
     progress: Progress | None = None,
+    selections: Collection[str] | None = None,
 ) -> Evaluation:
     """The evaluation images, divided into queries and gallery; the same for the same seed.
+
+    `selections`: what will be selected from them, beside the queries; None for whatever may be.
 
     Raises:
         DataError: see `load_images`; also when there is only one class, no query or no gallery, or a class
             has queries but nothing in the gallery.
     """
     evaluate = config.evaluate
+    if selections is not None and isinstance(evaluate.queries, str):
+        selections = [*selections, evaluate.queries]
     images = load_images(
-        config.source, evaluate, decoder, config.columns, config.undecodable, cache, progress
+        config.source, evaluate, decoder, config.columns, config.undecodable, cache, progress, selections
     )
     _require_classes(images, config, "evaluation")
     is_query = _queries(evaluate, images, seed)
@@ -64,7 +75,11 @@ def load_evaluation(
     alone = np.setdiff1d(images.labels[is_query], images.labels[~is_query])
     if len(alone):
         raise DataError(f"{said} leaves {len(alone)} classes without a gallery image: {some(alone)}.")
-    return Evaluation(queries=images.take(is_query), gallery=images.take(~is_query))
+    queries, gallery = np.flatnonzero(is_query), np.flatnonzero(~is_query)
+    return Evaluation(
+        queries=images.take(queries, map_rows(images.images, queries)),
+        gallery=images.take(gallery, map_rows(images.images, gallery)),
+    )
 
 
 def _queries(evaluate: EvaluateConfig, images: ImageSet, seed: int) -> np.ndarray:

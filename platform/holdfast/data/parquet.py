@@ -1,74 +1,188 @@
 """Images in Parquet files: one file, or a folder of them, local or on any pyarrow filesystem."""
 
 import hashlib
+import os
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.dataset as pds
-from pyarrow import fs
+import pyarrow.parquet as pq
 
-from holdfast.data.files import locate
-from holdfast.data.table import conform, unknown_split
+from holdfast.data.listing import Encoded, Listing, Survey
+from holdfast.data.passed_over import named
+from holdfast.data.shards import Shard, find_shards
+from holdfast.data.table import TEXT, conform, is_plain, require_columns, unknown_split
 from holdfast.errors import DataError
+
+BATCH = 64
+"""Rows whose images are taken from a file at once."""
 
 
 @dataclass(frozen=True)
 class ParquetSource:
-    """Rows in file order; the files of a folder in the order of their names."""
+    """Rows in file order; the files of a folder in the order of their names.
+
+    The column `image` holds encoded bytes, or a struct that holds them as `bytes`. A column that only folders
+    named `column=value` give is one as any other.
+    """
 
     uri: str
     path: str
 
-    def read(self, split: str | None = None) -> pa.Table:
-        dataset = self._dataset()
+    def listing(self, split: str | None = None, columns: Collection[str] | None = None) -> Listing:
         where = f"Source {self.uri!r}"
-        chosen = split is not None and "split" in dataset.schema.names
-        table = self._scan(dataset, pc.equal(pc.field("split").cast(pa.string()), split) if chosen else None)
-        if table.num_rows == 0:
-            if chosen and dataset.count_rows():
-                there = dataset.to_table(columns=["split"]).column("split").cast(pa.string()).unique()
-                raise unknown_split(str(split), [name for name in there.to_pylist() if name], where)
+        shards, notes = self._shards()
+        read = [self._rows(shard, columns) for shard in shards]
+        pieces, names = [rows for rows, _ in read], [names for _, names in read]
+        rows = _joined(shards, pieces, where)
+        notes = (*notes, *_lacking(shards, names, rows.column_names, where))
+        if rows.num_rows == 0:
             raise DataError(f"{where} is empty: it has no rows.")
-        return conform(table, where)
+        starts = np.cumsum([0, *(piece.num_rows for piece in pieces)])
+        places = np.arange(rows.num_rows)
+        if split is not None:
+            rows, places, more = _of_split(rows, split, where)
+            notes = (*notes, *more)
+
+        def images(indices: np.ndarray) -> Iterator[Encoded]:
+            wanted = places[indices]
+            for number, shard in enumerate(shards):
+                own = wanted[(wanted >= starts[number]) & (wanted < starts[number + 1])] - starts[number]
+                yield from self._guarded(_images(shard, own), shard)
+
+        available = dict.fromkeys(name for own in names for name in own if name != "image")
+        return Listing(rows, tuple(available), images, notes)
+
+    def read(self, split: str | None = None) -> pa.Table:
+        return self.listing(split).read(f"Source {self.uri!r}")
+
+    def survey(self) -> Survey:
+        shards, notes = self._shards()
+        digest = hashlib.sha256()
+        for shard in shards:
+            digest.update(os.fsencode(shard.path) + f"\0{shard.size}\0{shard.mtime_ns}\n".encode())
+        return Survey(digest.hexdigest(), notes)
 
     def fingerprint(self) -> str:
-        digest = hashlib.sha256()
-        for info in self._files():
-            digest.update(f"{info.path}\0{info.size}\0{info.mtime_ns}\n".encode())
-        return digest.hexdigest()
+        return self.survey().fingerprint
 
-    def _scan(self, dataset: pds.Dataset, condition: pc.Expression | None) -> pa.Table:
+    def _shards(self) -> tuple[list[Shard], tuple[str, ...]]:
         try:
-            return dataset.to_table(filter=condition)
-        except (OSError, pa.ArrowException) as error:
-            raise self._damaged(error) from error
-
-    def _dataset(self) -> pds.Dataset:
-        filesystem, _ = locate(self.path)
-        try:
-            return pds.dataset([info.path for info in self._files()], filesystem=filesystem, format="parquet")
-        except (OSError, pa.ArrowException) as error:
-            raise self._damaged(error) from error
-
-    def _files(self) -> list[fs.FileInfo]:
-        filesystem, inside = locate(self.path)
-        try:
-            info = filesystem.get_file_info(inside)
-            if info.type == fs.FileType.File:
-                return [info]
-            if info.type == fs.FileType.Directory:
-                listed = filesystem.get_file_info(fs.FileSelector(inside, recursive=True))
-                files = sorted(
-                    (one for one in listed if one.path.endswith(".parquet")), key=lambda one: one.path
-                )
-                if files:
-                    return files
-                raise DataError(f"The folder of source {self.uri!r} ({self.path}) holds no *.parquet file.")
+            return find_shards(self.path, f"Source {self.uri!r}")
         except OSError as error:
             raise self._damaged(error) from error
-        raise DataError(f"Source {self.uri!r} does not exist: there is no file or folder {self.path}.")
 
-    def _damaged(self, error: Exception) -> DataError:
+    def _rows(self, shard: Shard, columns: Collection[str] | None) -> tuple[pa.Table, list[str]]:
+        """The rows of one file without their images, cast, and the names of all of its columns."""
+        try:
+            return _read_rows(shard, columns, f"Source {self.uri!r}")
+        except (OSError, pa.ArrowException) as error:
+            raise self._damaged(error, shard) from error
+
+    def _guarded(self, images: Iterator[Encoded], shard: Shard) -> Iterator[Encoded]:
+        try:
+            yield from images
+        except (OSError, pa.ArrowException) as error:
+            raise self._damaged(error, shard) from error
+
+    def _damaged(self, error: Exception, shard: Shard | None = None) -> DataError:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        return DataError(f"Source {self.uri!r} cannot be read as Parquet: {reason}.")
+        which = "" if shard is None else f" ({shard.name})"
+        return DataError(f"Source {self.uri!r} cannot be read as Parquet{which}: {reason}.")
+
+
+def _read_rows(shard: Shard, columns: Collection[str] | None, where: str) -> tuple[pa.Table, list[str]]:
+    with shard.open() as file:
+        schema = file.schema_arrow
+        constants = {name: value for name, value in shard.constants.items() if name not in schema.names}
+        names = [*schema.names, *constants]
+        require_columns(names, where)
+        _require_images(schema.field("image").type, where)
+
+        def is_wanted(name: str) -> bool:
+            return name in TEXT or (name != "image" and (columns is None or name in columns))
+
+        table = file.read([one.name for one in schema if is_wanted(one.name) and is_plain(one.type)])
+    for name, value in constants.items():
+        if is_wanted(name):
+            table = table.append_column(name, pa.repeat(pa.scalar(value, pa.string()), table.num_rows))
+    return conform(table, where), names
+
+
+def _require_images(kind: pa.DataType, where: str) -> None:
+    if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+        kind = kind.field("bytes").type
+    if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind)):
+        raise DataError(f"Column image of {where} holds {kind}; it must hold PNG or JPEG bytes (binary).")
+
+
+def _joined(shards: list[Shard], pieces: list[pa.Table], where: str) -> pa.Table:
+    """One table, with nulls where a file lacks a column that others have."""
+    try:
+        return pa.concat_tables(pieces, promote_options="permissive")
+    except pa.ArrowException as error:
+        kinds: dict[str, dict[str, str]] = {}
+        for shard, piece in zip(shards, pieces, strict=True):
+            for field in piece.schema:
+                kinds.setdefault(field.name, {}).setdefault(str(field.type), shard.name)
+        differing = [
+            f"{name} ({', '.join(f'{kind} in {shard}' for kind, shard in by_kind.items())})"
+            for name, by_kind in kinds.items()
+            if len(by_kind) > 1
+        ]
+        raise DataError(
+            f"The files of {where} do not fit together: their columns differ in type: {named(differing)}."
+        ) from error
+
+
+def _lacking(shards: list[Shard], names: list[list[str]], columns: list[str], where: str) -> tuple[str, ...]:
+    """What is to be said of columns that some files have and others lack."""
+    return tuple(
+        f"{where}: {len(lacking)} of {len(shards)} files have no column {column} ({named(lacking)}); "
+        "it is empty there."
+        for column in columns
+        if (lacking := [shard.name for shard, own in zip(shards, names, strict=True) if column not in own])
+        and len(lacking) < len(shards)
+    )
+
+
+def _of_split(rows: pa.Table, split: str, where: str) -> tuple[pa.Table, np.ndarray, tuple[str, ...]]:
+    """The rows of one split, where they lie, and what is to be said of rows in none."""
+    splits = rows.column("split")
+    places = np.flatnonzero(pc.equal(splits, split).fill_null(False).to_numpy())
+    if not len(places):
+        raise unknown_split(split, [name for name in splits.unique().to_pylist() if name], where)
+    notes: tuple[str, ...] = ()
+    if splits.null_count:
+        nameless = rows.filter(splits.is_null()).column("sample_id").to_pylist()
+        notes = (f"{where}: passed over {len(nameless)} rows without a split ({named(nameless)}).",)
+    return rows.take(pa.array(places)), places, notes
+
+
+def _images(shard: Shard, wanted: np.ndarray) -> Iterator[Encoded]:
+    """The images at ascending rows of one file. Row groups without any are not read."""
+    if not len(wanted):
+        return
+    with shard.open() as file:
+        sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+        starts = np.cumsum([0, *sizes])
+        is_struct = pa.types.is_struct(file.schema_arrow.field("image").type)
+        for number, start in enumerate(starts[:-1]):
+            own = wanted[(wanted >= start) & (wanted < starts[number + 1])]
+            if len(own):
+                yield from _of_row_group(file, number, "image.bytes" if is_struct else "image", own - start)
+
+
+def _of_row_group(file: pq.ParquetFile, number: int, column: str, wanted: np.ndarray) -> Iterator[Encoded]:
+    start = 0
+    for batch in file.iter_batches(BATCH, row_groups=[number], columns=[column]):
+        values = batch.column(0)
+        if pa.types.is_struct(values.type):
+            # Flattened, a row without a struct has no bytes either.
+            values = values.flatten()[0]
+        for row in wanted[(wanted >= start) & (wanted < start + len(values))] - start:
+            value = values[int(row)]
+            yield Encoded(value.as_buffer().size if value.is_valid else 0, value.as_py)
+        start += len(values)

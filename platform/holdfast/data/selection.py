@@ -2,12 +2,13 @@
 
 import ast
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from holdfast.data.table import some
+from holdfast.data.text import is_text
 from holdfast.errors import ConfigError, DataError
 
 _OPERATORS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
@@ -46,6 +47,16 @@ def select(expression: str, columns: Mapping[str, np.ndarray]) -> np.ndarray:
         DataError: it names a column that does not exist, or compares text with a number.
     """
     return _evaluate(parse(expression), expression, columns)
+
+
+def names_in(expression: str) -> list[str]:
+    """The columns that an expression names, in order. Raises ConfigError as `parse` does."""
+    nodes = ast.walk(parse(expression))
+    return list(dict.fromkeys(node.id for node in nodes if isinstance(node, ast.Name)))
+
+
+def unknown_column(name: str, expression: str, columns: Iterable[str]) -> DataError:
+    return DataError(f"The selection {expression!r} names {name}; the columns are {some(columns, 20)}.")
 
 
 def _check(node: ast.expr, expression: str) -> None:
@@ -138,16 +149,16 @@ def _values(node: ast.expr, expression: str, columns: Mapping[str, np.ndarray]) 
 
 def _column(name: str, expression: str, columns: Mapping[str, np.ndarray]) -> np.ndarray:
     if name not in columns:
-        raise DataError(f"The selection {expression!r} names {name}; the columns are {some(columns, 20)}.")
+        raise unknown_column(name, expression, columns)
     return columns[name]
 
 
 def _require_same_kind(
     left: ast.expr, first: np.ndarray, right: ast.expr, second: np.ndarray, expression: str
 ) -> None:
-    if (first.dtype.kind == "U") != (second.dtype.kind == "U"):
+    if is_text(first) != is_text(second):
         kinds = {True: "text", False: "a number"}
         raise DataError(
-            f"The selection {expression!r} compares {ast.unparse(left)} ({kinds[first.dtype.kind == 'U']}) "
-            f"with {ast.unparse(right)} ({kinds[second.dtype.kind == 'U']})."
+            f"The selection {expression!r} compares {ast.unparse(left)} ({kinds[is_text(first)]}) "
+            f"with {ast.unparse(right)} ({kinds[is_text(second)]})."
         )

@@ -1,5 +1,6 @@
 """Where images come from: one interface, and the sources that a URI can name."""
 
+from collections.abc import Collection
 from typing import Protocol
 
 import pyarrow as pa
@@ -7,6 +8,7 @@ import pyarrow as pa
 from holdfast.data.files import expand
 from holdfast.data.folder import FolderSource
 from holdfast.data.glyphs import GlyphSource
+from holdfast.data.listing import Listing, Survey
 from holdfast.data.parquet import ParquetSource
 from holdfast.errors import DataError
 
@@ -17,20 +19,30 @@ class Source(Protocol):
     @property
     def uri(self) -> str: ...
 
-    def read(self, split: str | None = None) -> pa.Table:
-        """All rows, or those of one split, in the source's order.
+    def listing(self, split: str | None = None, columns: Collection[str] | None = None) -> Listing:
+        """All rows, or those of one split, in the source's order, without the images.
 
-        Returns:
-            Columns `image` (large binary), `label`, `split`, `sample_id` (text), `group` (text, may be null),
-            and whatever further plain columns the source has.
+        Args:
+            columns: which further plain columns the rows shall have, where there are such; None for all.
 
         Raises:
             DataError: the source is missing, empty or lacks a column, or there is no such split.
         """
         ...
 
+    def read(self, split: str | None = None) -> pa.Table:
+        """All at once: column `image` (large binary), then those of `listing`.
+
+        Raises DataError as `listing` does, and where a row has no label, split or sample_id.
+        """
+        ...
+
+    def survey(self) -> Survey:
+        """What the content is and what of it is passed over; cheap, it does not read the images."""
+        ...
+
     def fingerprint(self) -> str:
-        """A text that changes when the content does; cheap, it does not read the images."""
+        """That of the survey."""
         ...
 
 

@@ -3,17 +3,26 @@
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from holdfast.data import Source, open_source
+from holdfast.data.decode import tell
+from holdfast.data.listing import Encoded, Listing
 from holdfast.data.places import places_of
+from holdfast.data.rows import row_notes
+from holdfast.data.table import require_values
+from holdfast.errors import DataError
 from holdfast.jobs.embedded_batch import BATCH, embed_batch
 from holdfast.jobs.runtime import prepare_environment
 from holdfast.learning import Progress, Watcher
+from holdfast.models import Preprocessing
 from holdfast.store import Store
 from holdfast.whole_files import require_writable, whole_file
 
+BATCH_BYTES = 64 * 2**20
+"""Bytes of a batch, encoded or decoded, unless one image has more."""
 LARGE = 100_000
 """From so many images on, starting Ray costs less than it saves."""
 
@@ -30,7 +39,7 @@ def embed_source(
 ) -> tuple[int, str]:
     """Write `sample_id, label, version, vector` (fixed-size float32 list, unit norm), in the source's order.
 
-    Sources of `large` images and more go through Ray Data. With `thumbnails` a column `attributes` (JSON)
+    Sources of `large` images and more go through Ray. With `thumbnails` a column `attributes` (JSON)
     holds the label and the image as a data URI, so that an imported gallery shows pictures on the page. Of
     images in folders a column `source` says where each lies, so that a backfill can embed it anew.
 
@@ -44,19 +53,43 @@ def embed_source(
     require_writable(output)
     name = store.version(version).name
     encoder = store.load(name)
+    where = f"Source {source!r}"
     opened = open_source(source)
-    table = opened.read(split)
-    columns = ["sample_id", "label", "image"]
-    batches = table.select(columns).to_batches(max_chunksize=BATCH)
-    if len(table) < large:
+    listing = opened.listing(split, columns=())
+    require_values(listing.rows, where)
+    tell((*listing.notes, *row_notes(listing.rows, where)))
+    batches = _batches(listing, encoder.preprocessing, where)
+    if len(listing) < large:
         embedded: Iterable[pa.Table] = (embed_batch(encoder, name, batch, thumbnails) for batch in batches)
     else:
         prepare_environment()
         from holdfast.jobs.embed_on_ray import embed_on_ray
 
-        embedded = embed_on_ray(encoder, name, table.select(columns), thumbnails)
-    _write(output, _watched(_placed(embedded, opened), len(table), watch))
-    return len(table), name
+        embedded = embed_on_ray(encoder, name, batches, thumbnails)
+    _write(output, _watched(_placed(embedded, opened), len(listing), watch))
+    return len(listing), name
+
+
+def _batches(listing: Listing, preprocessing: Preprocessing, where: str) -> Iterator[pa.Table]:
+    """Rows with their encoded images, few enough for memory whatever the size of an image."""
+    rows = listing.rows.select(["sample_id", "label"])
+    most = int(np.clip(BATCH_BYTES // (preprocessing.channels * preprocessing.size**2), 1, BATCH))
+    images: list[bytes | None] = []
+    start = held = 0
+    for number, image in enumerate(listing.images(np.arange(len(listing)))):
+        images.append(_load(image, where, rows.column("sample_id")[number].as_py()))
+        held += image.size
+        if len(images) == most or held >= BATCH_BYTES or number + 1 == len(listing):
+            batch = rows.slice(start, len(images))
+            yield batch.append_column("image", pa.array(images, pa.large_binary()))
+            start, held, images = start + len(images), 0, []
+
+
+def _load(image: Encoded, where: str, sample_id: str) -> bytes | None:
+    try:
+        return image.load()
+    except OSError as error:
+        raise DataError(f"{where}: image {sample_id!r} cannot be read: {error.strerror or error}.") from error
 
 
 def _placed(tables: Iterable[pa.Table], source: Source) -> Iterator[pa.Table]:

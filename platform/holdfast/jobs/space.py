@@ -6,8 +6,9 @@ from typing import Any, get_args
 from pydantic import BaseModel
 
 from holdfast.config import Choice, Experiment, LogUniform, Uniform, parse_experiment
-from holdfast.data import ImageSet, build_stream, load_training
+from holdfast.data import ImageSet, build_stream
 from holdfast.errors import ConfigError, HoldfastError
+from holdfast.jobs.datasets import load_own_training
 from holdfast.learning import check_perturbation
 from holdfast.models import Encoder
 from holdfast.settings_file import refuse_same_place, set_key
@@ -77,7 +78,7 @@ def _try(experiment: Experiment, key: str, value: Any, training: ImageSet) -> No
     if chosen.learning.adversarial is not None:
         check_perturbation(chosen.learning.adversarial, chosen.model.preprocessing)
     if chosen.data != experiment.data or chosen.model.preprocessing != experiment.model.preprocessing:
-        training = load_training(chosen.data, chosen.model.preprocessing)
+        training = load_own_training(chosen)
     build_stream(chosen.stream, training, chosen.seed)
     if chosen.model != experiment.model:
         Encoder(chosen.model)

@@ -18,9 +18,10 @@ from ray.tune.search.basic_variant import BasicVariantGenerator
 from rich.console import Console
 
 from holdfast.config import MAX_NAME, Choice, Experiment, LogUniform, TuningConfig
-from holdfast.data import Evaluation, build_stream, load_training
+from holdfast.data import Evaluation, build_stream
 from holdfast.errors import ConfigError, DivergedError, HoldfastError
 from holdfast.jobs.ancestor import choose_parent, load_ancestor
+from holdfast.jobs.datasets import load_datasets, load_own_training
 from holdfast.jobs.resources import require_resources
 from holdfast.jobs.run_folder import RunFolder
 from holdfast.jobs.run_lock import holding_run
@@ -63,7 +64,8 @@ def tune_experiment(
     refuse_distillation(experiment)
     require_writable(target)
     start = starting_point(experiment, tuning.space)
-    training = load_training(experiment.data, experiment.model.preprocessing)
+    # With the evaluation images, only to see that none of them is among those that decide.
+    training = load_datasets(experiment).training
     tasks = build_stream(experiment.stream, training, experiment.seed)
     check_space(experiment, tuning.space, training)
     parent = choose_parent(store, experiment.parent)
@@ -120,7 +122,7 @@ def run_trial(shared: ObjectRef, values: dict[str, Any], tuning: TuningConfig) -
     keep_freed_memory()
     torch.set_num_threads(thread_count(tuning.cpus_per_trial))
     chosen = apply_values(experiment, values)
-    training = load_training(chosen.data, chosen.model.preprocessing)
+    training = load_own_training(chosen)
     nothing = training.take(np.empty(0, np.int64))
     publisher = TrialPublisher(chosen, tuning.objective, training, ancestor, tune.report)
     run_sequence(chosen, Datasets(training, Evaluation(nothing, nothing)), publisher, NoCheckpoints())

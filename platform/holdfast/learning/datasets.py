@@ -16,6 +16,8 @@ class Datasets:
     evaluation: Evaluation
     source: ImageSet | None = None
     """The training images once more, as the parent of the first task reads them, where it reads others."""
+    notes: tuple[str, ...] = ()
+    """Sentences for the user about what of the data is not used, or used otherwise than may be meant."""
 
 
 @dataclass(frozen=True, eq=False)

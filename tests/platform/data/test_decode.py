@@ -1,3 +1,4 @@
+import hashlib
 import multiprocessing
 import os
 import signal
@@ -5,6 +6,7 @@ import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -266,3 +268,87 @@ def test_a_killed_decoder_leaves_nothing_half_done(
     images = load_images(source, ALL, Slow(size=8, notes=str(notes)))
     assert len(images) == 100
     assert list(cache.glob("*.partial")) == []
+
+
+def test_what_was_passed_over_is_said_at_every_opening(
+    make_parquet: MakeParquet, decoder: Preprocessing
+) -> None:
+    path = make_parquet("many/a.parquet", sample_id=["a", "a", *map(str, range(18))], label=["1", "1.0"] * 10)
+    (path.parent / "_temporary").mkdir()
+    for _ in range(2):
+        with pytest.warns(UserWarning, match="Source") as told:
+            images = load_images(f"parquet:{path.parent}", ALL, decoder)
+        assert tuple(str(one.message) for one in told) == images.notes
+        assert "passed over 1 hidden (_temporary)" in images.notes[0]
+        assert "1 sample_ids name several images (a)" in images.notes[1]
+        assert "1 labels are written in several ways" in images.notes[2]
+        assert images.take(np.array([0])).notes == images.notes
+
+
+def test_rows_may_lack_a_label_where_they_are_not_selected(
+    make_parquet: MakeParquet, decoder: Preprocessing
+) -> None:
+    source = f"parquet:{make_parquet(label=[None, float('nan')] + [1.0, 2.0] * 9)}"
+    with pytest.raises(DataError, match=r"Column label .* where: \"label != ''\""):
+        load_images(source, ALL, decoder)
+    assert len(load_images(source, SplitConfig(where="label != ''"), decoder)) == 18
+
+
+def test_columns_that_nothing_selects_by_are_left_alone(
+    make_parquet: MakeParquet, decoder: Preprocessing
+) -> None:
+    source = f"parquet:{make_parquet(note=['x' * 1000] * 20, drawer=list(range(20)))}"
+    images = load_images(source, SplitConfig(where="drawer > 1"), decoder, selections=["drawer < 9"])
+    assert set(images.columns) == {"label", "split", "sample_id", "group", "drawer"}
+    with pytest.raises(DataError, match=r"'drawr < 9' names drawr; the columns are .*note"):
+        load_images(source, ALL, decoder, selections=["drawr < 9"])
+
+
+def test_long_text_costs_what_it_is(make_parquet: MakeParquet, decoder: Preprocessing) -> None:
+    long = "x" * 1_000_000
+    everything = load_images(f"parquet:{make_parquet('b.parquet', note=[long] * 20)}", ALL, decoder)
+    assert everything.columns["note"].nbytes < 4000
+    assert (everything.columns["note"] == long).all()
+    source = f"parquet:{make_parquet(sample_id=[long, *map(str, range(19))], note=[long] + ['y'] * 19)}"
+    images = load_images(source, SplitConfig(where="note == 'y'"), decoder)
+    assert images.sample_ids.nbytes + images.columns["note"].nbytes < 4000
+    assert images.sample_ids.tolist() == list(map(str, range(19)))
+
+
+def test_a_machine_reads_an_entry_for_its_digests_once(
+    make_parquet: MakeParquet, decoder: Preprocessing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = f"parquet:{make_parquet()}"
+    load_images(source, ALL, decoder)
+    read: list[str] = []
+
+    def digest(file: Any, kind: str) -> Any:
+        read.append(Path(file.name).name)
+        return file_digest(file, kind)
+
+    file_digest = hashlib.file_digest
+    monkeypatch.setattr(hashlib, "file_digest", digest)
+    load_images(source, ALL, decoder)
+    assert read == []
+    monkeypatch.setattr(
+        "holdfast.data.intact.BOOT", Path("/nowhere")
+    )  # Since it was started anew, once more.
+    for _ in range(2):
+        load_images(source, ALL, decoder)
+    assert sorted(read) == ["digests.bin", "images.bin", "rows.arrow"]
+
+
+def test_large_images_make_small_batches(
+    make_parquet: MakeParquet, decoder: Preprocessing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = f"parquet:{make_parquet(classes=30, instances=30)}"
+    whole = load_images(source, ALL, decoder)
+    monkeypatch.setattr("holdfast.data.decode.BATCH_BYTES", 500)
+    calls: list[tuple[int, int]] = []
+    again = load_images(source, ALL, Slower(size=8), progress=lambda *done: calls.append(done))
+    assert again.fingerprint == whole.fingerprint
+    assert calls == [(512, 900), (900, 900)]
+
+
+class Slower(Preprocessing):
+    """Another decoder by name, of the same pixels."""

@@ -34,6 +34,22 @@ def test_queries_by_expression(make_parquet: MakeParquet, decoder: Preprocessing
     assert evaluation.gallery.columns["drawer"].tolist() == [2, 3, 4, 2, 3, 4]
 
 
+def test_evaluation_images_are_mapped(make_parquet: MakeParquet, decoder: Preprocessing, cache: Path) -> None:
+    path = make_parquet()
+    evaluation = load_evaluation(config(path), decoder, seed=0)
+    for part in (evaluation.queries, evaluation.gallery):
+        assert isinstance(part.images, np.memmap)
+        assert not part.images.flags.writeable
+        labels = np.char.add("class", (part.images[:, 0, 0, 0] // 5).astype(str))
+        assert labels.tolist() == part.labels.tolist()
+    for file in cache.glob("*/rows-*.bin"):
+        content = bytearray(file.read_bytes())
+        file.unlink()
+        file.write_bytes(bytes(len(content)))
+    again = load_evaluation(config(path), decoder, seed=0)
+    assert np.array_equal(again.gallery.images, evaluation.gallery.images), "a damaged copy is made anew"
+
+
 @pytest.mark.parametrize(("share", "expected"), [(0.25, 5), (0.001, 1), (0.999, 19), (0.5, 10)])
 def test_queries_by_share(
     make_parquet: MakeParquet, decoder: Preprocessing, share: float, expected: int
