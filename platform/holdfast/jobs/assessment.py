@@ -92,6 +92,10 @@ class Assessment:
         """The stored embeddings; a version that never saw this evaluation data embeds it once, now."""
         return self._embeddings.of(version)
 
+    def has_sound(self, version: str) -> bool:
+        """Whether a version can be measured without its model."""
+        return self._embeddings.are_sound(version)
+
     def measure(self, versions: Sequence[str]) -> None:
         """Score all pairs of `versions` (oldest first) that are not scored yet, and record compatibility.
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from holdfast.data import Task
 from holdfast.errors import NotFoundError
 from holdfast.learning import Datasets, Embedded, embed_datasets, validation_indices
-from holdfast.models import Preprocessing
+from holdfast.models import Preprocessing, find_vectors_flaw
 from holdfast.store import Store
 
 
@@ -58,6 +58,14 @@ class StoredEmbeddings:
             embedded = embed_datasets(encoder, data, self._tasks)
             self.keep(version, embedded)
             return embedded
+
+    def are_sound(self, version: str) -> bool:
+        """Whether a version's are kept, and are finite and of unit norm: then no model need run."""
+        try:
+            kept = self._store.load_tensors(version, f"embedded-{self.fingerprint}")
+        except NotFoundError:
+            return False
+        return all(find_vectors_flaw(vectors) is None for vectors in kept.values())
 
     def hold(self, version: str) -> None:
         """Have a version's embeddings in memory, in place of another's."""

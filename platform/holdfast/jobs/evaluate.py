@@ -6,7 +6,6 @@ from typing import Any
 
 from holdfast.config import Experiment
 from holdfast.errors import DataError, NotFoundError
-from holdfast.jobs.ancestor import find_unusable, lineage, warn_of_unusable
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.publisher import DATA, StorePublisher
 from holdfast.jobs.run_folder import PAGE, RunFolder, published_by
@@ -31,10 +30,8 @@ def evaluate_lineage(store: Store, experiment: Experiment, newest: str | None, w
                     f"Run '{run.name}' has published no version yet; holdfast run goes on with it."
                 )
             newest = own[-1]
-        newest = store.version(newest).name
-        warn_of_unusable(find_unusable(store, lineage(store, newest)[:-1]))
         publisher = StorePublisher(store, experiment, run, load_datasets(experiment, watch))
-        return publisher.report(newest)
+        return publisher.report(store.version(newest).name)
 
 
 def has_report(store: Store, run: Run) -> bool:

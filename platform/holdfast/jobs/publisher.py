@@ -16,7 +16,15 @@ from holdfast.data import StreamConfig, Task, build_stream
 from holdfast.errors import ConfigError, UnsoundError
 from holdfast.evaluation import Report, describe_machine, draw_report
 from holdfast.jobs.adapting import Material, connect_version, inherit_adapters
-from holdfast.jobs.ancestor import CLASSES, HEAD, LINEAGE_IMAGES, find_unusable, lineage, load_ancestor
+from holdfast.jobs.ancestor import (
+    CLASSES,
+    HEAD,
+    LINEAGE_IMAGES,
+    find_unusable,
+    lineage,
+    load_ancestor,
+    warn_of_unusable,
+)
 from holdfast.jobs.assessment import Assessment
 from holdfast.jobs.code_assessment import assess_codes
 from holdfast.jobs.cpus import cpus_per_worker
@@ -132,7 +140,7 @@ class StorePublisher:
             whole: False leaves the older versions' searches of the mixed gallery to a later report, because
                 they are all made anew for every version.
         """
-        lineage = self._usable_lineage(newest)
+        lineage = self._usable_lineage(newest, publishing=started is not None)
         names = [version.name for version in lineage]
         self._connect(lineage)
         self.assessment.measure(names)
@@ -213,17 +221,22 @@ class StorePublisher:
             return 0.0
         return float(before["seconds"]["publishing"])
 
-    def _usable_lineage(self, newest: str) -> list[Version]:
+    def _usable_lineage(self, newest: str, publishing: bool) -> list[Version]:
         """The versions from the first ancestor to `newest`, but for those that can meet no other.
 
-        Each is looked at once. Raises UnsoundError if it is the newest itself.
+        Each is looked at once; who only measures runs no model whose embeddings are kept, and is warned.
+        Raises UnsoundError if it is the newest itself.
         """
         chain = lineage(self._store, newest)
         unseen = [version for version in chain if version.name not in self._sound | self._unusable.keys()]
-        self._unusable |= find_unusable(self._store, unseen)
-        self._sound |= {version.name for version in unseen} - self._unusable.keys()
-        if newest in self._unusable:
-            raise UnsoundError(self._unusable[newest])
+        doubtful = [v for v in unseen if publishing or not self.assessment.has_sound(v.name)]
+        found = find_unusable(self._store, doubtful)
+        if newest in found:
+            raise UnsoundError(found[newest])
+        if not publishing:
+            warn_of_unusable(found)
+        self._unusable |= found
+        self._sound |= {version.name for version in unseen} - found.keys()
         return [version for version in chain if version.name in self._sound]
 
     def _control_self(self, control: str | None) -> list[float | None] | None:
