@@ -134,7 +134,7 @@ class RunCheckpoints:
     def _claim(self) -> str:
         """The attempt's folder; another one where its name is taken by a run of another history."""
         run, name = self._run, f"checkpoints-{self._run.attempt}"
-        began = f"{run.name} {run.attempt} {run.started_at.isoformat()} {run.experiment_hash}"
+        began = f"{run.name} {run.attempt} {run.started_at.isoformat()}"
         ours = hashlib.sha256(began.encode()).hexdigest()[:32].encode()
         owner = self._files.read(f"{name}/{OWNER}")
         if owner is None and not self._older_than_run(name):

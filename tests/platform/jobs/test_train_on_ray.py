@@ -89,3 +89,22 @@ def test_a_relative_source_means_the_users_folder(tiny_file, tmp_path):
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["versions"] == ["v1", "v2", "v3"]
     assert contracts(tmp_path / "holdfast-store")
+
+
+def test_a_run_over_a_database_leaves_nothing_where_it_was_started(
+    holdfast, tiny_file, tmp_path, monkeypatch
+):
+    """Its report, its checkpoints and what Ray writes lie with the store's files, in a remote file system."""
+    where = ("--store", f"sqlite:///{tmp_path / 'x.db'}")
+    place = ("--artifacts", f"fsspec+file://{tmp_path / 'bucket'}")
+    short = ("--set", "stream.tasks=1", "--set", "learning.epochs=1")
+    for name, given in (("here", place), ("there", ())):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        code, output = finish(holdfast("run", tiny_file, *where, *given, *short, "--workers", 1, *SMALL_RAY))
+        assert code == 0, output
+        assert not any((tmp_path / name).iterdir())
+    assert "is already finished" in output
+    (run,) = tmp_path.glob("bucket/stores/*/runs/tiny")
+    assert {path.name for path in run.iterdir()} >= {"report.json", "report.html", "checkpoints-1", "ray"}
+    assert list(run.glob("checkpoints-1/checkpoint-*.pt"))
