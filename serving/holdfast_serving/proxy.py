@@ -55,6 +55,12 @@ FRONTEND = """    # Who is told to come again should find another server.
     acl plain_id req.fhdr(x-request-id) -m reg ^[!-~]{{1,128}}$
     acl many_ids req.fhdr_cnt(x-request-id) gt 1
     http-request del-header x-request-id if many_ids || !plain_id
+    # There are no web sockets, and no other protocol to change to.
+    http-request del-header upgrade
+    # Serve and its HTTP library refuse in plain text.
+    acl plain_text res.hdr(content-type) -m beg text/plain
+    http-response return errorfile {folder}/400.http if {{ status 400 }} plain_text
+    http-response return errorfile {folder}/503.http if {{ status 503 }} plain_text
     # What Serve itself would obey.
     http-request del-header x-request-timeout-seconds
     http-request del-header x-request-disconnect-disabled
@@ -77,7 +83,7 @@ def prepare_proxy(folder: Path, addresses: Sequence[str], port: int, receive_sec
     listening = ",".join(f"{f'[{address}]' if ':' in address else address}:{port}" for address in addresses)
     (folder / "mend.sed").write_text(MEND.format(addresses=listening, **places))
     (folder / "defaults.cfg").write_text(DEFAULTS.format(**places))
-    (folder / "frontend.cfg").write_text(FRONTEND.format())
+    (folder / "frontend.cfg").write_text(FRONTEND.format(**places))
     (folder / "400.http").write_bytes(
         _answer(400, "Bad Request", "bad_request", "This is no HTTP request, or its headers are too long.")
     )
