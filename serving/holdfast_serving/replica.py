@@ -94,7 +94,8 @@ class Replica:
 
     async def _refresh_traffic(self) -> None:
         traffic = await self.in_thread(self.store.traffic.current)
-        if self.routing is not None and self.routing.traffic.epoch == traffic.epoch:
+        # The whole record: a restored database hands out the same epochs again.
+        if self.routing is not None and self.routing.traffic == traffic:
             return
         aliases = await self.in_thread(self.store.aliases)
         routing = Routing.of(traffic, aliases.get("previous"))

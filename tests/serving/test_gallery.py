@@ -119,3 +119,31 @@ def test_without_a_write_version_images_wait(client: TestClient, data_uri: DataU
     answer = client.put("/v1/gallery/entries", json={"entries": [{"id": "x", "image": data_uri()}]})
     assert answer.status_code == 503
     assert answer.json()["error"]["code"] == "not_ready"
+
+
+def test_what_is_not_kept_as_it_came_is_counted(client: TestClient) -> None:
+    entries = [
+        {"id": name, "vector": unit(n), "version": "v1", "attributes": {"n": n, "price": None}}
+        for n, name in enumerate(["twice", "once", "twice"])
+    ]
+    put = client.put("/v1/gallery/entries", json={"entries": entries})
+    assert put.status_code == 200, put.text
+    content = put.json()
+    assert (content["upserted"], content["repeated"]) == (2, {"twice": 2})
+    assert content["null_attributes"] == {"price": 3}
+    assert client.get("/v1/gallery/entries/twice").json()["attributes"] == {"n": 2}
+    plain = client.put("/v1/gallery/entries", json={"entries": [{**entries[1], "attributes": {}}]})
+    assert set(plain.json()) == {"seq", "upserted"}
+
+
+def test_the_index_that_is_served_is_compared(client: TestClient) -> None:
+    entries = [{"id": name, "vector": unit(n), "version": "v1"} for n, name in enumerate("ab")]
+    seq = client.put("/v1/gallery/entries", json={"entries": entries}).json()["seq"]
+    client.post("/v1/search", json={"vector": unit(0), "model": "v1", "min_seq": seq})
+    found = client.get("/v1/gallery/verify").json()
+    assert (found["ok"], found["index"], found["problems"]) == (True, "exact", [])
+    index = client.app.state.replica.gallery._index  # type: ignore[attr-defined]
+    index.partition("v1").remove(["b"])
+    found = client.get("/v1/gallery/verify").json()
+    assert (found["ok"], found["problem_count"]) == (False, 1)
+    assert found["problems"] == ["The index lacks 'b' of v1."]
