@@ -4,6 +4,8 @@ import errno
 import random
 import socket
 
+from holdfast.errors import ConfigError
+
 RANGE = range(20_000, 32_768)
 """Below what systems hand out by themselves and above Ray's workers. Ray starts many processes between the
 choice of a port and its use, and each of them asks the system for ports: it would hand out ours."""
@@ -39,6 +41,17 @@ def free_port(host: str = "127.0.0.1", port: int = 0) -> int:
         if all(_is_free(address, candidate) for address in addresses):
             return candidate
     raise OSError(errno.EADDRINUSE, "the address is in use" if port else "no port is free")
+
+
+def require_port(host: str, port: int) -> int:
+    """As `free_port`. Raises ConfigError, in plain words, if the address cannot be listened on."""
+    try:
+        return free_port(host, port)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(
+            f"Cannot listen on {host} port {port}: {reason}. Choose another --host or --port."
+        ) from None
 
 
 def _is_free(address: str, port: int) -> bool:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from holdfast.errors import ConfigError, NotReadyError, StoreError
+from holdfast.errors import NotReadyError, StoreError
 from holdfast.jobs.runtime import joins_cluster
 from holdfast.store import Store, open_store
 from holdfast.store.places import pin_down
@@ -29,7 +29,7 @@ from holdfast_serving.local_ray import (
     refuse_sqlite_on_many_nodes,
     start_ray,
 )
-from holdfast_serving.ports import addresses_of, free_port
+from holdfast_serving.ports import addresses_of, require_port
 from holdfast_serving.proxy import stop_proxies
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,9 @@ def serve_forever(
     """
     say = say or partial(print, flush=True)
     warn = warn or partial(print, file=sys.stderr, flush=True)
-    port = _port(host, port)
+    if not (port and joins_cluster()):
+        # A cluster's Serve may listen there already, for us.
+        port = require_port(host, port)
     config = config or ServingConfig(store=pin_down(store))
     settings = config.model_copy(
         update={
@@ -174,18 +176,22 @@ def _running(
 
     from holdfast.jobs.resources import require_resources
     from holdfast_serving.application import APPLICATION, build_application
+    from holdfast_serving.shared_serve import leave_serve, settle_serve
 
     if not verbose:
         for name in ("ray", "ray.serve"):
             logging.getLogger(name).setLevel(logging.ERROR)
     signals = Signals()
-    private = True
+    private, settled = True, False
     try:
         private = start_ray(max(2, math.ceil(config.cpus * config.replicas)), dashboard, verbose)
         signals.take()
         refusal = refuse_sqlite_on_many_nodes(config.store)
         if refusal is not None:
             raise StoreError(refusal)
+        if not private:
+            settle_serve(host, port, APPLICATION)
+            settled = True
         require_resources("The server", config.replicas, {"CPU": config.cpus})
 
         def start() -> None:
@@ -211,8 +217,8 @@ def _running(
         while not drain.ended and not signals.hurry.wait(0.1) and not (private and ray_has_ended()):
             pass
     finally:
-        if not private:
-            serve.delete(APPLICATION)
+        if not private and ray.is_initialized() and settled:
+            leave_serve(host, port, APPLICATION)
         # A private instance ends here as a whole. Deleting the application first would only make the proxy
         # answer 404 for a while, which clients do not take for a restart.
         ray.shutdown()
@@ -267,14 +273,3 @@ def _absolute_roots(sources: Sequence[str]) -> tuple[str, ...]:
     from holdfast.jobs.sources import Sources
 
     return Sources.of(sources).roots
-
-
-def _port(host: str, port: int) -> int:
-    """Finds out early, and in plain words, whether the address can be listened on."""
-    try:
-        return free_port(host, port)
-    except (OSError, OverflowError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigError(
-            f"Cannot listen on {host} port {port}: {reason}. Choose another --host or --port."
-        ) from None

@@ -17,6 +17,7 @@ from holdfast.errors import HoldfastError
 from holdfast.jobs.cpus import cpu_count, cpus_per_worker
 from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.host import RemoteCheckpoints, RemotePublisher, start_host
+from holdfast.jobs.network import ReachableTorchConfig
 from holdfast.jobs.resources import require_resources
 from holdfast.jobs.run_folder import RunFolder
 from holdfast.jobs.runtime import ray_session, work_in
@@ -44,6 +45,7 @@ def run_on_ray(store: Store, experiment: Experiment, watch: Watcher, verbose: bo
                 "cpus": cpus,
                 "folder": os.getcwd(),
             },
+            torch_config=ReachableTorchConfig(),
             scaling_config=ScalingConfig(
                 num_workers=scaling.workers,
                 use_gpu=scaling.gpu,
