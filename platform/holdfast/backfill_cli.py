@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from holdfast.console import print_json
+from holdfast.errors import ConfigError
 from holdfast.gallery import Entries, Lease, LeaseHeldError, LeaseLostError
 from holdfast.gallery.lease import refuse_if_held
 from holdfast.gallery.replace import Replace
@@ -76,6 +77,8 @@ def start(
     """
     with open_store(store, artifacts, create=False) as opened:
         roots = _roots(opened, kind, sources, detach)
+        if kind == "map" and workers:
+            raise ConfigError("--workers is for re-embed: a backfill of kind map is done by one process.")
         made = opened.backfills.create(
             target,
             kind,  # type: ignore[arg-type]  # refused there, in one sentence, if it is another
@@ -168,7 +171,14 @@ def _change(store: str, artifacts: str | None, change: Callable[[Store], Backfil
 def _roots(store: Store, kind: str, sources: Sequence[str] | None, detach: bool) -> tuple[str, ...]:
     """What may be read here. Raises ConfigError if that is nothing, and the work is to be done here."""
     if kind != "re-embed":
+        if sources:
+            raise ConfigError("--sources is for re-embed: a backfill of kind map reads no images.")
         return ()
+    if detach and sources:
+        raise ConfigError(
+            "--sources and --detach: a running server does the work, and reads below the sources that it was "
+            "started with. Leave --sources out, or --detach."
+        )
     from holdfast.jobs.sources import Sources, require_sources
 
     if not detach and not _has_writer(store):

@@ -221,9 +221,11 @@ def serve(
 
     Example: [bold]holdfast serve --port 8000[/]
     """
-    from holdfast.settings_file import load_settings
+    from holdfast.settings_file import load_settings, read_values
     from holdfast_serving import ServingConfig, serve_forever
 
+    if "store" in read_values(config, set_ or []):
+        raise ConfigError("store: of a server it is named by --store or HOLDFAST_STORE, not by its settings.")
     settings = load_settings(ServingConfig, config, [*(set_ or []), f"store={json.dumps(store)}"])
     artifacts = artifacts or settings.artifacts
     # A mistyped path would otherwise serve a new and empty store.

@@ -46,6 +46,8 @@ def settle_serve(host: str, port: int, application: str) -> None:
 
 def leave_serve(host: str, port: int, application: str) -> None:
     """Take the application away, and Serve with its port if it has no other."""
+    if _get_global_client(raise_if_no_controller_running=False) is None:
+        return
     serve.delete(application)
     if not serve.status().applications:
         serve.shutdown()

@@ -281,6 +281,17 @@ def test_the_matrix_on_the_terminal_marks_what_is_within_chance(low: float, high
     assert f"{50.0 + (low + high) / 2:.1f} {sign}" in shown.file.getvalue()  # type: ignore[attr-defined]
 
 
-def test_a_canary_does_not_embed_new_entries(holdfast: Holdfast, learned: Path) -> None:
-    sentence = holdfast("promote", "v2", "--canary", "0.1", "--writes", "--store", learned).sentence
-    assert "two switches" in sentence
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (["promote", "v2", "--canary", "0.1", "--writes"], "two switches"),
+        (["backfill", "start", "v2", "--sources", "/tmp"], "--sources is for re-embed"),
+        (["backfill", "start", "v2", "--workers", "2"], "--workers is for re-embed"),
+        (["backfill", "start", "v2", "--kind", "re-embed", "--detach", "--sources", "/tmp"], "or --detach"),
+        (["serve", "--set", "replicas=2", "--set", "store=elsewhere"], "--store or HOLDFAST_STORE"),
+    ],
+)
+def test_an_option_that_would_be_ignored_is_refused(
+    command: list[str], said: str, holdfast: Holdfast, learned: Path
+) -> None:
+    assert said in holdfast(*command, "--store", learned).sentence
