@@ -78,6 +78,8 @@ def _learn(store: Store, experiment: Experiment, run: Run, watch: Watcher, verbo
     if experiment.scaling.workers == 0:
         _run_here(store, experiment, run, watch, epoch)
         return
+    # Looked at here first: a warning of the host's, in a process of Ray's, reaches nobody.
+    RunCheckpoints(store, run, partial(require_run, store, run.name, epoch)).latest()
     prepare_environment()
     from holdfast.jobs.train_on_ray import run_on_ray
 
