@@ -84,6 +84,10 @@ class InvalidImageError(HoldfastError):
     code = "invalid_image"
 
 
+class TooManyPixelsError(InvalidImageError):
+    """An image that is larger than what is decoded: says its size and the limit."""
+
+
 class ExportError(HoldfastError):
     """An exported file does not make the embeddings of its version."""
 

@@ -2,16 +2,14 @@
 
 import base64
 import binascii
-import io
 from collections.abc import Sequence
 from urllib.parse import unquote_to_bytes
 
 import numpy as np
-from PIL import Image
 
 from holdfast.errors import InvalidImageError
 from holdfast.models import Preprocessing
-from holdfast.models.preprocessing import FORMATS
+from holdfast.models.opening import FORMATS, MAX_PIXELS
 from holdfast.text import shown
 
 _URL_SAFE = str.maketrans("-_", "+/")
@@ -85,16 +83,6 @@ def decode_images(
 
 def _decode(content: bytes, name: str, preprocessing: Preprocessing, max_pixels: int) -> np.ndarray:
     try:
-        image = Image.open(io.BytesIO(content), formats=FORMATS)
-    except Exception:
-        # Pillow answers damaged headers with almost any exception.
-        raise InvalidImageError(
-            f"{name}: these {len(content):,} bytes are not an image; allowed are {', '.join(FORMATS)}."
-        ) from None
-    width, height = image.size
-    if width * height > max_pixels:
-        raise InvalidImageError(f"{name}: {width} x {height} pixels; at most {max_pixels:,} are decoded.")
-    try:
-        return preprocessing.pixels(image)
+        return preprocessing.pixels(content, min(max_pixels, MAX_PIXELS))
     except InvalidImageError as error:
         raise InvalidImageError(f"{name}: {error}") from None

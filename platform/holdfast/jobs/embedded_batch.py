@@ -1,4 +1,4 @@
-"""A batch of encoded images as rows with vectors: the work that is the same here and with Ray Data."""
+"""A batch of encoded images as rows with vectors: the work that is the same here and on Ray."""
 
 import base64
 import io
@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from holdfast.errors import DataError, InvalidImageError
 from holdfast.models import Encoder
+from holdfast.models.opening import decode_image
 
 BATCH = 512
 
@@ -47,9 +48,7 @@ def _decode(encoder: Encoder, sample_id: str, image: bytes) -> np.ndarray:
 
 
 def _data_uri(encoder: Encoder, image: bytes) -> str:
-    from PIL import Image
-
-    picture = Image.open(io.BytesIO(image)).convert("L" if encoder.preprocessing.channels == 1 else "RGB")
+    picture = decode_image(image).convert("L" if encoder.preprocessing.channels == 1 else "RGB")
     picture.thumbnail((64, 64))
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", optimize=True)

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from holdfast.errors import InvalidImageError
+from holdfast.errors import InvalidImageError, TooManyPixelsError
 from holdfast.gallery.backfill import Moved, Stored
 from holdfast.gallery.replace import NewVector
 from holdfast.jobs.sources import Sources, UnreadableError
@@ -71,6 +71,8 @@ class ImageMover:
             return self._encoder.preprocessing.pixels(read_image(source, self._sources))
         except UnreadableError as error:
             return str(error)
+        except TooManyPixelsError:
+            return "too many pixels"
         except InvalidImageError:
             return "not an image"
 

@@ -1,24 +1,17 @@
 """How any image becomes the pixels that an encoder reads. It is part of a version's contract."""
 
-import io
 from typing import Literal, cast
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
 from holdfast.errors import InvalidImageError
+from holdfast.models.opening import MAX_PIXELS, damaged, decode_image, require_pixels, upright
 from holdfast.models.views import View, view_pixels
 from holdfast.settings import Settings
-
-MAX_PIXELS = 64_000_000
-"""Width times height above which an image is refused before it is decoded."""
-
-# The formats that people upload. Pillow's others are refused on purpose: some start external programs (EPS),
-# some hide a second image whose size the header does not tell (ICO, ICNS).
-FORMATS = ("PNG", "JPEG", "BMP", "GIF", "PPM", "WEBP", "TIFF")
 
 
 class Preprocessing(Settings):
@@ -37,24 +30,22 @@ class Preprocessing(Settings):
     view: View = Field("plain", exclude_if=lambda value: value == "plain")
     """What the network sees of the pixels: them, their edges (Sobel), or their local binary patterns."""
 
-    def pixels(self, image: bytes | Image.Image | np.ndarray) -> np.ndarray:
+    def pixels(self, image: bytes | Image.Image | np.ndarray, max_pixels: int = MAX_PIXELS) -> np.ndarray:
         """Decode and fit one image: uint8 (channels, size, size).
 
         `image` is an encoded file (PNG, JPEG, BMP, GIF, PPM, WebP, TIFF; the first frame of several), a
         Pillow image, or a uint8 array (height, width) or (height, width, 1, 3 or 4). EXIF orientation is
-        applied, palettes and transparency are resolved, 16-bit grey keeps its high byte.
+        applied where it can be read, palettes and transparency are resolved, 16-bit grey keeps its high byte.
 
-        Raises InvalidImageError when it is not an image, is cut off, or has more than `MAX_PIXELS` pixels.
+        Raises InvalidImageError when it is not an image, is cut off, or has more than `max_pixels` pixels.
         """
-        opened = _open(image)
+        opened = _open(image, max_pixels)
         try:
-            square = self._fit(self._flatten(ImageOps.exif_transpose(opened)))
+            square = self._fit(self._flatten(opened))
         except InvalidImageError:
             raise
         except Exception as error:
-            # Pillow's decoders answer damaged files with almost any exception (OSError, SyntaxError,
-            # ValueError, struct.error, IndexError ...), and all of them mean the same to the user.
-            raise InvalidImageError(f"The image is damaged or cut off: {error}.") from error
+            raise damaged(error) from error
         pixels = np.asarray(square, dtype=np.uint8)
         if self.channels == 1:
             return pixels[None].copy()
@@ -106,32 +97,22 @@ class Preprocessing(Settings):
         return page
 
 
-def _open(image: bytes | Image.Image | np.ndarray) -> Image.Image:
-    if isinstance(image, np.ndarray):
-        return _from_array(image)
+def _open(image: bytes | Image.Image | np.ndarray, max_pixels: int) -> Image.Image:
+    """Loaded and upright."""
     if isinstance(image, bytes | bytearray | memoryview):
-        try:
-            image = Image.open(io.BytesIO(image), formats=FORMATS)
-        except Image.DecompressionBombError as error:
-            raise InvalidImageError(
-                f"The image is too large to decode: {MAX_PIXELS:,} pixels are allowed."
-            ) from error
-        except Exception as error:
-            raise InvalidImageError(
-                f"The bytes are not an image that can be read; allowed are {', '.join(FORMATS)}."
-            ) from error
+        return decode_image(bytes(image), max_pixels)
+    if isinstance(image, np.ndarray):
+        image = _from_array(image)
     if not isinstance(image, Image.Image):
         raise InvalidImageError(
             f"An image must be encoded bytes, a Pillow image or a uint8 array, not {type(image).__name__}."
         )
-    width, height = image.size
-    if width * height > MAX_PIXELS:
-        raise InvalidImageError(
-            f"The image has {width} x {height} = {width * height:,} pixels; {MAX_PIXELS:,} are allowed."
-        )
-    if width * height == 0:
-        raise InvalidImageError("The image has no pixels.")
-    return image
+    require_pixels(image, max_pixels)
+    try:
+        image.load()
+    except Exception as error:
+        raise damaged(error) from error
+    return upright(image)
 
 
 def _from_array(array: np.ndarray) -> Image.Image:
