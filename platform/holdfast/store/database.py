@@ -21,7 +21,6 @@ from sqlalchemy import (
     Float,
     Integer,
     LargeBinary,
-    Select,
     String,
     Table,
     create_engine,
@@ -254,18 +253,6 @@ def insert_missing(connection: Connection, table: Table, key: str, row: Mapping[
     """INSERT a row unless there is one of that key."""
     insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     connection.execute(insert(table).values(row).on_conflict_do_nothing(index_elements=[key]))
-
-
-def insert_selected(connection: Connection, table: Table, rows: Select[Any]) -> None:
-    """INSERT what a question finds, unless the keys are there."""
-    connection.execute(_insert_selected(connection.dialect.name, table, rows))
-
-
-@lru_cache(maxsize=16)
-def _insert_selected(dialect: str, table: Table, rows: Select[Any]) -> Any:
-    statement = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(table)
-    # SQLite would take ON for a part of a join, were there no WHERE in the question.
-    return statement.from_select(rows.selected_columns.keys(), rows).on_conflict_do_nothing()
 
 
 def replace_rows(connection: Connection, table: Table, key: str, rows: Sequence[tuple[Any, ...]]) -> None:
