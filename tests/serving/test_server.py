@@ -9,6 +9,7 @@ import pytest
 from holdfast.errors import ConfigError, HoldfastError, StoreError
 from holdfast.gallery import Lease, LeaseHeldError
 from holdfast.store import open_store
+from holdfast.store.places import pin_down
 from holdfast_serving import serve_forever
 from holdfast_serving import server as module
 
@@ -74,7 +75,7 @@ def test_an_unknown_database(tmp_path: Path) -> None:
 
 def test_a_relative_store_is_pinned_down(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    assert module._absolute("store") == str(tmp_path / "store")
-    assert module._absolute("sqlite:///here.db") == f"sqlite:///{tmp_path}/here.db"
+    assert pin_down("store") == str(tmp_path / "store")
+    assert pin_down("sqlite:///here.db") == f"sqlite:///{tmp_path}/here.db"
     remote = "postgresql+psycopg://me:secret@host/db"
-    assert module._absolute(remote) == remote
+    assert pin_down(remote) == remote
