@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from holdfast.errors import ConfigError
+from holdfast.jobs.ray_failures import explain
 from holdfast.processors import THREADS_VARIABLE, cpu_count, has_quota
 
 QUIET = ("ray", "ray.train", "ray.tune", "ray.data", "ray.serve")
@@ -144,6 +145,11 @@ def ray_session(verbose: bool = False, cpus: int | None = None) -> Iterator[None
             logging.getLogger(name).setLevel(logging.ERROR)
     try:
         yield
+    except Exception as error:
+        found = explain(error)
+        if found is error:
+            raise
+        raise found from error
     finally:
         ray.shutdown()
 

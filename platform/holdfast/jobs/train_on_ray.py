@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 import ray
@@ -60,9 +61,11 @@ def run_on_ray(store: Store, experiment: Experiment, watch: Watcher, verbose: bo
         finished = threading.Event()
 
         def relay() -> None:
-            while not finished.wait(0.25):
-                for progress in ray.get(host.drain.remote()):
-                    watch(progress)
+            # What ends the host is said by the trainer.
+            with suppress(ray.exceptions.RayError):
+                while not finished.wait(0.25):
+                    for progress in ray.get(host.drain.remote()):
+                        watch(progress)
 
         relaying = threading.Thread(target=relay, daemon=True)
         relaying.start()
