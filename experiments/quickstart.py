@@ -30,6 +30,7 @@ from rich.table import Table
 from holdfast import open_store
 from holdfast.config import load_experiment
 from holdfast.data import open_source
+from holdfast.failures import INTERRUPTED, failure_of
 from holdfast.jobs.run_folder import PAGE, REPORT, RunFolder
 
 EXPERIMENT = Path(__file__).with_name("quickstart.yaml")
@@ -150,4 +151,11 @@ def show_search(client: httpx.Client, only: str | None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(INTERRUPTED)
+    except Exception as error:
+        failure = failure_of(error, sys.argv)
+        sys.stderr.write(f"error: {failure.message}\n")
+        sys.exit(failure.exit_code)
