@@ -5,7 +5,6 @@ import time
 import pytest
 
 from holdfast.errors import HoldfastError, StoreError
-from holdfast.gallery import LeaseHeldError
 from holdfast.redaction import hide_in_url, hide_secrets, is_secret
 from holdfast.settings_file import load_settings
 from holdfast.store import open_store
@@ -82,7 +81,7 @@ def test_hostile_texts_cost_no_more_than_their_length():
 
 
 def test_errors_keep_their_class_and_other_arguments():
-    assert LeaseHeldError("a", 3).args == ("a", 3)
+    assert StoreError("a", 3).args == ("a", 3)
 
 
 @pytest.mark.parametrize(
