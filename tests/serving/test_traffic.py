@@ -49,6 +49,14 @@ def test_promote_and_rollback_take_effect_with_the_answer(client: TestClient, da
     assert embed(client, data_uri) == "v1"
 
 
+def test_a_share_of_null_is_one_that_was_left_out(client: TestClient) -> None:
+    for share in (0.5, None):
+        epoch = client.get("/v1/traffic").json()["epoch"]
+        change = {"expect_epoch": epoch, "canary_version": "v3", "canary_share": share}
+        answer = client.put("/v1/traffic", json=change)
+        assert (answer.status_code, answer.json()["canary_share"]) == (200, 0.5)
+
+
 def test_a_stale_epoch_is_409(client: TestClient) -> None:
     stale = client.put("/v1/traffic", json={"expect_epoch": 0, "query_version": "v3"})
     assert stale.status_code == 409

@@ -29,6 +29,8 @@ async def change_traffic(request: Request, body: TrafficChange) -> Response:
     replica = replica_of(request)
     named = body.model_dump(include={"query_version", "write_version", "canary_version", "canary_share"})
     changes = {name: named[name] for name in body.model_fields_set if name in named}
+    if changes.get("canary_share", 0.0) is None:  # a version can be taken away, a share cannot
+        del changes["canary_share"]
     traffic = await replica.change_traffic(body.expect_epoch, changes, force=body.force, note=body.note)
     return answer(_content(traffic, replica.applied_epoch))
 
