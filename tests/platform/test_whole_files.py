@@ -26,7 +26,7 @@ def test_a_place_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
         ("file/below", "Not a directory"),
         ("n" * 256, "File name too long"),
         ("circle", "cannot be written"),
-        ("/dev/null", "is a device"),
+        ("pipe", "is a device or a pipe"),
         ("/proc/none/file", "cannot be written"),
         ("a\0b", "cannot be written"),
     ],
@@ -34,6 +34,7 @@ def test_a_place_that_can_be_written_is_left_as_it_was(tmp_path: Path) -> None:
 def test_a_place_that_cannot_is_named(tmp_path: Path, place: str, said: str) -> None:
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
     (tmp_path / "circle").symlink_to(tmp_path / "circle")
     with pytest.raises(DataError, match=said):
         require_writable(tmp_path / place)

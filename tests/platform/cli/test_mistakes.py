@@ -1,6 +1,7 @@
 """A user's mistake is one sentence that names what was wrong, exit code 2, and nothing half done."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,7 +126,7 @@ def test_two_keys_of_a_sweep_that_name_one_value(holdfast: Holdfast, write: Writ
     assert "'regularizers.0.weight' and 'regularizers.feature-distillation' name one value" in sentence
 
 
-@pytest.mark.parametrize("place", ["folder", "file/x.yaml", "/proc/none/x.yaml", "/dev/null"])
+@pytest.mark.parametrize("place", ["folder", "file/x.yaml", "/proc/none/x.yaml", "pipe"])
 @pytest.mark.parametrize("verb", ["tune", "embed", "export", "gallery export"])
 def test_an_output_that_cannot_be_written_is_found_before_the_work(
     holdfast: Holdfast, write: Write, learned: Path, tmp_path: Path,
@@ -134,10 +135,11 @@ def test_an_output_that_cannot_be_written_is_found_before_the_work(
     def work(*arguments: object, **options: object) -> None:
         raise AssertionError("the work has begun")
 
-    for name in ("jobs.embed.open_source", "jobs.export._export", "jobs.tune.load_training"):
+    for name in ("jobs.embed.open_source", "jobs.export._export", "jobs.tune.load_own_training"):
         monkeypatch.setattr(f"holdfast.{name}", work)
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
+    os.mkfifo(tmp_path / "pipe")
     sweep = write(tuning={"space": {"regularizers.0.weight": {"kind": "uniform", "low": 1, "high": 2}}})
     output = str(tmp_path / place)
     arguments = {
@@ -148,7 +150,9 @@ def test_an_output_that_cannot_be_written_is_found_before_the_work(
     }
     sentence = holdfast(*arguments[verb], "--store", learned).sentence
     assert output in sentence
-    assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "folder", "store", "tiny.yaml"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "file", "folder", "pipe", "store", "tiny.yaml",
+    ]  # fmt: skip
 
 
 # What the source holds
