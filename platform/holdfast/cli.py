@@ -212,6 +212,9 @@ def serve(
         list[str] | None,
         typer.Option("--sources", help="Folder or URL prefix whose images backfills may read. Repeatable."),
     ] = None,
+    access_log: Annotated[
+        bool, typer.Option("--access-log", help="Log every request, as a line of JSON on standard error.")
+    ] = False,
     verbose: VerboseOption = False,
 ) -> None:
     """Serve embeddings and the shared gallery over HTTP, with a web page at /.
@@ -237,6 +240,7 @@ def serve(
         artifacts=artifacts,
         replicas=replicas,
         sources=sources or None,
+        access_log=access_log,
         verbose=verbose,
         config=settings,
         say=typer.echo,

@@ -39,6 +39,9 @@ class Backfiller:
         self._thread = threading.Thread(target=self._run, name="backfiller", daemon=True)
         self._thread.start()
 
+    def is_alive(self) -> bool:
+        return self._stop.is_set() or self._thread.is_alive()
+
     def close(self) -> None:
         """Ends after the batch that is in progress; whoever comes next goes on from there."""
         self._stop.set()

@@ -66,6 +66,8 @@ class ServingConfig(Settings):
     can say so in X-Forwarded-Prefix instead."""
     cors_origins: tuple[str, ...] = ()
     """Origins whose web pages may call the API from a browser, such as `https://example.org`; `*` for all."""
+    access_log: bool = False
+    """Whether every request is logged, as a line of JSON on standard error."""
     sources: tuple[str, ...] = ()
     """Folders and URL prefixes below which a re-embedding may read the images that entries name."""
 

@@ -100,15 +100,9 @@ def install_error_handlers(app: FastAPI) -> None:
             message = f"There is no route {request.method} {shown(request.url.path)}; /docs lists them."
         return error_response(error.status_code, code, message, request_id_of(request))
 
-    async def defect(request: Request, error: Exception) -> Response:
-        logger.error("request %s failed", request_id_of(request), exc_info=error)
-        message = "The server failed; its log has the details under this request_id."
-        return error_response(500, "internal", message, request_id_of(request))
-
     app.add_exception_handler(HoldfastError, user_error)
     app.add_exception_handler(RequestValidationError, invalid_body)
     app.add_exception_handler(HTTPException, http_error)
-    app.add_exception_handler(Exception, defect)
 
 
 def request_id_of(request: Request) -> str:

@@ -34,6 +34,9 @@ class Feeder:
         self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
         self._thread.start()
 
+    def is_alive(self) -> bool:
+        return self._stop.is_set() or self._thread.is_alive()
+
     def close(self) -> None:
         """Ends after the rows that are on their way."""
         self._stop.set()

@@ -11,6 +11,7 @@ from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from holdfast_serving.config import ServingConfig
+from holdfast_serving.logs import write_logs
 
 logger = logging.getLogger(__name__)
 
@@ -31,6 +32,7 @@ class Gateway:
         from holdfast_serving.writer_client import HandleWriter
 
         threads = thread_count(max(1, int(config.cpus)))
+        write_logs(access=config.access_log)
         torch.set_num_threads(threads)
         faiss.omp_set_num_threads(threads)
         store = open_store(config.store, config.artifacts)

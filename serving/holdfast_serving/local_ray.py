@@ -36,7 +36,8 @@ def start_ray(cpus: int, dashboard: bool, verbose: bool) -> bool:
     import ray
 
     options: dict[str, Any] = {
-        "log_to_driver": verbose,
+        # On a cluster what the replicas log comes by way of Ray; `show_logs` does without it on one machine.
+        "log_to_driver": verbose or joins_cluster(),
         "logging_level": logging.INFO if verbose else logging.ERROR,
         "configure_logging": True,
     }

@@ -29,6 +29,7 @@ from holdfast_serving.local_ray import (
     refuse_sqlite_on_many_nodes,
     start_ray,
 )
+from holdfast_serving.logs import show_logs
 from holdfast_serving.ports import addresses_of, require_port
 from holdfast_serving.proxy import stop_proxies
 
@@ -49,6 +50,7 @@ def serve_forever(
     artifacts: str | None = None,
     replicas: int | None = None,
     sources: Sequence[str] | None = None,
+    access_log: bool = False,
     dashboard: bool = False,
     verbose: bool = False,
     config: ServingConfig | None = None,
@@ -60,7 +62,7 @@ def serve_forever(
     Args:
         store: folder or SQLAlchemy URL, as for `open_store`.
         port: 0 takes a free one.
-        artifacts, replicas, sources: in place of those in `config`, where they are given.
+        artifacts, replicas, sources, access_log: in place of those in `config`, where they are given.
         config: further settings. Keys in the environment go before its own.
         say: gets the one line that tells that the server is ready. Default: stdout.
         warn: gets what else the operator must see (a new key, an open host). Default: stderr.
@@ -80,6 +82,7 @@ def serve_forever(
             "artifacts": artifacts or config.artifacts,
             "replicas": config.replicas if replicas is None else replicas,
             "sources": _absolute_roots(config.sources if sources is None else sources),
+            "access_log": access_log or config.access_log,
             "key_hashes": parse_keys(os.environ.get(KEYS_VARIABLE, "")) or config.key_hashes,
         }
     )
@@ -90,6 +93,7 @@ def serve_forever(
         # What every replica opens: the same files, whatever its folder and its variables.
         where, found = opened.place
         settings = settings.model_copy(update={"store": where, "artifacts": found})
+        show_logs(Path(folder))
         listening = prepare_serving(Path(folder), host, port, settings.limits.receive_seconds, verbose)
         if not joins_cluster():
             # On a cluster the writer may be the one of this very application, which Serve keeps.

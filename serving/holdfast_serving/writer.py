@@ -13,6 +13,7 @@ from holdfast.store import Store, open_store
 from holdfast_serving.backfiller import Backfiller
 from holdfast_serving.config import ServingConfig
 from holdfast_serving.feeder import start_feeder
+from holdfast_serving.logs import write_logs
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +57,11 @@ class StoreWriter:
         LeaseHeldError and LeaseLostError."""
         return self._writing().replace(change).result()
 
+    def is_alive(self) -> bool:
+        """Whether what is handed in is worked off, as far as is known; trivially so without a lease."""
+        commits = self._commits
+        return commits is None or commits.is_alive()
+
     def close(self) -> None:
         """Commits what was handed in, and gives the lease back. A later change would take it again."""
         with self._taking:
@@ -80,11 +86,19 @@ class Writer:
     """The writer deployment. User errors come back as values: Ray would wrap what is raised."""
 
     def __init__(self, config: ServingConfig) -> None:
+        write_logs(access=config.access_log)
         store = open_store(config.store, config.artifacts)
         self._writer = StoreWriter(store)
         self._backfiller = Backfiller(store, self._writer.replace, config.sources)
         self._feeder = start_feeder(store, config)
         self._empty_gateways: set[str] = set()
+
+    async def check_health(self) -> None:
+        """Unhealthy once a thread of its has ended that works for all others; Serve then replaces it."""
+        parts = (self._writer, self._backfiller, self._feeder)
+        dead = [part for part in parts if part is not None and not part.is_alive()]
+        if dead:
+            raise RuntimeError(f"a thread has ended: {', '.join(type(part).__name__ for part in dead)}")
 
     async def upsert(self, entries: Sequence[Entry]) -> int | HoldfastError:
         try:

@@ -1,11 +1,16 @@
 """What only a real server shows: the proxy in front, the openai client, start, drain and exit."""
 
+import contextlib
+import json
 import os
 import signal
+import socket
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import numpy as np
@@ -80,11 +85,46 @@ def test_many_at_once_share_passes_of_the_model(server: Any, data_uri: DataUri) 
     assert passes < images
 
 
+def check_slow_clients(server: Any) -> None:
+    """400 slow clients keep nobody out, and are told in the one shape why they were cut off."""
+    key = f"Authorization: Bearer {server.key}\r\n"
+    begins = (
+        "GET /v1/models HTTP/1.1\r\nHost: x\r\n",
+        "POST /v1/search HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{",
+        f"POST /v1/search HTTP/1.1\r\nHost: x\r\n{key}Content-Length: 9\r\n\r\n{{",
+        f"POST /v1/search HTTP/1.1\r\nHost: x\r\n{key}Transfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n",
+    )
+    address = urlsplit(server.url)
+    with contextlib.ExitStack() as stack:
+        slow = []
+        for number in range(400):
+            connection = socket.create_connection((address.hostname, address.port), 20)
+            slow.append(stack.enter_context(connection))
+            connection.sendall(begins[number % 4].encode())
+        with server.http() as http:
+            assert [http.get("/v1/models").status_code for _ in range(3)] == [200] * 3
+        for connection, expected in zip(slow[:4], ("408", "401", "408", "408"), strict=True):
+            answer = b""
+            while chunk := connection.recv(65536):
+                answer += chunk
+            head, _, body = answer.decode().partition("\r\n\r\n")
+            assert head.split()[1] == expected
+            assert json.loads(body)["error"]["code"] in ("request_timeout", "unauthorized")
+
+
 def test_no_server_answers_for_another_one_of_the_machine(
     server: Any, start_server: Callable[..., Any]
 ) -> None:
     """HAProxy falls back to Serve's own proxy while no replica answers; it must be this server's."""
-    other = start_server(key=None, host="::", limits={"receive_seconds": 2})
+    other = start_server(key=None, host="::", limits={"receive_seconds": 2}, access_log=True)
+    with other.http() as http:
+        assert http.get("/v1/models?password=hidden", headers={"X-Request-ID": "plain"}).status_code == 200
+        with sqlite3.connect(other.store / "holdfast.db") as database:
+            database.execute("ALTER TABLE backfills RENAME TO gone")
+        failed = http.get("/v1/backfills", headers={"X-Request-ID": "broken"})
+        assert failed.status_code >= 500
+        assert http.get("/v1/nothing", headers={"X-Request-ID": "not plain\xe9"}).status_code == 404
+    check_slow_clients(other)
     assert other.key != server.key
     (victim,) = other.processes("ServeReplica:holdfast:gateway")
     os.kill(victim, signal.SIGKILL)
@@ -96,7 +136,17 @@ def test_no_server_answers_for_another_one_of_the_machine(
         time.sleep(0.02)
     assert statuses <= {200, 503}, "401 is the other server's answer to a key that it does not know"
     other.process.send_signal(signal.SIGTERM)
-    assert other.process.wait(60) == 0
+    said = other.process.communicate(timeout=60)[1]
+    assert other.process.returncode == 0
+    assert " ERROR holdfast_serving." in said
+    assert said.count("request=broken: ") == 1, "the log has the details under the request's id"
+    assert "gone" in said or "no such table" in said
+    lines = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    by_id = {line["request_id"]: line for line in lines}
+    assert (by_id["plain"]["path"], by_id["plain"]["status"]) == ("/v1/models", 200)
+    assert by_id["broken"]["status"] == failed.status_code
+    assert other.key not in said
+    assert "hidden" not in said
 
 
 def test_a_first_start_shows_one_key_and_sigterm_answers_what_is_in_progress_and_exits_0(

@@ -4,6 +4,7 @@ import queue
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -42,6 +43,7 @@ class GroupCommit:
         self._queue: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._closing = threading.Lock()
         self._closed = False
+        self._told_to_stop = False
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
 
@@ -60,9 +62,14 @@ class GroupCommit:
         """Hand in new vectors of entries; the future gives how many of them were applied."""
         return self._submit(change)
 
+    def is_alive(self) -> bool:
+        """Whether what is handed in is worked off; also once `close` has been called."""
+        return self._told_to_stop or self._thread.is_alive()
+
     def close(self) -> None:
         """Write what was handed in, then stop. Later requests raise NotReadyError."""
         with self._closing:
+            self._told_to_stop = True
             if not self._closed:
                 self._closed = True
                 self._queue.put(None)
@@ -88,6 +95,21 @@ class GroupCommit:
         return future
 
     def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._refuse_the_rest()
+
+    def _refuse_the_rest(self) -> None:
+        """Whatever ended the thread, nobody waits for it."""
+        with self._closing:
+            self._closed = True
+        with suppress(queue.Empty):
+            while True:
+                if (request := self._queue.get_nowait()) is not None:
+                    request[1].set_exception(NotReadyError("The writer has stopped: try again soon."))
+
+    def _work(self) -> None:
         held: Request | None = None
         while True:
             request = held or self._queue.get()
@@ -120,11 +142,12 @@ class GroupCommit:
             return
         try:
             numbers = self._entries.write([change for change, _ in group], self._fence)
+            answers = list(zip(group, numbers, strict=True))
         except BaseException as error:
             for _, future in group:
                 future.set_exception(error)
             return
-        for (_, future), number in zip(group, numbers, strict=True):
+        for (_, future), number in answers:
             future.set_result(number)
 
 
