@@ -12,6 +12,7 @@ import os
 import socket
 import sys
 import threading
+import traceback
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
@@ -40,7 +41,8 @@ class Lines(logging.Formatter):
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         text = f"{moment} {record.levelname} {where}: {record.getMessage()}"
         if record.exc_info:
-            text = f"{text}\n{self.formatException(record.exc_info)}"
+            # Not `formatException`: that prints, and Ray has a `print` of its own.
+            text = f"{text}\n{''.join(traceback.format_exception(*record.exc_info)).rstrip()}"
         return hide_secrets(text)
 
 
@@ -150,5 +152,5 @@ def _show(connection: socket.socket) -> None:
 def _say_that_it_ended(ended: threading.ExceptHookArgs) -> None:
     if ended.exc_value is not None:
         name = ended.thread.name if ended.thread is not None else "?"
-        traceback = (ended.exc_type, ended.exc_value, ended.exc_traceback)
-        logger.error("the thread %s ended", name, exc_info=traceback)
+        error = (ended.exc_type, ended.exc_value, ended.exc_traceback)
+        logger.error("the thread %s ended", name, exc_info=error)

@@ -45,6 +45,8 @@ s/^( *)bind (\*)?:/\1bind 127.0.0.1:/
 /^backend default_backend/,/http-request return/ s/http-request return .*/http-request deny deny_status 503/
 """
 DEFAULTS = """    timeout http-request {seconds}s
+    # Without it a replica that answers health within 250 ms no more, for it is busy, counts as dead.
+    timeout check 5s
     errorfile 400 {folder}/400.http
     errorfile 408 {folder}/408.http
     errorfile 500 {folder}/503.http
