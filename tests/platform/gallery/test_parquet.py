@@ -288,7 +288,6 @@ def test_a_column_becomes_an_attribute(store: Store, tmp_path: Path, name: str) 
         (pa.array([{"x": 1}, {"x": 2}]), "struct"),
         (pa.nulls(2), "all of it is null"),
     ],
-    ids=str,
 )
 def test_a_column_that_can_be_no_attribute_is_named(
     store: Store, tmp_path: Path, column: pa.Array, why: str
@@ -335,7 +334,6 @@ def test_columns_and_attributes_become_one(store: Store, tmp_path: Path) -> None
         {"attributes": [{"x": "s"}, {"x": None}]},
         {"attributes": pa.array([[("x", 1)], [("x", None)]], pa.map_(pa.string(), pa.int64()))},
     ],
-    ids=str,
 )
 def test_a_null_attribute_is_none_and_counted(
     store: Store, tmp_path: Path, columns: dict[str, object]
