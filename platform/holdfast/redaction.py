@@ -23,7 +23,8 @@ _PAIR = re.compile(
     r"(?P<start>\b)(?P<name>[A-Za-z][\w.-]{0,100})(?P<is>\s{0,2}=\s{0,2}|['\"]\s{0,2}:\s{0,2})"
     rf"(?P<value>{_QUOTED}|[^\s,;&'\")\]}}]+)"
 )
-_BEARER = re.compile(r"(?P<start>\bBearer\s)(?P<value>\S+)", re.IGNORECASE)
+# KEY stands for one where a message says how a key is sent.
+_BEARER = re.compile(r"(?P<start>\bBearer\s)(?P<value>(?-i:(?!KEY\b))\S+)", re.IGNORECASE)
 _PORT = re.compile(r":\d{1,5}([/?#'\",)]|$)")
 _WITH_PORT = ("http", "https", "hdfs", "viewfs", "ray", "grpc", "tcp", "redis")
 

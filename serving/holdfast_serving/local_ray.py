@@ -5,7 +5,13 @@ import os
 from pathlib import Path
 from typing import Any
 
-from holdfast.jobs.runtime import join_cluster, joins_cluster, leave_threads_to_ray, prepare_environment
+from holdfast.jobs.runtime import (
+    join_cluster,
+    joins_cluster,
+    leave_threads_to_ray,
+    prepare_environment,
+    start_own,
+)
 from holdfast_serving.ports import addresses_of
 from holdfast_serving.proxy import prepare_proxy
 
@@ -33,8 +39,6 @@ def prepare_serving(folder: Path, host: str, port: int, receive_seconds: float, 
 
 def start_ray(cpus: int, dashboard: bool, verbose: bool) -> bool:
     """Connects to RAY_ADDRESS if it is set (returns False), else starts a private instance (returns True)."""
-    import ray
-
     options: dict[str, Any] = {
         # On a cluster what the replicas log comes by way of Ray; `show_logs` does without it on one machine.
         "log_to_driver": verbose or joins_cluster(),
@@ -44,10 +48,7 @@ def start_ray(cpus: int, dashboard: bool, verbose: bool) -> bool:
     if joins_cluster():
         join_cluster(**options)
         return False
-    os.environ.pop("RAY_ADDRESS", None)
-    ray.init(
-        # Never somebody else's instance on this machine, which is what ray.init() would look for first.
-        address="local",
+    start_own(
         num_cpus=cpus,
         include_dashboard=dashboard,
         dashboard_host="127.0.0.1",

@@ -109,3 +109,9 @@ def test_a_setting_that_is_refused_keeps_its_secret():
             load_settings(ServingConfig, None, ["store=x", "replicas=0", *index, override])
         assert SECRET not in str(refused.value)
     assert SECRET not in repr(ServingConfig(store="postgresql://user:s3cr3t@host/database"))
+
+
+def test_how_a_key_is_sent_can_be_said() -> None:
+    said = "send Authorization: Bearer KEY, or X-API-Key: KEY."
+    assert hide_secrets(said) == said
+    assert "KEYS3cret" not in hide_secrets("Authorization: Bearer KEYS3cret")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from holdfast.errors import ConfigError
+from holdfast.errors import ClusterError, ConfigError
 from holdfast.jobs.ray_failures import explain
 from holdfast.processors import THREADS_VARIABLE, cpu_count, has_quota
 
@@ -116,6 +116,25 @@ def join_cluster(**options: object) -> None:
         ) from error
 
 
+def start_own(**options: object) -> None:
+    """`ray.init` of an instance of our own. Raises ClusterError where it does not start in time."""
+    os.environ.pop("RAY_ADDRESS", None)
+    import ray
+
+    try:
+        # Never somebody else's instance on this machine, which ray.init() would look for first.
+        ray.init(address="local", **options)
+    except Exception as error:
+        # Ray says this by a plain Exception.
+        if "timed out" not in str(error):
+            raise
+        ray.shutdown()
+        raise ClusterError(
+            "Ray did not start on this machine in time, which is busy, or short of memory or of processes. "
+            "Repeat the command when it is quieter; --verbose shows what Ray says."
+        ) from error
+
+
 @contextmanager
 def ray_session(verbose: bool = False, cpus: int | None = None) -> Iterator[None]:
     """Join the cluster at RAY_ADDRESS, or run an instance of our own for as long as the block lasts.
@@ -131,14 +150,8 @@ def ray_session(verbose: bool = False, cpus: int | None = None) -> Iterator[None
     if joins_cluster():
         join_cluster(log_to_driver=verbose, logging_level=level)
     else:
-        os.environ.pop("RAY_ADDRESS", None)
-        ray.init(
-            # Never somebody else's instance on this machine, which ray.init() would look for first.
-            address="local",
-            num_cpus=cpus or cpu_count(),
-            include_dashboard=False,
-            log_to_driver=verbose,
-            logging_level=level,
+        start_own(
+            num_cpus=cpus or cpu_count(), include_dashboard=False, log_to_driver=verbose, logging_level=level
         )
     if not verbose:
         for name in QUIET:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError
 
 from holdfast.cache_folder import cache_folder
 from holdfast.errors import StoreError
+from holdfast.redaction import hide_in_url
 from holdfast.store.artifacts import Artifacts
 from holdfast.store.database import reading
 from holdfast.store.identity import Identity, record_artifacts, recorded
@@ -88,7 +89,7 @@ def chosen_artifacts(engine: Engine, file: Path | None, given: str | None) -> st
         return given or None
     if os.environ.get(VARIABLE):
         return os.environ[VARIABLE]
-    shown = engine.url.render_as_string(hide_password=True)
+    shown = hide_in_url(engine.url.render_as_string())
     needs = (
         f"The store {shown} needs a place for its files: give --artifacts, or set {VARIABLE}, to a folder or "
         "a pyarrow file system URI."
@@ -115,7 +116,7 @@ def settle_artifacts(engine: Engine, known: Identity, file: Path | None, given: 
         return found
     lacking = _none_of(engine, found)
     if lacking is not None:
-        shown = engine.url.render_as_string(hide_password=True)
+        shown = hide_in_url(engine.url.render_as_string())
         advice = "Name the place where they are."
         if before is not None:
             advice = f"They are in {before}: leave --artifacts and {VARIABLE} out, or copy them first."

@@ -61,3 +61,14 @@ def test_a_session_raises_what_a_user_can_read(monkeypatch: pytest.MonkeyPatch) 
         with pytest.raises(expected) as refused, ray_session(cpus=1):
             raise wrapped(error)
         assert "Traceback" not in str(refused.value)
+
+
+def test_ray_that_does_not_start_in_time_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def times_out(**options: object) -> None:
+        raise Exception("The current node timed out during startup. This could happen because ...")
+
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(ray, "init", times_out)
+    monkeypatch.setattr(ray, "shutdown", lambda: None)
+    with pytest.raises(ClusterError, match="did not start on this machine in time"), ray_session(cpus=1):
+        pass
