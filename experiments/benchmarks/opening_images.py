@@ -39,20 +39,10 @@ SHARE = 0.35
 
 def measure(cells: Cells, quick: bool) -> list[Row]:
     """Two openings a kind, each in a process of its own."""
-    small = ["--quick"] if quick else []
     rows = []
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder:
         for kind in KINDS:
-            chosen = [folder, "--kind", kind, *small]
-            cache = {"HOLDFAST_CACHE": f"{folder}/cache-{kind}"}
-
-            def openings(chosen: list[str] = chosen, cache: dict[str, str] = cache) -> Cell:
-                prepared = measure_in_child("opening_images.py", [*chosen, "--prepare"])
-                first = measure_in_child("opening_images.py", chosen, cache)
-                again = measure_in_child("opening_images.py", chosen, cache)
-                return {"encoded_mib": prepared["encoded_mib"], "first": first, "again": again}
-
-            cell = cells(kind, openings)
+            cell = cells(kind, lambda kind=kind: _open_twice(Path(folder), kind, quick))
             note = f"{cell['encoded_mib']:.0f} MiB as they lie there"
             for opening, said in (("first", "first opening"), ("again", "from the cache")):
                 figure = cell[opening]
@@ -67,6 +57,14 @@ def measure(cells: Cells, quick: bool) -> list[Row]:
                 )
                 rows.append(for_the_record(f"{kind}: time, {said}", [figure["seconds"]], "s", note))
     return rows
+
+
+def _open_twice(folder: Path, kind: str, quick: bool) -> Cell:
+    chosen = [str(folder), "--kind", kind, *(["--quick"] if quick else [])]
+    cache = {"HOLDFAST_CACHE": str(folder / f"cache-{kind}")}
+    encoded = prepare(folder, kind, quick)
+    first, again = (measure_in_child("opening_images.py", chosen, cache) for _ in range(2))
+    return {"encoded_mib": encoded, "first": first, "again": again}
 
 
 def prepare(folder: Path, kind: str, quick: bool) -> float:

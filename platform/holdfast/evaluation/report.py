@@ -26,7 +26,8 @@ class Report:
     version's queries.
     `codes` holds the figures on compact codes, without adapters: the `versions` that have codes, `bits` and
     `bytes` of one, and under the same names as here the metrics, `intervals`, `compatible`, `ac` and `am`.
-    `distilled_from` is the version that the newest one imitates, if it does.
+    `distilled_from` is the version that the newest one imitates, if it does. `notes` are sentences about the
+    data: what was passed over, and what is odd about it.
     `update_gain` is a matrix like `compatible`, None where undefined. `per_task_recall_at_1` has a row for
     a version and a column for a task. `history` holds more curves: name to one value a version. An example
     is `{"query_png", "query_label", "hits": [{"png", "label", "score", "embedded_by", "right"}]}`, its
@@ -60,6 +61,7 @@ class Report:
     images_per_second: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     examples: list[dict[str, Any]] = field(default_factory=list)
     history: dict[str, list[float | None]] = field(default_factory=dict)
 

@@ -170,6 +170,7 @@ class StorePublisher:
                 images_per_second=images / max(seconds["learning"], 1e-9),
                 seconds=seconds,
                 codes=codes,
+                notes=list(self._data.notes),
                 machine={**describe_machine(), "threads": cpus_per_worker(self._experiment.scaling)},
                 **figures,
             )

@@ -184,3 +184,10 @@ def test_a_redrawn_report_replaces_the_old_one(tmp_path, make_report):
     assert json.loads((tmp_path / "report.json").read_text())["versions"] == ["v1", "v2", "v3"]
     assert "v3" in (tmp_path / "report.html").read_text()
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def test_what_was_passed_over_is_in_the_report(tmp_path, make_report):
+    said = "Source 'folder:a': passed over 2 .heic (b/1.heic, b/2.heic)."
+    page = write_report(tmp_path, replace(make_report(2), notes=[said]))
+    assert "b/1.heic" in page.read_text()
+    assert json.loads(page.with_suffix(".json").read_text())["notes"] == [said]
