@@ -145,6 +145,7 @@ class Reader:
         get_command(cli.app).commands["serve"].make_context("serve", list(options))  # type: ignore[attr-defined]
         if not self._asks_the_server:
             return
+        self._stop()
         self.server = subprocess.Popen(
             [sys.executable, "-m", "holdfast", "serve", *options, "--port", "0"],
             cwd=self._folder,
@@ -169,14 +170,18 @@ class Reader:
         )
         assert answer
 
+    def _stop(self) -> None:
+        if self.server is not None:
+            self.server.terminate()
+            assert self.server.wait(90) == 0
+            self.server = None
+
     @contextmanager
     def closing(self) -> Iterator[None]:
         """Stops the server as an operator would; it has to answer SIGTERM with exit code 0."""
         try:
             yield
-            if self.server is not None:
-                self.server.terminate()
-                assert self.server.wait(90) == 0
+            self._stop()
         finally:
             if self.server is not None and self.server.poll() is None:
                 os.killpg(self.server.pid, signal.SIGKILL)

@@ -109,19 +109,19 @@ def test_a_server_that_runs_does_the_work(
 
 def test_mistakes(holdfast: Holdfast, filled: Path) -> None:
     def refused(*arguments: object) -> str:
-        return str(holdfast("backfill", "start", *arguments, "--store", filled, "--sources", filled).sentence)
+        return str(holdfast("backfill", "start", *arguments, "--store", filled).sentence)
 
     assert "v9" in refused("v9")
     assert "order is 'best'" in refused("v2", "--order", "best")
     assert "kind is 'guess'" in refused("v2", "--kind", "guess")
-    assert "nothing to backfill" in refused("v1", "--kind", "re-embed")
+    assert "nothing to backfill" in refused("v1", "--kind", "re-embed", "--sources", filled)
     for option, values in {
         "pace": ["0", "-1", "nan", "inf", "1e-9", "1e9"],
         "workers": ["-1", "1000000000"],
         "batch": ["0", "-5", "1000000000"],
     }.items():
         for value in values:
-            assert option in refused("v2", "--kind", "re-embed", f"--{option}={value}")
+            assert option in refused("v2", "--kind", "re-embed", "--sources", filled, f"--{option}={value}")
 
 
 def test_a_gallery_filled_as_the_docs_say_can_be_embedded_anew(

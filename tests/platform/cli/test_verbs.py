@@ -247,8 +247,10 @@ def test_serve_speaks_one_line_when_it_is_ready(
     outcome = holdfast("serve", "--store", learned, "--port", 0, "--replicas", 2, "--sources", "photos")
     assert (outcome.code, outcome.out) == (0, "Holdfast serves\n")
     options = {
+        "artifacts": None,
         "replicas": 2,
         "sources": ["photos"],
+        "access_log": False,
         "verbose": False,
         "config": holdfast_serving.ServingConfig(store=str(learned)),
     }

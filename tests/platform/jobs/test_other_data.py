@@ -28,7 +28,8 @@ def images(tmp_path):
     folder = tmp_path / "images"
     for split in ("train", "evaluation"):
         for number in range(6):
-            write_class(folder / split / f"{split}-{number}", number)
+            # No image is in both parts.
+            write_class(folder / split / f"{split}-{number}", number + 100 * (split == "evaluation"))
     return folder
 
 

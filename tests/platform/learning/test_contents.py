@@ -127,3 +127,10 @@ def test_a_checkpoint_of_broken_weights_is_not_gone_on_from(plan, data, publishe
     with pytest.raises(DivergedError, match=r"checkpoint of task 1, step 2 is of no use.*linear\.weight"):
         run_sequence(plan(), data, published, interrupted)
     assert not published.learned
+
+
+def test_a_part_without_images_has_no_classes(data):
+    nothing = data.training.take(np.arange(0))
+    found = describe_contents(Datasets(data.training, Evaluation(nothing, nothing)))
+    assert found["queries"]["classes"] == {}
+    assert len(found["training"]["classes"]) == 12
