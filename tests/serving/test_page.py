@@ -195,7 +195,7 @@ def test_a_backfill_has_a_bar_and_buttons(page: Any, server: Any, filled: int) -
         assert page.locator("#backfill-list button").count() == 0
         assert http.post("/v1/backfills", json={**body, "batch_size": 256, "pace": None}).status_code == 201
         # The entries have no sources: nothing is moved, and the page says why.
-        until(lambda: "done · 0 of 24 moved · skipped: 24 no source" in page.inner_text("#backfill-list"))
+        until(lambda: "failed · 0 of 24 moved · skipped: 24 no source" in page.inner_text("#backfill-list"))
     screenshot(page, "backfills")
 
 

@@ -123,7 +123,10 @@ def test_no_server_answers_for_another_one_of_the_machine(
             database.execute("ALTER TABLE backfills RENAME TO gone")
         failed = http.get("/v1/backfills", headers={"X-Request-ID": "broken"})
         assert failed.status_code >= 500
-        assert http.get("/v1/nothing", headers={"X-Request-ID": "not plain\xe9"}).status_code == 404
+        assert (
+            http.get("/v1/nothing", headers={"X-Request-ID": "not plain\xe9".encode("latin-1")}).status_code
+            == 404
+        )
     check_slow_clients(other)
     assert other.key != server.key
     (victim,) = other.processes("ServeReplica:holdfast:gateway")

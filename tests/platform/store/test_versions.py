@@ -25,7 +25,7 @@ class Encoder:
         )
         return types.SimpleNamespace(contract=lambda: contract)
 
-sys.modules["holdfast.models"] = types.SimpleNamespace(Encoder=Encoder)
+sys.modules["holdfast.models"] = types.SimpleNamespace(Encoder=Encoder, find_flaw=lambda encoder: None)
 from holdfast.store import Draft, open_store, store as module
 where, artifacts, run, folder = sys.argv[1:]
 """
