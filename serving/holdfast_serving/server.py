@@ -239,7 +239,10 @@ def _drain(application: Any, seconds: float) -> None:
         states = serve.status().applications[APPLICATION].deployments["gateway"].replica_states
         gateways = states.get("RUNNING", 0)
         serve.run(application, name=APPLICATION, route_prefix="/")
-        asyncio.run(_release_writer(APPLICATION, gateways, seconds))
+        # Serve's handles listen in their event loop as long as the process lives, and complain if it ends.
+        loop = asyncio.new_event_loop()
+        threading.Thread(target=loop.run_forever, name="drain", daemon=True).start()
+        asyncio.run_coroutine_threadsafe(_release_writer(APPLICATION, gateways, seconds), loop).result()
     except Exception as error:
         logger.warning("the drain was cut short: %s", error)
 

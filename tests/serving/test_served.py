@@ -86,7 +86,7 @@ def test_many_at_once_share_passes_of_the_model(server: Any, data_uri: DataUri) 
 
 
 def check_slow_clients(server: Any) -> None:
-    """400 slow clients keep nobody out, and are told in the one shape why they were cut off."""
+    """400 slow clients keep nobody out, and are told why they were cut off."""
     key = f"Authorization: Bearer {server.key}\r\n"
     begins = (
         "GET /v1/models HTTP/1.1\r\nHost: x\r\n",
@@ -103,13 +103,15 @@ def check_slow_clients(server: Any) -> None:
             connection.sendall(begins[number % 4].encode())
         with server.http() as http:
             assert [http.get("/v1/models").status_code for _ in range(3)] == [200] * 3
-        for connection, expected in zip(slow[:4], ("408", "401", "408", "408"), strict=True):
+        codes = (("408", None), ("401", "unauthorized"), *[("408", "request_timeout")] * 2)
+        for connection, (status, code) in zip(slow[:4], codes, strict=True):
             answer = b""
             while chunk := connection.recv(65536):
                 answer += chunk
             head, _, body = answer.decode().partition("\r\n\r\n")
-            assert head.split()[1] == expected
-            assert json.loads(body)["error"]["code"] in ("request_timeout", "unauthorized")
+            assert head.split()[1] == status
+            # Headers that never end are HAProxy's to refuse, before there is a request, in its own words.
+            assert code is None or json.loads(body)["error"]["code"] == code
 
 
 def test_no_server_answers_for_another_one_of_the_machine(
