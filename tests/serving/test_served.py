@@ -136,9 +136,12 @@ def test_no_server_answers_for_another_one_of_the_machine(
     statuses = set()
     until = time.monotonic() + 4
     while time.monotonic() < until:
-        with other.http() as http:  # A new connection each time: that is what the kernel shares.
+        # A new connection each time: that is what the kernel shares. One that is inside when its gateway is
+        # killed may end without an answer.
+        with other.http() as http, contextlib.suppress(httpx.RemoteProtocolError):
             statuses.add(http.get("/v1/models").status_code)
         time.sleep(0.02)
+    assert statuses
     assert statuses <= {200, 503}, "401 is the other server's answer to a key that it does not know"
     other.process.send_signal(signal.SIGTERM)
     said = other.process.communicate(timeout=60)[1]
