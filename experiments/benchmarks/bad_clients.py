@@ -283,9 +283,10 @@ async def tried(client: Client, target: Target, tally: Tally) -> None:
     tally.add(client.__name__, outcome)
 
 
-async def held(client: Client, target: Target, tally: Tally, delay: float) -> None:
+async def held(client: Client, target: Target, tally: Tally, delay: float, until: float) -> None:
     await asyncio.sleep(delay)
-    while True:
+    # Not for ever: a cancellation that meets the end of a time limit is taken for that.
+    while time.perf_counter() < until:
         await tried(client, target, tally)
         await asyncio.sleep(PAUSE + random.random() * PAUSE)
 
@@ -317,9 +318,10 @@ async def at_a_rate(start: Callable[[], Awaitable[None]], per_second: float, sec
 
 async def run(target: Target, seconds: float, per_second: float, holding: int) -> Tally:
     tally = Tally()
+    until = time.perf_counter() + seconds
     holders = [
         asyncio.create_task(
-            held(HOLDING[n % len(HOLDING)], target, tally, random.random() * min(5, seconds / 4))
+            held(HOLDING[n % len(HOLDING)], target, tally, random.random() * min(5, seconds / 4), until)
         )
         for n in range(holding)
     ]
