@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from holdfast.yaml_text import decode_yaml, dump_yaml, load_yaml
@@ -55,6 +55,7 @@ def test_anchors_and_merges_may_be_overridden() -> None:
     assert loaded["d"] == {"x": 1, "y": 2, "z": 9}
 
 
+@example({"\x85": "a\x85b", "\u2028": "a\u2028\u2029b", " ": "\x85"})
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
