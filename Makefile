@@ -27,7 +27,7 @@ lint: .venv/ready
 	$(BIN)/lint-imports --no-cache
 
 bench: .venv/ready
-	$(BIN)/python experiments/benchmarks/bench.py
+	$(BIN)/python -m experiments.benchmarks $(ARGS)
 
 clean:
 	rm -rf .venv holdfast-store

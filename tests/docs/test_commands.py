@@ -59,6 +59,7 @@ class Reader:
         self._environment = {
             **os.environ,
             "PATH": f"{BINARIES}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])]),
             "HOLDFAST_API_KEYS": "admin:change-me-please",
         }
         self._address: str | None = None
@@ -108,8 +109,8 @@ class Reader:
                     self._shell("rm -r holdfast-store && python experiments/quickstart.py")
             case ["ray", *_]:
                 warnings.warn(f"needs machines for a Ray cluster, so it was not run: {command}", stacklevel=1)
-            case ["python", script, *options] if script.startswith("experiments/benchmarks/"):
-                shown = self._shell(f"python {shlex.quote(str(REPOSITORY / script))} --help")
+            case ["python", "-m", module, *options] if module.startswith("experiments.benchmarks"):
+                shown = self._shell(f"python -m {module} --help")
                 assert all(option in shown for option in options if option.startswith("--")), command
                 warnings.warn(f"takes long, so only its options were checked: {command}", stacklevel=1)
             case ["export", *_]:

@@ -6,9 +6,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from experiments.benchmarks.postgres_server import running_postgres
 from sqlalchemy import create_engine, make_url, text
 
+from experiments.benchmarks.harness.postgres import running_postgres
 from holdfast.store import open_store
 from holdfast.store.database import make_engine
 from holdfast.store.migrate import migrate

@@ -18,10 +18,10 @@ import httpx
 import numpy as np
 import pytest
 import torch
-from experiments.benchmarks.postgres_server import running_postgres
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from experiments.benchmarks.harness.postgres import running_postgres
 from holdfast.gallery import Gallery, open_index
 from holdfast.models import Encoder, ModelConfig, Preprocessing
 from holdfast.store import Compatibility, Draft, Store, open_store

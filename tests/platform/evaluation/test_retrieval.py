@@ -1,5 +1,4 @@
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 from sklearn.neighbors import NearestNeighbors
 
+from experiments.benchmarks.harness.child import module_command, module_environment
 from holdfast.errors import DataError
 from holdfast.evaluation import Scores, score
 from holdfast.evaluation.retrieval import block_rows
@@ -225,14 +225,14 @@ def test_a_block_keeps_to_its_bytes(gallery, depth, block):
 
 def test_a_gallery_of_100000_stays_far_below_one_gibibyte():
     """2,000 of 100,000 queries: what a block needs does not depend on how many blocks follow."""
-    program = ROOT / "experiments" / "benchmarks" / "evaluation_memory.py"
+    module = "experiments.benchmarks.learning.evaluation_memory"
     run = subprocess.run(
-        [sys.executable, program, "--queries", "2000", "--gallery", "100000", "--dimension", "64"],
+        module_command(module, "--queries", "2000", "--gallery", "100000", "--dimension", "64"),
         capture_output=True,
         text=True,
         check=True,
         timeout=600,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        env=module_environment(),
     )
     figures = json.loads(run.stdout.splitlines()[-1])
     per_query = 3 * 4 + 8 + 5 * (8 + 4) + 4 * 8  # a query's scores, and its class, R and place in the order

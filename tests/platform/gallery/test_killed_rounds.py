@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
+from experiments.benchmarks.failures import acknowledgements, killed_rounds
 from holdfast.store import Store
 
 
 def test_nothing_is_lost_or_there_twice_or_stale(
-    load_module: Callable[[str], ModuleType], store: Store, place: tuple[str, str], allow: Callable[..., None]
+    store: Store, place: tuple[str, str], allow: Callable[..., None]
 ) -> None:
-    killed_rounds = load_module("killed_rounds")
     allow("v2", "v1")
     with killed_rounds.Rounds(store, place, seed=1) as rounds:
         for victim in ("searcher", "writer", "all"):
@@ -50,8 +50,8 @@ class Told:
 
 
 @pytest.fixture
-def told(load_module: Callable[[str], ModuleType]) -> Told:
-    return Told(load_module("acknowledgements"))
+def told() -> Told:
+    return Told(acknowledgements)
 
 
 B, C = ("b", "v2", 1), ("c", "v1", 2)

@@ -1,0 +1,1 @@
+"""What measures Holdfast: `python -m experiments.benchmarks` and its neighbours, at the repository's root."""

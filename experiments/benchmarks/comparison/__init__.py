@@ -1,1 +1,0 @@
-"""The benchmark of methods: what is compared, on what, and how the figures are read. See ../methods.py."""

@@ -1,0 +1,1 @@
+"""Entries and their index: writing, searching, starting, and a gallery that is embedded anew."""

@@ -1,0 +1,1 @@
+"""What benchmarks share: finished cells, processes of their own, servers, rows, tables and plots."""

@@ -1,0 +1,1 @@
+"""From opening images to publishing a version: how fast, and in how much memory."""

@@ -1,0 +1,1 @@
+"""The benchmark of methods: what is compared, on what, and how the figures are read."""

@@ -1,0 +1,163 @@
+"""Every method on every benchmark, with paired seeds: measured, compared, written to docs/results-methods.md.
+
+    python -m experiments.benchmarks.methods --choose       # first: weights, on validation classes
+    python -m experiments.benchmarks.methods                # all cells that are not there yet, then the page
+    python -m experiments.benchmarks.methods --only omniglot-5 glyphs --methods finetune,unibct --seeds 3
+    python -m experiments.benchmarks.methods --report       # the page alone, from what is there
+    python -m experiments.benchmarks.methods --quick        # small sizes: does it run at all?
+
+A cell is one method on one benchmark with one seed. Each is written when it is finished, so the command can
+be stopped at any moment and goes on from there. A cell is measured again when its experiment changes, not
+when the code does: `--fresh` forgets those that are asked for. Results lie in experiments/results/methods.
+"""
+
+import argparse
+import time
+from pathlib import Path
+
+from rich.console import Console
+
+from experiments.benchmarks.harness.command import run_command
+from experiments.benchmarks.harness.places import RESULTS
+from experiments.benchmarks.harness.section import page_of, write_section
+from experiments.benchmarks.methods.choosing import choose, chosen_terms, read_chosen, trial_jobs
+from experiments.benchmarks.methods.kept import Cells
+from experiments.benchmarks.methods.page import render
+from experiments.benchmarks.methods.pool import run_jobs
+from experiments.benchmarks.methods.protocols import CHOOSE, Protocol, all_protocols
+from experiments.benchmarks.methods.recipes import find_methods
+from experiments.benchmarks.methods.results import Results, write_figures
+from experiments.benchmarks.methods.work import Job, experiment_files, make_job
+from holdfast.evaluation import describe_machine
+from holdfast.jobs.cpus import cpu_count
+from holdfast.learning import Datasets
+from holdfast.yaml_text import load_yaml
+
+KEPT = RESULTS / "methods"
+BENCH = RESULTS / "bench" / "training_speed.rows.json"
+TRIALS = 5
+
+
+class Images:
+    """Decoded images by protocol, each decoded once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Datasets] = {}
+
+    def of(self, protocol: Protocol) -> Datasets:
+        if protocol.place not in self._known:
+            self._known[protocol.place] = protocol.load()
+        return self._known[protocol.place]
+
+    def classes(self, protocol: Protocol) -> int:
+        return len(set(self.of(protocol).training.labels.tolist()))
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    names = [name for name in all_protocols() if name != CHOOSE]
+    parser.add_argument("--only", nargs="+", choices=names, metavar="BENCHMARK", help=", ".join(names))
+    parser.add_argument("--methods", help="some of the methods, with commas between them")
+    parser.add_argument("--seeds", type=int, default=5, help="paired seeds 0 to N - 1 (default: 5)")
+    parser.add_argument("--cores", type=int, default=cpu_count(), help="cells at a time (default: all cores)")
+    parser.add_argument("--results", type=Path, default=None, help="another folder for the results")
+    parser.add_argument(
+        "--choose", action="store_true", help="choose weights on validation classes, and stop"
+    )
+    parser.add_argument("--trials", type=int, default=TRIALS, help="of each method, with --choose")
+    parser.add_argument("--report", action="store_true", help="measure nothing, write the page")
+    parser.add_argument("--page", type=Path, default=None, help="where the page is written")
+    parser.add_argument("--fresh", action="store_true", help="measure what was asked for again")
+    parser.add_argument("--quick", action="store_true", help="small sizes; no figure means anything then")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="change every experiment, to try it out",
+    )
+    return parser.parse_args(arguments)
+
+
+def plan(options: argparse.Namespace, images: Images, results: Path) -> list[Job]:
+    """The cells, seed by seed, so that an interrupted benchmark has whole seeds of everything."""
+    settings = dict(pair.split("=", 1) for pair in options.set)
+    changes = {key: load_yaml(value) for key, value in settings.items()}
+    protocols = {name: one.changed(changes) for name, one in all_protocols(options.quick).items()}
+    methods = find_methods(options.methods.split(",") if options.methods else None)
+    if options.choose:
+        protocol = protocols[CHOOSE]
+        return trial_jobs(protocol, methods, options.trials, images.classes(protocol))
+    chosen = read_chosen(results / "chosen.json")
+    picked = [
+        one for name, one in protocols.items() if name in (options.only or protocols) and name != CHOOSE
+    ]
+    return [
+        make_job(protocol, method, seed, images.classes(protocol), chosen_terms(chosen, method))
+        for seed in range(options.seeds)
+        for protocol in picked
+        for method in methods
+        if method.applies_to(protocol)
+    ]
+
+
+def main() -> int:
+    options = parse()
+    results = options.results or (KEPT / "quick" if options.quick else KEPT)
+    console = Console(stderr=True)
+    started = time.perf_counter()
+    images, cells = Images(), Cells(results)
+    failed = 0
+    if not options.report:
+        jobs = plan(options, images, results)
+        if not options.choose:
+            write_experiments(jobs, results)
+        if options.fresh:
+            cells.forget(job.name for job in jobs)
+        failed = run_jobs(jobs, cells, lambda job: images.of(job.protocol), options.cores, console)
+        cells.gather({job.name.benchmark for job in jobs})
+        if options.choose:
+            methods = find_methods(options.methods.split(",") if options.methods else None)
+            chosen = choose(cells, jobs, methods, options.trials, results / "chosen.json")
+            for name, found in chosen.items():
+                weights = ", ".join(f"{t['kind']} {t.get('weight', t.get('ratio'))}" for t in found["terms"])
+                console.print(f"{name}: {weights}  score {found['score']:.1f}", markup=False, highlight=False)
+    else:
+        cells.gather({name.benchmark for name in cells.names()})
+    if not options.choose:
+        page = options.page or page_of(results, KEPT)
+        write_report(cells.folder, options, page)
+        console.print(f"The page: {page}", soft_wrap=True)
+    console.print(f"Done in {time.perf_counter() - started:.0f} s.")
+    return 1 if failed else 0
+
+
+def write_report(folder: Path, options: argparse.Namespace, page: Path) -> None:
+    """The page with its plots, and `figures.parquet`, from all cells that are in the folder."""
+    results = Results(Cells(folder))
+    protocols = [one for name, one in all_protocols(options.quick).items() if name != CHOOSE]
+    context = {
+        "trials": options.trials,
+        "seeds": options.seeds,
+        "cores": options.cores,
+        "machine": describe_machine(),
+        "bench": None if options.quick else BENCH,
+    }
+    images = page.parent / "images" / "results"
+    write_section(page, "methods", render(results, protocols, images, page, context))
+    write_figures(results, folder / "figures.parquet")
+
+
+def write_experiments(jobs: list[Job], results: Path) -> None:
+    """The exact experiment of every benchmark and method, with the first seed."""
+    for job in jobs:
+        folder = results / "experiments" / job.protocol.name
+        for name, text in experiment_files(job).items() if job.name.seed == 0 else ():
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_text(text)
+
+
+if __name__ == "__main__":
+    run_command(main)

@@ -1,0 +1,164 @@
+"""The figures of one cell: from versions to matrices, and the outcome of every query in bits.
+
+Definitions are those of `holdfast.evaluation`: the matrix C[i][j] has queries by version i and the gallery by
+version j, of which only the lower triangle is measured; AC counts ties as failures; forgetting is closed-set,
+leave-one-out Recall@1 on each task's held-out validation images, against the best earlier value.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from experiments.benchmarks.methods.searching import nearest, search_mixed
+from experiments.benchmarks.methods.training import Version
+from experiments.benchmarks.methods.variants import PLAIN, Fitted, Pair, Variant, fit_all, meet
+from holdfast.data import AugmentConfig, Task
+from holdfast.evaluation import average_compatibility, average_multimodel_accuracy, forgetting, score
+from holdfast.learning import Datasets, validation_indices
+
+Record = dict[str, Any]
+Bits = dict[str, np.ndarray]
+
+
+def measure(
+    versions: Sequence[Version],
+    tasks: Sequence[Task],
+    data: Datasets,
+    variants: Sequence[Variant],
+    augment: AugmentConfig,
+    seed: int,
+    coarse: bool = False,
+) -> tuple[Record, Bits]:
+    """All figures, in percent where they are recalls, and the bits behind them.
+
+    `record["rows"]` has the figures without an adapter under "" and those of each variant under its name.
+    Bits are packed along the last axis: `hits` (T, T, q), the lower triangle; `mixed` (q,); `closed` (T, v),
+    with `closed_tasks` (v,), the task of every validation image that counts. `augment` distorts the copies
+    that adapters are fitted on.
+    """
+    count = len(versions)
+    record: Record = {"versions": count, "queries": len(data.evaluation.queries.labels), "rows": {}}
+    record["chance"] = _chance(data)
+    bits: Bits = {}
+    fitted = fit_all(variants, versions, tasks, data, augment, seed)
+    plain = _nearest(PLAIN, {}, versions, {})
+    # The newest version's own entries need no map, whatever the others need.
+    own = {pair: found for pair, found in plain.items() if pair[0] == pair[1]}
+    for variant in [PLAIN, *variants]:
+        adapters = fitted.get(variant.name, {})
+        found = plain if variant is PLAIN else _nearest(variant, adapters, versions, own)
+        hits = _hits(found, data.evaluation.queries.labels, data.evaluation.gallery.labels, count)
+        mixed = _mixed(variant, adapters, versions, data, seed)
+        record["rows"][variant.name] = _figures(hits, mixed)
+        suffix = f"/{variant.name}" if variant.name else ""
+        bits[f"hits{suffix}"] = np.packbits(hits, axis=-1)
+        bits[f"mixed{suffix}"] = np.packbits(mixed)
+    record["rows"][""] |= _closed_set(versions, tasks, data, bits)
+    if coarse:
+        # Is the nearest entry at least of the query's group?
+        hits = _hits(plain, data.evaluation.queries.groups, data.evaluation.gallery.groups, count)
+        record["rows"][""]["coarse_recall_at_1"] = _lower(hits)
+    record["seconds"] = [round(version.seconds, 3) for version in versions]
+    record["steps"] = [version.steps for version in versions]
+    return record, bits
+
+
+def _chance(data: Datasets) -> float:
+    """Recall@1 of a random ranking, percent."""
+    classes, counts = np.unique(data.evaluation.gallery.labels, return_counts=True)
+    share = dict(zip(classes.tolist(), (counts / counts.sum()).tolist(), strict=True))
+    return 100 * float(np.mean([share.get(label, 0.0) for label in data.evaluation.queries.labels.tolist()]))
+
+
+def _nearest(
+    variant: Variant,
+    adapters: Mapping[Pair, Fitted],
+    versions: Sequence[Version],
+    known: Mapping[Pair, np.ndarray],
+) -> dict[Pair, np.ndarray]:
+    """The entry that each query of i finds in the gallery of j <= i, int64 (q,); `known` ones as they are."""
+    found = dict(known)
+    for i, query in enumerate(versions):
+        for j, entry in enumerate(versions[: i + 1]):
+            if (i, j) not in found:
+                meeting = meet(variant, adapters.get((i, j)), query.embedded, entry.embedded)
+                _, found[i, j] = nearest(meeting)
+    return found
+
+
+def _hits(found: Mapping[Pair, np.ndarray], asks: np.ndarray, holds: np.ndarray, count: int) -> np.ndarray:
+    """Whether the entries that were found have the queries' label, bool (T, T, q)."""
+    hits = np.zeros((count, count, len(asks)), dtype=bool)
+    for pair, places in found.items():
+        hits[pair] = holds[places] == asks
+    return hits
+
+
+def _mixed(
+    variant: Variant,
+    adapters: Mapping[Pair, Fitted],
+    versions: Sequence[Version],
+    data: Datasets,
+    seed: int,
+) -> np.ndarray:
+    """Whether the newest version's queries find their class in a mixed gallery, bool (q,)."""
+    newest, evaluation = len(versions) - 1, data.evaluation
+    partitions = (
+        meet(variant, adapters.get((newest, j)), versions[newest].embedded, entry.embedded)
+        for j, entry in enumerate(versions)
+    )
+    found = search_mixed(partitions, evaluation.gallery.labels, len(versions), seed)
+    hits: np.ndarray = evaluation.gallery.labels[found] == evaluation.queries.labels
+    return hits
+
+
+def _lower(hits: np.ndarray) -> list[list[float | None]]:
+    """Recall@1 in percent, None above the diagonal."""
+    recall = 100 * hits.mean(axis=-1)
+    return [[float(value) if j <= i else None for j, value in enumerate(row)] for i, row in enumerate(recall)]
+
+
+def _figures(hits: np.ndarray, mixed: np.ndarray) -> Record:
+    count = len(hits)
+    recall = _lower(hits)
+    whole = [[value or 0.0 for value in row] for row in recall]
+    pairs = [whole[i][j] for i in range(count) for j in range(i)]
+    return {
+        "recall_at_1": recall,
+        "self_last": whole[-1][-1],
+        "self_first": whole[0][0],
+        "cross": float(np.mean(pairs)) if pairs else None,
+        "last_on_older": float(np.mean(whole[-1][:-1])) if pairs else None,
+        "last_on_first": whole[-1][0] if pairs else None,
+        "ac": average_compatibility(whole),
+        "am": average_multimodel_accuracy(whole),
+        "mixed": 100 * float(mixed.mean()),
+    }
+
+
+def _closed_set(
+    versions: Sequence[Version], tasks: Sequence[Task], data: Datasets, bits: Bits
+) -> dict[str, Any]:
+    held_out = validation_indices(tuple(tasks))
+    labels = data.training.labels[held_out]
+    table: list[list[float | None]] = []
+    outcomes: list[np.ndarray] = []
+    for version in versions:
+        row: list[float | None] = []
+        parts: list[np.ndarray] = []
+        for task in tasks:
+            own = np.searchsorted(held_out, np.sort(task.validation))
+            vectors = version.embedded.validation[own]
+            if len(own) < 2:
+                row.append(None)
+                continue
+            found = score(vectors, labels[own], vectors, labels[own], leave_one_out=True)
+            row.append(found.percent()["recall_at_1"])
+            parts.append(found.outcome().hits)
+        table.append(row)
+        outcomes.append(np.concatenate(parts) if parts else np.zeros(0, dtype=bool))
+    sizes = [len(task.validation) if len(task.validation) > 1 else 0 for task in tasks]
+    bits["closed"] = np.packbits(np.stack(outcomes), axis=-1)
+    bits["closed_tasks"] = np.repeat(np.arange(len(tasks)), sizes).astype(np.uint8)
+    return {"per_task_recall_at_1": table, "forgetting": forgetting(table)}

@@ -1,0 +1,169 @@
+"""How a query of one version meets the entries of another: directly, or by an adapter fitted afterwards.
+
+An adapter between version i and ancestor j is fitted as a publication fits it: on the images that version i
+was trained on, embedded by both; a linear map of entries rests on those of the versions between, too, whose
+images are gone. Nothing is trained again.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
+from typing import Any
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from experiments.benchmarks.methods.training import Version
+from holdfast.adapters import Adapter, AdapterConfig, Calibration, calibrate, carried, slerp
+from holdfast.data import AugmentConfig, Task
+from holdfast.learning import Datasets, Embedded, embed_views, fit_adapter
+
+Pair = tuple[int, int]
+"""The query's version, and the older one of the entries."""
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way of meeting.
+
+    Attributes:
+        adapter: the config of the map, which says too what it maps; None for none.
+        both: SLERP at 0.5 with the ancestor's own query, which needs its forward pass too.
+        slow: fitted in seconds, so that sequences of many versions go without.
+    """
+
+    name: str
+    title: str
+    adapter: Mapping[str, Any] | None = None
+    both: bool = False
+    slow: bool = False
+
+    @cached_property
+    def config(self) -> AdapterConfig:
+        config: AdapterConfig = TypeAdapter(AdapterConfig).validate_python(dict(self.adapter or {}))
+        return config
+
+
+def _queries(kind: str) -> Mapping[str, Any]:
+    return {"kind": kind, "maps": "queries"}
+
+
+PLAIN = Variant("", "")
+VARIANTS: tuple[Variant, ...] = (
+    Variant("rotation", "rotation (Procrustes)", _queries("rotation")),
+    Variant("rotation+slerp", "rotation + SLERP (two forwards)", _queries("rotation"), both=True),
+    Variant("linear", "linear, shrunk toward the rotation", _queries("linear")),
+    Variant("low-rank-affine", "low-rank affine", _queries("low-rank-affine")),
+    Variant("residual-mlp", "residual MLP", _queries("residual-mlp"), slow=True),
+    Variant("lambda-orthogonal", "lambda-orthogonal", _queries("lambda-orthogonal"), slow=True),
+    Variant(
+        "entries-forward",
+        "entries mapped forward, linear",
+        {"kind": "linear", "maps": "entries"},
+    ),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """An adapter, and how the scores of queries that it maps compare with those of their own space."""
+
+    adapter: Adapter
+    scores: Calibration
+
+
+@dataclass(frozen=True, eq=False)
+class Meeting:
+    """Queries (q, d) and entries (n, d) in one space, and what makes their cosines comparable with others."""
+
+    queries: np.ndarray
+    entries: np.ndarray
+    scores: Calibration = field(default_factory=Calibration)
+
+
+def fit_all(
+    variants: Sequence[Variant],
+    versions: Sequence[Version],
+    tasks: Sequence[Task],
+    data: Datasets,
+    augment: AugmentConfig,
+    seed: int,
+) -> dict[str, dict[Pair, Fitted]]:
+    """By the variant's name and the pair. What is embedded is held for one pair at a time."""
+    found: dict[str, dict[Pair, Fitted]] = {variant.name: {} for variant in variants}
+    for (i, j), alike, newer, older in _seen(variants, versions, tasks, data, augment, seed):
+        labels = data.training.labels[tasks[i].train]
+        known: dict[AdapterConfig, Fitted] = {}
+        for variant in alike:
+            if variant.config not in known:
+                kept, step = (found[variant.name].get(pair) for pair in ((i - 1, j), (i, i - 1)))
+                earlier = carried(kept.adapter, step.adapter) if kept and step else None
+                adapter = fit_adapter(variant.config, newer, older, seed, i, i - j, earlier)
+                known[variant.config] = _calibrated(variant.config, adapter, newer, older, labels)
+            fitted = known[variant.config]
+            found[variant.name][i, j] = _halfway(fitted, newer, older, labels) if variant.both else fitted
+    return found
+
+
+def _calibrated(
+    config: AdapterConfig, adapter: Adapter, newer: np.ndarray, older: np.ndarray, labels: np.ndarray
+) -> Fitted:
+    if config.maps == "entries":
+        return Fitted(adapter, Calibration())
+    own, there = newer[: len(labels)], older[: len(labels)]
+    return Fitted(adapter, calibrate(adapter.apply(own), there, own, labels))
+
+
+def _halfway(fitted: Fitted, newer: np.ndarray, older: np.ndarray, labels: np.ndarray) -> Fitted:
+    """The same map, with scores calibrated for queries that go only half of its way."""
+    own, there = newer[: len(labels)], older[: len(labels)]
+    return Fitted(fitted.adapter, calibrate(slerp(there, fitted.adapter.apply(own)), there, own, labels))
+
+
+def _seen(
+    variants: Sequence[Variant],
+    versions: Sequence[Version],
+    tasks: Sequence[Task],
+    data: Datasets,
+    augment: AugmentConfig,
+    seed: int,
+) -> Iterator[tuple[Pair, list[Variant], np.ndarray, np.ndarray]]:
+    """What variants with as many views are fitted on, for every pair: as the newer and the older embed it."""
+    for i, views in product(range(1, len(versions)), sorted({one.config.views for one in variants})):
+        alike = [variant for variant in variants if variant.config.views == views]
+
+        def embed(version: Version, task: int = i, views: int = views) -> np.ndarray:
+            indices = tasks[task].train
+            return embed_views(version.encoder, data.training.images, indices, views, augment, seed, task)
+
+        newer = embed(versions[i])
+        for j in reversed(range(i)):  # the parent first: what its own maps rest on comes through it
+            yield (i, j), alike, newer, embed(versions[j])
+
+
+def meet(variant: Variant, fitted: Fitted | None, query: Embedded, entry: Embedded) -> Meeting:
+    """The queries of a version and the entries of an older one.
+
+    Without an adapter, and of different widths, the first dimensions of the wider side count.
+    """
+    if fitted is None:
+        return same_width(query.queries, entry.gallery)
+    if variant.config.maps == "entries":
+        return Meeting(query.queries, fitted.adapter.apply(entry.gallery))
+    mapped = fitted.adapter.apply(query.queries)
+    return Meeting(slerp(entry.queries, mapped) if variant.both else mapped, entry.gallery, fitted.scores)
+
+
+def same_width(queries: np.ndarray, entries: np.ndarray) -> Meeting:
+    """Cut the wider side to the first dimensions of the other, of unit norm."""
+    width = min(queries.shape[1], entries.shape[1])
+    return Meeting(_cut(queries, width), _cut(entries, width))
+
+
+def _cut(vectors: np.ndarray, width: int) -> np.ndarray:
+    if vectors.shape[1] == width:
+        return vectors
+    kept = vectors[:, :width]
+    norms = np.linalg.norm(kept, axis=1, keepdims=True)
+    return np.ascontiguousarray(kept / np.maximum(norms, 1e-12), dtype=np.float32)

@@ -1,0 +1,1 @@
+"""Requests a second, beside the server that a user would write."""

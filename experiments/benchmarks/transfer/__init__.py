@@ -1,0 +1,1 @@
+"""The benchmark of small encoders by imitation."""

@@ -1,0 +1,92 @@
+"""`make bench`: cells that survive an interruption, an honest opponent, and a table of what was measured."""
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from experiments.benchmarks.harness.child import module_command, module_environment
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Starts the command with small sizes, over the built-in images and a cache of its own."""
+    environment = module_environment(
+        HOLDFAST_DATA=str(tmp_path), HOLDFAST_CACHE=str(tmp_path / "cache"), OMP_NUM_THREADS="1"
+    )
+
+    def start(*arguments: str) -> subprocess.Popen[str]:
+        command = module_command("experiments.benchmarks", "--quick", "--results", str(tmp_path / "results"))
+        return subprocess.Popen(
+            [*command, *arguments],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    return start
+
+
+def test_an_interrupted_bench_goes_on(bench: Callable[..., subprocess.Popen[str]], tmp_path: Path) -> None:
+    file = tmp_path / "results" / "training_speed.jsonl"
+    first = bench("--only", "training_speed")
+    try:
+        deadline = time.monotonic() + 600
+        while not (file.exists() and len(file.read_text().splitlines()) >= 2):
+            assert first.poll() is None, first.communicate()[1]
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        first.send_signal(signal.SIGTERM)
+        _, said = first.communicate(timeout=300)
+    finally:
+        first.kill()
+        first.wait()
+    assert first.returncode == 130, said
+    assert "goes on from here" in said
+    before = file.read_text().splitlines()
+    assert not (tmp_path / "results" / "training_speed.rows.json").exists()
+
+    second = bench("--only", "training_speed", "--only", "gallery")
+    output, said = second.communicate(timeout=600)
+    assert second.returncode == 0, said
+    after = file.read_text().splitlines()
+    if json.loads(before[0]) != json.loads(after[0]):
+        pytest.skip("the code was changed while this test ran, so all was measured again")
+    assert after[: len(before)] == before
+    assert f"{len(before) - 1} measurements are there already" in said
+    assert "training against the plain loop" in output
+    table = (tmp_path / "results" / "bench.md").read_text()
+    assert "| training against the plain loop |" in table
+    assert "at least 2.0 times" in table
+    assert "experiments.benchmarks --only gallery" in table
+    assert "| gallery, one durable upsert |" in table
+    rows = json.loads((tmp_path / "results" / "training_speed.rows.json").read_text())["rows"]
+    assert all(row["figure"] > 0 for row in rows)
+
+
+def test_opening_images_and_publishing_a_chain_are_measured(
+    bench: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    running = bench("--only", "opening_images", "--only", "publishing_chain")
+    output, said = running.communicate(timeout=600)
+    assert running.returncode == 0, said
+    for kind in ("folder", "parquet", "text"):
+        assert f"{kind}: memory, first opening" in output
+    assert "publishing, late tasks over early ones" in output
+
+
+def test_a_benchmark_that_fails_stops_no_other(
+    bench: Callable[..., subprocess.Popen[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "omniglot.parquet").write_bytes(b"no Parquet")
+    running = bench("--only", "training_speed", "--only", "evaluation_memory")
+    output, said = running.communicate(timeout=600)
+    assert running.returncode == 1, said
+    assert "Failed: training_speed" in said
+    assert "evaluation, extra memory" in output
+    assert "training against the plain loop" not in output
