@@ -19,6 +19,7 @@ from typer.main import get_command
 
 from holdfast.cli import app
 from holdfast.config import Experiment
+from holdfast.kinds import configs_of
 
 FOLDER = Path(__file__).parent
 
@@ -113,6 +114,10 @@ def experiment_page() -> str:
         "here is refused, with the nearest one that is. On the command line `--set` changes any key: "
         "`--set learning.epochs=4`; an item of a list is named by its number or its `kind`: "
         "`--set regularizers.prototype-alignment.weight=2`.",
+        "A regularizer or a head may be one of your own: its `kind` is `package.module:Class`, of a class "
+        "that derives from `holdfast.regularizers.RegularizerConfig`, or `holdfast.models.HeadConfig`. The "
+        "class's fields are the keys beside `kind`, and its `build` makes the part. The package has to be "
+        "installed wherever the experiment runs and its versions are used.",
     ]
     return "\n\n".join([*parts, *(_section(path, model) for path, model in _sections(Experiment, ""))]) + "\n"
 
@@ -120,17 +125,11 @@ def experiment_page() -> str:
 def _sections(model: type[BaseModel], path: str) -> Iterator[tuple[str, type[BaseModel]]]:
     yield path, model
     for name, field in model.model_fields.items():
-        for inner in _models(field.annotation):
+        for inner in configs_of(field):
             label = f"{path}.{name}".lstrip(".")
             if "kind" in inner.model_fields:
                 label += f" ({inner.model_fields['kind'].default})"
             yield from _sections(inner, label)
-
-
-def _models(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [model for argument in get_args(annotation) for model in _models(argument)]
 
 
 def _section(path: str, model: type[BaseModel]) -> str:

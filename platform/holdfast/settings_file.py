@@ -5,12 +5,12 @@ import warnings
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from types import UnionType
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from holdfast.errors import ConfigError
+from holdfast.kinds import UNKNOWN, configs_of, kinds_of, load_class
 from holdfast.redaction import HIDDEN, hide_secrets, is_secret
 from holdfast.settings import Settings
 from holdfast.yaml_text import decode_yaml, load_yaml
@@ -137,6 +137,8 @@ def _explain(model: type[BaseModel], detail: Any) -> str:
         return f"{path}: unknown key.{hint} Allowed here: {', '.join(allowed)}."
     if detail["type"] == "missing":
         return f"{path}: missing, and it has no default."
+    if detail["type"] == UNKNOWN:
+        return f"{path}: {detail['msg']}"
     if detail["type"] in ("union_tag_invalid", "union_tag_not_found"):
         return f"{path}: 'kind' must be one of {detail['ctx'].get('expected_tags', 'the documented kinds')}."
     said = detail["msg"].removeprefix("Value error, ")
@@ -148,25 +150,14 @@ def _explain(model: type[BaseModel], detail: Any) -> str:
 
 def _allowed_keys(model: type[BaseModel], location: tuple[str | int, ...]) -> list[str]:
     """The keys of the config at a pydantic error location; tags and list positions are stepped over."""
-    candidates: list[Any] = [model]
+    candidates = [model]
     for part in location:
-        models = [c for c in candidates if isinstance(c, type) and issubclass(c, BaseModel)]
-        fields = [m.model_fields[part].annotation for m in models if part in m.model_fields]
+        fields = [each.model_fields[part] for each in candidates if part in each.model_fields]
         if fields:
-            candidates = [inner for field in fields for inner in _unfold(field)]
+            candidates = [inner for field in fields for inner in configs_of(field)]
+        elif isinstance(part, str) and ":" in part:
+            candidates = [load_class(part, BaseModel)]
         else:
-            tagged = [
-                m for m in models if "kind" in m.model_fields and m.model_fields["kind"].default == part
-            ]
+            tagged = [each for each in candidates if part in kinds_of(each)]
             candidates = tagged or candidates
-    names = [
-        n for c in candidates if isinstance(c, type) and issubclass(c, BaseModel) for n in c.model_fields
-    ]
-    return list(dict.fromkeys(names))
-
-
-def _unfold(annotation: Any) -> list[Any]:
-    """The classes inside unions, containers and Annotated."""
-    if get_origin(annotation) in (Union, UnionType, Annotated, tuple, list, dict):
-        return [inner for argument in get_args(annotation) for inner in _unfold(argument)]
-    return [annotation]
+    return list(dict.fromkeys(name for each in candidates for name in each.model_fields))

@@ -28,7 +28,7 @@ from holdfast.learning import (
 )
 from holdfast.learning.lesson import turned_classes
 from holdfast.models import Encoder, ModelConfig
-from holdfast.regularizers import ChecksSetting, FinishesTask, Setting
+from holdfast.regularizers import Regularizer, Setting
 
 State = dict[str, Any]
 
@@ -154,7 +154,7 @@ def refuse_undefined(experiment: Experiment, first: Experiment, tasks: Sequence[
     initialization = experiment.learning.initialization
     setting = Setting(experiment.stream.scenario, tuple(learned), model, other, initialization)
     for config in experiment.regularizers:
-        if config.weight > 0 and isinstance(config, ChecksSetting):
+        if config.weight > 0:
             config.check(setting)
 
 
@@ -162,7 +162,8 @@ def shared_key(experiment: Experiment, data: Datasets) -> str | None:
     """Equal for experiments whose first versions are bit-identical; None where it must not be shared."""
     for config in experiment.regularizers:
         term = config.build()
-        if config.weight > 0 and isinstance(term, FinishesTask) and term.state_dict():
+        keeps = type(term).finish is not Regularizer.finish and term.state_dict()
+        if config.weight > 0 and keeps:
             return None
     task = build_stream(experiment.stream, data.training, experiment.seed)[0]
     plan = _plan(experiment)

@@ -13,7 +13,7 @@ import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
-from holdfast.config import Experiment
+from holdfast.config import Experiment, parse_experiment
 from holdfast.errors import HoldfastError
 from holdfast.jobs.cpus import cpu_count, cpus_per_worker
 from holdfast.jobs.datasets import load_datasets
@@ -83,7 +83,6 @@ def run_on_ray(store: Store, experiment: Experiment, watch: Watcher, verbose: bo
 def _learn_on_worker(config: dict[str, Any]) -> None:
     """The training function of one Ray Train worker."""
     work_in(config["folder"])
-    experiment = Experiment.model_validate(config["experiment"])
     host = config["host"]
     keep_freed_memory()
     torch.set_num_threads(config["cpus"])
@@ -95,6 +94,8 @@ def _learn_on_worker(config: dict[str, Any]) -> None:
             host.watch.remote(progress)
 
     try:
+        # What it names may be missing on this machine.
+        experiment = parse_experiment(config["experiment"], f"on {os.uname().nodename}")
         run_sequence(
             experiment,
             load_datasets(experiment),

@@ -21,15 +21,7 @@ from holdfast.learning.progress import Pace, Progress, Throttle, Watcher, ignore
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
 from holdfast.models import Encoder, Head, find_weights_flaw
-from holdfast.regularizers import (
-    Classifier,
-    RefreshesEachEpoch,
-    Regularizer,
-    ReplacesEmbeddings,
-    ResumesTask,
-    Step,
-    TaskStart,
-)
+from holdfast.regularizers import Classifier, Regularizer, Step, TaskStart
 from holdfast.settings import Settings
 
 
@@ -100,7 +92,7 @@ class Learner:
         self.head = head.to(device)
         self.parent = parent.to(device) if parent is not None else None
         self.terms = [term for term in terms if term.weight > 0] if parent is not None else []
-        self._modules = [term.module for term in self.terms if isinstance(term.module, nn.Module)]
+        self._modules = [term.module for term in self.terms]
         for module in self._modules:
             module.to(device)
         self.labels = lesson.labels.to(device)
@@ -195,8 +187,7 @@ class Learner:
         self._sums = state["sums"]
         self.pace = Pace(state["images"], state["seconds"], state["history"])
         for module in self._modules:
-            if isinstance(module, ResumesTask):
-                module.resume(self.start)
+            module.resume(self.start)
 
     def learn(self, save: Callable[[], None], watch: Watcher = ignore_progress) -> None:
         """Train to the end of the task from wherever the state is.
@@ -221,8 +212,7 @@ class Learner:
             if first == 0:
                 self._sums = {}
                 for module in self._modules:
-                    if isinstance(module, RefreshesEachEpoch):
-                        module.begin_epoch(epoch, self.start)
+                    module.begin_epoch(epoch, self.start)
             for positions in self.batches.epoch(epoch, first):
                 self._unread.append(self._try_step(positions, epoch))
                 self.pace.images += len(positions)
@@ -281,8 +271,7 @@ class Learner:
             progress=self._step / self.total_steps,
         )
         for module in self._modules:
-            if isinstance(module, ReplacesEmbeddings):
-                step = module.replace(step)
+            step = module.replace(step)
         losses: list[tuple[str, float, Tensor]] = []
         if self.metric > 0:
             losses.append(("classification", self.metric, self.head(step.embeddings, step.labels)))

@@ -23,15 +23,7 @@ from holdfast.learning.progress import Progress, Watcher, ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
 from holdfast.models import Encoder, Head, ModelConfig, find_flaw, find_vectors_flaw, find_weights_flaw
-from holdfast.regularizers import (
-    RECIPE,
-    ChecksSetting,
-    Classifier,
-    FinishesTask,
-    RegularizerConfig,
-    Setting,
-    weight_at,
-)
+from holdfast.regularizers import RECIPE, AnyRegularizerConfig, Classifier, RegularizerConfig, Setting
 from holdfast.settings import Settings
 
 PROBED = 256
@@ -45,7 +37,7 @@ class SequencePlan(Settings):
     stream: StreamConfig
     model: ModelConfig = ModelConfig()
     learning: LearningConfig = LearningConfig()
-    regularizers: tuple[RegularizerConfig, ...] = RECIPE
+    regularizers: tuple[AnyRegularizerConfig, ...] = RECIPE
     """The default recipe, unless something else is listed; `[]` is fine-tuning."""
 
 
@@ -165,8 +157,7 @@ class _Sequence:
             initialization=self.plan.learning.initialization,
         )
         for config in self._configs():
-            if isinstance(config, ChecksSetting):
-                config.check(setting)
+            config.check(setting)
 
     def _run_task(self, task: Task, learner_state: State | None) -> None:
         learner = self._learner(task)
@@ -177,8 +168,7 @@ class _Sequence:
                 learner.restore(learner_state)
         learner.learn(save=lambda: self._save(task.index, learner), watch=self.watch)
         for term in self.terms:
-            if isinstance(term.module, FinishesTask):
-                term.module.finish(learner.start)
+            term.module.finish(learner.start)
         version = self._publish(task, learner)
         self.versions.append(version)
         encoder = copy.deepcopy(learner.encoder).eval().requires_grad_(False)
@@ -245,7 +235,7 @@ class _Sequence:
     def _terms_in(self, task: Task) -> list[Term]:
         """The terms with the weights that they have in the task."""
         return [
-            replace(term, weight=weight_at(config, term.weight, self._known(task)))
+            replace(term, weight=config.weight_at(self._known(task)))
             for config, term in zip(self._configs(), self.terms, strict=True)
         ]
 
@@ -326,11 +316,7 @@ class _Sequence:
             {
                 "task": task,
                 "learner": learner.state() if learner is not None else None,
-                "terms": [
-                    term.module.state_dict()
-                    for term in self.terms
-                    if isinstance(term.module, torch.nn.Module)
-                ],
+                "terms": [term.module.state_dict() for term in self.terms],
                 "parent": parent,
                 "versions": list(self.versions),
                 "contents": self.contents,
@@ -339,7 +325,6 @@ class _Sequence:
 
     def _restore(self, state: State) -> None:
         for term, saved in zip(self.terms, state["terms"], strict=True):
-            assert isinstance(term.module, torch.nn.Module)
             term.module.load_state_dict(saved)
         self.versions = list(state["versions"])
         saved_parent = state["parent"]

@@ -3,11 +3,12 @@
 from holdfast.models.codebooks import CodeShape, code_shape, orthonormal_codebooks
 from holdfast.models.contract import Contract
 from holdfast.models.encoder import Encoder, ModelConfig
-from holdfast.models.head_config import HeadConfig
+from holdfast.models.head_config import AnyHeadConfig
 from holdfast.models.heads import (
     ArcFaceConfig,
     CosFaceConfig,
     Head,
+    HeadConfig,
     NormalizedSoftmaxConfig,
     SimplexConfig,
 )
@@ -17,6 +18,7 @@ from holdfast.models.quantizer import Quantizer
 from holdfast.models.soundness import find_flaw, find_vectors_flaw, find_weights_flaw, probe_images
 
 __all__ = [
+    "AnyHeadConfig",
     "ArcFaceConfig",
     "CodeShape",
     "Contract",

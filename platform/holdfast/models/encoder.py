@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from holdfast.errors import InvalidImageError, StoreError
+from holdfast.kinds import unknown_kinds
 from holdfast.models.backbones import ALLOWED, OWN, TIMM, build_backbone
 from holdfast.models.contract import Contract
-from holdfast.models.head_config import HeadConfig
-from holdfast.models.heads import CosFaceConfig
+from holdfast.models.head_config import AnyHeadConfig
+from holdfast.models.heads import CosFaceConfig, HeadConfig
 from holdfast.models.normalization import SyncedBatchNorm1d
-from holdfast.models.opqn import OPQNConfig
 from holdfast.models.preprocessing import Preprocessing
 from holdfast.models.quantizer import Quantizer
 from holdfast.settings import Settings
@@ -37,7 +37,7 @@ class ModelConfig(Settings):
     dimension: int = Field(128, ge=2, le=65536)
     width: float = Field(1.0, gt=0, le=16)
     preprocessing: Preprocessing = Preprocessing()
-    head: HeadConfig = CosFaceConfig()
+    head: AnyHeadConfig = CosFaceConfig()
 
     @field_validator("backbone")
     @classmethod
@@ -49,14 +49,13 @@ class ModelConfig(Settings):
     @field_validator("head")
     @classmethod
     def _fits(cls, head: HeadConfig, info: ValidationInfo) -> HeadConfig:
-        if isinstance(head, OPQNConfig) and "dimension" in info.data:
-            head.shape(info.data["dimension"])
+        if "dimension" in info.data:
+            head.check_dimension(info.data["dimension"])
         return head
 
     def check_parent(self, parent: "ModelConfig") -> None:
         """Refuse to go on from a version with another network, where that cannot be. Raises ConfigError."""
-        if isinstance(self.head, OPQNConfig):
-            self.head.check_parent(self.dimension, parent.dimension, parent.head)
+        self.head.check_parent(self.dimension, parent.dimension, parent.head)
 
 
 class Encoder(nn.Module):
@@ -82,9 +81,7 @@ class Encoder(nn.Module):
         self.rotation: Tensor
         self.register_buffer("rotation", torch.eye(config.dimension))
         self.assignment: Tensor | None
-        head = config.head
-        matrix = head.new_matrix(config.dimension) if isinstance(head, OPQNConfig) else None
-        self.register_buffer("assignment", matrix)
+        self.register_buffer("assignment", config.head.new_matrix(config.dimension))
         # Training conv4 on a CPU is up to half faster in this format; tensor cores prefer it too.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
 
@@ -134,10 +131,7 @@ class Encoder(nn.Module):
     @property
     def quantizer(self) -> Quantizer | None:
         """What makes compact codes of the embeddings; None for an encoder that did not learn to have any."""
-        head = self.config.head
-        if not isinstance(head, OPQNConfig):
-            return None
-        return head.quantizer(self.dimension, self.assignment)
+        return self.config.head.quantizer(self.dimension, self.assignment)
 
     def contract(self) -> Contract:
         """The identity of the encoder as it is now."""
@@ -210,7 +204,9 @@ def _read_description(path: Path) -> tuple[ModelConfig, Contract]:
         config = ModelConfig.model_validate(description["config"])
         contract = Contract.model_validate(description["contract"])
         promised = description["contract_id"]
-    except (ValueError, KeyError, TypeError, ValidationError) as error:
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, ValidationError) and (missing := unknown_kinds(error)):
+            raise StoreError(f"{path}: {missing[0]}") from error
         raise StoreError(f"{path} is damaged or was written by another version of Holdfast.") from error
     same = all(
         getattr(config, field) == getattr(contract, field)

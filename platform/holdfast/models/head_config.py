@@ -2,12 +2,17 @@
 
 from typing import Annotated
 
-from pydantic import Field
-
-from holdfast.models.heads import ArcFaceConfig, CosFaceConfig, NormalizedSoftmaxConfig, SimplexConfig
+from holdfast.kinds import Kinds
+from holdfast.models.heads import (
+    ArcFaceConfig,
+    CosFaceConfig,
+    HeadConfig,
+    NormalizedSoftmaxConfig,
+    SimplexConfig,
+)
 from holdfast.models.opqn import OPQNConfig
 
-HeadConfig = Annotated[
-    NormalizedSoftmaxConfig | CosFaceConfig | ArcFaceConfig | SimplexConfig | OPQNConfig,
-    Field(discriminator="kind"),
+AnyHeadConfig = Annotated[
+    HeadConfig, Kinds(NormalizedSoftmaxConfig, CosFaceConfig, ArcFaceConfig, SimplexConfig, OPQNConfig)
 ]
+"""A built-in head, or one of another package."""

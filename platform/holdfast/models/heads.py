@@ -1,9 +1,10 @@
 """Classification heads. A head is made anew for every task, and it is that task's classification loss."""
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -11,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from holdfast.errors import ConfigError
+from holdfast.kinds import PartConfig
 from holdfast.models.cosines import cosines
-from holdfast.settings import Settings
+from holdfast.models.quantizer import Quantizer
 
 
 class Head(nn.Module):
@@ -67,18 +69,47 @@ class Head(nn.Module):
             return cosines(embeddings.float(), self.directions.float())
 
 
-class NormalizedSoftmaxConfig(Settings):
+class HeadConfig(PartConfig):
+    """Base of the configs of all heads, built in or not. What a head has no use for does nothing."""
+
+    learns: ClassVar[bool] = True
+    """Whether its directions are learned, rather than fixed."""
+    may_turn: ClassVar[bool] = True
+    """Whether it means the same in a space that was rotated, with its directions."""
+
+    @abstractmethod
+    def build(self, dimension: int, classes: int, numbers: Sequence[int] | None = None) -> Head:
+        """A head for `classes` classes; `numbers` are their places in the stream, 0 to n - 1.
+
+        Raises ConfigError where they, or the dimension, do not fit.
+        """
+
+    def check_dimension(self, dimension: int) -> None:
+        """Raises ValueError for a dimension of embeddings which it cannot have."""
+
+    def check_parent(self, dimension: int, parent_dimension: int, theirs: "HeadConfig") -> None:
+        """Refuse a parent, with the head `theirs`, whose codes could not be searched. Raises ConfigError."""
+
+    def new_matrix(self, dimension: int) -> Tensor | None:
+        """A first assignment matrix (books, width, words) for an encoder; None where nothing is assigned."""
+        return None
+
+    def quantizer(self, dimension: int, matrix: Tensor | None) -> Quantizer | None:
+        """What makes and reads the codes of a version with this assignment matrix; None if it has none."""
+        return None
+
+
+class NormalizedSoftmaxConfig(HeadConfig):
     """Learned directions, no margin."""
 
     kind: Literal["softmax"] = "softmax"
     scale: float = Field(16, gt=0)
 
     def build(self, dimension: int, classes: int, numbers: Sequence[int] | None = None) -> Head:
-        """A head for `classes` classes; which `numbers` they have in the stream does not matter to it."""
         return Head(_learned(dimension, classes), self.scale)
 
 
-class CosFaceConfig(Settings):
+class CosFaceConfig(HeadConfig):
     """Learned directions; the true class's cosine counts `margin` less (Wang et al. 2018, eq. 4)."""
 
     kind: Literal["cosface"] = "cosface"
@@ -86,11 +117,10 @@ class CosFaceConfig(Settings):
     margin: float = Field(0.2, ge=0, lt=1)
 
     def build(self, dimension: int, classes: int, numbers: Sequence[int] | None = None) -> Head:
-        """A head for `classes` classes; which `numbers` they have in the stream does not matter to it."""
         return Head(_learned(dimension, classes), self.scale, partial(cosine_margin, margin=self.margin))
 
 
-class ArcFaceConfig(Settings):
+class ArcFaceConfig(HeadConfig):
     """Learned directions; the true class's angle counts `margin` radians more (Deng et al. 2019, eq. 3)."""
 
     kind: Literal["arcface"] = "arcface"
@@ -98,16 +128,17 @@ class ArcFaceConfig(Settings):
     margin: float = Field(0.2, ge=0, lt=math.pi / 2)
 
     def build(self, dimension: int, classes: int, numbers: Sequence[int] | None = None) -> Head:
-        """A head for `classes` classes; which `numbers` they have in the stream does not matter to it."""
         return Head(_learned(dimension, classes), self.scale, partial(_angle_margin, margin=self.margin))
 
 
-class SimplexConfig(Settings):
+class SimplexConfig(HeadConfig):
     """Fixed directions: the vertices of one regular simplex, reserved for `classes` classes of all tasks.
 
     A class has the same vertex in every task, and new classes take vertices that no earlier one has used
     (CoReS, Biondi et al. 2023, section 3.2). A simplex of n vertices needs n - 1 dimensions.
     """
+
+    learns: ClassVar[bool] = False
 
     kind: Literal["simplex"] = "simplex"
     scale: float = Field(16, gt=0)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field, field_validator
@@ -11,21 +11,22 @@ from torch.nn import functional as F
 
 from holdfast.errors import ConfigError
 from holdfast.models.codebooks import MOST_WORDS, CodeShape, code_shape, orthonormal_codebooks
-from holdfast.models.heads import Head, cosine_margin
+from holdfast.models.heads import Head, HeadConfig, cosine_margin
 from holdfast.models.quantizer import Counting, Normalization, Quantizer, length_of
-from holdfast.settings import Settings
 
 _LEAST = 1e-9
 """A share whose logarithm is taken."""
 
 
-class OPQNConfig(Settings):
+class OPQNConfig(HeadConfig):
     """Compact codes by fixed orthonormal codewords (Zhang et al. 2023, OPQN).
 
     `bits` of a code and `words` of a book give the number of books, bits / log2(words); each has a part of
     the embedding to itself, of at least `words` dimensions. The defaults of scale, margin and entropy are the
     paper's.
     """
+
+    may_turn: ClassVar[bool] = False
 
     kind: Literal["opqn"] = "opqn"
     bits: int = Field(32, ge=1)
@@ -70,18 +71,17 @@ class OPQNConfig(Settings):
         return code_shape(self.bits, self.words, dimension)
 
     def build(self, dimension: int, classes: int, numbers: Sequence[int] | None = None) -> "OrthonormalHead":
-        """A head for `classes` classes; which `numbers` they have in the stream does not matter to it.
-
-        Raises ConfigError when the codes do not fit the dimension.
-        """
         try:
             shape = self.shape(dimension)
         except ValueError as error:
             raise ConfigError(f"model.head: {error}.") from error
         return OrthonormalHead(self, shape, classes)
 
+    def check_dimension(self, dimension: int) -> None:
+        self.shape(dimension)
+
     def new_matrix(self, dimension: int) -> Tensor | None:
-        """A first assignment matrix (books, width, words), drawn from torch's generator; None if fixed."""
+        """Drawn from torch's generator; None if the assignment is fixed."""
         if self.assignment == "codewords":
             return None
         shape = self.shape(dimension)
@@ -90,11 +90,9 @@ class OPQNConfig(Settings):
         )
 
     def quantizer(self, dimension: int, matrix: Tensor | None) -> Quantizer:
-        """What makes and reads the codes of a version with this assignment matrix."""
         return Quantizer(self.shape(dimension), matrix, self.normalization, self.sharpness, self.counting)
 
-    def check_parent(self, dimension: int, parent_dimension: int, theirs: object) -> None:
-        """Refuse a parent, with the head `theirs`, whose codes could not be searched. Raises ConfigError."""
+    def check_parent(self, dimension: int, parent_dimension: int, theirs: HeadConfig) -> None:
         if parent_dimension != dimension:
             raise ConfigError(
                 f"model.head 'opqn': the parent has dimension {parent_dimension} and model.dimension is "

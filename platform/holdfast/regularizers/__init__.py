@@ -2,8 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import Field
-
+from holdfast.kinds import Kinds
 from holdfast.regularizers.adversarial import AdversarialConfig
 from holdfast.regularizers.boundary import BoundaryConfig
 from holdfast.regularizers.contrastive import ContrastiveConfig
@@ -11,7 +10,7 @@ from holdfast.regularizers.correlation_distillation import CorrelationDistillati
 from holdfast.regularizers.elastic_boundary import ElasticBoundaryConfig
 from holdfast.regularizers.feature_distillation import FeatureDistillationConfig
 from holdfast.regularizers.feature_estimation import FeatureEstimationConfig
-from holdfast.regularizers.growth import Grows, weight_at
+from holdfast.regularizers.growth import GrowingConfig
 from holdfast.regularizers.higher_order_contrast import HigherOrderContrastConfig
 from holdfast.regularizers.influence_loss import InfluenceConfig
 from holdfast.regularizers.interpolation import InterpolationConfig
@@ -23,13 +22,9 @@ from holdfast.regularizers.prototype_alignment import PrototypeAlignmentConfig
 from holdfast.regularizers.prototype_centres import PrototypeCentresConfig
 from holdfast.regularizers.recipe import RECIPE
 from holdfast.regularizers.regularizer import (
-    ChecksSetting,
     Classifier,
-    FinishesTask,
-    RefreshesEachEpoch,
     Regularizer,
-    ReplacesEmbeddings,
-    ResumesTask,
+    RegularizerConfig,
     Setting,
     Step,
     TaskStart,
@@ -37,41 +32,43 @@ from holdfast.regularizers.regularizer import (
 from holdfast.regularizers.rehearsal import RehearsalConfig
 from holdfast.regularizers.structural_regularization import StructuralRegularizationConfig
 
-RegularizerConfig = Annotated[
-    AdversarialConfig
-    | BoundaryConfig
-    | ContrastiveConfig
-    | CorrelationDistillationConfig
-    | ElasticBoundaryConfig
-    | FeatureDistillationConfig
-    | FeatureEstimationConfig
-    | HigherOrderContrastConfig
-    | InfluenceConfig
-    | InterpolationConfig
-    | MixingConfig
-    | OrthogonalExpansionConfig
-    | PairwiseDistancesConfig
-    | PerturbedPrototypesConfig
-    | PrototypeAlignmentConfig
-    | PrototypeCentresConfig
-    | RehearsalConfig
-    | StructuralRegularizationConfig,
-    Field(discriminator="kind"),
+AnyRegularizerConfig = Annotated[
+    RegularizerConfig,
+    Kinds(
+        AdversarialConfig,
+        BoundaryConfig,
+        ContrastiveConfig,
+        CorrelationDistillationConfig,
+        ElasticBoundaryConfig,
+        FeatureDistillationConfig,
+        FeatureEstimationConfig,
+        HigherOrderContrastConfig,
+        InfluenceConfig,
+        InterpolationConfig,
+        MixingConfig,
+        OrthogonalExpansionConfig,
+        PairwiseDistancesConfig,
+        PerturbedPrototypesConfig,
+        PrototypeAlignmentConfig,
+        PrototypeCentresConfig,
+        RehearsalConfig,
+        StructuralRegularizationConfig,
+    ),
 ]
+"""What an experiment may list: a built-in regularizer, or one of another package."""
 
 __all__ = [
     "RECIPE",
     "AdversarialConfig",
+    "AnyRegularizerConfig",
     "BoundaryConfig",
-    "ChecksSetting",
     "Classifier",
     "ContrastiveConfig",
     "CorrelationDistillationConfig",
     "ElasticBoundaryConfig",
     "FeatureDistillationConfig",
     "FeatureEstimationConfig",
-    "FinishesTask",
-    "Grows",
+    "GrowingConfig",
     "HigherOrderContrastConfig",
     "InfluenceConfig",
     "InterpolationConfig",
@@ -81,15 +78,11 @@ __all__ = [
     "PerturbedPrototypesConfig",
     "PrototypeAlignmentConfig",
     "PrototypeCentresConfig",
-    "RefreshesEachEpoch",
     "Regularizer",
     "RegularizerConfig",
     "RehearsalConfig",
-    "ReplacesEmbeddings",
-    "ResumesTask",
     "Setting",
     "Step",
     "StructuralRegularizationConfig",
     "TaskStart",
-    "weight_at",
 ]

@@ -1,6 +1,7 @@
 """Adversarial alignment: a discriminator must not be able to tell the new model's embeddings from the old."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import torch
@@ -9,15 +10,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from holdfast.regularizers.dimensions import shared_dimensions
-from holdfast.regularizers.regularizer import Step, TaskStart
-from holdfast.settings import Settings
+from holdfast.regularizers.regularizer import Regularizer, RegularizerConfig, Step, TaskStart
 
 
-class AdversarialConfig(Settings):
+class AdversarialConfig(RegularizerConfig):
     """Half of AdvBCT; the other half is `elastic-boundary`. `hidden` is the discriminator's inner width."""
 
     kind: Literal["adversarial"] = "adversarial"
-    weight: float = Field(default=1.0, ge=0)
     hidden: int = Field(default=100, ge=1)
 
     def build(self) -> "Adversarial":
@@ -42,7 +41,7 @@ def reversal_strength(progress: float) -> float:
     return 2 / (1 + math.exp(-10 * progress)) - 1
 
 
-class Adversarial(nn.Module):
+class Adversarial(Regularizer):
     """Cross-entropy of a discriminator, behind a gradient reversal layer, times the share of the task left.
 
     The discriminator (d_parent -> hidden -> 2) learns to tell new from old embeddings, and the reversed
@@ -72,7 +71,7 @@ class Adversarial(nn.Module):
     def _discriminator(self, dimension: int) -> nn.Sequential:
         return nn.Sequential(nn.Linear(dimension, self.hidden), nn.ReLU(), nn.Linear(self.hidden, 2))
 
-    def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
+    def _load_from_state_dict(self, state: Mapping[str, Tensor], prefix: str, *rest: object) -> None:
         # The layers exist only since `begin`, and a run that goes on does not begin again.
         first = state.get(prefix + "discriminator.0.weight")
         self.discriminator = nn.Sequential() if first is None else self._discriminator(first.shape[1])

@@ -4,22 +4,19 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from holdfast.models import Head
-from holdfast.regularizers.buffers import take_saved_shapes
 from holdfast.regularizers.dimensions import shared_dimensions
 from holdfast.regularizers.prototype_alignment import class_means
-from holdfast.regularizers.regularizer import Step, TaskStart
-from holdfast.settings import Settings
+from holdfast.regularizers.regularizer import Regularizer, RegularizerConfig, Step, TaskStart
 
 
-class BoundaryConfig(Settings):
+class BoundaryConfig(RegularizerConfig):
     """Both parts count alike, as published; `boundary` and `alignment` weigh them against each other."""
 
     kind: Literal["boundary"] = "boundary"
-    weight: float = Field(default=1.0, ge=0)
     boundary: float = Field(default=1.0, ge=0)
     """Of the part that keeps embeddings within their class's old boundary."""
     alignment: float = Field(default=1.0, ge=0)
@@ -50,7 +47,7 @@ def class_radii(embeddings: Tensor, centres: Tensor, labels: Tensor) -> Tensor:
     return radii
 
 
-class Boundary(nn.Module):
+class Boundary(Regularizer):
     """Boundary and alignment of LCE (Meng et al. 2021; methods section 8, as AdvBCT's code has it).
 
     boundary = mean_i max(arccos<c_y, phi_n> - theta_y, 0), with c_y the parent's mean direction of the class
@@ -103,11 +100,6 @@ class Boundary(nn.Module):
         directions = functional.normalize(self._head[0].directions[bounded], dim=1)
         directions, centres = shared_dimensions(directions, self.centres[bounded])
         return (1 - (directions * centres).sum(dim=1)).sum() / max(len(centres), 1)
-
-    def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
-        # The number of classes differs between tasks.
-        take_saved_shapes(self, state, prefix)
-        super()._load_from_state_dict(state, prefix, *rest)
 
 
 def _angles(a: Tensor, b: Tensor) -> Tensor:

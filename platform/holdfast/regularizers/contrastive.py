@@ -5,19 +5,17 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from holdfast.regularizers.dimensions import shared_dimensions
-from holdfast.regularizers.regularizer import Step, TaskStart
-from holdfast.settings import Settings
+from holdfast.regularizers.regularizer import Regularizer, RegularizerConfig, Step
 
 
-class ContrastiveConfig(Settings):
+class ContrastiveConfig(RegularizerConfig):
     """Regression-alleviating compatible training. The paper's temperature of 0.01 wants large batches."""
 
     kind: Literal["contrastive"] = "contrastive"
-    weight: float = Field(default=1.0, ge=0)
     temperature: float = Field(default=0.05, gt=0)
     top_k: int = Field(default=10, ge=1)
     """How many of the hardest negatives count, of the old embeddings and of the new ones each."""
@@ -46,7 +44,7 @@ def contrastive_loss(
     return functional.cross_entropy(logits, torch.zeros_like(labels))
 
 
-class Contrastive(nn.Module):
+class Contrastive(Regularizer):
     """RACT's loss: old embeddings of other classes as negatives, and new ones.
 
     The new-to-new negatives suppress the negative flips of a gallery that is being refreshed (Zhang et al.,
@@ -57,9 +55,6 @@ class Contrastive(nn.Module):
     def __init__(self, temperature: float, top_k: int, new_negatives: bool) -> None:
         super().__init__()
         self.temperature, self.top_k, self.new_negatives = temperature, top_k, new_negatives
-
-    def begin(self, task: TaskStart) -> None:
-        """Nothing to prepare."""
 
     def forward(self, step: Step) -> Tensor:
         new, parent = shared_dimensions(step.embeddings, step.parent_embeddings)

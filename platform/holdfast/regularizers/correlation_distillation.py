@@ -4,21 +4,19 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from holdfast.regularizers.growth import Growth
-from holdfast.regularizers.regularizer import Step, TaskStart
-from holdfast.settings import Settings
+from holdfast.regularizers.growth import GrowingConfig
+from holdfast.regularizers.regularizer import Regularizer, Step
 
 
-class CorrelationDistillationConfig(Settings):
+class CorrelationDistillationConfig(GrowingConfig):
     """Temperature of the softmax over cosines; the loss is scaled by its square, as the paper has it. The
     weight is weight * r ** growth where r times a task's images were learned before."""
 
     kind: Literal["correlation-distillation"] = "correlation-distillation"
     weight: float = Field(default=10.0, ge=0)
-    growth: Growth = 0.0
     temperature: float = Field(default=0.25, gt=0)
 
     def build(self) -> "CorrelationDistillation":
@@ -36,15 +34,12 @@ def correlation_divergence(new: Tensor, old: Tensor, temperature: float) -> Tens
     return functional.kl_div(log_new, target, reduction="batchmean") * temperature**2
 
 
-class CorrelationDistillation(nn.Module):
+class CorrelationDistillation(Regularizer):
     """The correlation divergence between the new model and its parent on the same augmented batch."""
 
     def __init__(self, temperature: float) -> None:
         super().__init__()
         self.temperature = temperature
-
-    def begin(self, task: TaskStart) -> None:
-        """Nothing to prepare."""
 
     def forward(self, step: Step) -> Tensor:
         return correlation_divergence(step.embeddings, step.parent_embeddings, self.temperature)

@@ -3,21 +3,17 @@
 from typing import Literal
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from holdfast.regularizers.buffers import take_saved_shapes
 from holdfast.regularizers.dimensions import shared_dimensions
-from holdfast.regularizers.regularizer import Step, TaskStart
-from holdfast.settings import Settings
+from holdfast.regularizers.regularizer import Regularizer, RegularizerConfig, Step, TaskStart
 
 
-class ElasticBoundaryConfig(Settings):
+class ElasticBoundaryConfig(RegularizerConfig):
     """Half of AdvBCT; the other half is `adversarial`."""
 
     kind: Literal["elastic-boundary"] = "elastic-boundary"
-    weight: float = Field(default=1.0, ge=0)
 
     def build(self) -> "ElasticBoundary":
         return ElasticBoundary()
@@ -29,7 +25,7 @@ def largest_radius(radii: Tensor) -> Tensor:
     return radii[radii <= third + 1.5 * (third - first)].max()
 
 
-class ElasticBoundary(nn.Module):
+class ElasticBoundary(Regularizer):
     """max(||phi_n - c_y|| - R_y, 0), averaged over the embeddings outside of their boundary.
 
     c_y is the mean of the parent's unit embeddings of class y, not normalized again; r_y the largest distance
@@ -72,9 +68,3 @@ class ElasticBoundary(nn.Module):
         distances = torch.linalg.vector_norm(new - centres[step.labels], dim=1)
         excess = functional.relu(distances - self.boundaries()[step.labels]) * self.bounded[step.labels]
         return excess.sum() / (excess > 0).sum().clamp_min(1)
-
-    def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
-        # The number of classes, or the width, differs between tasks.
-        take_saved_shapes(self, state, prefix)
-        self.elasticity = nn.Parameter(torch.empty_like(state[prefix + "elasticity"]))
-        super()._load_from_state_dict(state, prefix, *rest)

@@ -5,11 +5,11 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from holdfast.errors import ConfigError
-from holdfast.regularizers.buffers import take_saved_shapes
 from holdfast.regularizers.regularizer import Setting, TaskStart
+from holdfast.regularizers.saved_shapes import SavedShapes
 
 Selection = Literal["herding", "reservoir"]
 
@@ -52,7 +52,7 @@ def check_budget(kind: str, memory_bytes: int, setting: Setting, alternative: st
         )
 
 
-class ExemplarMemory(nn.Module):
+class ExemplarMemory(SavedShapes):
     """Images of learned tasks as uint8, the same number of every class seen, within `budget` bytes.
 
     Every image has a priority within its class, and the lowest stay when the classes' share shrinks:
@@ -145,8 +145,3 @@ class ExemplarMemory(nn.Module):
         chosen = torch.randint(self.count, (count,)).to(self.images.device)
         pixels = self.images[chosen].to(torch.float32) / 255
         return pixels.contiguous(memory_format=torch.channels_last), self.classes[chosen]
-
-    def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
-        # The number of exemplars differs between tasks.
-        take_saved_shapes(self, state, prefix)
-        super()._load_from_state_dict(state, prefix, *rest)

@@ -4,18 +4,16 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from holdfast.regularizers.buffers import take_saved_shapes
 from holdfast.regularizers.correlation_distillation import correlation_divergence
-from holdfast.regularizers.regularizer import Step, TaskStart
-from holdfast.settings import Settings
+from holdfast.regularizers.regularizer import Regularizer, RegularizerConfig, Step, TaskStart
 
 Noise = Literal["measured", "zero", "zero-mean"]
 
 
-class FeatureEstimationConfig(Settings):
+class FeatureEstimationConfig(RegularizerConfig):
     """Adds to correlation distillation what it lacks: the models older than the parent."""
 
     kind: Literal["feature-estimation"] = "feature-estimation"
@@ -66,7 +64,7 @@ def compose(later: Tensor, earlier: Tensor) -> Tensor:
     return torch.stack([u * v - 1 - half, u * v - 1 + half], dim=-2)
 
 
-class FeatureEstimation(nn.Module):
+class FeatureEstimation(Regularizer):
     """sum_k correlation divergence of the new model from model k, for all k before the parent.
 
     Features of model k are simulated on the batch: fhat = f + u * f, f the parent's, u ~ U(low_k, high_k)
@@ -87,9 +85,6 @@ class FeatureEstimation(nn.Module):
         self.config = config
         # (stages, 2, d): the nearest model before the parent first; low and high.
         self.register_buffer("ranges", torch.empty(0, 2, 0))
-
-    def begin(self, task: TaskStart) -> None:
-        """Nothing to prepare: what is known of earlier models was measured when they were replaced."""
 
     def forward(self, step: Step) -> Tensor:
         stages = len(self.ranges)
@@ -112,11 +107,6 @@ class FeatureEstimation(nn.Module):
     def _divergence(self, step: Step, ranges: Tensor) -> Tensor:
         estimate = estimate_features(step.parent_embeddings, ranges, self.config.noise)
         return correlation_divergence(step.embeddings, estimate, self.config.temperature)
-
-    def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
-        # Every task adds a stage.
-        take_saved_shapes(self, state, prefix)
-        super()._load_from_state_dict(state, prefix, *rest)
 
 
 def estimate_features(parent: Tensor, ranges: Tensor, noise: Noise = "measured") -> Tensor:

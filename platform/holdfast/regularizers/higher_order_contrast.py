@@ -5,16 +5,14 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
-from holdfast.regularizers.buffers import take_saved_shapes
 from holdfast.regularizers.dimensions import shared_dimensions
 from holdfast.regularizers.exemplars import ExemplarMemory, Selection, check_budget, class_key
-from holdfast.regularizers.regularizer import Setting, Step, TaskStart
-from holdfast.settings import Settings
+from holdfast.regularizers.regularizer import Regularizer, RegularizerConfig, Setting, Step, TaskStart
 
 
-class HigherOrderContrastConfig(Settings):
+class HigherOrderContrastConfig(RegularizerConfig):
     """d-Simplex-HOC's second term; its first is the head `simplex`.
 
     The paper blends them as 0.1 and 0.9, hence the weight. Without `memory_bytes` no old image is kept, and
@@ -54,7 +52,7 @@ def higher_order_contrast(new: Tensor, old: Tensor, classes: Tensor, sharpness: 
     return losses.sum() / max(len(losses), 1)
 
 
-class HigherOrderContrast(nn.Module):
+class HigherOrderContrast(Regularizer):
     """The contrast between parent and new model on the batch, and on exemplars of earlier tasks where kept.
 
     Biondi et al., CVPR 2024 (methods section 8). Same-class pairs are masked with -inf, as the equation has
@@ -84,8 +82,3 @@ class HigherOrderContrast(nn.Module):
     def finish(self, task: TaskStart) -> None:
         if self.memory.budget > 0:
             self.memory.fill(task)
-
-    def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
-        # The number of classes differs between tasks.
-        take_saved_shapes(self, state, prefix)
-        super()._load_from_state_dict(state, prefix, *rest)

@@ -4,23 +4,27 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from holdfast.errors import ConfigError
-from holdfast.regularizers.buffers import take_saved_shapes
 from holdfast.regularizers.dimensions import shared_dimensions
 from holdfast.regularizers.known_classes import may_share_classes, rows_of
 from holdfast.regularizers.prototype_alignment import class_means
-from holdfast.regularizers.regularizer import Classifier, Setting, Step, TaskStart
-from holdfast.settings import Settings
+from holdfast.regularizers.regularizer import (
+    Classifier,
+    Regularizer,
+    RegularizerConfig,
+    Setting,
+    Step,
+    TaskStart,
+)
 
 
-class InfluenceConfig(Settings):
+class InfluenceConfig(RegularizerConfig):
     """Which classifier judges the new embeddings, and the scale of its cosines."""
 
     kind: Literal["influence"] = "influence"
-    weight: float = Field(default=1.0, ge=0)
     scale: float = Field(default=16.0, gt=0)
     classifier: Literal["auto", "old", "pseudo"] = "auto"
     """`old`: the parent's; `pseudo`: its class means; `auto`: the parent's, with means for what it lacks."""
@@ -33,7 +37,7 @@ class InfluenceConfig(Settings):
             raise ConfigError(_nothing_shared(f"no task of this {setting.scenario} stream"))
 
 
-class Influence(nn.Module):
+class Influence(Regularizer):
     """CE(scale * W_o phi_n, y) over the images whose class W_o knows; 0 if there is none.
 
     BCT (Shen et al. 2020, the influence loss; methods section 8). W_o is the frozen head that the parent was
@@ -73,11 +77,6 @@ class Influence(nn.Module):
 
     def forward(self, step: Step) -> Tensor:
         return known_cross_entropy(step, self.directions, self.rows, self.config.scale)
-
-    def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
-        # The number of classes differs between tasks.
-        take_saved_shapes(self, state, prefix)
-        super()._load_from_state_dict(state, prefix, *rest)
 
 
 def known_cross_entropy(step: Step, directions: Tensor, rows: Tensor, scale: float) -> Tensor:

@@ -4,24 +4,21 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import nn
 
 from holdfast.errors import ConfigError
 from holdfast.regularizers.growth import Growth
-from holdfast.regularizers.regularizer import Setting, Step, TaskStart
-from holdfast.settings import Settings
+from holdfast.regularizers.regularizer import Regularizer, RegularizerConfig, Setting, TaskStart
 
 FARTHEST = 0.5
 """Of the way that a version goes back, however much was learned before: it has to learn something, too."""
 
 
-class InterpolationConfig(Settings):
+class InterpolationConfig(RegularizerConfig):
     """Any weight above 0 switches it on; what counts is `share`. Where r times a task's images were learned
     before, its version goes back (1 - share) * r ** growth of the way to its parent, but no more than half
     (or 1 - share, if that is more)."""
 
     kind: Literal["interpolation"] = "interpolation"
-    weight: float = Field(default=1.0, ge=0)
     share: float = Field(default=0.8, gt=0, le=1)
     """Of the way from the parent's weights to the learned ones, where r is 1."""
     growth: Growth = 0.0
@@ -37,7 +34,7 @@ class InterpolationConfig(Settings):
             )
 
 
-class Interpolation(nn.Module):
+class Interpolation(Regularizer):
     """parent + share (learned - parent), for every weight and every statistic of the normalizations, once,
     after the last step (WiSE-FT, Wortsman et al. 2022, arXiv 2109.01903, equation 1).
 
@@ -54,12 +51,6 @@ class Interpolation(nn.Module):
         """How much of the way a version goes back to its parent."""
         first = 1 - self.share
         return min(first * known**self.growth, max(FARTHEST, first))
-
-    def begin(self, task: TaskStart) -> None:
-        """Nothing to prepare."""
-
-    def forward(self, step: Step) -> None:
-        """No loss: it waits for the last step."""
 
     @torch.no_grad()
     def finish(self, task: TaskStart) -> None:

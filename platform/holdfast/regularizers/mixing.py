@@ -5,20 +5,17 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
-from holdfast.regularizers.buffers import take_saved_shapes
 from holdfast.regularizers.dimensions import shared_dimensions
 from holdfast.regularizers.prototype_alignment import class_means
-from holdfast.regularizers.regularizer import Step, TaskStart
-from holdfast.settings import Settings
+from holdfast.regularizers.regularizer import Regularizer, RegularizerConfig, Step, TaskStart
 
 
-class MixingConfig(Settings):
+class MixingConfig(RegularizerConfig):
     """Any weight above 0 switches it on; its size does not matter, since the head's loss does the work."""
 
     kind: Literal["mixing"] = "mixing"
-    weight: float = Field(default=1.0, ge=0)
     ratio: float = Field(default=0.3, gt=0, lt=1)
     """The share of the batch that is replaced, as far as enough of it lies near its class's mean."""
     keep: float = Field(default=0.9, gt=0, le=1)
@@ -28,7 +25,7 @@ class MixingConfig(Settings):
         return Mixing(self.ratio, self.keep)
 
 
-class Mixing(nn.Module):
+class Mixing(Regularizer):
     """MixBCT (arXiv 2308.06948; methods section 8): old embeddings in the batch of the new classifier.
 
     The head learns directions that fit old and new embeddings alike, and so draws the new ones to where the
@@ -66,11 +63,3 @@ class Mixing(nn.Module):
         mixed = step.embeddings.index_copy(0, chosen, old[chosen])
         # What the parent has computed already is handed on.
         return replace(step, embeddings=mixed, parent_embeddings_of=lambda: parent)
-
-    def forward(self, step: Step) -> None:
-        """No loss of its own: the others meet what `replace` mixed."""
-
-    def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
-        # The number of classes differs between tasks.
-        take_saved_shapes(self, state, prefix)
-        super()._load_from_state_dict(state, prefix, *rest)

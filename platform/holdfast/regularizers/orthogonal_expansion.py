@@ -8,18 +8,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from holdfast.errors import ConfigError
-from holdfast.regularizers.buffers import take_saved_shapes
 from holdfast.regularizers.dimensions import shared_dimensions
 from holdfast.regularizers.prototype_alignment import class_means
-from holdfast.regularizers.regularizer import Setting, Step, TaskStart
-from holdfast.settings import Settings
+from holdfast.regularizers.regularizer import Regularizer, RegularizerConfig, Setting, Step, TaskStart
 
 
-class OrthogonalExpansionConfig(Settings):
+class OrthogonalExpansionConfig(RegularizerConfig):
     """Scale of the softmax over cosines with the prototypes, and how much of the space they leave alone."""
 
     kind: Literal["orthogonal-expansion"] = "orthogonal-expansion"
-    weight: float = Field(default=1.0, ge=0)
     scale: float = Field(default=16.0, gt=0)
     free_dimensions: int = Field(default=0, ge=0)
     """The last so many coordinates of the rotated space are the new model's own."""
@@ -28,11 +25,12 @@ class OrthogonalExpansionConfig(Settings):
         return OrthogonalExpansion(self.scale, self.free_dimensions)
 
     def check(self, setting: Setting) -> None:
-        if setting.model.head.kind == "opqn":
+        head = setting.model.head
+        if not head.may_turn:
             raise ConfigError(
-                "regularizers: 'orthogonal-expansion' turns the whole space, and the sub-vectors of "
-                "model.head 'opqn' are its coordinates: use feature-distillation or prototype-alignment, or "
-                "another head."
+                "regularizers: 'orthogonal-expansion' turns the whole space, but to model.head "
+                f"'{head.kind}' its coordinates mean something: use feature-distillation or "
+                "prototype-alignment, or another head."
             )
         own = setting.model.dimension
         parent = own if setting.parent is None else setting.parent.dimension
@@ -52,7 +50,7 @@ class OrthogonalExpansionConfig(Settings):
             )
 
 
-class OrthogonalExpansion(nn.Module):
+class OrthogonalExpansion(Regularizer):
     """Cross-entropy of z Q against the parent's class prototypes, without the free last coordinates of z Q.
 
     Q is orthogonal, exp(S - S^T), and the identity when a task begins. The head sees z, so that the classes
@@ -105,9 +103,3 @@ class OrthogonalExpansion(nn.Module):
         # The head goes on as the version's classifier, which lies in the version's own space.
         task.head.directions.copy_(task.head.directions @ rotation)
         self.skew.zero_()
-
-    def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
-        # The number of classes, or the width, differs between tasks.
-        take_saved_shapes(self, state, prefix)
-        self.skew = nn.Parameter(torch.empty_like(state[prefix + "skew"]))
-        super()._load_from_state_dict(state, prefix, *rest)

@@ -3,18 +3,15 @@
 from typing import Literal
 
 import torch
-from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
-from holdfast.regularizers.regularizer import Step, TaskStart
-from holdfast.settings import Settings
+from holdfast.regularizers.regularizer import Regularizer, RegularizerConfig, Step
 
 
-class PairwiseDistancesConfig(Settings):
+class PairwiseDistancesConfig(RegularizerConfig):
     """The shape of the space without its frame, as `correlation-distillation`, but linear in the error."""
 
     kind: Literal["pairwise-distances"] = "pairwise-distances"
-    weight: float = Field(default=1.0, ge=0)
 
     def build(self) -> "PairwiseDistances":
         return PairwiseDistances()
@@ -37,11 +34,8 @@ def _lengths(differences: Tensor) -> Tensor:
     return differences.square().sum(1).add(1e-12).sqrt()
 
 
-class PairwiseDistances(nn.Module):
+class PairwiseDistances(Regularizer):
     """The distance error between the new model and its parent on the same batch."""
-
-    def begin(self, task: TaskStart) -> None:
-        """Nothing to prepare."""
 
     def forward(self, step: Step) -> Tensor:
         return distance_error(step.embeddings, step.parent_embeddings)

@@ -4,20 +4,17 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-from holdfast.regularizers.buffers import take_saved_shapes
 from holdfast.regularizers.prototype_alignment import MarginType, class_means, margin_loss
-from holdfast.regularizers.regularizer import Step, TaskStart
-from holdfast.settings import Settings
+from holdfast.regularizers.regularizer import Regularizer, RegularizerConfig, Step, TaskStart
 
 
-class PerturbedPrototypesConfig(Settings):
+class PerturbedPrototypesConfig(RegularizerConfig):
     """How far the prototypes are pushed, and the loss against them (as of prototype-alignment)."""
 
     kind: Literal["perturbed-prototypes"] = "perturbed-prototypes"
-    weight: float = Field(default=1.0, ge=0)
     scale: float = Field(default=16.0, gt=0)
     margin: float = Field(default=0.2, ge=0, lt=1)
     margin_type: MarginType = "cosface"
@@ -51,7 +48,7 @@ def push_apart(
     return prototypes
 
 
-class PerturbedPrototypes(nn.Module):
+class PerturbedPrototypes(Regularizer):
     """A margin loss of the new embeddings against perturbed means of the parent's embeddings.
 
     After NDPP (arXiv 2503.14824): neighbours push old prototypes apart, so that the new model is not bound
@@ -76,8 +73,3 @@ class PerturbedPrototypes(nn.Module):
 
     def forward(self, step: Step) -> Tensor:
         return self._loss(step.embeddings, step.labels, self.prototypes)
-
-    def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
-        # The number of classes differs between tasks.
-        take_saved_shapes(self, state, prefix)
-        super()._load_from_state_dict(state, prefix, *rest)

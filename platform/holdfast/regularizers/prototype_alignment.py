@@ -5,28 +5,25 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional
 
 from holdfast.models import ArcFaceConfig, CosFaceConfig
-from holdfast.regularizers.buffers import take_saved_shapes
 from holdfast.regularizers.dimensions import shared_dimensions
 from holdfast.regularizers.prototype_refinement import refined_means
-from holdfast.regularizers.regularizer import Step, TaskStart
-from holdfast.settings import Settings
+from holdfast.regularizers.regularizer import Regularizer, RegularizerConfig, Step, TaskStart
 
 MarginType = Literal["cosface", "arcface"]
 
 
-class PrototypeAlignmentConfig(Settings):
+class PrototypeAlignmentConfig(RegularizerConfig):
     """Scale and margin of the loss against the prototypes, and whether these are refined.
 
     `margin` is in cosines with `cosface`, in radians with `arcface`.
     """
 
     kind: Literal["prototype-alignment"] = "prototype-alignment"
-    weight: float = Field(default=1.0, ge=0)
     scale: float = Field(default=16.0, gt=0)
     margin: float = Field(default=0.2, ge=0, lt=1)
     margin_type: MarginType = "cosface"
@@ -76,7 +73,7 @@ def margin_loss(margin_type: MarginType, scale: float, margin: float) -> Prototy
     return loss
 
 
-class PrototypeAlignment(nn.Module):
+class PrototypeAlignment(Regularizer):
     """A margin loss of the new embeddings against P_c = mean of the parent's embeddings of class c.
 
     Prototypes exist for every class of the new task, also for those that the parent never saw, so the same
@@ -110,8 +107,3 @@ class PrototypeAlignment(nn.Module):
 
     def forward(self, step: Step) -> Tensor:
         return self._loss(step.embeddings, step.labels, self.prototypes)
-
-    def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
-        # The number of classes differs between tasks.
-        take_saved_shapes(self, state, prefix)
-        super()._load_from_state_dict(state, prefix, *rest)

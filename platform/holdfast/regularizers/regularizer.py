@@ -1,15 +1,19 @@
 """The interface between the learner and everything that ties a new model to the old ones."""
 
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal
 
 import numpy as np
 import torch
+from pydantic import Field
 from torch import Tensor
 
+from holdfast.kinds import PartConfig
 from holdfast.models import Encoder, Head, ModelConfig
+from holdfast.regularizers.saved_shapes import SavedShapes
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,58 +113,57 @@ class Step:
         return self.parent_embeddings_of()
 
 
-class Regularizer(Protocol):
-    """A `torch.nn.Module` that returns one unweighted scalar a step, and is told when a task begins.
-
-    It returns None if it works otherwise than by a loss.
+class Regularizer(SavedShapes):
+    """What a term of the loss is made of. Each hook does nothing unless a method has a use for it.
 
     It lives through the whole sequence. Its parameters are trained with the encoder's, and whatever it
     must remember across tasks and interruptions (prototypes, exemplars, a discriminator) is a parameter
-    or a buffer, because that is what a checkpoint holds. In a task without a parent it is not called.
+    or a buffer, because that is what a checkpoint holds. Their shapes may change from task to task. In a task
+    without a parent only `finish` is called.
     """
 
-    def begin(self, task: TaskStart) -> None: ...
-    def __call__(self, step: Step) -> Tensor | None: ...
-
-
-@runtime_checkable
-class ReplacesEmbeddings(Protocol):
-    """A regularizer that changes the batch which the head and the other terms see (MixBCT)."""
-
-    def replace(self, step: Step) -> Step: ...
-
-
-@runtime_checkable
-class RefreshesEachEpoch(Protocol):
-    """A regularizer that follows the model while it learns (refined prototypes)."""
-
-    def begin_epoch(self, epoch: int, task: TaskStart) -> None: ...
-
-
-@runtime_checkable
-class ResumesTask(Protocol):
-    """A regularizer that holds on to live parts of the task, which no checkpoint can hold (the head)."""
+    def begin(self, task: TaskStart) -> None:
+        """A task begins."""
 
     def resume(self, task: TaskStart) -> None:
-        """Called in place of `begin` when the task goes on after an interruption."""
-        ...
+        """In place of `begin`, a task goes on after an interruption.
+
+        For whatever holds on to live parts of the task, as the head, which no checkpoint can hold.
+        """
+
+    def begin_epoch(self, epoch: int, task: TaskStart) -> None:
+        """An epoch begins, counted from 0: for whatever follows the model while it learns."""
+
+    def replace(self, step: Step) -> Step:
+        """The batch as the head and the other terms shall see it."""
+        return step
+
+    def forward(self, step: Step) -> Tensor | None:
+        """One unweighted scalar, or None from what works otherwise than by a loss."""
+        return None
+
+    def finish(self, task: TaskStart) -> None:
+        """A task has been learned, also the first one, which may have no parent.
+
+        What is to be kept of it is taken here, and the encoder may be changed one last time before it is
+        published.
+        """
 
 
-@runtime_checkable
-class FinishesTask(Protocol):
-    """A regularizer that keeps something of a learned task (exemplars, measured ranges).
+class RegularizerConfig(PartConfig):
+    """Base of the configs of all regularizers, built in or not."""
 
-    It is called after every task, also after the first, which may have no parent. The encoder may be changed
-    one last time before it is published (a rotation folded into it).
-    """
+    weight: float = Field(default=1.0, ge=0)
 
-    def finish(self, task: TaskStart) -> None: ...
-
-
-@runtime_checkable
-class ChecksSetting(Protocol):
-    """The config of a regularizer, or of a head, that knows settings in which its method is undefined."""
+    @abstractmethod
+    def build(self) -> Regularizer: ...
 
     def check(self, setting: Setting) -> None:
-        """Raises ConfigError with the reason and the alternatives; called before anything is trained."""
-        ...
+        """Refuse a setting in which the method is undefined, before anything is trained.
+
+        Raises ConfigError with the reason and the alternatives.
+        """
+
+    def weight_at(self, known: float) -> float:
+        """The term's weight in a task before which `known` times its images were learned."""
+        return self.weight

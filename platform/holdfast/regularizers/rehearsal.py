@@ -5,16 +5,15 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from holdfast.regularizers.dimensions import shared_dimensions
 from holdfast.regularizers.exemplars import ExemplarMemory, Selection, check_budget
-from holdfast.regularizers.regularizer import Setting, Step, TaskStart
-from holdfast.settings import Settings
+from holdfast.regularizers.regularizer import Regularizer, RegularizerConfig, Setting, Step, TaskStart
 
 
-class RehearsalConfig(Settings):
+class RehearsalConfig(RegularizerConfig):
     """`memory_bytes` must be given: Holdfast keeps no old image unless it is told to."""
 
     kind: Literal["rehearsal"] = "rehearsal"
@@ -37,7 +36,7 @@ class RehearsalConfig(Settings):
         )
 
 
-class Rehearsal(nn.Module):
+class Rehearsal(Regularizer):
     """sqrt(classes of this task / classes seen) * mean (1 - cos(new, parent)) over rehearsed images only.
 
     The distillation of CL2R (Biondi et al., TOMM 2023; methods section 8), whose base weight of 5 is this

@@ -5,16 +5,14 @@ from typing import Literal
 
 import torch
 from pydantic import Field, model_validator
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call
 
 from holdfast.errors import ConfigError
-from holdfast.regularizers.buffers import take_saved_shapes
 from holdfast.regularizers.dimensions import shared_dimensions
 from holdfast.regularizers.influence_loss import known_cross_entropy
 from holdfast.regularizers.known_classes import may_share_classes, rows_of
-from holdfast.regularizers.regularizer import Setting, Step, TaskStart
-from holdfast.settings import Settings
+from holdfast.regularizers.regularizer import Regularizer, RegularizerConfig, Setting, Step, TaskStart
 
 ALTERNATIVES = (
     "Switch on what can work, use kind prototype-alignment or influence (with pseudo-classifier), which are "
@@ -22,7 +20,7 @@ ALTERNATIVES = (
 )
 
 
-class StructuralRegularizationConfig(Settings):
+class StructuralRegularizationConfig(RegularizerConfig):
     """Which of the two directions count, and the scale of the old classifier's cosines.
 
     The new classifier keeps its own scale and margin. The paper's code weighs the term 0.2.
@@ -51,17 +49,17 @@ class StructuralRegularizationConfig(Settings):
             return
         if self.new_to_old:
             reasons.append(f"no task of this {setting.scenario} stream shares a class with the one before it")
-        if self.old_to_new and setting.model.head.kind != "simplex":
+        if self.old_to_new and setting.model.head.learns:
             return
         if self.old_to_new:
-            reasons.append("old_to_new teaches only the head, and model.head is a fixed simplex")
+            reasons.append("old_to_new teaches only the head, and its directions are fixed")
         raise ConfigError(
             f"regularizers.structural-regularization has nothing to do: {', and '.join(reasons)}. "
             f"{ALTERNATIVES}."
         )
 
 
-class StructuralRegularization(nn.Module):
+class StructuralRegularization(Regularizer):
     """L_N2O + L_O2N of Dual-Tuning (Bai et al. 2023; methods section 2b: names from its code, form [M]).
 
     N2O = CE(W_o phi_n, y) over the images whose class the old classifier knows, 0 without any: it teaches
@@ -115,8 +113,3 @@ class StructuralRegularization(nn.Module):
             assert self._old_to_new is not None, "begin() or resume() comes first"
             loss = loss + self._old_to_new(step.parent_embeddings, step.labels)
         return loss
-
-    def _load_from_state_dict(self, state: dict[str, Tensor], prefix: str, *rest: object) -> None:
-        # The number of classes differs between tasks.
-        take_saved_shapes(self, state, prefix)
-        super()._load_from_state_dict(state, prefix, *rest)

@@ -7,23 +7,19 @@ from holdfast.regularizers import (
     RECIPE,
     CorrelationDistillationConfig,
     FeatureDistillationConfig,
-    Grows,
     PrototypeAlignmentConfig,
-    weight_at,
 )
 
 
 def test_a_weight_grows_with_the_power_of_what_was_learned_before():
-    assert weight_at(FeatureDistillationConfig(weight=20, growth=0.5), 20, 9) == 60
-    assert weight_at(CorrelationDistillationConfig(growth=1), 3, 4) == 12
-    assert weight_at(FeatureDistillationConfig(weight=20, growth=0.5), 20, 0.25) == 10
-    assert weight_at(FeatureDistillationConfig(), 7, 9) == 7
+    assert FeatureDistillationConfig(weight=20, growth=0.5).weight_at(9) == 60
+    assert CorrelationDistillationConfig(weight=3, growth=1).weight_at(4) == 12
+    assert FeatureDistillationConfig(weight=20, growth=0.5).weight_at(0.25) == 10
+    assert FeatureDistillationConfig(weight=7).weight_at(9) == 7
 
 
 def test_what_cannot_grow_does_not():
-    config = PrototypeAlignmentConfig(weight=4)
-    assert not isinstance(config, Grows)
-    assert weight_at(config, 4, 9) == 4
+    assert PrototypeAlignmentConfig(weight=4).weight_at(9) == 4
 
 
 def test_a_weight_never_shrinks_with_more_to_keep():

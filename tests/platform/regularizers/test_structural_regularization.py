@@ -126,7 +126,7 @@ SIMPLEX = ModelConfig(head=SimplexConfig(classes=8))
         (
             StructuralRegularizationConfig(new_to_old=False),
             dataclasses.replace(APART, model=SIMPLEX),
-            "fixed simplex",
+            "its directions are fixed",
         ),
         (
             StructuralRegularizationConfig(),
