@@ -17,9 +17,9 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from typer.main import get_command
 
-from holdfast.cli import app
+from holdfast.base import configs_of
+from holdfast.cli.main import app
 from holdfast.config import Experiment
-from holdfast.kinds import configs_of
 
 FOLDER = Path(__file__).parent
 

@@ -27,11 +27,11 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from holdfast import open_store
+from holdfast.cli.failures import INTERRUPTED, failure_of
 from holdfast.config import load_experiment
 from holdfast.data import open_source
-from holdfast.failures import INTERRUPTED, failure_of
-from holdfast.jobs.run_folder import PAGE, REPORT, RunFolder
+from holdfast.publishing.run_folder import PAGE, REPORT, RunFolder
+from holdfast.store import open_store
 
 EXPERIMENT = Path(__file__).with_name("quickstart.yaml")
 SOURCE, SPLIT = "glyphs:", "evaluation"

@@ -9,12 +9,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from holdfast.adapters import AdapterConfig, RidgeConfig
+from holdfast.base import ConfigError, Settings, dump_yaml, load_settings, parse_settings
 from holdfast.data import DataConfig
-from holdfast.errors import ConfigError
 from holdfast.learning import DistillationConfig, SequencePlan
-from holdfast.settings import Settings
-from holdfast.settings_file import load_settings, parse_settings
-from holdfast.yaml_text import dump_yaml
 
 MAX_NAME = 100
 """Characters in the name of an experiment."""

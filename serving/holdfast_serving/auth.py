@@ -14,7 +14,7 @@ from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
 from fastapi.security.base import SecurityBase
 from starlette.datastructures import Headers
 
-from holdfast.errors import ConfigError, NotReadyError
+from holdfast.base import ConfigError, NotReadyError
 from holdfast_serving.errors import ForbiddenError, UnauthorizedError
 from holdfast_serving.threads import run_in
 

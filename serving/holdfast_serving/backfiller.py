@@ -7,8 +7,8 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 
-from holdfast.errors import HoldfastError
-from holdfast.gallery.replace import Replace
+from holdfast.base import HoldfastError
+from holdfast.entries import Replace
 from holdfast.store import Store
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Backfiller:
 
     def _work(self, name: str) -> None:
         # PyTorch and what comes with it, only once there is work.
-        from holdfast.jobs.backfill import work_on_backfill
+        from holdfast.jobs import work_on_backfill
 
         if self._stop.is_set():
             return

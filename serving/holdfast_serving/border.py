@@ -12,8 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.types import Scope
 
-from holdfast.errors import HoldfastError
-from holdfast.text import InvalidTextError, check_text, shown
+from holdfast.base import HoldfastError, InvalidTextError, check_text, shown
 from holdfast_serving.errors import MediaTypeError
 
 # A NUL and half a surrogate pair come into JSON by their escapes only: their bytes are no UTF-8, or no JSON.

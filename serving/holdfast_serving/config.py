@@ -2,8 +2,8 @@
 
 from pydantic import Field
 
-from holdfast.gallery import AnyIndexConfig, IndexConfig
-from holdfast.settings import Settings
+from holdfast.base import Settings
+from holdfast.index import AnyIndexConfig, IndexConfig
 
 ALIASES = ("live", "canary", "writing", "previous")
 """What a traffic record may name: these versions stay loaded."""

@@ -7,8 +7,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from holdfast.errors import HoldfastError, NotReadyError, StoreError
-from holdfast.text import shown
+from holdfast.base import HoldfastError, NotReadyError, StoreError, shown
 from holdfast_serving.faults import explain_faults
 
 logger = logging.getLogger(__name__)

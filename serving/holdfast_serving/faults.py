@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from holdfast.text import shown
+from holdfast.base import shown
 
 SHOWN = 5  # places that are named
 

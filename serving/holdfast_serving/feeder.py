@@ -4,7 +4,8 @@ writer, and the gateways only search."""
 import logging
 import threading
 
-from holdfast.gallery import Gallery, IndexConfig, MilvusConfig
+from holdfast.index import IndexConfig, MilvusConfig
+from holdfast.search import Gallery
 from holdfast.store import Store
 from holdfast_serving.config import ServingConfig
 
@@ -51,7 +52,7 @@ class Feeder:
                 self._stop.wait(_PAUSE)
 
     def _feed(self) -> None:
-        from holdfast.gallery.milvus import MilvusIndex
+        from holdfast.index import MilvusIndex
 
         # Opened anew after a failure: another process may have fed it since.
         with MilvusIndex(self._config) as index:

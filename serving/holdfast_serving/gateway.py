@@ -24,8 +24,9 @@ class Gateway:
         import faiss
         import torch
 
-        from holdfast.gallery import Gallery, open_index
-        from holdfast.processors import thread_count
+        from holdfast.base import thread_count
+        from holdfast.index import open_index
+        from holdfast.search import Gallery
         from holdfast.store import open_store
         from holdfast_serving.feeder import searching
         from holdfast_serving.replica import Replica

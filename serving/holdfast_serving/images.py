@@ -7,10 +7,8 @@ from urllib.parse import unquote_to_bytes
 
 import numpy as np
 
-from holdfast.errors import InvalidImageError
-from holdfast.models import Preprocessing
-from holdfast.models.opening import FORMATS, MAX_PIXELS
-from holdfast.text import shown
+from holdfast.base import InvalidImageError, shown
+from holdfast.models import FORMATS, MAX_PIXELS, Preprocessing
 
 _URL_SAFE = str.maketrans("-_", "+/")
 

@@ -4,7 +4,7 @@ import asyncio
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from holdfast.errors import HoldfastError, NotReadyError
+from holdfast.base import HoldfastError, NotReadyError
 from holdfast_serving.errors import OverloadedError
 from holdfast_serving.refusals import refuse
 

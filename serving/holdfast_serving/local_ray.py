@@ -5,13 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from holdfast.jobs.runtime import (
-    join_cluster,
-    joins_cluster,
-    leave_threads_to_ray,
-    prepare_environment,
-    start_own,
-)
+from holdfast.jobs import join_cluster, joins_cluster, leave_threads_to_ray, prepare_environment, start_own
 from holdfast_serving.ports import addresses_of
 from holdfast_serving.proxy import prepare_proxy
 

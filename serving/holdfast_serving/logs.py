@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 
-from holdfast.redaction import hide_secrets
+from holdfast.base import hide_secrets
 
 SOCKET = "HOLDFAST_LOG_SOCKET"
 """The variable that tells the processes of a server where its lines go."""

@@ -7,7 +7,7 @@ from fastapi import Response
 from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from holdfast.text import shown
+from holdfast.base import shown
 from holdfast_serving.errors import error_response
 
 

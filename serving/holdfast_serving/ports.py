@@ -4,7 +4,7 @@ import errno
 import random
 import socket
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 
 RANGE = range(20_000, 32_768)
 """Below what systems hand out by themselves and above Ray's workers. Ray starts many processes between the

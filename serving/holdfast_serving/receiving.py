@@ -6,7 +6,7 @@ import asyncio
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from holdfast.errors import HoldfastError, TooLargeError
+from holdfast.base import HoldfastError, TooLargeError
 from holdfast_serving.auth import Gatekeeper, Role, check_known, check_shown, secret_of
 from holdfast_serving.config import Limits
 from holdfast_serving.errors import OverloadedError, TooSlowError

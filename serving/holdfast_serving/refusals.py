@@ -6,7 +6,7 @@ import contextlib
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
-from holdfast.errors import HoldfastError
+from holdfast.base import HoldfastError
 from holdfast_serving.errors import holdfast_response
 
 LINGER_SECONDS = 2.0

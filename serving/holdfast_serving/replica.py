@@ -10,8 +10,9 @@ from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
-from holdfast.errors import HoldfastError, NotReadyError
-from holdfast.gallery import Entry, Gallery, SearchResult
+from holdfast.base import HoldfastError, NotReadyError
+from holdfast.entries import Entry
+from holdfast.search import Gallery, SearchResult
 from holdfast.store import Store, Traffic, Version
 from holdfast_serving.config import ServingConfig
 from holdfast_serving.embedder import Embedder

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from holdfast.errors import NotFoundError, NotReadyError
+from holdfast.base import NotFoundError, NotReadyError
 from holdfast.store import Traffic
 
 

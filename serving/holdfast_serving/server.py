@@ -17,10 +17,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from holdfast.errors import NotReadyError, StoreError
-from holdfast.jobs.runtime import joins_cluster
-from holdfast.store import Store, open_store
-from holdfast.store.places import pin_down
+from holdfast.base import NotReadyError, StoreError
+from holdfast.jobs import joins_cluster
+from holdfast.store import Store, open_store, pin_down
 from holdfast_serving.auth import parse_keys
 from holdfast_serving.config import ServingConfig
 from holdfast_serving.local_ray import (
@@ -97,7 +96,7 @@ def serve_forever(
         listening = prepare_serving(Path(folder), host, port, settings.limits.receive_seconds, verbose)
         if not joins_cluster():
             # On a cluster the writer may be the one of this very application, which Serve keeps.
-            from holdfast.gallery.lease import refuse_if_held
+            from holdfast.entries import refuse_if_held
 
             refuse_if_held(opened)
         if not settings.key_hashes and opened.keys.count() == 0:
@@ -178,7 +177,7 @@ def _running(
     import ray
     from ray import serve
 
-    from holdfast.jobs.resources import require_resources
+    from holdfast.jobs import require_resources
     from holdfast_serving.application import APPLICATION, build_application
     from holdfast_serving.shared_serve import leave_serve, settle_serve
 
@@ -261,7 +260,7 @@ async def _release_writer(application: str, gateways: int, seconds: float) -> No
 
 
 def _ready_line(store: Store, host: str, port: int) -> str:
-    from holdfast.gallery import Entries
+    from holdfast.entries import Entries
 
     live = store.traffic.current().query_version
     reached = REACHED_AT.get(host, host)
@@ -277,6 +276,6 @@ def _absolute_roots(sources: Sequence[str]) -> tuple[str, ...]:
     if not sources:
         return ()
     # PyTorch comes with it.
-    from holdfast.jobs.sources import Sources
+    from holdfast.backfill import Sources
 
     return Sources.of(sources).roots

@@ -8,7 +8,7 @@ import ray
 from ray import serve
 from ray.serve.context import _get_global_client
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast_serving.ports import require_port
 
 FREE_SECONDS = 20.0

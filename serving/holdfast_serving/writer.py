@@ -6,9 +6,8 @@ import threading
 from collections.abc import Sequence
 from typing import Protocol
 
-from holdfast.errors import HoldfastError
-from holdfast.gallery import Entries, Entry, GroupCommit, Lease, LeaseHeldError
-from holdfast.gallery.replace import Replace
+from holdfast.base import HoldfastError
+from holdfast.entries import Entries, Entry, GroupCommit, Lease, LeaseHeldError, Replace
 from holdfast.store import Store, open_store
 from holdfast_serving.backfiller import Backfiller
 from holdfast_serving.config import ServingConfig

@@ -8,8 +8,8 @@ from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
-from holdfast.errors import HoldfastError, NotReadyError
-from holdfast.gallery import Entry
+from holdfast.base import HoldfastError, NotReadyError
+from holdfast.entries import Entry
 
 logger = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ import torch
 import yaml
 from PIL import Image
 
-from holdfast import cli, open_store
-from holdfast.store import Compatibility
+from holdfast.cli.main import app as cli
+from holdfast.store import Compatibility, open_store
 
 REPOSITORY = Path(__file__).parents[2]
 GLYPHS = "glyphs:?classes=24&instances=6"

@@ -19,7 +19,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from holdfast import cli
+from holdfast.cli.main import app as cli
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = (

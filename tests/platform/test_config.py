@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
+from holdfast.base import ConfigError, set_key
 from holdfast.config import Experiment, load_experiment, parse_experiment
-from holdfast.errors import ConfigError
-from holdfast.settings_file import set_key
 
 VALUES: dict[str, Any] = {
     "name": "some",

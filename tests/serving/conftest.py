@@ -22,8 +22,9 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from experiments.benchmarks.harness.postgres import running_postgres
-from holdfast.gallery import Gallery, open_index
+from holdfast.index import open_index
 from holdfast.models import Encoder, ModelConfig, Preprocessing
+from holdfast.search import Gallery
 from holdfast.store import Compatibility, Draft, Store, open_store
 from holdfast_serving.app import create_app
 from holdfast_serving.config import ServingConfig

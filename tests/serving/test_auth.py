@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 import pytest
 from fastapi.testclient import TestClient
 
-from holdfast.errors import ConfigError, NotReadyError, StoreError
+from holdfast.base import ConfigError, NotReadyError, StoreError
 from holdfast.store import Store
 from holdfast_serving.auth import FixedKeys, Gatekeeper, hash_key, parse_keys
 

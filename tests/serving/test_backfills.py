@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from holdfast.gallery import Entries, Entry
+from holdfast.entries import Entries, Entry
 from holdfast.models import Encoder
 from holdfast.store import Store
 from holdfast_serving.backfiller import Backfiller

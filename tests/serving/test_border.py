@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from holdfast.errors import HoldfastError
-from holdfast.gallery import Entries, Entry
-from holdfast.gallery.entry import InvalidEntryError
+from holdfast.base import HoldfastError
+from holdfast.entries import Entries, Entry
+from holdfast.entries.entry import InvalidEntryError
 from holdfast.store import Store, open_store
 from holdfast.store.database import replace_rows, writing
 from holdfast.store.schema import entries as entries_table

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from holdfast.errors import HoldfastError
+from holdfast.base import HoldfastError
 
 DataUri = Callable[..., str]
 

@@ -9,7 +9,10 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
-from holdfast.gallery import Entries, Entry, Gallery, MilvusConfig, open_index
+from holdfast.entries import Entries, Entry
+from holdfast.index import open_index
+from holdfast.index.milvus import MilvusConfig
+from holdfast.search import Gallery
 from holdfast.store import Store
 from holdfast_serving.config import ServingConfig
 from holdfast_serving.feeder import searching, start_feeder

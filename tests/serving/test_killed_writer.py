@@ -11,7 +11,7 @@ import httpx
 import numpy as np
 import pytest
 
-from holdfast.gallery import Entries
+from holdfast.entries import Entries
 from holdfast.store import open_store
 
 SECONDS = float(os.environ.get("HOLDFAST_KILLED_WRITER_SECONDS", "8"))

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from holdfast.errors import InvalidImageError
+from holdfast.base import InvalidImageError
 from holdfast_serving.config import Limits
 from holdfast_serving.limits import Admission
 

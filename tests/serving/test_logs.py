@@ -63,8 +63,8 @@ def test_other_processes_lines_reach_the_server(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(sys, "stderr", said)
     logs.show_logs(tmp_path)
     logs.write_logs(access=True)  # as a replica does, which finds the variable
-    logging.getLogger("holdfast.gallery.snapshots").warning("The snapshot 7 is damaged.")
-    logging.getLogger("holdfast.gallery").info("not wanted")
+    logging.getLogger("holdfast.index.local.snapshots").warning("The snapshot 7 is damaged.")
+    logging.getLogger("holdfast.entries").info("not wanted")
     logging.getLogger(logs.ACCESS).info(logs.access_line("GET", "/v1/\n", 200, 0.1, "v1", "key"))
     thread = threading.Thread(target=lambda: 1 / 0, name="feeder")
     thread.start()
@@ -73,7 +73,7 @@ def test_other_processes_lines_reach_the_server(tmp_path: Path, monkeypatch: pyt
     while "ZeroDivisionError" not in said.getvalue() and time.monotonic() < until:
         time.sleep(0.01)
     lines = said.getvalue().splitlines()
-    assert lines[0].endswith("WARNING holdfast.gallery.snapshots: The snapshot 7 is damaged.")
+    assert lines[0].endswith("WARNING holdfast.index.local.snapshots: The snapshot 7 is damaged.")
     access = json.loads(lines[1])
     assert (access["path"], access["ms"], access["key"]) == ("/v1/\n", 100.0, "2c70e12b")
     assert "the thread feeder ended" in lines[2]

@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from holdfast.gallery import Entries, Entry
+from holdfast.entries import Entries, Entry
 from holdfast.models import Encoder
 from holdfast.store import open_store
 

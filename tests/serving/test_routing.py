@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.errors import NotFoundError, NotReadyError
+from holdfast.base import NotFoundError, NotReadyError
 from holdfast.store import Traffic
 from holdfast_serving.routing import Routing, share_of
 

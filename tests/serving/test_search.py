@@ -8,8 +8,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from holdfast.adapters import RidgeConfig
-from holdfast.errors import StoreError
-from holdfast.gallery import Entries, Entry
+from holdfast.base import StoreError
+from holdfast.entries import Entries, Entry
 from holdfast.models import Encoder
 from holdfast.store import Compatibility, MeasuredCalibration, Store
 from holdfast_serving.auth import hash_key
@@ -218,7 +218,7 @@ def test_an_adapter_leads_an_unrelated_version_to_old_entries_and_the_answer_say
 def test_a_search_by_id_takes_the_largest_k_and_leaves_only_itself_out(
     filled: TestClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("holdfast.gallery.search.MAX_K", 39)
+    monkeypatch.setattr("holdfast.search.gallery.MAX_K", 39)
     assert len(ask(filled, id="30", k=39)["hits"]) == 39
     assert len(ask(filled, id="30", k=20, versions=["v1"])["hits"]) == 20
 

@@ -17,7 +17,7 @@ import numpy as np
 import openai
 import pytest
 
-from holdfast.gallery import Lease
+from holdfast.entries import Lease
 from holdfast.models import Encoder
 from holdfast.store import open_store
 
@@ -215,7 +215,7 @@ def test_a_first_start_shows_one_key_and_sigterm_answers_what_is_in_progress_and
 
 
 def test_what_was_served_is_in_the_store_afterwards(server: Any, data_uri: DataUri) -> None:
-    from holdfast.gallery import Entries
+    from holdfast.entries import Entries
 
     with server.http() as http:
         http.put("/v1/gallery/entries", json={"entries": [{"id": "kept", "image": data_uri(9)}]})

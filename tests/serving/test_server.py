@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from holdfast.errors import ConfigError, HoldfastError, StoreError
-from holdfast.gallery import Lease, LeaseHeldError
+from holdfast.base import ConfigError, HoldfastError, StoreError
+from holdfast.entries import Lease, LeaseHeldError
 from holdfast.store import open_store
 from holdfast.store.places import pin_down
 from holdfast_serving import serve_forever

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from holdfast.gallery import Entries, Entry
+from holdfast.entries import Entries, Entry
 from holdfast.models import Encoder
 from holdfast.store import Store
 

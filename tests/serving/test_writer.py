@@ -6,8 +6,8 @@ import time
 import numpy as np
 import pytest
 
-from holdfast.gallery import Entries, Entry, Lease, LeaseHeldError, LeaseLostError
-from holdfast.gallery.lease import refuse_if_held
+from holdfast.entries import Entries, Entry, Lease, LeaseHeldError, LeaseLostError
+from holdfast.entries.lease import refuse_if_held
 from holdfast.store import Store
 from holdfast_serving.writer import StoreWriter
 

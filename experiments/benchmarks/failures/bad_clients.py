@@ -34,7 +34,7 @@ import numpy as np
 from experiments.benchmarks.harness.published import publish_untrained
 from experiments.benchmarks.harness.servers import KEY, running_holdfast
 from experiments.benchmarks.serving.embeddings import small_image
-from holdfast.gallery import Entries, Entry
+from holdfast.entries import Entries, Entry
 from holdfast.models import ModelConfig
 from holdfast.store import open_store
 

@@ -30,7 +30,7 @@ import torch
 from experiments.benchmarks.harness.child import module_environment
 from experiments.benchmarks.harness.postgres import running_postgres
 from experiments.benchmarks.harness.servers import KEY, running_holdfast
-from holdfast.gallery import Entries, Entry
+from holdfast.entries import Entries, Entry
 from holdfast.models import Encoder, ModelConfig, Preprocessing
 from holdfast.store import Compatibility, Draft, open_store
 

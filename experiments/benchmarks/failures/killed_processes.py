@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from holdfast.gallery import Entries, Entry, Gallery, GroupCommit, Lease
+from holdfast.entries import Entries, Entry, GroupCommit, Lease
+from holdfast.search import Gallery
 from holdfast.store import Store, open_store
 
 DIMENSION = 8

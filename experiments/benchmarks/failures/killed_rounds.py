@@ -30,7 +30,8 @@ from experiments.benchmarks.failures.acknowledgements import Answer, Log, Row, W
 from experiments.benchmarks.failures.killed_processes import ASKING, DIMENSION, vector_of
 from experiments.benchmarks.harness.child import module_command, module_environment
 from experiments.benchmarks.harness.postgres import running_postgres
-from holdfast.gallery import Entries, Gallery
+from holdfast.entries import Entries
+from holdfast.search import Gallery
 from holdfast.store import Compatibility, Store, open_store
 
 VERSIONS = ("v1", ASKING)

@@ -28,15 +28,15 @@ import numpy as np
 
 from experiments.benchmarks.harness.context import current_commit
 from experiments.benchmarks.harness.places import EXPERIMENTS, RESULTS
+from holdfast.backfill.mover import PROBED
+from holdfast.backfill.order import Candidates, ChangeModel, at_random, by_gain, oldest_first
+from holdfast.base import DataError
 from holdfast.config import Experiment, load_experiment
 from holdfast.data import build_stream
-from holdfast.errors import DataError
 from holdfast.evaluation import assign_versions, bootstrap_many, describe_machine
-from holdfast.gallery.backfill import PROBED
-from holdfast.gallery.order import Candidates, ChangeModel, at_random, by_gain, oldest_first
-from holdfast.jobs.assessment import Assessment
-from holdfast.jobs.datasets import load_datasets
 from holdfast.learning import validation_indices
+from holdfast.publishing.assessment import Assessment
+from holdfast.publishing.datasets import load_datasets
 from holdfast.store import Store, open_store
 
 FIGURES = RESULTS / "backfilling"

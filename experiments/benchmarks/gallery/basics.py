@@ -19,8 +19,9 @@ from experiments.benchmarks.harness.child import measure_in_child
 from experiments.benchmarks.harness.places import RESULTS
 from experiments.benchmarks.harness.published import publish_untrained
 from experiments.benchmarks.harness.rows import Row, for_the_record
-from holdfast.gallery import Entry, Gallery
+from holdfast.entries import Entry
 from holdfast.models import ModelConfig
+from holdfast.search import Gallery
 from holdfast.store import open_store
 
 BATCH = 1_000

@@ -28,8 +28,12 @@ import numpy as np
 
 from experiments.benchmarks.harness.child import module_command, module_environment
 from experiments.benchmarks.harness.memory import release_freed, resident_mib
-from holdfast.gallery import Entries, Entry, Gallery, IndexConfig, LocalIndex, MilvusConfig, open_index
-from holdfast.gallery.snapshots import Snapshots
+from holdfast.entries import Entries, Entry
+from holdfast.index import IndexConfig, open_index
+from holdfast.index.local import LocalIndex
+from holdfast.index.local.snapshots import Snapshots
+from holdfast.index.milvus import MilvusConfig
+from holdfast.search import Gallery
 from holdfast.store import open_store
 
 MODULE = "experiments.benchmarks.gallery.large"
@@ -153,7 +157,7 @@ def _bare(vectors: Any) -> Callable[[np.ndarray], object]:
 def milvus(folder: Path, entries: int) -> dict[str, Any]:
     """A smaller store of its own, searched by milvus-lite, which compares a query with all entries."""
     from experiments.benchmarks.harness.published import publish_untrained
-    from holdfast.gallery.milvus import MilvusIndex
+    from holdfast.index.milvus.index import MilvusIndex
     from holdfast.models import ModelConfig
 
     config = MilvusConfig(uri=str(folder / "milvus.db"), algorithm="FLAT", build={}, search={})

@@ -18,8 +18,8 @@ import faiss
 import numpy as np
 
 from experiments.benchmarks.harness.memory import release_freed, resident_mib
-from holdfast.gallery import IndexConfig
-from holdfast.gallery.ivf import trained
+from holdfast.index import IndexConfig
+from holdfast.index.local.ivf import trained
 
 DIMENSION, BYTES = 1024, 32
 SPREAD, CLUSTERS, NOISE = 64, 20_000, 0.6

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from holdfast.errors import HoldfastError
+from holdfast.base import HoldfastError
 
 
 def run_command(main: Callable[[], int]) -> NoReturn:

@@ -26,10 +26,10 @@ from experiments.benchmarks.harness.child import measure_in_child
 from experiments.benchmarks.harness.memory import PeakAnonymous, release_freed, resident_mib
 from experiments.benchmarks.harness.rows import Row, at_most
 from holdfast.config import Experiment, parse_experiment
-from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.train import run_experiment
 from holdfast.learning import Ancestor, Learned, Progress, run_sequence
 from holdfast.learning.checkpoints import State
+from holdfast.publishing.datasets import load_datasets
 from holdfast.store import open_store
 
 FEW, MANY = 3, 9

@@ -13,12 +13,11 @@ from typing import Any
 import numpy as np
 
 from experiments.benchmarks.harness.places import EXPERIMENTS
+from holdfast.base import DataError, set_key
 from holdfast.config import Experiment, load_experiment, parse_experiment
 from holdfast.data import Evaluation, ImageSet, load_evaluation, load_training, select
 from holdfast.data.shares import rounded_share, shuffled_ranks
-from holdfast.errors import DataError
 from holdfast.learning import Datasets
-from holdfast.settings_file import set_key
 
 HALF, QUARTER = 0.5, 0.25
 """Widths of the network, so that two dozen methods by five seeds fit in some hours of two cores: half of the

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from experiments.benchmarks.methods.protocols import EXPERIMENTS, Protocol
+from holdfast.base import ConfigError
 from holdfast.config import Experiment, load_experiment
-from holdfast.errors import ConfigError
 
 Term = dict[str, Any]
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from experiments.benchmarks.methods.variants import Meeting
-from holdfast.errors import DataError
+from holdfast.base import DataError
 from holdfast.evaluation import assign_versions
 
 _BLOCK = 512

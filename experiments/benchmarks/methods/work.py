@@ -15,9 +15,9 @@ from experiments.benchmarks.methods.protocols import Protocol
 from experiments.benchmarks.methods.recipes import HOLDFAST, JOINT, Method, Term, build
 from experiments.benchmarks.methods.training import State, first_or_kept, learn_all, learn_last, shared_key
 from experiments.benchmarks.methods.variants import PLAIN, VARIANTS, Variant
+from holdfast.base import ConfigError, DivergedError
 from holdfast.config import Experiment
 from holdfast.data import build_stream
-from holdfast.errors import ConfigError, DivergedError
 from holdfast.learning import Datasets, keep_freed_memory
 
 CHOOSING_SEED = 1000

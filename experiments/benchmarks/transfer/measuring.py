@@ -14,8 +14,6 @@ from experiments.benchmarks.methods.training import InMemory
 from experiments.benchmarks.transfer.works import FINETUNE, INPUTS, Work
 from holdfast.config import Experiment, load_experiment, parse_experiment
 from holdfast.evaluation import score
-from holdfast.jobs.datasets import load_datasets
-from holdfast.jobs.distill import count_parameters
 from holdfast.learning import (
     Ancestor,
     Datasets,
@@ -25,6 +23,8 @@ from holdfast.learning import (
     run_sequence,
 )
 from holdfast.models import Encoder
+from holdfast.publishing.datasets import load_datasets
+from holdfast.runs.distill import count_parameters
 
 FILES = {"glyphs": "quickstart-small.yaml", "omniglot": "omniglot-5-small.yaml"}
 LARGE = {"backbone": "conv4", "width": 0.5, "preprocessing": {}}

@@ -4,7 +4,7 @@ from typing import ClassVar, Protocol
 
 import numpy as np
 
-from holdfast.errors import InvalidVectorError
+from holdfast.base import InvalidVectorError
 
 
 class Adapter(Protocol):

@@ -8,7 +8,7 @@ import numpy as np
 
 from holdfast.adapters.adapter import Adapter
 from holdfast.adapters.linear import LinearAdapter
-from holdfast.errors import InvalidVectorError
+from holdfast.base import InvalidVectorError
 
 
 @dataclass(frozen=True, eq=False)

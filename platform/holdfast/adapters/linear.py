@@ -10,7 +10,7 @@ from holdfast.adapters.adapter import unit_rows
 from holdfast.adapters.evidence import Evidence
 from holdfast.adapters.tensors import take
 from holdfast.adapters.vectors import check_vectors
-from holdfast.errors import StoreError
+from holdfast.base import StoreError
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from holdfast.adapters.adapter import Adapter
 from holdfast.adapters.composition import ComposedAdapter, split_tensors
 from holdfast.adapters.linear import LinearAdapter
 from holdfast.adapters.residual_mlp import ResidualMLPAdapter
-from holdfast.errors import StoreError
+from holdfast.base import StoreError
 
 
 def load_adapter(kind: str, tensors: Mapping[str, np.ndarray]) -> Adapter:

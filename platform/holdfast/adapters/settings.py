@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from holdfast.settings import Settings
+from holdfast.base import Settings
 
 Maps = Literal["entries", "queries"]
 

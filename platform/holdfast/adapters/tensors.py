@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from holdfast.errors import StoreError
+from holdfast.base import StoreError
 
 
 def take(

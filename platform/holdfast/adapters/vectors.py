@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from holdfast.errors import DataError, InvalidVectorError
+from holdfast.base import DataError, InvalidVectorError
 
 NORM_TOLERANCE = 1e-3
 

@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from holdfast.settings import Settings
+from holdfast.base import Settings
 
 Amplitude = Annotated[float, Field(ge=0)]
 Jitter = Annotated[float, Field(ge=0, lt=1)]

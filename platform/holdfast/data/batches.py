@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 
 
 class Batches:

@@ -5,9 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
+from holdfast.base import ConfigError, Settings
 from holdfast.data.selection import parse
-from holdfast.errors import ConfigError
-from holdfast.settings import Settings
 
 
 def _selection(expression: str) -> str:

@@ -14,7 +14,7 @@ import numpy as np
 import PIL
 import pyarrow as pa
 
-from holdfast.cache_folder import cache_folder
+from holdfast.base import DataError, InvalidImageError, cache_folder, thread_count
 from holdfast.data.cache import locked, read_entry, write_entry
 from holdfast.data.config import Column, SplitConfig
 from holdfast.data.image_set import ImageSet
@@ -23,8 +23,6 @@ from holdfast.data.rows import row_columns, row_notes
 from holdfast.data.selection import names_in, select, unknown_column
 from holdfast.data.source import Source, open_source
 from holdfast.data.table import require_values, some
-from holdfast.errors import DataError, InvalidImageError
-from holdfast.processors import thread_count
 
 Progress = Callable[[int, int], None]
 Batch = list[tuple[int, Encoded]]

@@ -5,7 +5,7 @@ import re
 
 from pyarrow import fs
 
-from holdfast.errors import DataError
+from holdfast.base import DataError
 
 DEFAULT_DATA_FOLDER = "../shared/data"
 

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from holdfast.base import DataError
 from holdfast.data.listing import Encoded, Listing, Survey
 from holdfast.data.passed_over import PassedOver
 from holdfast.data.table import conform, of_split
 from holdfast.data.walk import FoundFile, as_text, starts_with_dot, walk
-from holdfast.errors import DataError
 
 SUFFIXES = frozenset(
     {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff"}

@@ -17,10 +17,10 @@ import pyarrow as pa
 from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont, features
 
+from holdfast.base import DataError
 from holdfast.data.listing import Encoded, Listing, Survey
 from holdfast.data.scripts import SCRIPTS
 from holdfast.data.table import conform, of_split
-from holdfast.errors import DataError
 
 GENERATOR = 1
 """To be raised with every change to this file that changes a pixel, a name or the order."""

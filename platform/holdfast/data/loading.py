@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from holdfast.base import DataError
 from holdfast.data.cache import map_rows
 from holdfast.data.config import DataConfig, EvaluateConfig
 from holdfast.data.decode import Decoder, Progress, load_images
@@ -13,7 +14,6 @@ from holdfast.data.image_set import ImageSet
 from holdfast.data.selection import select
 from holdfast.data.shares import rounded_share, shuffled_ranks
 from holdfast.data.table import some
-from holdfast.errors import DataError
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,10 +4,10 @@ import warnings
 
 import numpy as np
 
+from holdfast.base import DataError
 from holdfast.data.config import DataConfig
 from holdfast.data.image_set import DIGEST, ImageSet, image_digest
 from holdfast.data.loading import Evaluation
-from holdfast.errors import DataError
 
 
 def require_disjoint(config: DataConfig, training: ImageSet, evaluation: Evaluation) -> tuple[str, ...]:

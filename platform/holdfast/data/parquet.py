@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from holdfast.base import DataError
 from holdfast.data.listing import Encoded, Listing, Survey
 from holdfast.data.passed_over import named
 from holdfast.data.shards import Shard, find_shards
 from holdfast.data.table import TEXT, conform, is_plain, require_columns, unknown_split
-from holdfast.errors import DataError
 
 BATCH = 64
 """Rows whose images are taken from a file at once."""

@@ -7,11 +7,11 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pyarrow as pa
 
+from holdfast.base import DataError
 from holdfast.data.config import Column
 from holdfast.data.passed_over import named
 from holdfast.data.table import some
 from holdfast.data.text import text_array
-from holdfast.errors import DataError
 
 
 def row_columns(

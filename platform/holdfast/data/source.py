@@ -5,12 +5,12 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from holdfast.base import DataError
 from holdfast.data.files import expand
 from holdfast.data.folder import FolderSource
 from holdfast.data.glyphs import GlyphSource
 from holdfast.data.listing import Listing, Survey
 from holdfast.data.parquet import ParquetSource
-from holdfast.errors import DataError
 
 
 class Source(Protocol):

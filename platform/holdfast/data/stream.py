@@ -9,14 +9,13 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import Field, model_validator
 
+from holdfast.base import DataError, Settings
 from holdfast.data.config import Selection
 from holdfast.data.files import expand, read_text
 from holdfast.data.image_set import ImageSet
 from holdfast.data.selection import select
 from holdfast.data.shares import boundaries, rounded_share, shuffled_ranks
 from holdfast.data.table import some
-from holdfast.errors import DataError
-from holdfast.settings import Settings
 
 Scenario = Literal[
     "class-incremental", "extended-class", "data-incremental", "extended-data", "domain-incremental"

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from holdfast.errors import DataError
+from holdfast.base import DataError
 
 REQUIRED = ("image", "label", "split", "sample_id")
 TEXT = ("label", "split", "sample_id", "group")

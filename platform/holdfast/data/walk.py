@@ -5,8 +5,8 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from holdfast.base import DataError
 from holdfast.data.passed_over import PassedOver
-from holdfast.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from holdfast.errors import DataError
+from holdfast.base import DataError
 
 LEVEL = 0.95
 _CHUNK = 2**18  # weights drawn at once: 2 MiB, which stays in the processor's cache

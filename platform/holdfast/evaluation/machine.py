@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from holdfast.processors import cpu_count
+from holdfast.base import cpu_count
 
 
 def describe_machine() -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from holdfast.errors import DataError
+from holdfast.base import DataError
 from holdfast.evaluation.compatibility import compare_pair
 from holdfast.evaluation.intervals import bootstrap_many
 from holdfast.evaluation.retrieval import Outcome, Scores

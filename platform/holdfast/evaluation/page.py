@@ -8,18 +8,11 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from holdfast.base import dump_yaml
 from holdfast.evaluation.charts import Bar, Series, bar_chart, line_chart, ramp
 from holdfast.evaluation.compatibility import average_compatibility, average_multimodel_accuracy
 from holdfast.evaluation.report import Matrix, Report
-from holdfast.evaluation.summary import (
-    code_sentence,
-    comparison_of,
-    mark,
-    mixed_sentence,
-    signed,
-    verdict,
-)
-from holdfast.yaml_text import dump_yaml
+from holdfast.evaluation.summary import code_sentence, comparison_of, mark, mixed_sentence, signed, verdict
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from holdfast.errors import DataError
+from holdfast.base import DataError
 
 TOP = 5
 _BYTES_PER_RANK = 64  # what a block holds for one rank of one query: values, positions, hits, precisions

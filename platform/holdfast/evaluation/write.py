@@ -3,10 +3,10 @@
 import json
 from pathlib import Path
 
+from holdfast.base import whole_file
 from holdfast.evaluation.page import render_page
 from holdfast.evaluation.report import Report
 from holdfast.evaluation.summary import verdict
-from holdfast.whole_files import whole_file
 
 
 def draw_report(report: Report) -> dict[str, str]:

@@ -6,11 +6,18 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
-from holdfast.errors import HoldfastError
-from holdfast.gallery.backfill import AdapterMover, Mover, Write, run_backfill
-from holdfast.jobs.image_mover import READERS, ImageMover
+from holdfast.backfill import (
+    READERS,
+    AdapterMover,
+    ImageMover,
+    Mover,
+    Sources,
+    Write,
+    require_sources,
+    run_backfill,
+)
+from holdfast.base import HoldfastError
 from holdfast.jobs.runtime import prepare_environment
-from holdfast.jobs.sources import Sources, require_sources
 from holdfast.store import Backfill, Store
 
 

@@ -11,12 +11,10 @@ import ray
 import ray.data
 import torch
 
-from holdfast.gallery.backfill import Moved, Mover, Stored
-from holdfast.gallery.replace import NewVector
-from holdfast.jobs.image_mover import READERS, ImageMover
+from holdfast.backfill import READERS, ImageMover, Moved, Mover, Sources, Stored
+from holdfast.entries import NewVector
 from holdfast.jobs.resources import require_resources
 from holdfast.jobs.runtime import ray_session
-from holdfast.jobs.sources import Sources
 from holdfast.models import Encoder
 
 NICE = 10

@@ -10,7 +10,7 @@ import requests
 from ray.exceptions import AuthenticationError
 from ray.job_submission import JobSubmissionClient
 
-from holdfast.errors import ClusterError, ConfigError
+from holdfast.base import ClusterError, ConfigError
 
 T = TypeVar("T")
 

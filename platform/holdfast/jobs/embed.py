@@ -7,19 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from holdfast.data import Source, open_source
-from holdfast.data.decode import tell
-from holdfast.data.listing import Encoded, Listing
-from holdfast.data.places import places_of
-from holdfast.data.rows import row_notes
-from holdfast.data.table import require_values
-from holdfast.errors import DataError
+from holdfast.base import DataError, require_writable, whole_file
+from holdfast.data import Encoded, Listing, Source, open_source, places_of, require_values, row_notes, tell
 from holdfast.jobs.embedded_batch import BATCH, embed_batch
 from holdfast.jobs.runtime import prepare_environment
 from holdfast.learning import Progress, Watcher
 from holdfast.models import Preprocessing
 from holdfast.store import Store
-from holdfast.whole_files import require_writable, whole_file
 
 BATCH_BYTES = 64 * 2**20
 """Bytes of a batch, encoded or decoded, unless one image has more."""

@@ -7,9 +7,8 @@ import json
 import numpy as np
 import pyarrow as pa
 
-from holdfast.errors import DataError, InvalidImageError
-from holdfast.models import Encoder
-from holdfast.models.opening import decode_image
+from holdfast.base import DataError, InvalidImageError
+from holdfast.models import Encoder, decode_image
 
 BATCH = 512
 

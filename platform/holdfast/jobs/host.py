@@ -15,15 +15,12 @@ import ray
 import torch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from holdfast.base import HoldfastError
 from holdfast.config import Experiment
-from holdfast.errors import HoldfastError
-from holdfast.jobs.datasets import load_datasets
-from holdfast.jobs.publisher import StorePublisher
-from holdfast.jobs.run_folder import RunCheckpoints
-from holdfast.jobs.run_lock import require_run
 from holdfast.jobs.runtime import work_in
-from holdfast.learning import Ancestor, Learned, Progress, Ranks
-from holdfast.learning.checkpoints import State
+from holdfast.learning import Ancestor, Learned, Progress, Ranks, State
+from holdfast.publishing import RunCheckpoints, StorePublisher, load_datasets
+from holdfast.runs import require_run
 from holdfast.store import open_store
 
 

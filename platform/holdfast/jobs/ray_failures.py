@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from holdfast.errors import ClusterError, HoldfastError
+from holdfast.base import ClusterError, HoldfastError
 
 _ENDED = "a process ended by itself or was killed; often the system ends it for want of memory"
 _RAY_ENDED = "Ray on this machine has ended; often the system ends it for want of memory"

@@ -9,7 +9,7 @@ from typing import Any
 
 import ray
 
-from holdfast.errors import ConfigError, ResourcesError
+from holdfast.base import ConfigError, ResourcesError
 from holdfast.jobs.runtime import joins_cluster
 
 VARIABLE = "HOLDFAST_WAIT_SECONDS"

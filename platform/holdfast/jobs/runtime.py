@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from holdfast.errors import ClusterError, ConfigError
+from holdfast.base import THREADS_VARIABLE, ClusterError, ConfigError, cpu_count, has_quota
 from holdfast.jobs.ray_failures import explain
-from holdfast.processors import THREADS_VARIABLE, cpu_count, has_quota
 
 QUIET = ("ray", "ray.train", "ray.tune", "ray.data", "ray.serve")
 CONNECT_SECONDS = 5

@@ -5,13 +5,12 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from holdfast.base import ConfigError, HoldfastError, refuse_same_place, set_key
 from holdfast.config import Choice, Experiment, LogUniform, Uniform, parse_experiment
 from holdfast.data import ImageSet, build_stream
-from holdfast.errors import ConfigError, HoldfastError
-from holdfast.jobs.datasets import load_own_training
 from holdfast.learning import check_perturbation
 from holdfast.models import Encoder
-from holdfast.settings_file import refuse_same_place, set_key
+from holdfast.publishing import load_own_training
 
 Where = Uniform | LogUniform | Choice
 

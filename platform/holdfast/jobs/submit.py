@@ -11,12 +11,9 @@ from typing import Any
 from ray.job_submission import JobStatus
 from rich.console import Console
 
-from holdfast.errors import ClusterError, ConfigError
+from holdfast.base import ClusterError, ConfigError, dump_yaml, hide_in_url, hide_secrets, read_values
 from holdfast.jobs.dashboard import Dashboard, asking, connect, dashboard_url
-from holdfast.redaction import hide_in_url, hide_secrets
-from holdfast.settings_file import read_values
-from holdfast.store.places import VARIABLE, pin_down, sqlite_file
-from holdfast.yaml_text import dump_yaml
+from holdfast.store import VARIABLE, pin_down, sqlite_file
 
 ENDED = (JobStatus.SUCCEEDED, JobStatus.FAILED, JobStatus.STOPPED)
 AGENT_SECONDS = 90

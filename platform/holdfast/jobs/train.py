@@ -10,24 +10,26 @@ from pathlib import Path
 
 import torch
 
+from holdfast.base import ConfigError
 from holdfast.config import Experiment
 from holdfast.data import build_stream
-from holdfast.errors import ConfigError
-from holdfast.jobs.ancestor import choose_parent, find_unusable, lineage, load_ancestor, warn_of_unusable
-from holdfast.jobs.cpus import cpus_per_worker
-from holdfast.jobs.datasets import load_datasets
-from holdfast.jobs.device import device_here
-from holdfast.jobs.evaluate import has_report, require_same_data, restore_report
-from holdfast.jobs.publisher import StorePublisher
-from holdfast.jobs.run_folder import PAGE, RunCheckpoints, RunFolder, published_by
-from holdfast.jobs.run_lock import holding_run, require_run
 from holdfast.jobs.runtime import prepare_environment
-from holdfast.learning import (
-    Watcher,
-    check_perturbation,
-    keep_freed_memory,
-    run_sequence,
+from holdfast.learning import Watcher, check_perturbation, keep_freed_memory, run_sequence
+from holdfast.publishing import (
+    PAGE,
+    RunCheckpoints,
+    RunFolder,
+    StorePublisher,
+    choose_parent,
+    cpus_per_worker,
+    find_unusable,
+    lineage,
+    load_ancestor,
+    load_datasets,
+    published_by,
+    warn_of_unusable,
 )
+from holdfast.runs import device_here, has_report, holding_run, require_run, require_same_data, restore_report
 from holdfast.store import Run, Store
 
 

@@ -13,16 +13,14 @@ import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig
 from ray.train.torch import TorchTrainer
 
+from holdfast.base import HoldfastError, cpu_count
 from holdfast.config import Experiment, parse_experiment
-from holdfast.errors import HoldfastError
-from holdfast.jobs.cpus import cpu_count, cpus_per_worker
-from holdfast.jobs.datasets import load_datasets
 from holdfast.jobs.host import RemoteCheckpoints, RemotePublisher, start_host
 from holdfast.jobs.network import ReachableTorchConfig
 from holdfast.jobs.resources import require_resources
-from holdfast.jobs.run_folder import RunFolder
 from holdfast.jobs.runtime import ray_session, work_in
 from holdfast.learning import Progress, Ranks, Watcher, keep_freed_memory, run_sequence
+from holdfast.publishing import RunFolder, cpus_per_worker, load_datasets
 from holdfast.store import Store
 
 

@@ -17,23 +17,25 @@ from ray.tune.schedulers import ASHAScheduler
 from ray.tune.search.basic_variant import BasicVariantGenerator
 from rich.console import Console
 
+from holdfast.base import (
+    ConfigError,
+    DivergedError,
+    HoldfastError,
+    hide_secrets,
+    require_writable,
+    thread_count,
+    whole_file,
+)
 from holdfast.config import MAX_NAME, Choice, Experiment, LogUniform, TuningConfig
 from holdfast.data import Evaluation, build_stream
-from holdfast.errors import ConfigError, DivergedError, HoldfastError
-from holdfast.jobs.ancestor import choose_parent, load_ancestor
-from holdfast.jobs.datasets import load_datasets, load_own_training
 from holdfast.jobs.resources import require_resources
-from holdfast.jobs.run_folder import RunFolder
-from holdfast.jobs.run_lock import holding_run
 from holdfast.jobs.runtime import ray_session, work_in
 from holdfast.jobs.space import Where, apply_values, check_space, is_whole, starting_point
 from holdfast.jobs.train import refuse_distillation
-from holdfast.jobs.trial import NoCheckpoints, TrialPublisher
 from holdfast.learning import Datasets, keep_freed_memory, run_sequence
-from holdfast.processors import thread_count
-from holdfast.redaction import hide_secrets
+from holdfast.publishing import RunFolder, choose_parent, load_ancestor, load_datasets, load_own_training
+from holdfast.runs import NoCheckpoints, TrialPublisher, holding_run
 from holdfast.store import Store
-from holdfast.whole_files import require_writable, whole_file
 
 FIGURES = ("objective", "self", "cross")
 SUFFIX = "-tuned"

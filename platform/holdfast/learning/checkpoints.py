@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import torch
 
-from holdfast.errors import StoreError
+from holdfast.base import StoreError
 
 State = dict[str, Any]
 

@@ -6,11 +6,10 @@ is public: the losses are a reconstruction, methods section 5b.
 
 from pydantic import Field
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError, Settings
 from holdfast.learning.sequence import SequencePlan
 from holdfast.models import ModelConfig
 from holdfast.regularizers import RECIPE, FeatureDistillationConfig, PairwiseDistancesConfig
-from holdfast.settings import Settings
 
 
 class DistillationConfig(Settings):

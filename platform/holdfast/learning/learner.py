@@ -11,8 +11,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from holdfast.base import DivergedError, Settings
 from holdfast.data import Augmentation, AugmentConfig, Batches
-from holdfast.errors import DivergedError
 from holdfast.learning.averaging import Average
 from holdfast.learning.lesson import Lesson
 from holdfast.learning.perturbation import PerturbationConfig, attacked_loss, draw_start, perturb
@@ -22,7 +22,6 @@ from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
 from holdfast.models import Encoder, Head, find_weights_flaw
 from holdfast.regularizers import Classifier, Regularizer, Step, TaskStart
-from holdfast.settings import Settings
 
 
 class OptimizerConfig(Settings):

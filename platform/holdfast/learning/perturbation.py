@@ -13,9 +13,8 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError, Settings
 from holdfast.models import Head, Preprocessing
-from holdfast.settings import Settings
 
 Map = Callable[[Tensor], Tensor]
 """Of pixels (b, c, s, s) float32."""

@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from holdfast.base import DataError, DivergedError, HoldfastError, Settings, StoreError, UnsoundError
 from holdfast.data import StreamConfig, Task, build_stream
-from holdfast.errors import DataError, DivergedError, HoldfastError, StoreError, UnsoundError
 from holdfast.learning.checkpoints import Checkpoints, State
 from holdfast.learning.contents import Contents, describe_contents, describe_stream, find_changes
 from holdfast.learning.datasets import Datasets, Embedded, embed_datasets
@@ -24,7 +24,6 @@ from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
 from holdfast.models import Encoder, Head, ModelConfig, find_flaw, find_vectors_flaw, find_weights_flaw
 from holdfast.regularizers import RECIPE, AnyRegularizerConfig, Classifier, RegularizerConfig, Setting
-from holdfast.settings import Settings
 
 PROBED = 256
 """Training images of a task, at most, whose embeddings are looked at before anything is published."""

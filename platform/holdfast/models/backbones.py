@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.models.normalization import SyncedBatchNorm2d, synchronize
 
 TIMM = "timm:"

@@ -4,8 +4,8 @@ import hashlib
 import json
 from typing import Literal
 
+from holdfast.base import Settings
 from holdfast.models.preprocessing import Preprocessing
-from holdfast.settings import Settings
 
 
 class Contract(Settings):

@@ -14,8 +14,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from holdfast.errors import InvalidImageError, StoreError
-from holdfast.kinds import unknown_kinds
+from holdfast.base import InvalidImageError, Settings, StoreError, unknown_kinds
 from holdfast.models.backbones import ALLOWED, OWN, TIMM, build_backbone
 from holdfast.models.contract import Contract
 from holdfast.models.head_config import AnyHeadConfig
@@ -23,7 +22,6 @@ from holdfast.models.heads import CosFaceConfig, HeadConfig
 from holdfast.models.normalization import SyncedBatchNorm1d
 from holdfast.models.preprocessing import Preprocessing
 from holdfast.models.quantizer import Quantizer
-from holdfast.settings import Settings
 
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "encoder.json"

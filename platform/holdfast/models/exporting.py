@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.models.encoder import Encoder
 
 Format = Literal["torch", "onnx"]

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from holdfast.kinds import Kinds
+from holdfast.base import Kinds
 from holdfast.models.heads import (
     ArcFaceConfig,
     CosFaceConfig,

@@ -11,8 +11,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from holdfast.errors import ConfigError
-from holdfast.kinds import PartConfig
+from holdfast.base import ConfigError, PartConfig
 from holdfast.models.cosines import cosines
 from holdfast.models.quantizer import Quantizer
 

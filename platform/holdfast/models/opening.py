@@ -5,7 +5,7 @@ import struct
 
 from PIL import ExifTags, Image
 
-from holdfast.errors import InvalidImageError, TooManyPixelsError
+from holdfast.base import InvalidImageError, TooManyPixelsError
 from holdfast.models.metadata import without_metadata
 
 MAX_PIXELS = 64_000_000

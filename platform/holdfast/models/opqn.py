@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.models.codebooks import MOST_WORDS, CodeShape, code_shape, orthonormal_codebooks
 from holdfast.models.heads import Head, HeadConfig, cosine_margin
 from holdfast.models.quantizer import Counting, Normalization, Quantizer, length_of

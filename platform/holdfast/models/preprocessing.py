@@ -8,10 +8,9 @@ from PIL import Image
 from pydantic import Field
 from torch import Tensor
 
-from holdfast.errors import InvalidImageError
+from holdfast.base import InvalidImageError, Settings
 from holdfast.models.opening import MAX_PIXELS, damaged, decode_image, require_pixels, upright
 from holdfast.models.views import View, view_pixels
-from holdfast.settings import Settings
 
 
 class Preprocessing(Settings):

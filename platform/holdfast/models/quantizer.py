@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from holdfast.errors import InvalidVectorError
+from holdfast.base import InvalidVectorError
 from holdfast.models.codebooks import CodeShape, orthonormal_codebooks
 
 Normalization = Literal["subvector", "none", "public"]

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from holdfast.kinds import Kinds
+from holdfast.base import Kinds
 from holdfast.regularizers.adversarial import AdversarialConfig
 from holdfast.regularizers.boundary import BoundaryConfig
 from holdfast.regularizers.contrastive import ContrastiveConfig

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.regularizers.regularizer import Setting, TaskStart
 from holdfast.regularizers.saved_shapes import SavedShapes
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.regularizers.dimensions import shared_dimensions
 from holdfast.regularizers.known_classes import may_share_classes, rows_of
 from holdfast.regularizers.prototype_alignment import class_means

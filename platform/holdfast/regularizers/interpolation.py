@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from pydantic import Field
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.regularizers.growth import Growth
 from holdfast.regularizers.regularizer import Regularizer, RegularizerConfig, Setting, TaskStart
 

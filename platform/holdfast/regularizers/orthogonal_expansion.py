@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.regularizers.dimensions import shared_dimensions
 from holdfast.regularizers.prototype_alignment import class_means
 from holdfast.regularizers.regularizer import Regularizer, RegularizerConfig, Setting, Step, TaskStart

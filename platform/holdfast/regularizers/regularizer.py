@@ -11,7 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from holdfast.kinds import PartConfig
+from holdfast.base import PartConfig
 from holdfast.models import Encoder, Head, ModelConfig
 from holdfast.regularizers.saved_shapes import SavedShapes
 

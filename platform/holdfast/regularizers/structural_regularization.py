@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from torch.func import functional_call
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.regularizers.dimensions import shared_dimensions
 from holdfast.regularizers.influence_loss import known_cross_entropy
 from holdfast.regularizers.known_classes import may_share_classes, rows_of

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, delete, insert, select
 
-from holdfast.store import counters
+from holdfast.store.counters import advance_counter, lock_counter
 from holdfast.store.schema import adapters
 
 
@@ -35,11 +35,11 @@ class RegisteredAdapter:
 def put_adapter(connection: Connection, row: RegisteredAdapter) -> RegisteredAdapter:
     """Register, in place of what was registered for the pair; the same bytes again change nothing."""
     # Locks out another registrar of the pair, and tells caches to ask again.
-    counters.lock(connection, "compatibility")
+    lock_counter(connection, "compatibility")
     before = find_adapter(connection, row.query, row.gallery)
     if before is not None and replace(before, created_at=row.created_at) == row:
         return before
-    counters.advance(connection, "compatibility")
+    advance_counter(connection, "compatibility")
     pair = (adapters.c.query == row.query) & (adapters.c.gallery == row.gallery)
     connection.execute(delete(adapters).where(pair))
     connection.execute(insert(adapters).values(asdict(row)))

@@ -12,9 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from holdfast.cache_folder import cache_folder
-from holdfast.errors import NotFoundError, StoreError
-from holdfast.redaction import hide_in_url
+from holdfast.base import NotFoundError, StoreError, cache_folder, hide_in_url
 
 
 class Artifacts:

@@ -5,7 +5,7 @@ from typing import Literal, get_args
 
 from sqlalchemy import Connection
 
-from holdfast.errors import ConfigError, IncompatibleError
+from holdfast.base import ConfigError, IncompatibleError
 from holdfast.store.adapters import find_adapter
 from holdfast.store.compatibility import incompatibility
 

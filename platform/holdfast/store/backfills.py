@@ -12,8 +12,7 @@ from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, case, func, insert, select, update
 
-from holdfast.errors import ConfigError, ConflictError, DataError, IncompatibleError, NotFoundError
-from holdfast.store import counters
+from holdfast.base import ConfigError, ConflictError, DataError, IncompatibleError, NotFoundError
 from holdfast.store.backfill_rules import (
     Kind,
     Ordering,
@@ -22,6 +21,7 @@ from holdfast.store.backfill_rules import (
     unmeasured,
     unreachable,
 )
+from holdfast.store.counters import advance_counter, current_counter, lock_counter
 from holdfast.store.database import reading, writing
 from holdfast.store.schema import backfills, entries
 from holdfast.store.traffic import aliases
@@ -44,7 +44,7 @@ class Backfill:
         kind: `map` moves stored vectors by the adapter in force, `re-embed` embeds the images anew.
         sources: versions whose entries are moved (re-embedding takes those that were mapped from them to the
             target as well); target: the version that they become entries of.
-        ordering: what comes first, see `holdfast.gallery.order`.
+        ordering: what comes first, see `holdfast.backfill.order`.
         until: entries written after this number are not its business.
         total, done: entries that there were at the beginning, and how many of them were moved.
         skipped: how many were not, by reason; `changed` are those that a user wrote or deleted meanwhile.
@@ -143,7 +143,7 @@ class Backfills:
         """
         check_options(kind, ordering, batch_size, pace, workers)
         with writing(self._engine) as connection:
-            number = counters.advance(connection, "backfills")
+            number = advance_counter(connection, "backfills")
             named = aliases(connection)
             goal = find_version(connection, target if NAME.fullmatch(target) else named.get(target, target))
             found = _present(connection, kind, goal.name)
@@ -174,7 +174,7 @@ class Backfills:
                 target=goal.name,
                 ordering=ordering,
                 status="running",
-                until=counters.current(connection, "entries"),
+                until=current_counter(connection, "entries"),
                 total=sum(found[name] for name in wanted),
                 batch_size=batch_size,
                 pace=pace,
@@ -214,7 +214,7 @@ class Backfills:
         What could not be moved before is counted anew, as it is tried again.
         """
         with writing(self._engine) as connection:
-            counters.lock(connection, "backfills")
+            lock_counter(connection, "backfills")
             found = _find(connection, name)
             if found.status != "running":
                 raise ConflictError(f"{name} is {found.status}: resume it first.")
@@ -287,7 +287,7 @@ class Backfills:
 
     def _move(self, name: str, status: Status, allowed: tuple[Status, ...]) -> Backfill:
         with writing(self._engine) as connection:
-            counters.lock(connection, "backfills")
+            lock_counter(connection, "backfills")
             found = _find(connection, name)
             if found.status not in allowed:
                 raise ConflictError(f"{name} is {found.status}, and so cannot be {_DONE_TO[status]}.")

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, delete, insert, select
 
-from holdfast.store import counters
+from holdfast.store.counters import advance_counter
 from holdfast.store.schema import adapters, calibrations
 from holdfast.store.versions import find_version
 
@@ -54,7 +54,7 @@ def put_calibrations(connection: Connection, rows: Sequence[MeasuredCalibration]
         if not all(number is None or math.isfinite(number) for number in (row.gain, row.low, row.high)):
             raise ValueError(f"the calibration of {row.query} with {row.gallery} is not a number: {row}")
     # Locks out another recorder of the pair, and tells caches to ask again.
-    counters.advance(connection, "compatibility")
+    advance_counter(connection, "compatibility")
     for row in rows:
         pair = (calibrations.c.query == row.query) & (calibrations.c.gallery == row.gallery)
         connection.execute(delete(calibrations).where(pair))

@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, select
 
-from holdfast.store import counters
 from holdfast.store.adapters import find_adapter
+from holdfast.store.counters import advance_counter
 from holdfast.store.schema import adapters, compatibility
 from holdfast.store.versions import find_version
 
@@ -59,7 +59,7 @@ def add_measurements(connection: Connection, rows: Sequence[Compatibility]) -> N
         if not all(math.isfinite(number) for number in (row.value, row.reference, row.low, row.high)):
             raise ValueError(f"the compatibility of {row.query} with {row.gallery} is not a number: {row}")
     # Locks out another recorder, so that ids grow in commit order, and tells caches to ask again.
-    counters.advance(connection, "compatibility")
+    advance_counter(connection, "compatibility")
     connection.execute(insert(compatibility), [asdict(row) for row in rows])
 
 

@@ -23,7 +23,7 @@ _CURRENT = select(counters.c.name, counters.c.value)
 _NONCES = select(counters.c.name, counters.c.nonce)
 
 
-def advance(connection: Connection, name: str, by: int = 1) -> int:
+def advance_counter(connection: Connection, name: str, by: int = 1) -> int:
     """Reserve `by` numbers and return the last of them; the numbers are `last - by + 1 .. last`.
 
     The row stays locked until the transaction ends, so whoever gets a later number commits later: a reader
@@ -35,17 +35,17 @@ def advance(connection: Connection, name: str, by: int = 1) -> int:
     return int(connection.execute(_ADVANCE, values).scalar_one())
 
 
-def lock(connection: Connection, name: str) -> None:
+def lock_counter(connection: Connection, name: str) -> None:
     """Wait until nobody else is about to take a number, and keep it so until the transaction ends."""
-    advance(connection, name, by=0)
+    advance_counter(connection, name, by=0)
 
 
-def current(connection: Connection, name: str) -> int:
+def current_counter(connection: Connection, name: str) -> int:
     """The last number that was handed out and committed, 0 at first."""
-    return all_current(connection)[name]
+    return all_counters(connection)[name]
 
 
-def all_current(connection: Connection) -> dict[str, int]:
+def all_counters(connection: Connection) -> dict[str, int]:
     """All counters at one moment."""
     return dict(connection.execute(_CURRENT).tuples().all())
 

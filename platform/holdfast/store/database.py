@@ -40,9 +40,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from holdfast.errors import StoreError
-from holdfast.redaction import HIDDEN, hide_in_url
-from holdfast.text import check_text
+from holdfast.base import HIDDEN, StoreError, check_text, hide_in_url
 
 BUSY_TIMEOUT_SECONDS = 30
 CONNECT_SECONDS = 10

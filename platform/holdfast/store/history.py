@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select
 
-from holdfast.errors import StoreError
+from holdfast.base import StoreError
 from holdfast.store.database import reading, writing
 from holdfast.store.schema import counters, marks
 

@@ -7,7 +7,7 @@ from typing import Literal, get_args
 
 from sqlalchemy import Engine, insert, select, update
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.store.database import reading, writing
 from holdfast.store.schema import keys
 

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, insert, inspect, text
 
-from holdfast.errors import StoreError
-from holdfast.redaction import hide_in_url
+from holdfast.base import StoreError, hide_in_url
 from holdfast.store.database import lock_for_migration, reading, use_write_ahead_log, writing
 from holdfast.store.schema import metadata, schema_history
 

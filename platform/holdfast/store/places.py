@@ -11,9 +11,7 @@ from pathlib import Path
 from sqlalchemy import Engine, make_url, select
 from sqlalchemy.exc import ArgumentError
 
-from holdfast.cache_folder import cache_folder
-from holdfast.errors import StoreError
-from holdfast.redaction import hide_in_url
+from holdfast.base import StoreError, cache_folder, hide_in_url
 from holdfast.store.artifacts import Artifacts
 from holdfast.store.database import reading
 from holdfast.store.identity import Identity, record_artifacts, recorded

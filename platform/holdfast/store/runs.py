@@ -10,8 +10,8 @@ from typing import Any, Literal
 
 from sqlalchemy import Connection, Engine, insert, select, update
 
-from holdfast.errors import ConflictError, NotFoundError
-from holdfast.store import counters
+from holdfast.base import ConflictError, NotFoundError
+from holdfast.store.counters import lock_counter
 from holdfast.store.database import reading, writing
 from holdfast.store.schema import runs
 from holdfast.store.versions import find_version
@@ -44,7 +44,7 @@ class Runs:
         Raises ConflictError if the name stands for another experiment, NotFoundError for an unknown parent.
         """
         with writing(self._engine) as connection:
-            counters.lock(connection, "runs")
+            lock_counter(connection, "runs")
             run = _newest(connection, name)
             if run is None:
                 return _add(connection, name, 1, experiment_hash, parent)
@@ -70,7 +70,7 @@ class Runs:
     def finish(self, name: str) -> Run:
         """Mark the newest attempt as finished; again is no error. Raises NotFoundError."""
         with writing(self._engine) as connection:
-            counters.lock(connection, "runs")
+            lock_counter(connection, "runs")
             run = _found(connection, name)
             if run.status != "finished":
                 connection.execute(
@@ -88,7 +88,7 @@ class Runs:
         What earlier attempts published stays. Raises NotFoundError.
         """
         with writing(self._engine) as connection:
-            counters.lock(connection, "runs")
+            lock_counter(connection, "runs")
             run = _found(connection, name)
             parent = run.parent if parent == "same" else parent
             return _add(connection, name, run.attempt + 1, experiment_hash or run.experiment_hash, parent)

@@ -9,27 +9,19 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 from sqlalchemy import Engine, select
 
-from holdfast.errors import InvalidVectorError, NotFoundError, StoreError, UnsoundError
-from holdfast.redaction import hide_in_url
-from holdfast.store import counters
+from holdfast.base import InvalidVectorError, NotFoundError, StoreError, UnsoundError, hide_in_url
 from holdfast.store.adapters import RegisteredAdapter, all_adapters, find_adapter, put_adapter
 from holdfast.store.artifacts import Artifacts, sha256
 from holdfast.store.backfills import Backfills
 from holdfast.store.calibrations import MeasuredCalibration, all_calibrations, put_calibrations
 from holdfast.store.compatibility import Compatibility, add_measurements, measurement, measurements
+from holdfast.store.counters import all_counters, all_nonces
 from holdfast.store.database import make_engine, reading, writing
 from holdfast.store.history import History
 from holdfast.store.identity import identify
 from holdfast.store.keys import Keys
 from holdfast.store.migrate import migrate
-from holdfast.store.places import (
-    Places,
-    chosen_artifacts,
-    pin_down,
-    places,
-    settle_artifacts,
-    sqlite_file,
-)
+from holdfast.store.places import Places, chosen_artifacts, pin_down, places, settle_artifacts, sqlite_file
 from holdfast.store.runs import Runs
 from holdfast.store.schema import schema_history
 from holdfast.store.tensors import pack, unpack
@@ -308,13 +300,13 @@ class Store:
         `traffic`, `versions`, `runs`, `backfills` (new ones) likewise.
         """
         with reading(self.engine) as connection:
-            return counters.all_current(connection)
+            return all_counters(connection)
 
     def nonces(self) -> dict[str, str]:
         """For each of these numbers, what changes whenever it does, and is never the same again: a restored
         database hands out numbers once more."""
         with reading(self.engine) as connection:
-            return counters.all_nonces(connection)
+            return all_nonces(connection)
 
     def close(self) -> None:
         """Close the connections."""

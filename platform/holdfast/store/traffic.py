@@ -12,9 +12,9 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, exists, insert, select
 
-from holdfast.errors import ConfigError, ConflictError, IncompatibleError, StaleEpochError
-from holdfast.store import counters
+from holdfast.base import ConfigError, ConflictError, IncompatibleError, StaleEpochError
 from holdfast.store.compatibility import incompatibility
+from holdfast.store.counters import advance_counter, lock_counter
 from holdfast.store.database import reading, writing
 from holdfast.store.schema import entries, traffic, versions
 from holdfast.store.versions import find_version
@@ -196,7 +196,7 @@ def _brought_back(history: Sequence[Traffic], record: Traffic) -> Traffic:
 
 
 def _lock(connection: Connection, expect_epoch: int | None) -> Traffic:
-    counters.lock(connection, "traffic")
+    lock_counter(connection, "traffic")
     current = _current(connection)
     if expect_epoch is not None and expect_epoch != current.epoch:
         raise StaleEpochError(
@@ -218,7 +218,7 @@ def _append(connection: Connection, current: Traffic, wanted: Traffic, force: bo
         )
     record = replace(
         wanted,
-        epoch=counters.advance(connection, "traffic"),
+        epoch=advance_counter(connection, "traffic"),
         forced=bool(problems),
         note=note,
         created_at=datetime.now(UTC),

@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select
 
-from holdfast.errors import ConflictError, NotFoundError, UnsoundError
-from holdfast.store import counters
+from holdfast.base import ConflictError, NotFoundError, UnsoundError
 from holdfast.store.artifacts import Artifacts, sha256
+from holdfast.store.counters import advance_counter, lock_counter
 from holdfast.store.schema import versions
 
 NAME = re.compile(r"v[1-9][0-9]*")
@@ -157,13 +157,13 @@ def insert_version(connection: Connection, draft: Draft, stored: Stored) -> Vers
     if before is not None:
         return before
     # On PostgreSQL another publisher of the same task may commit while we wait for the counter.
-    counters.lock(connection, "versions")
+    lock_counter(connection, "versions")
     before = find_publication(connection, draft, stored.contract)
     if before is not None:
         return before
     if draft.parent is not None:
         find_version(connection, draft.parent)
-    number = counters.advance(connection, "versions")
+    number = advance_counter(connection, "versions")
     connection.execute(
         insert(versions).values(
             number=number,

@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from holdfast.jobs.sources import require_sources
+from holdfast.backfill import require_sources
 from holdfast.store import Backfill
 from holdfast_serving.answers import BackfillAnswer, BackfillsAnswer
 from holdfast_serving.api import BackfillRequest

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from fastapi import Request, Response
 
-from holdfast.errors import TooLargeError
+from holdfast.base import TooLargeError
 from holdfast_serving.replica import Replica
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from holdfast.errors import HoldfastError
+from holdfast.base import HoldfastError
 from holdfast_serving.answers import EmbeddingsAnswer
 from holdfast_serving.api import EmbeddingsRequest
 from holdfast_serving.auth import require

@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 from fastapi import APIRouter, Request, Response
 
-from holdfast.errors import InvalidVectorError
-from holdfast.gallery import Entry
-from holdfast.gallery.entry import is_null
-from holdfast.text import shown
+from holdfast.base import InvalidVectorError, is_null, shown
+from holdfast.entries import Entry
 from holdfast_serving.answers import (
     DeletedAnswer,
     DeletedManyAnswer,

@@ -5,7 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from holdfast.redaction import hide_secrets
+from holdfast.base import hide_secrets
 from holdfast.store import Compatibility, Store, Version
 from holdfast_serving.answers import ModelAnswer, ModelsAnswer
 from holdfast_serving.auth import require

@@ -5,7 +5,7 @@ from importlib.resources import files
 
 from fastapi import APIRouter, Request, Response
 
-from holdfast.errors import NotFoundError
+from holdfast.base import NotFoundError
 from holdfast_serving.border import BorderRoute
 from holdfast_serving.prefix import prefix_of
 from holdfast_serving.routes.common import answer

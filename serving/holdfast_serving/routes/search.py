@@ -3,8 +3,7 @@
 import numpy as np
 from fastapi import APIRouter, Request, Response
 
-from holdfast.errors import HoldfastError, InvalidVectorError
-from holdfast.text import shown
+from holdfast.base import HoldfastError, InvalidVectorError, shown
 from holdfast_serving.answers import SearchAnswer
 from holdfast_serving.api import SearchRequest
 from holdfast_serving.auth import require

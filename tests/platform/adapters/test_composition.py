@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.adapters import ComposedAdapter, LinearAdapter, ResidualMLPConfig, compose
-from holdfast.errors import InvalidVectorError
+from holdfast.base import InvalidVectorError
 
 
 @given(

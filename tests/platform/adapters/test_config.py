@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from holdfast.adapters import AdapterConfig, Pairs, fit_from_pairs, load_adapter
-from holdfast.errors import DataError, InvalidVectorError
+from holdfast.base import DataError, InvalidVectorError
 
 CONFIGS = TypeAdapter(AdapterConfig)
 KINDS = ("rotation", "linear", "low-rank-affine", "residual-mlp", "lambda-orthogonal")

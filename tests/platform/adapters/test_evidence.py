@@ -12,7 +12,7 @@ from holdfast.adapters import (
     fit_from_pairs,
 )
 from holdfast.adapters.adapter import unit_rows
-from holdfast.errors import StoreError
+from holdfast.base import StoreError
 
 
 def test_it_adds_up_whatever_the_parts(drifted):

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.adapters import LinearAdapter
-from holdfast.errors import InvalidVectorError
+from holdfast.base import InvalidVectorError
 
 
 @given(seed=st.integers(0, 999), source=st.integers(2, 40), target=st.integers(2, 40), biased=st.booleans())

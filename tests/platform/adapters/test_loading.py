@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from holdfast.adapters import LinearAdapter, ProcrustesConfig, ResidualMLPConfig, compose, load_adapter
-from holdfast.errors import StoreError
+from holdfast.base import StoreError
 
 
 @given(seed=st.integers(0, 99), biased=st.booleans())

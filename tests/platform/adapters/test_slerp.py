@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from holdfast.adapters import ProcrustesConfig, fit_alpha, slerp
-from holdfast.errors import ConfigError, DataError, InvalidVectorError
+from holdfast.base import ConfigError, DataError, InvalidVectorError
 
 
 @given(seed=st.integers(0, 999), alpha=st.floats(0, 1))

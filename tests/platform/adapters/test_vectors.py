@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from holdfast.adapters.vectors import check_pairs, check_vectors
-from holdfast.errors import InvalidVectorError
+from holdfast.base import InvalidVectorError
 
 
 def test_what_has_unit_norm_within_a_thousandth_passes(units):

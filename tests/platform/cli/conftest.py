@@ -14,7 +14,7 @@ import torch
 import yaml
 from PIL import Image
 
-from holdfast import cli
+from holdfast.cli.main import app as cli
 
 TINY = {
     "name": "tiny",

@@ -9,9 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from holdfast import open_store
-from holdfast.gallery import Entries, Entry, Lease
-from holdfast.store import Compatibility
+from holdfast.entries import Entries, Entry, Lease
+from holdfast.store import Compatibility, open_store
 
 Holdfast = Callable[..., Any]
 
@@ -91,7 +90,7 @@ def test_a_server_that_runs_does_the_work(
     holdfast: Holdfast, filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As long as somebody holds the writer's lease, the command only watches."""
-    monkeypatch.setattr("holdfast.backfill_cli.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("holdfast.cli.backfill.LOOK_SECONDS", 0.02)
     with open_store(filled) as store, Lease.take(store):
         looked = []
         status = store.backfills.__class__.get

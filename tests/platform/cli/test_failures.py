@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 
 Holdfast = Callable[..., Any]
 
@@ -49,7 +49,7 @@ def test_no_traceback_reaches_a_user(
     said: str,
     as_json: bool,
 ) -> None:
-    monkeypatch.setattr("holdfast.gallery_cli.open_store", failing(error))
+    monkeypatch.setattr("holdfast.cli.gallery.open_store", failing(error))
     done = holdfast("gallery", "stats", *(["--json"] if as_json else []))
     assert done.code == code, done.err
     assert said in done.err

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import text
 
-from holdfast.gallery import Entries
+from holdfast.entries import Entries
 from holdfast.learning import FolderCheckpoints
 from holdfast.store import open_store
 

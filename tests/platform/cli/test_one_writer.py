@@ -13,11 +13,10 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import update
 
-from holdfast import open_store
-from holdfast.gallery import Entries, Entry, Lease, LeaseHeldError, LeaseLostError
-from holdfast.gallery.lease import refuse_if_held
-from holdfast.gallery.replace import Replace
-from holdfast.store import Compatibility, Store
+from holdfast.entries import Entries, Entry, Lease, LeaseHeldError, LeaseLostError
+from holdfast.entries.lease import refuse_if_held
+from holdfast.entries.replace import Replace
+from holdfast.store import Compatibility, Store, open_store
 from holdfast.store.database import writing
 from holdfast.store.schema import leases
 
@@ -56,7 +55,7 @@ def test_an_import_beside_a_writer_is_refused(holdfast: Holdfast, learned: Path,
 def test_an_import_is_the_one_writer_and_stops_when_it_is_not_any_more(
     holdfast: Holdfast, learned: Path, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("holdfast.gallery.parquet.BATCH", 5)
+    monkeypatch.setattr("holdfast.entries.parquet.BATCH", 5)
     write = Entries.write
     batches = 0
 
@@ -79,7 +78,7 @@ def test_an_import_is_the_one_writer_and_stops_when_it_is_not_any_more(
 def test_a_backfill_is_the_one_writer_and_leaves_the_rest_to_whoever_comes_next(
     holdfast: Holdfast, learned: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("holdfast.backfill_cli.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("holdfast.cli.backfill.LOOK_SECONDS", 0.02)
     vector = np.full(16, 0.25, np.float32)
     with open_store(learned) as store:
         Entries(store).upsert([Entry("a", "v1", vector)])
@@ -111,8 +110,8 @@ def test_a_server_that_restarts_finds_its_lease_free(
     holdfast: Holdfast, learned: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever watches its backfill does not take it over at once."""
-    monkeypatch.setattr("holdfast.backfill_cli.LOOK_SECONDS", 0.02)
-    monkeypatch.setattr("holdfast.backfill_cli.RESTART_SECONDS", 1.0)
+    monkeypatch.setattr("holdfast.cli.backfill.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("holdfast.cli.backfill.RESTART_SECONDS", 1.0)
     vector = np.full(16, 0.25, np.float32)
     with open_store(learned) as store:
         Entries(store).upsert([Entry("a", "v1", vector)])

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from holdfast.base import ConfigError
 from holdfast.data import Batches
-from holdfast.errors import ConfigError
 
 sizes = st.integers(1, 200)
 

@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from holdfast.base import DataError
 from holdfast.data import Column, SplitConfig, load_images
-from holdfast.errors import DataError
 from holdfast.models import Preprocessing
 
 MakeParquet = Callable[..., Path]

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from holdfast.base import DataError
 from holdfast.data import open_source
-from holdfast.errors import DataError
 
 MakePng = Callable[..., bytes]
 

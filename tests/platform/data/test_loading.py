@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from holdfast.base import DataError
 from holdfast.data import DataConfig, load_evaluation, load_training
-from holdfast.errors import DataError
 from holdfast.models import Preprocessing
 
 MakeParquet = Callable[..., Path]

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from holdfast.base import DataError
 from holdfast.data import DataConfig, load_evaluation, load_training, require_disjoint
-from holdfast.errors import DataError
 from holdfast.models import Preprocessing
 
 MakeParquet = Callable[..., Path]

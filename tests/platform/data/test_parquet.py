@@ -6,8 +6,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from holdfast.base import DataError
 from holdfast.data import open_source
-from holdfast.errors import DataError
 
 MakeParquet = Callable[..., Path]
 

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast.base import ConfigError, DataError
 from holdfast.data import select
-from holdfast.errors import ConfigError, DataError
 
 COLUMNS = {
     "drawer": np.array([1, 5, 6, 20]),

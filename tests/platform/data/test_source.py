@@ -1,8 +1,8 @@
 import pytest
 
+from holdfast.base import DataError
 from holdfast.data import open_source
 from holdfast.data.files import expand, locate
-from holdfast.errors import DataError
 
 
 @pytest.mark.parametrize("uri", ["", "omniglot.parquet", "csv:x.csv", "Glyphs:", "/data/images"])

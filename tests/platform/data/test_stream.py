@@ -8,8 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from holdfast.base import DataError
 from holdfast.data import DataConfig, ImageSet, StreamConfig, Task, build_stream, load_training
-from holdfast.errors import DataError
 
 MakeImages = Callable[..., ImageSet]
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.errors import DataError
+from holdfast.base import DataError
 from holdfast.evaluation import bootstrap, bootstrap_many, paired_bootstrap
 
 outcomes = st.lists(st.integers(0, 1), min_size=1, max_size=60).map(lambda v: np.array(v, np.float32))

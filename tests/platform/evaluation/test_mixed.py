@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from holdfast.errors import DataError
+from holdfast.base import DataError
 from holdfast.evaluation import assign_versions, compare_pair, mix, score, summarize_mixed
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.errors import DataError
+from holdfast.base import DataError
 from holdfast.evaluation import Part, deal, score, score_parts, summarize_mixed
 
 SMALL = st.integers(-2, 2)

@@ -11,7 +11,7 @@ from sklearn.metrics import average_precision_score
 from sklearn.neighbors import NearestNeighbors
 
 from experiments.benchmarks.harness.child import module_command, module_environment
-from holdfast.errors import DataError
+from holdfast.base import DataError
 from holdfast.evaluation import Scores, score
 from holdfast.evaluation.retrieval import block_rows
 

@@ -11,9 +11,9 @@ import pytest
 import torch
 from PIL import Image
 
-from holdfast.errors import DataError
-from holdfast.gallery import Entries, Entry
-from holdfast.gallery.replace import NewVector, Replace
+from holdfast.base import DataError
+from holdfast.entries import Entries, Entry
+from holdfast.entries.replace import NewVector, Replace
 from holdfast.jobs.backfill import work_on_backfill
 from holdfast.models import Encoder, ModelConfig, Preprocessing
 from holdfast.store import Draft, Store, open_store
@@ -117,7 +117,7 @@ def test_what_cannot_be_read_is_counted_and_named(
 
 IN_A_PROCESS = """
 import sys
-from holdfast.gallery import Entries
+from holdfast.entries import Entries
 from holdfast.jobs.backfill import work_on_backfill
 from holdfast.store import open_store
 

@@ -6,8 +6,8 @@ from ray.exceptions import ActorDiedError, OutOfMemoryError, RayTaskError
 from ray.train import TrainingFailedError
 from ray.train.v2.api.exceptions import ControllerError, WorkerGroupError
 
-from holdfast.errors import ClusterError, DataError
-from holdfast.failures import failure_of
+from holdfast.base import ClusterError, DataError
+from holdfast.cli.failures import failure_of
 from holdfast.jobs.ray_failures import explain
 from holdfast.jobs.runtime import ray_session
 

@@ -5,7 +5,7 @@ import warnings
 import pytest
 import ray
 
-from holdfast.errors import ConfigError, ResourcesError
+from holdfast.base import ConfigError, ResourcesError
 from holdfast.jobs.resources import require_resources
 from holdfast.jobs.runtime import cluster_address, joins_cluster
 from holdfast_serving.ports import free_port

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from holdfast.errors import ConfigError, ConflictError
-from holdfast.jobs.evaluate import evaluate_lineage
+from holdfast.base import ConfigError, ConflictError
 from holdfast.jobs.train import run_experiment
 from holdfast.learning.progress import ignore_progress
+from holdfast.runs.evaluate import evaluate_lineage
 from holdfast.store import open_store
 
 
@@ -57,7 +57,7 @@ def test_a_run_leaves_versions_measurements_and_a_report(store, tiny):
 def test_a_version_is_what_the_report_measured(store, tiny):
     """Embeddings from the published file, scored by a plain argmax, give the report's self-test."""
     outcome = run_experiment(store, tiny(), ignore_progress)
-    from holdfast.jobs.datasets import load_datasets
+    from holdfast.publishing.datasets import load_datasets
 
     evaluation = load_datasets(tiny()).evaluation
     encoder = store.load("v3")

@@ -6,9 +6,9 @@ import sys
 
 import pytest
 
+from holdfast.base import ConfigError
 from holdfast.config import load_experiment
 from holdfast.data import load_training
-from holdfast.errors import ConfigError
 from holdfast.jobs.space import apply_values, check_space, starting_point
 from holdfast.jobs.tune import mark_front, tune_experiment
 from holdfast.store import open_store

@@ -8,7 +8,7 @@ import time
 import pytest
 import torch
 
-from holdfast.errors import StoreError
+from holdfast.base import StoreError
 from holdfast.learning import FolderCheckpoints, read_state, write_state
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.learning import FolderCheckpoints, LearningConfig, run_sequence
 from holdfast.models import Encoder, ModelConfig, OPQNConfig, Preprocessing
 

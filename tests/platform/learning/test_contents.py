@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from holdfast.base import DataError, DivergedError, StoreError
 from holdfast.data import Evaluation
-from holdfast.errors import DataError, DivergedError, StoreError
 from holdfast.learning import Datasets, FolderCheckpoints, describe_contents, find_changes, run_sequence
 
 

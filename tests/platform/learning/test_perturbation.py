@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.learning import FolderCheckpoints, LearningConfig, SequencePlan, run_sequence
 from holdfast.learning.perturbation import (
     FgsmConfig,

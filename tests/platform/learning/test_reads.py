@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from holdfast.errors import DivergedError
+from holdfast.base import DivergedError
 from holdfast.learning import FolderCheckpoints, Learner, LearningConfig, run_sequence
 from holdfast.models import ArcFaceConfig, CosFaceConfig, ModelConfig, Preprocessing
 from holdfast.regularizers import RECIPE

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import torch
 
+from holdfast.base import DivergedError
 from holdfast.data import build_stream
-from holdfast.errors import DivergedError
 from holdfast.learning import Ancestor, FolderCheckpoints, LearningConfig, run_sequence
 from holdfast.models import Encoder
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.learning import FolderCheckpoints, LearningConfig, run_sequence
 from holdfast.models import ModelConfig, Preprocessing, SimplexConfig
 

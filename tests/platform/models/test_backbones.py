@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.models import Encoder, ModelConfig
 from holdfast.models.backbones import OWN, build_backbone
 from holdfast.models.normalization import SyncedBatchNorm2d

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from pydantic import ValidationError
 
-from holdfast.errors import InvalidImageError, StoreError
+from holdfast.base import InvalidImageError, StoreError
 from holdfast.models import CosFaceConfig, Encoder, ModelConfig, Preprocessing, SimplexConfig
 
 SMALL = ModelConfig(width=0.25, dimension=16)

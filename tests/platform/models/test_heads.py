@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 from torch.nn import functional as F
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.models import (
     AnyHeadConfig,
     ArcFaceConfig,

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
-from holdfast.errors import InvalidImageError, TooManyPixelsError
+from holdfast.base import InvalidImageError, TooManyPixelsError
 from holdfast.models import Preprocessing
 from holdfast.models.metadata import without_metadata
 

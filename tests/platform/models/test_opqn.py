@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from holdfast.base import ConfigError
 from holdfast.config import parse_experiment
-from holdfast.errors import ConfigError
 from holdfast.models import CosFaceConfig, Encoder, ModelConfig, OPQNConfig, Preprocessing
 from holdfast.models.codebooks import orthonormal_codebooks
 from holdfast.regularizers import OrthogonalExpansionConfig, Setting

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from holdfast.errors import InvalidImageError
+from holdfast.base import InvalidImageError
 from holdfast.models import Preprocessing
 
 

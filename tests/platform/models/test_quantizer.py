@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from holdfast.errors import InvalidVectorError
+from holdfast.base import InvalidVectorError
 from holdfast.models import CodeShape, Quantizer, orthonormal_codebooks
 from holdfast.models.quantizer import Counting, Normalization, pack, unpack
 

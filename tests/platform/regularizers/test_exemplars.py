@@ -6,7 +6,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.models import ModelConfig, Preprocessing
 from holdfast.regularizers import Setting
 from holdfast.regularizers.exemplars import ExemplarMemory, check_budget, class_key, herd

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.models import ModelConfig, Preprocessing
 from holdfast.regularizers import HigherOrderContrastConfig, Setting
 from holdfast.regularizers.exemplars import class_key

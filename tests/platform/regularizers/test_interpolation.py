@@ -4,7 +4,7 @@ import dataclasses
 import pytest
 import torch
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.models import ModelConfig
 from holdfast.regularizers import InterpolationConfig, Setting
 

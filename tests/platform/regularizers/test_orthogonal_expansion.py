@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.models import ModelConfig
 from holdfast.regularizers import OrthogonalExpansionConfig, Setting
 from holdfast.regularizers.prototype_alignment import class_means

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.models import ModelConfig, Preprocessing
 from holdfast.regularizers import RehearsalConfig, Setting
 

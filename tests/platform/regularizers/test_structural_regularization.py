@@ -5,7 +5,7 @@ import torch
 from pydantic import ValidationError
 from torch.nn import functional
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.models import ArcFaceConfig, Head, ModelConfig, SimplexConfig
 from holdfast.regularizers import Classifier, Setting, StructuralRegularizationConfig
 

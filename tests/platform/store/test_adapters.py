@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from holdfast.adapters import LinearAdapter
-from holdfast.errors import InvalidVectorError, NotFoundError, StoreError
+from holdfast.base import InvalidVectorError, NotFoundError, StoreError
 from holdfast.store import Compatibility, Store
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import NotFoundError, StoreError
+from holdfast.base import NotFoundError, StoreError
 from holdfast.store.artifacts import Artifacts, sha256
 
 

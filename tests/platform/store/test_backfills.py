@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import update
 
 from holdfast.adapters import LinearAdapter
-from holdfast.errors import ConfigError, ConflictError, DataError, IncompatibleError, NotFoundError
-from holdfast.gallery import Entries, Entry
-from holdfast.gallery.replace import NewVector, Replace
+from holdfast.base import ConfigError, ConflictError, DataError, IncompatibleError, NotFoundError
+from holdfast.entries import Entries, Entry
+from holdfast.entries.replace import NewVector, Replace
 from holdfast.store import Compatibility, Store
 from holdfast.store.backfills import CLAIM_SECONDS
 from holdfast.store.schema import backfills

@@ -9,8 +9,9 @@ from alembic.config import Config
 from sqlalchemy import text
 
 from holdfast.adapters import LinearAdapter
-from holdfast.errors import NotFoundError
-from holdfast.store import Draft, MeasuredCalibration, Store, migrate, open_store
+from holdfast.base import NotFoundError
+from holdfast.store import Draft, MeasuredCalibration, Store, open_store
+from holdfast.store import migrate as migrate
 from holdfast.store.database import writing
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from holdfast.errors import NotFoundError
+from holdfast.base import NotFoundError
 from holdfast.store import Compatibility, Store
 
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import ConfigError
+from holdfast.base import ConfigError
 from holdfast.store import Store, open_store
 from holdfast.store.keys import ROLES, allows
 

@@ -13,10 +13,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
 from holdfast.adapters import LinearAdapter
-from holdfast.errors import StoreError
-from holdfast.gallery import Entries, Entry
-from holdfast.gallery.replace import NewVector, Replace
-from holdfast.store import Compatibility, Draft, Store, migrate, open_store
+from holdfast.base import StoreError
+from holdfast.entries import Entries, Entry
+from holdfast.entries.replace import NewVector, Replace
+from holdfast.store import Compatibility, Draft, Store, open_store
+from holdfast.store import migrate as migrate
 from holdfast.store.database import writing
 from holdfast.store.schema import metadata
 

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 
 from holdfast.adapters import LinearAdapter
-from holdfast.gallery import Entries, Entry, Lease
+from holdfast.entries import Entries, Entry, Lease
 from holdfast.store import Compatibility, Draft, open_store
 from holdfast.store.database import make_engine, reading, writing
 from holdfast.store.migrate import HEAD, SCRIPTS, migrate, revision

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from sqlalchemy import make_url, text
 
-from holdfast.errors import NotFoundError, StoreError
+from holdfast.base import NotFoundError, StoreError
 from holdfast.store import Draft, Store, open_store
 from holdfast.store.artifacts import Artifacts, without_secret
 from holdfast.store.database import make_engine

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from sqlalchemy import insert, make_url
 
-from holdfast.errors import StoreError
-from holdfast.gallery import Entries, Entry, GroupCommit, Lease
+from holdfast.base import StoreError
+from holdfast.entries import Entries, Entry, GroupCommit, Lease
 from holdfast.store import Store, open_store
 from holdfast.store.schema import versions
 

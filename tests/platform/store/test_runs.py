@@ -1,6 +1,6 @@
 import pytest
 
-from holdfast.errors import ConflictError, NotFoundError
+from holdfast.base import ConflictError, NotFoundError
 from holdfast.store import Store
 
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from holdfast.errors import InvalidImageError, NotFoundError, StoreError
+from holdfast.base import InvalidImageError, NotFoundError, StoreError
 from holdfast.models import Encoder
 from holdfast.store import Draft, Store, open_store
 

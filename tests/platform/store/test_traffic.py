@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pytest
 from sqlalchemy import insert
 
-from holdfast.errors import ConfigError, ConflictError, IncompatibleError, NotFoundError, StaleEpochError
+from holdfast.base import ConfigError, ConflictError, IncompatibleError, NotFoundError, StaleEpochError
 from holdfast.store import Compatibility, Store, Traffic
 from holdfast.store.schema import entries
 

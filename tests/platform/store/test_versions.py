@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from holdfast.errors import ConflictError, NotFoundError
+from holdfast.base import ConflictError, NotFoundError
 from holdfast.store import Draft, Store, open_store
 
 # Importing PyTorch takes a process longer than everything that is tested here, so these do without: their

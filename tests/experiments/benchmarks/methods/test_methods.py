@@ -25,9 +25,9 @@ from experiments.benchmarks.methods import (
 )
 from experiments.benchmarks.methods.protocols import UPGRADE_LEARNING, all_protocols, hold_out_classes
 from holdfast.adapters import Calibration
+from holdfast.base import ConfigError, DataError
 from holdfast.config import load_experiment
 from holdfast.data import AugmentConfig, Evaluation, ImageSet, Task
-from holdfast.errors import ConfigError, DataError
 from holdfast.evaluation import Part, mix, score, score_parts
 from holdfast.jobs.train import run_experiment
 from holdfast.learning import Datasets, Embedded

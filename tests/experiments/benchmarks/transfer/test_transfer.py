@@ -10,8 +10,8 @@ import pytest
 
 from experiments.benchmarks.harness.child import module_command, module_environment
 from experiments.benchmarks.transfer import curves, measuring, works
-from holdfast.jobs.distill import count_parameters
 from holdfast.models import Encoder
+from holdfast.runs.distill import count_parameters
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,174 @@
+"""`holdfast gallery ...`: what is in the shared gallery, in and out of Parquet."""
+
+import json
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from holdfast.cli.console import ImportView, print_json
+from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption
+from holdfast.entries import Entries, Lease
+from holdfast.index import IndexConfig, MilvusConfig, open_index
+from holdfast.search import Gallery
+from holdfast.store import open_store
+
+gallery = typer.Typer(
+    help="The shared gallery: import, export, stats, verify.", no_args_is_help=True, rich_markup_mode="rich"
+)
+
+
+@gallery.command("import")
+def import_(
+    file: Annotated[
+        Path, typer.Argument(help="Parquet: id or sample_id, version, vector, attributes, source.")
+    ],
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option(help="A column that becomes an attribute; repeat it. Default: all that can."),
+    ] = None,
+    store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put the entries of a Parquet file into the gallery; what `holdfast embed` wrote fits.
+
+    Further columns of strings, numbers and bools become attributes; those that cannot are named. Of rows with
+    one id the last one counts. Refused while a server runs over this store, or somebody else writes to it.
+
+    Example: [bold]holdfast gallery import photos-v1.parquet[/]
+    """
+    with open_store(store, artifacts, create=False) as opened:
+        entries = Entries(opened)
+        with Lease.take(opened) as lease, ImportView(Console(stderr=True)) as view:
+            done = entries.import_parquet(file, view, lease.fence, attribute or None)
+        seq = entries.last_seq()
+    if as_json:
+        print_json({**done.as_dict(), "seq": seq})
+        return
+    console = Console(stderr=True)
+    console.print(f"{done.entries:,} entries imported; the gallery is at sequence number {seq}.")
+    for remark in done.remarks():
+        console.print(f"  {remark}", soft_wrap=True, markup=False)
+
+
+@gallery.command("export")
+def export(
+    file: Annotated[Path, typer.Argument(help="Parquet file to write.")],
+    store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write all entries, as they are at one moment, to a Parquet file.
+
+    Example: [bold]holdfast gallery export backup.parquet[/]
+    """
+    with open_store(store, artifacts, create=False) as opened:
+        count = Entries(opened).export_parquet(file)
+    if as_json:
+        print_json({"entries": count, "file": str(file)})
+    else:
+        Console(stderr=True).print(f"{count:,} entries written to {file}.", soft_wrap=True)
+
+
+@gallery.command("stats")
+def stats(
+    store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Count the entries by the version that embedded them.
+
+    Example: [bold]holdfast gallery stats[/]
+    """
+    with open_store(store, artifacts, create=False) as opened:
+        entries = Entries(opened)
+        by_version, seq = entries.count(), entries.last_seq()
+    if as_json:
+        print_json({"entries": sum(by_version.values()), "by_version": by_version, "seq": seq})
+        return
+    console = Console()
+    console.print(f"{sum(by_version.values()):,} entries at sequence number {seq}.")
+    for version, count in by_version.items():
+        console.print(f"  {version}: {count:,}")
+
+
+@gallery.command("snapshot")
+def snapshot(
+    store: StoreOption = STORE, artifacts: ArtifactsOption = None, as_json: JsonOption = False
+) -> None:
+    """Write the index to disk, so that a server that starts need not build it.
+
+    A server does so by itself whenever a tenth of a large gallery has changed.
+
+    Example: [bold]holdfast gallery snapshot[/]
+    """
+    started = time.perf_counter()
+    with open_store(store, artifacts, create=False) as opened:
+        searched = Gallery(opened, open_index(opened, IndexConfig()))
+        searched.settle()
+        written = searched.snapshot()
+        stats = searched.stats()
+    seconds = time.perf_counter() - started
+    if as_json:
+        print_json({"seq": stats.applied_seq, "entries": sum(stats.entries.values()), "written": written})
+        return
+    what = "written" if written else "is there already"
+    Console(stderr=True).print(
+        f"The snapshot of write {stats.applied_seq} ({sum(stats.entries.values()):,} entries) {what}, "
+        f"in {seconds:.1f} s.",
+        soft_wrap=True,
+    )
+
+
+@gallery.command("verify")
+def verify(
+    config: Annotated[
+        Path | None, typer.Option(help="The settings of the server, as for serve: which index it is.")
+    ] = None,
+    server: Annotated[
+        str | None,
+        typer.Option(
+            help="Address of a running server, whose index is asked for too; its key: HOLDFAST_API_KEY."
+        ),
+    ] = None,
+    store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check every entry, and what is kept of the index against the entries. Exit code 1 if anything is wrong.
+
+    Looked at are the snapshots as they lie on this machine's disk, or the collections in Milvus, if the
+    settings say so; with --server also the index that a running server holds.
+
+    Example: [bold]holdfast gallery verify[/]
+    """
+    from holdfast.cli.served_index import ask_server
+    from holdfast.search import verify_store
+
+    with open_store(store, artifacts, create=False) as opened:
+        report = verify_store(opened, _index_of(config, store))
+    if server is not None:
+        report = report.with_served(ask_server(server), server)
+    if as_json:
+        print_json({**vars(report), "ok": report.ok})
+    else:
+        console = Console()
+        console.print(
+            f"{report.entries:,} entries, {report.deleted:,} deleted: {report.problem_count} problems."
+        )
+        for line in (*report.problems, *report.remarks):
+            console.print(f"  {line}", soft_wrap=True, markup=False)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _index_of(config: Path | None, store: str) -> IndexConfig | MilvusConfig:
+    if config is None:
+        return IndexConfig()
+    from holdfast.base import load_settings
+    from holdfast_serving import ServingConfig
+
+    return load_settings(ServingConfig, config, [f"store={json.dumps(store)}"]).index

@@ -1,0 +1,142 @@
+"""`holdfast versions`, `promote` and `rollback`: which versions there are, and which of them answers."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.table import Table
+
+from holdfast.base import ConfigError
+from holdfast.cli.console import print_json
+from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption
+from holdfast.store import open_store
+
+
+def versions(
+    store: StoreOption = STORE, artifacts: ArtifactsOption = None, as_json: JsonOption = False
+) -> None:
+    """List the versions with their lineage and the galleries that each may search.
+
+    Example: [bold]holdfast versions --json[/]
+    """
+    with open_store(store, artifacts, create=False) as opened:
+        found, measured, aliases = opened.versions(), opened.compatibility(), opened.aliases()
+    searches = {
+        version.name: [row.gallery for row in measured if row.query == version.name and row.compatible]
+        for version in found
+    }
+    if as_json:
+        print_json(
+            [
+                {
+                    "version": v.name,
+                    "parent": v.parent,
+                    "run": v.run,
+                    "task": v.task,
+                    "contract": v.contract,
+                    "dimension": v.dimension,
+                    "created_at": v.created_at,
+                    "aliases": sorted(alias for alias, name in aliases.items() if name == v.name),
+                    "searches": searches[v.name],
+                }
+                for v in found
+            ]
+        )
+        return
+    table = Table("version", "aliases", "parent", "run", "dim", "searches", "contract", box=SIMPLE_HEAD)
+    table.columns[-1].no_wrap = True
+    for v in found:
+        table.add_row(
+            v.name,
+            ", ".join(sorted(alias for alias, name in aliases.items() if name == v.name)),
+            v.parent or "-",
+            v.run,
+            str(v.dimension),
+            " ".join([*searches[v.name], v.name]),
+            v.contract,
+        )
+    Console().print(table)
+
+
+def promote(
+    version: Annotated[str, typer.Argument(help="Version to promote, such as v3.")],
+    writes: Annotated[
+        bool, typer.Option("--writes", help="The second switch: it embeds new entries too.")
+    ] = False,
+    canary: Annotated[
+        float | None, typer.Option(help="Only this share of the queries, such as 0.05.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Although compatibility was not measured or failed; recorded.")
+    ] = False,
+    note: Annotated[str, typer.Option(help="Why; kept in the traffic record.")] = "",
+    store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a version answer queries; with --writes, let it embed new entries as well.
+
+    Running servers follow within a second. Throw the second switch only when you will not roll back, or when
+    the old version may search the new one's entries too.
+
+    Example: [bold]holdfast promote v3[/] and later [bold]holdfast promote v3 --writes[/]
+    """
+    with open_store(store, artifacts, create=False) as opened:
+        name, traffic = opened.version(version).name, opened.traffic
+        if canary is not None and writes:
+            raise ConfigError(
+                "--canary and --writes are two switches: a canary answers a share of the queries, and embeds "
+                "no new entries. Take one of them."
+            )
+        if canary is None:
+            record = traffic.promote(name, writes=writes, force=force, note=note)
+        else:
+            record = traffic.change(canary_version=name, canary_share=canary, force=force, note=note)
+        undecided = [
+            row.gallery
+            for row in opened.compatibility()
+            if row.query == name and row.compatible and not row.decided
+        ]
+    _print_traffic(record, as_json)
+    if undecided and not as_json:
+        Console(stderr=True).print(
+            f"Whether {name} searches entries of {', '.join(undecided)} better than the older of the two by "
+            "itself is within chance.",
+            soft_wrap=True,
+        )
+
+
+def rollback(
+    force: Annotated[
+        bool, typer.Option("--force", help="Although entries may become unreachable; recorded.")
+    ] = False,
+    expect_epoch: Annotated[
+        int | None, typer.Option(help="Only if the traffic is still at this epoch.")
+    ] = None,
+    store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put the previous traffic record back; once more goes one further back.
+
+    Example: [bold]holdfast rollback[/]
+    """
+    with open_store(store, artifacts, create=False) as opened:
+        traffic = opened.traffic.rollback(expect_epoch, force=force)
+    _print_traffic(traffic, as_json)
+
+
+def _print_traffic(traffic: Any, as_json: bool) -> None:
+    if as_json:
+        print_json(vars(traffic))
+        return
+    canary = (
+        f", {traffic.canary_share:.0%} of them by {traffic.canary_version}" if traffic.canary_version else ""
+    )
+    forced = " (forced)" if traffic.forced else ""
+    Console(stderr=True).print(
+        f"Epoch {traffic.epoch}: queries by {traffic.query_version}{canary}, "
+        f"new entries by {traffic.write_version}{forced}.",
+        soft_wrap=True,
+    )

@@ -1,0 +1,398 @@
+"""The entries in the database: the truth that every index is a cache of.
+
+Every write takes sequence numbers that grow in commit order, so a follower that reads on from the last
+number it saw misses nothing. A deleted entry stays as a tombstone with a new number.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from itertools import accumulate, groupby
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Connection, Engine, Text, bindparam, cast, func, select
+
+from holdfast.base import NotFoundError, shown
+from holdfast.entries.batch import Row
+from holdfast.entries.entry import (
+    Entry,
+    check_attributes,
+    check_id,
+    check_known_id,
+    check_source,
+    check_vectors,
+)
+from holdfast.entries.imported import Imported, Tally
+from holdfast.entries.parquet import EntryFile, write_parquet
+from holdfast.entries.replace import Replace, replace_vectors
+from holdfast.entries.verify import VerifyReport, verify_rows
+from holdfast.store import (
+    Changes,
+    Mark,
+    Store,
+    advance_counter,
+    as_parameter,
+    current_counter,
+    has_mark,
+    leave_mark,
+    mark_of,
+    metadata,
+    newest_mark,
+    reading,
+    replace_rows,
+    writing,
+)
+
+entries, versions = (metadata.tables[name] for name in ("entries", "versions"))
+
+CHUNK = 10_000
+_AT_ONCE = 500  # ids in one statement
+
+Progress = Callable[[str, int, int], None]
+"""Gets the phase ("checking", then "writing"), how many rows it has done, and of how many."""
+
+# Built once, see `holdfast.store.counters`.
+_CHANGES = (
+    select(entries.c.id, entries.c.seq, entries.c.version, entries.c.vector, cast(entries.c.attributes, Text))
+    .where(entries.c.seq > bindparam("since"))
+    .order_by(entries.c.seq)
+    .limit(bindparam("limit"))
+)
+_EXPORT = (
+    select(
+        entries.c.id,
+        entries.c.version,
+        entries.c.vector,
+        cast(entries.c.attributes, Text),
+        entries.c.source,
+        entries.c.mapped_from,
+        entries.c.mapped_by,
+        entries.c.seq,
+    )
+    .where(entries.c.seq > bindparam("since"), entries.c.deleted.is_(False))
+    .order_by(entries.c.seq)
+    .limit(bindparam("limit"))
+)
+_GET = select(entries).where(entries.c.id == bindparam("wanted"), entries.c.deleted.is_(False))
+
+
+@dataclass(frozen=True)
+class Upsert:
+    """Checked entries, ready to be written."""
+
+    rows: Sequence[Row]
+
+
+@dataclass(frozen=True)
+class Delete:
+    """Ids whose entries are to go."""
+
+    ids: tuple[str, ...]
+
+
+class Entries:
+    """The entries of a store. Safe to use from many threads and many processes.
+
+    Numbers come from the database, so any number of processes may write without a lease and spoil nothing.
+    Where one process is to be in charge, as a server is, everybody takes a `Lease` and writes with its fence.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.engine: Engine = store.engine
+        self._dimensions: dict[str, int] = {}
+
+    def upsert(self, batch: Sequence[Entry]) -> int:
+        """Write entries, replacing those of the same id; all or none.
+
+        Returns the sequence number of the last one, after the database has committed it to disk.
+
+        Raises:
+            NotFoundError: a version that was never published.
+            InvalidVectorError: a wrong dimension, NaN, or not of unit norm.
+            InvalidEntryError: an id, an attribute or a source that cannot be stored.
+        """
+        return self.write([self.check(batch)])[0]
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Delete entries; an id that is not there is no error. Returns a number as `upsert` does."""
+        return self.write([Delete(tuple(check_known_id(identifier) for identifier in ids))])[0]
+
+    def check(self, batch: Sequence[Entry]) -> Upsert:
+        """The rows of valid entries; raises what `upsert` raises."""
+        dimensions = self._dimensions_of({entry.version for entry in batch})
+        ids = [check_id(entry.id) for entry in batch]
+        vectors = check_vectors(
+            ids, [entry.version for entry in batch], [entry.vector for entry in batch], dimensions
+        )
+        return Upsert(
+            tuple(
+                (
+                    entry.id,
+                    entry.version,
+                    vector,
+                    check_attributes(entry.id, entry.attributes),
+                    check_source(entry.id, entry.source),
+                    None,
+                    None,
+                )
+                for entry, vector in zip(batch, vectors, strict=True)
+            )
+        )
+
+    def write(
+        self, changes: Sequence[Upsert | Delete | Replace], fence: Callable[[Connection], None] | None = None
+    ) -> list[int]:
+        """Write several changes in one transaction, in their order; returns the number of each.
+
+        A `Replace` has no number: for it, how many of its rows were applied.
+
+        `fence` runs first inside the transaction; what it raises undoes everything (a writer checks there
+        that it still holds its lease).
+        """
+        with writing(self.engine) as connection:
+            if fence is not None:
+                fence(connection)
+            numbers = _write(connection, changes)
+            leave_mark(connection)
+            return numbers
+
+    def get(self, identifier: str) -> Entry:
+        """The entry of an id. Raises NotFoundError."""
+        with reading(self.engine) as connection:
+            row = connection.execute(_GET, {"wanted": identifier}).first()
+        if row is None:
+            raise NotFoundError(f"There is no entry {shown(identifier)}.")
+        return _entry(row)
+
+    def get_many(self, ids: Sequence[str]) -> list[Entry]:
+        """Those entries of these ids that there are, in the order of the ids."""
+        wanted = list(dict.fromkeys(ids))
+        found: dict[str, Entry] = {}
+        with reading(self.engine) as connection:
+            for start in range(0, len(wanted), _AT_ONCE):
+                chunk = wanted[start : start + _AT_ONCE]
+                statement = select(entries).where(entries.c.id.in_(chunk), entries.c.deleted.is_(False))
+                found |= {row.id: _entry(row) for row in connection.execute(statement)}
+        return [found[identifier] for identifier in wanted if identifier in found]
+
+    def scan(self) -> Iterator[list[Entry]]:
+        """All entries in the order of their last write, in chunks, as they are at one moment."""
+        with reading(self.engine) as connection:
+            since = 0
+            while True:
+                rows = connection.execute(
+                    select(entries)
+                    .where(entries.c.seq > since, entries.c.deleted.is_(False))
+                    .order_by(entries.c.seq)
+                    .limit(CHUNK)
+                ).all()
+                if not rows:
+                    return
+                since = rows[-1].seq
+                yield [_entry(row) for row in rows]
+
+    def changes(self, since: int, limit: int = CHUNK) -> Changes:
+        """What was written after number `since`, at most `limit` rows. Empty means that all was seen."""
+        with reading(self.engine) as connection:
+            return _changes(connection, since, limit)
+
+    def follow(self, since: int, mark: Mark | None, limit: int = CHUNK) -> Changes | None:
+        """The same for who goes on from what it has read; with the mark to come with the next time.
+
+        None if what was read up to `since` is not of this database: it was restored, or is another one.
+        """
+        with reading(self.engine) as connection:
+            if since and not has_mark(connection, mark):
+                return None
+            changes = _changes(connection, since, limit)
+            last = changes.seqs[-1] if len(changes) else newest_mark(connection).seq
+            return replace(changes, mark=mark_of(connection, last))
+
+    def all_changes(self) -> Iterator[Changes]:
+        """All rows, tombstones included, in chunks, as they are at one moment."""
+        with reading(self.engine) as connection:
+            chunk = _changes(connection, 0, CHUNK)
+            while len(chunk):
+                yield chunk
+                chunk = _changes(connection, chunk.seqs[-1], CHUNK)
+
+    def export_parquet(self, path: str | Path) -> int:
+        """Write all entries as they are at one moment to a Parquet file; returns how many.
+
+        Columns: id, version, vector (the bytes of float32, little endian; of fixed size if all versions that
+        have entries have one dimension), attributes (JSON), source, mapped_from, mapped_by. Raises DataError
+        if the file cannot be written.
+        """
+        with reading(self.engine) as connection:
+            present = select(entries.c.version).where(entries.c.deleted.is_(False)).distinct()
+            found = select(versions.c.dimension).where(versions.c.name.in_(present)).distinct()
+            dimensions = connection.execute(found).scalars().all()
+            only = dimensions[0] if len(dimensions) == 1 else None
+            return write_parquet(Path(path), _exported(connection), only)
+
+    def import_parquet(
+        self,
+        path: str | Path,
+        progress: Progress | None = None,
+        fence: Callable[[Connection], None] | None = None,
+        attributes: Sequence[str] | None = None,
+    ) -> Imported:
+        """Upsert the entries of a Parquet file; tells what was kept. `fence` is as for `write`.
+
+        The whole file is checked before anything is written: a bad row anywhere in it, and nothing is
+        imported. Then it is written in transactions of some thousand rows, so that others can write in
+        between; after a crash in the middle, import it again. Of rows with one id the last one counts.
+
+        Reads what `export_parquet` writes, and what `holdfast embed` writes (sample_id becomes the id); a
+        vector may be float32 bytes or a list of floats, of fixed size or not. Further columns of strings,
+        numbers and bools become attributes, beside those in `attributes` (JSON or structs), which count where
+        both name one. A null attribute is as if it were not there.
+
+        Args:
+            attributes: only these columns become attributes.
+
+        Raises DataError for a file or columns that cannot be read, and what `upsert` raises, naming the row.
+        """
+        tally = Tally()
+        with EntryFile(Path(path), attributes) as file:
+            count = len(file)
+            for writes in (False, True):
+                done = 0
+                for batch in file.batches():
+                    # The second time as well: somebody may have changed the file.
+                    batch.check(self._dimensions_of)
+                    if writes:
+                        self.write([Upsert(batch.rows())], fence)
+                        tally.written(batch)
+                    else:
+                        tally.checked(batch)
+                    done += len(batch)
+                    if progress is not None:
+                        progress("writing" if writes else "checking", done, count)
+            return tally.report(file.columns.attributes, file.columns.left_out)
+
+    def verify(self) -> VerifyReport:
+        """Check every row against the rules; reads the whole gallery."""
+        with reading(self.engine) as connection:
+            rows = connection.execute(select(versions.c.name, versions.c.dimension))
+            dimensions = dict(rows.tuples().all())
+        report = verify_rows(self.all_changes(), dimensions)
+        return replace(report, last_seq=self.last_seq())
+
+    def last_seq(self) -> int:
+        """The number of the last committed write, 0 at first."""
+        with reading(self.engine) as connection:
+            return current_counter(connection, "entries")
+
+    def count(self) -> dict[str, int]:
+        """How many entries each version embedded; versions without entries are left out."""
+        return self.counted()[1]
+
+    def counted(self) -> tuple[int, dict[str, int]]:
+        """The number of the last write, and `count` at that moment."""
+        statement = (
+            select(entries.c.version, func.count())
+            .where(entries.c.deleted.is_(False))
+            .group_by(entries.c.version)
+        )
+        with reading(self.engine) as connection:
+            last = current_counter(connection, "entries")
+            found: dict[str, int] = dict(connection.execute(statement).tuples().all())
+        return last, dict(sorted(found.items(), key=lambda item: int(item[0][1:])))
+
+    def forget_versions(self) -> None:
+        """Look at the versions anew, whose dimensions are remembered."""
+        self._dimensions = {}
+
+    def _dimensions_of(self, names: set[str]) -> dict[str, int]:
+        # A version never changes, so what was read once holds for ever.
+        if not names <= self._dimensions.keys():
+            with reading(self.engine) as connection:
+                rows = connection.execute(select(versions.c.name, versions.c.dimension))
+                self._dimensions = dict(rows.tuples().all())
+            for name in names - self._dimensions.keys():
+                self.store.version(name if isinstance(name, str) else repr(name))
+                raise NotFoundError(f"{name!r} is an alias: an entry names the version that embedded it.")
+        return self._dimensions
+
+
+def _changes(connection: Connection, since: int, limit: int) -> Changes:
+    rows = connection.execute(_CHANGES, {"since": since, "limit": limit}).all()
+    if not rows:
+        return Changes()
+    ids, seqs, names, vectors, attributes = zip(*rows, strict=True)
+    return Changes(ids, seqs, names, vectors, attributes)
+
+
+def _write(connection: Connection, changes: Sequence[Upsert | Delete | Replace]) -> list[int]:
+    numbers: list[int] = []
+    # Neighbours of one kind go to the database together: most groups are many small upserts.
+    for kind, group in groupby(changes, type):
+        same = list(group)
+        if kind is Upsert:
+            upserts = [change for change in same if isinstance(change, Upsert)]
+            sizes = [len(change.rows) for change in upserts]
+            last = _upsert(connection, [row for change in upserts for row in change.rows])
+            numbers += [last - sum(sizes) + size for size in accumulate(sizes)]
+        elif kind is Replace:
+            numbers += [replace_vectors(connection, change) for change in same if isinstance(change, Replace)]
+        else:
+            last = _delete(connection, [name for change in same for name in change.ids])  # type: ignore[union-attr]
+            numbers += [last] * len(same)
+    return numbers
+
+
+def _exported(connection: Connection) -> Iterator[list[Row]]:
+    since = 0
+    while found := connection.execute(_EXPORT, {"since": since, "limit": CHUNK}).all():
+        since = found[-1].seq
+        yield [row[:-1] for row in found]
+
+
+def _upsert(connection: Connection, rows: Sequence[Row]) -> int:
+    last = advance_counter(connection, "entries", by=len(rows))
+    now = as_parameter(connection, entries.c.updated_at, datetime.now(UTC))
+    first = last - len(rows) + 1
+    numbered = [
+        (identifier, seq, version, vector, attributes, source, False, now, mapped_from, mapped_by)
+        for seq, (identifier, version, vector, attributes, source, mapped_from, mapped_by) in enumerate(
+            rows, first
+        )
+    ]
+    if numbered:
+        replace_rows(connection, entries, "id", numbered)
+    return last
+
+
+def _delete(connection: Connection, ids: Sequence[str]) -> int:
+    # Locks out the other writers first, so that what is found is what gets deleted.
+    last = advance_counter(connection, "entries", by=0)
+    wanted = list(dict.fromkeys(ids))
+    version_of: dict[str, str] = {}
+    for start in range(0, len(wanted), _AT_ONCE):
+        chunk = wanted[start : start + _AT_ONCE]
+        statement = select(entries.c.id, entries.c.version).where(
+            entries.c.id.in_(chunk), entries.c.deleted.is_(False)
+        )
+        version_of |= dict(connection.execute(statement).tuples().all())
+    if not version_of:
+        return last
+    last = advance_counter(connection, "entries", by=len(version_of))
+    now = as_parameter(connection, entries.c.updated_at, datetime.now(UTC))
+    tombstones = [
+        (identifier, seq, version, None, "{}", None, True, now, None, None)
+        for seq, (identifier, version) in enumerate(version_of.items(), last - len(version_of) + 1)
+    ]
+    replace_rows(connection, entries, "id", tombstones)
+    return last
+
+
+def _entry(row: Any) -> Entry:
+    attributes = json.loads(row.attributes) if isinstance(row.attributes, str) else row.attributes
+    vector = np.frombuffer(row.vector, "<f4")
+    origin = (row.mapped_from, row.mapped_by)
+    return Entry(row.id, row.version, vector, attributes, row.source, row.seq, *origin)

@@ -1,0 +1,89 @@
+"""Compare-and-set: new vectors for entries, unless somebody has written these since."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, select, update
+
+from holdfast.store import Claim, advance_counter, count_batch, lock_counter, metadata, still_holds
+
+entries = metadata.tables["entries"]
+_CHUNK = 500  # ids in one question
+
+_UPDATE = (
+    update(entries)
+    .where(entries.c.id == bindparam("which"))
+    .values(
+        seq=bindparam("next_seq"),
+        version=bindparam("to_version"),
+        vector=bindparam("to_vector"),
+        mapped_from=bindparam("origin"),
+        mapped_by=bindparam("adapter"),
+        updated_at=bindparam("now"),
+    )
+)
+
+
+class NewVector(NamedTuple):
+    """A vector (float32 little endian, unit norm) that is to take the place of an entry's own.
+
+    It does so only if the entry's number is still `seq`. `mapped_from` and `mapped_by` are as in `Entry`.
+    """
+
+    id: str
+    seq: int
+    version: str
+    vector: bytes
+    mapped_from: str | None = None
+    mapped_by: str | None = None
+
+
+@dataclass(frozen=True)
+class Replace:
+    """One batch of a backfill. Attributes and sources of the entries stay as they are.
+
+    Args:
+        rows: each id at most once.
+        claim: the backfill that this is a batch of. The batch is applied only while the claim holds, and is
+            counted in the same transaction: a backfill that was paused or cancelled, or that somebody else
+            took over, changes nothing more.
+    """
+
+    rows: tuple[NewVector, ...]
+    claim: Claim | None = None
+
+
+def replace_vectors(connection: Connection, change: Replace) -> int:
+    """Apply a batch; returns how many of its rows were. An applied one takes a new sequence number."""
+    # Locks out the other writers first, so that what is compared is what gets set.
+    lock_counter(connection, "entries")
+    if change.claim is not None and not still_holds(connection, change.claim):
+        return 0
+    current: dict[str, int] = {}
+    ids = [row.id for row in change.rows]
+    for start in range(0, len(ids), _CHUNK):
+        statement = select(entries.c.id, entries.c.seq).where(
+            entries.c.id.in_(ids[start : start + _CHUNK]), entries.c.deleted.is_(False)
+        )
+        current |= dict(connection.execute(statement).tuples().all())
+    same = [row for row in change.rows if current.get(row.id) == row.seq]
+    if same:
+        last = advance_counter(connection, "entries", by=len(same))
+        now = datetime.now(UTC)
+        values = [
+            {
+                "which": row.id,
+                "next_seq": seq,
+                "to_version": row.version,
+                "to_vector": row.vector,
+                "origin": row.mapped_from,
+                "adapter": row.mapped_by,
+                "now": now,
+            }
+            for seq, row in enumerate(same, last - len(same) + 1)
+        ]
+        connection.execute(_UPDATE, values)
+    if change.claim is not None:
+        count_batch(connection, change.claim, len(same), len(change.rows) - len(same))
+    return len(same)

@@ -1,0 +1,38 @@
+from .config import QUERY_VERSIONS, IndexConfig
+from .filters import Filter, InvalidFilterError, OneOf, Range, parse_filter
+from .local.index import LocalIndex
+from .local.pullback import is_linear, pull_back
+from .local.snapshots import Snapshots
+from .local.views import View
+from .locks import ReadWriteLock
+from .milvus.config import MilvusConfig
+from .milvus.index import MilvusIndex
+from .opening import AnyIndexConfig, open_index
+from .protocol import AS_THEY_ARE, Capabilities, Held, Hit, Index, Way, as_mapping
+
+__all__ = [
+    "AS_THEY_ARE",
+    "AnyIndexConfig",
+    "Capabilities",
+    "Filter",
+    "Held",
+    "Hit",
+    "Index",
+    "IndexConfig",
+    "InvalidFilterError",
+    "LocalIndex",
+    "MilvusConfig",
+    "MilvusIndex",
+    "OneOf",
+    "QUERY_VERSIONS",
+    "Range",
+    "ReadWriteLock",
+    "Snapshots",
+    "View",
+    "Way",
+    "as_mapping",
+    "is_linear",
+    "open_index",
+    "parse_filter",
+    "pull_back",
+]

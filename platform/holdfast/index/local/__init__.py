@@ -1,0 +1,5 @@
+"""The index in this process: exact or quantized, with its snapshots."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,20 @@
+from .columns import Column, Columns
+from .index import LocalIndex
+from .partition import Partition
+from .pullback import candidates, is_linear, pull_back, scores_through
+from .snapshots import Snapshots
+from .views import View, Views
+
+__all__ = [
+    "Column",
+    "Columns",
+    "LocalIndex",
+    "Partition",
+    "Snapshots",
+    "View",
+    "Views",
+    "candidates",
+    "is_linear",
+    "pull_back",
+    "scores_through",
+]

@@ -1,0 +1,149 @@
+"""The entries that one version embedded."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from holdfast.index import Filter
+from holdfast.index.local.columns import Columns
+from holdfast.index.local.flat import FlatVectors
+from holdfast.index.local.names import Names
+from holdfast.index.local.quantized import QuantizedVectors
+from holdfast.index.local.rows import Rows
+from holdfast.index.local.snapshot_files import Loading, Saving
+from holdfast.index.local.vectors import Through, Vectors
+
+
+class Partition:
+    """The entries that one version embedded, in slots 0..n-1 without holes.
+
+    FAISS keeps duplicate ids silently, and its removal from a flat index moves everything behind the hole.
+    So the ids are ours: an upsert overwrites its slot, a removal moves the last slots into the holes.
+
+    Args:
+        folder: where what need not be in memory lies; None for memory.
+
+    Attributes:
+        vectors: may be replaced by others of the same contents (the caller has the partition to itself).
+        revision: grows with every change.
+    """
+
+    def __init__(self, version: str, dimension: int, folder: Path | None = None) -> None:
+        self.version = version
+        self.dimension = dimension
+        self.revision = 0
+        self.vectors: Vectors = FlatVectors(dimension)
+        self.names = Names(folder)
+        self._columns = Columns(folder)
+        self._changed = Rows(np.int64, None, folder)  # by slot, the revision of its last change
+
+    @classmethod
+    def load(cls, version: str, files: Loading, folder: Path | None) -> Self:
+        """As `save` wrote it. What is changed goes to `folder`, never to the snapshot."""
+        partition = cls(version, files.noted("dimension"), folder)
+        partition.revision = files.noted("revision")
+        quantized = files.noted("quantized")
+        vectors = files.within("vectors")
+        partition.vectors = QuantizedVectors.load(vectors, folder) if quantized else FlatVectors.load(vectors)
+        partition.names = Names.load(files.within("names"), folder)
+        partition._columns = Columns.load(files.within("columns"), folder)
+        partition._changed = files.rows("changed", np.int64, None, folder)
+        return partition
+
+    def save(self, files: Saving) -> None:
+        """Write everything down; the caller keeps others from changing it."""
+        files.note("dimension", self.dimension)
+        files.note("revision", self.revision)
+        files.note("quantized", self.is_quantized)
+        self.vectors.save(files.within("vectors"))
+        self.names.save(files.within("names"))
+        self._columns.save(files.within("columns"))
+        files.array("changed", self._changed.array)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether searches go by codes, and are not exact."""
+        return self.vectors.kind == "quantized"
+
+    @property
+    def ids(self) -> list[str]:
+        """All ids, in the order of their slots."""
+        return self.names.all_ids()
+
+    def changed_since(self, revision: int) -> np.ndarray:
+        """The slots, ascending, whose vectors were written after this revision."""
+        return np.flatnonzero(self._changed.array > revision)
+
+    def get(self, identifier: str) -> tuple[bytes, str] | None:
+        """The bytes of the vector as it is kept and the attributes as JSON, None if the id is not here."""
+        slot = int(self.names.find([identifier])[0])
+        if slot < 0:
+            return None
+        return self.vectors.rows(np.array([slot]))[0].tobytes(), self.names.text(slot)
+
+    def put(self, ids: Sequence[str], vectors: np.ndarray, attributes: Sequence[str]) -> None:
+        """Upsert: float32 (n, d), ids without duplicates."""
+        self.revision += 1
+        slots = self.names.find(ids)
+        known = np.flatnonzero(slots >= 0)
+        if len(known):
+            texts = [attributes[position] for position in known.tolist()]
+            self.vectors.replace(slots[known], vectors[known])
+            self._changed.array[slots[known]] = self.revision
+            self.names.rewrite(slots[known], texts)
+            self._columns.set(slots[known], texts)
+            fresh = np.flatnonzero(slots < 0)
+            ids, vectors = [ids[position] for position in fresh.tolist()], vectors[fresh]
+            attributes = [attributes[position] for position in fresh.tolist()]
+        if not ids:
+            return
+        first = len(self)
+        self.vectors.extend(vectors)
+        self.names.extend(ids, attributes)
+        self._changed.extend(np.full(len(ids), self.revision))
+        self._columns.resize(len(self))
+        self._columns.set(np.arange(first, len(self)), attributes)
+
+    def remove(self, ids: Iterable[str]) -> None:
+        """Remove entries; ids that are not here are ignored."""
+        wanted = list(dict.fromkeys(ids))
+        slots = self.names.find(wanted) if len(self) else np.empty(0, np.int64)
+        here = np.flatnonzero(slots >= 0)
+        if not len(here):
+            return
+        self.revision += 1
+        holes, length = slots[here], len(self) - len(here)
+        source = np.setdiff1d(np.arange(length, len(self)), holes)
+        target = holes[holes < length]
+        if len(source):
+            self.vectors.replace(target, self.vectors.rows(source))
+            self._changed.array[target] = self.revision
+            self._columns.move(source, target)
+        self.vectors.truncate(length)
+        self.names.drop([wanted[position] for position in here.tolist()], source, target, length)
+        self._changed.resize(length)
+        self._columns.resize(length)
+
+    def search(
+        self,
+        vector: np.ndarray,
+        k: int,
+        allowed: Filter | None,
+        among: Vectors | None = None,
+        through: Through | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Scores float32 (m,) and slots int64 (m,) of the m <= k best by inner product.
+
+        `among`: what `vector` is compared with instead of the vectors as they are, slot by slot.
+        `through`: see `Vectors.search`.
+        """
+        only = None if allowed is None else allowed.mask(self._columns)
+        k = min(k, len(self) if only is None else int(np.count_nonzero(only)))
+        if k == 0:
+            return np.empty(0, np.float32), np.empty(0, np.int64)
+        return (self.vectors if among is None else among).search(vector, k, only, through)

@@ -1,0 +1,5 @@
+"""Milvus as the index, for galleries that no machine holds."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

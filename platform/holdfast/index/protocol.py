@@ -1,0 +1,201 @@
+"""What the gallery asks of an index, whoever holds the vectors."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, cast
+
+import numpy as np
+
+from holdfast.base import Value
+from holdfast.index.filters import Filter
+from holdfast.store import Changes, Mark
+
+if TYPE_CHECKING:
+    from holdfast.adapters import Adapter
+    from holdfast.index.local import Partition, View, Views
+    from holdfast.index.locks import ReadWriteLock
+
+FilterForm = Literal["equals", "in", "range"]
+Held = tuple[bytes, str]  # an entry's vector, float32 little endian, and its attributes, JSON text
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What an implementation promises; the contract tests hold it to that.
+
+    Args:
+        exact: the best entries are found, and equal ones come in the order of their ids. Otherwise recall@10
+            against an exact search is at least `recall`.
+        tolerance: by how much a score may differ from the inner product in float64.
+        keeps_vectors: what `held` gives are the database's vectors, byte for byte; otherwise within 1e-3.
+        maps_entries: keeps copies of entries as adapters map them (a `Way` with a view). One that does not
+            serves linear adapters by `Way.through`: see `holdfast.index.local.pullback`.
+        remote: the vectors are in another process; this one holds none of them.
+        durable: what was applied outlives the process: `applied` and `mark` go on from there when it is
+            opened again.
+        place: of a durable one, what tells it from others; its marks are kept under this name.
+        snapshots: can be written to a file and loaded from it.
+        feeds: this process applies the changes; otherwise another one does, and `follow` looks how far it is.
+        filters: the forms of conditions that it answers.
+    """
+
+    exact: bool = True
+    recall: float = 1.0
+    tolerance: float = 1e-6
+    keeps_vectors: bool = True
+    maps_entries: bool = True
+    remote: bool = False
+    durable: bool = False
+    place: str = ""
+    snapshots: bool = False
+    feeds: bool = True
+    filters: frozenset[FilterForm] = frozenset({"equals", "in", "range"})
+
+
+class Hit(NamedTuple):
+    """One entry of a ranking.
+
+    Attributes:
+        score: the inner product as it is. Those of different versions' entries are not alike: they need not
+            descend along a ranking.
+        embedded_by: the version that embedded it.
+        calibrated: what the ranking is by: the score that says as much among entries by the version that
+            asks, as measured when it was published. Without a calibration it is `score`.
+    """
+
+    id: str
+    score: float
+    embedded_by: str
+    attributes: dict[str, Value]
+    calibrated: float
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a search meets the entries of a partition whose space is not the query's.
+
+    Attributes:
+        view: these entries as they are in the query's space; None takes them as they are.
+        query: what they are compared with instead of the query, float32 (d_v,); None for the query itself.
+        scale, shift: scale score + shift (scale > 0) is what a score is ranked by.
+        through: `query` finds candidates, and these are compared with the query itself as this maps them; for
+            an index without views.
+    """
+
+    view: "View | None" = None
+    query: np.ndarray | None = None
+    scale: float = 1.0
+    shift: float = 0.0
+    through: "Adapter | None" = None
+
+
+AS_THEY_ARE = Way()
+
+
+class Index(Protocol):
+    """A cache of the entries that finds the nearest ones. It can be thrown away at any time.
+
+    Searches may run side by side; a change needs the index to itself.
+
+    Attributes:
+        kind: its name for users.
+        applied: the number of the last write that it holds, 0 for none.
+        mark: what came with the last changes: by it the database knows that what is held is of its own
+            history.
+    """
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def capabilities(self) -> Capabilities: ...
+
+    @property
+    def applied(self) -> int: ...
+
+    @property
+    def mark(self) -> Mark | None: ...
+
+    def follow(self) -> int:
+        """Look how far the process that feeds a shared index is; `applied` where that is this process."""
+        ...
+
+    def versions(self) -> list[str]:
+        """The versions that have entries, oldest first."""
+        ...
+
+    def count(self) -> dict[str, int]:
+        """Entries by version, of those that have any."""
+        ...
+
+    def bytes(self) -> int:
+        """Size of the vectors that are in this process."""
+        ...
+
+    def apply(self, changes: Changes) -> None:
+        """Follow the database by these rows (each id at most once), whose numbers come after `applied`.
+
+        Rows that are applied again change nothing. An id is in one version at most.
+        """
+        ...
+
+    def clear(self) -> None:
+        """Forget everything: `applied` is 0."""
+        ...
+
+    def search(
+        self,
+        vector: np.ndarray,
+        k: int,
+        versions: Sequence[str],
+        allowed: Filter | None = None,
+        ways: Mapping[str, Way] = ...,
+    ) -> list[Hit]:
+        """The k best over the entries of these versions, best first; fewer if there are fewer.
+
+        Args:
+            vector: float32 (d,), unit norm.
+            allowed: only entries that match; k of them are found if there are k.
+            ways: by version, where its entries are not met as they are.
+        """
+        ...
+
+    def overdue(self) -> Callable[["ReadWriteLock"], object] | None:
+        """Long work that makes searches better, None if there is none. Others search and change the index
+        meanwhile, under the lock that it gets."""
+        ...
+
+    def save(self, lock: "ReadWriteLock") -> bool:
+        """Write a snapshot; False if this state has one, or the index keeps none. Raises StoreError."""
+        ...
+
+    def keys(self) -> Iterator[tuple[str, str]]:
+        """Version and id of every entry."""
+        ...
+
+    def held(self, version: str, ids: Sequence[str]) -> dict[str, Held]:
+        """By id, those of these entries that it holds."""
+        ...
+
+
+class MappingIndex(Index, Protocol):
+    """An index that keeps mapped copies of entries, as its capabilities say.
+
+    Attributes:
+        views: the copies.
+    """
+
+    views: "Views"
+
+    def partition(self, version: str) -> "Partition | None":
+        """The entries that a version embedded."""
+        ...
+
+    def install(self, query: str, view: "View") -> None:
+        """Bring a view up to date and keep it so, if it is of this index."""
+        ...
+
+
+def as_mapping(index: Index) -> MappingIndex | None:
+    """The index, if it keeps mapped copies of entries."""
+    return cast(MappingIndex, index) if index.capabilities.maps_entries else None

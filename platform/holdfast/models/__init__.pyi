@@ -1,0 +1,42 @@
+from .codebooks import CodeShape, code_shape, orthonormal_codebooks
+from .contract import Contract
+from .encoder import Encoder, ModelConfig
+from .exporting import Format, read_exported, write_exported
+from .head_config import AnyHeadConfig
+from .heads import ArcFaceConfig, CosFaceConfig, Head, HeadConfig, NormalizedSoftmaxConfig, SimplexConfig
+from .opening import FORMATS, MAX_PIXELS, decode_image
+from .opqn import OPQNConfig, OrthonormalHead
+from .preprocessing import Preprocessing
+from .quantizer import Quantizer, decode
+from .soundness import find_flaw, find_vectors_flaw, find_weights_flaw, probe_images
+
+__all__ = [
+    "AnyHeadConfig",
+    "ArcFaceConfig",
+    "CodeShape",
+    "Contract",
+    "CosFaceConfig",
+    "Encoder",
+    "FORMATS",
+    "Format",
+    "Head",
+    "HeadConfig",
+    "MAX_PIXELS",
+    "ModelConfig",
+    "NormalizedSoftmaxConfig",
+    "OPQNConfig",
+    "OrthonormalHead",
+    "Preprocessing",
+    "Quantizer",
+    "SimplexConfig",
+    "code_shape",
+    "decode",
+    "decode_image",
+    "find_flaw",
+    "find_vectors_flaw",
+    "find_weights_flaw",
+    "orthonormal_codebooks",
+    "probe_images",
+    "read_exported",
+    "write_exported",
+]

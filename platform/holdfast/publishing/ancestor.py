@@ -1,0 +1,93 @@
+"""The version that a sequence starts from, and those before it: which one it is, and whether it is sound."""
+
+import json
+import warnings
+from collections.abc import Sequence
+
+import safetensors.torch
+
+from holdfast.base import StoreError, UnsoundError
+from holdfast.learning import Ancestor
+from holdfast.models import Encoder, find_flaw
+from holdfast.regularizers import Classifier
+from holdfast.store import Store, Version
+
+HEAD = "head.safetensors"
+CLASSES = "classes.json"
+LINEAGE_IMAGES = "lineage_images"
+
+
+def choose_parent(store: Store, parent: str) -> str | None:
+    """The name of the version that an experiment's `parent` stands for. Raises NotFoundError."""
+    if parent == "none":
+        return None
+    return latest_learned(store) if parent == "latest" else store.version(parent).name
+
+
+def latest_learned(store: Store) -> str | None:
+    """The newest version that was not distilled: a small encoder is nobody's parent by itself."""
+    learned = [version.name for version in store.versions() if version.distilled_from is None]
+    return learned[-1] if learned else None
+
+
+def load_ancestor(store: Store, name: str) -> Ancestor:
+    """A published version with the classifier that it was trained with.
+
+    Raises:
+        NotFoundError: there is no such version.
+        UnsoundError: nothing can start from it; says from what else.
+    """
+    try:
+        encoder = load_sound(store, name).requires_grad_(False)
+    except StoreError as error:
+        other = _newest_sound(store, name)
+        way = f"'parent: {other}', or 'parent: none'" if other else "'parent: none'"
+        raise UnsoundError(f"{error} To start from another version set {way}, with --fresh.") from error
+    classifier = None
+    if HEAD in store.version(name).files:
+        directions = safetensors.torch.load(store.file(name, HEAD))["directions"]
+        if directions.isfinite().all():
+            classifier = Classifier(directions, tuple(json.loads(store.file(name, CLASSES))))
+    return Ancestor(name, encoder, classifier, store.version(name).metrics.get(LINEAGE_IMAGES))
+
+
+def load_sound(store: Store, name: str) -> Encoder:
+    """A version's encoder. Raises UnsoundError, StoreError if it is damaged, NotFoundError."""
+    encoder = store.load(name)
+    flaw = find_flaw(encoder)
+    if flaw is not None:
+        raise UnsoundError(f"{name} is of no use, {flaw}: take another version.")
+    return encoder
+
+
+def lineage(store: Store, newest: str) -> list[Version]:
+    """The versions from the first ancestor to `newest`."""
+    known = {version.name: version for version in store.versions()}
+    chain = [store.version(newest)]
+    while chain[-1].parent is not None:
+        chain.append(known[chain[-1].parent])
+    return chain[::-1]
+
+
+def find_unusable(store: Store, versions: Sequence[Version]) -> dict[str, str]:
+    """Why which of the versions can meet no other: their files are gone or damaged, or they are unsound."""
+    reasons = {}
+    for version in versions:
+        try:
+            load_sound(store, version.name)
+        except StoreError as error:
+            reasons[version.name] = str(error)
+    return reasons
+
+
+def warn_of_unusable(reasons: dict[str, str]) -> None:
+    """Name the ancestors that are left out, for the user."""
+    for name, reason in reasons.items():
+        warnings.warn(f"{name} is left out of adapters, measurements and the report. {reason}", stacklevel=2)
+
+
+def _newest_sound(store: Store, but: str) -> str | None:
+    for version in reversed(store.versions()):
+        if version.name != but and version.distilled_from is None and not find_unusable(store, [version]):
+            return version.name
+    return None

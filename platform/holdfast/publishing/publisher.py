@@ -1,0 +1,254 @@
+"""From a learned task to a version: publish it, fit its adapters, calibrate its scores, measure it against
+its ancestors, redraw the report."""
+
+import json
+import tempfile
+import time
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from safetensors.numpy import save_file
+
+from holdfast.base import ConfigError, UnsoundError, hide_secrets, load_yaml
+from holdfast.config import Experiment
+from holdfast.data import StreamConfig, Task, build_stream
+from holdfast.evaluation import Report, describe_machine, draw_report
+from holdfast.learning import Ancestor, Datasets, Learned, describe_contents, outline_contents
+from holdfast.models import Preprocessing
+from holdfast.publishing.adapting import Material, connect_version, inherit_adapters
+from holdfast.publishing.ancestor import (
+    CLASSES,
+    HEAD,
+    LINEAGE_IMAGES,
+    find_unusable,
+    lineage,
+    load_ancestor,
+    warn_of_unusable,
+)
+from holdfast.publishing.assessment import Assessment
+from holdfast.publishing.code_assessment import assess_codes
+from holdfast.publishing.cpus import cpus_per_worker
+from holdfast.publishing.datasets import load_datasets
+from holdfast.publishing.run_folder import PAGE, REPORT, RunFolder, published_by
+from holdfast.store import DISTILLED_FROM, Draft, Run, Store, Version
+
+DATA = "data"
+"""Key of a version's metrics: what it learned from and was measured on, in outline."""
+
+
+class StorePublisher:
+    """Publishes into a store that this process has open. The workers' only way to the database.
+
+    `still_ours` raises if another process has taken the run over.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        experiment: Experiment,
+        run: Run,
+        data: Datasets,
+        still_ours: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._still_ours = still_ours
+        self._store, self._experiment, self._run, self._data = store, experiment, run, data
+        self._files = RunFolder(store, run.name)
+        self._publishing = self._published_before()
+        self._sound: set[str] = set()
+        self._unusable: dict[str, str] = {}
+        self._connected: set[str] = set()
+
+    @cached_property
+    def _tasks(self) -> tuple[Task, ...]:
+        return build_stream(self._experiment.stream, self._data.training, self._experiment.seed)
+
+    @cached_property
+    def _outline(self) -> dict[str, Any]:
+        return outline_contents(describe_contents(self._data))
+
+    @cached_property
+    def assessment(self) -> Assessment:
+        """The measurements of the lineage, on the experiment's data."""
+        experiment = self._experiment
+        return Assessment(
+            self._store, self._data, self._tasks, experiment.evaluation, experiment.seed, self._decode
+        )
+
+    def _decode(self, preprocessing: Preprocessing) -> Datasets:
+        """The experiment's images as a version reads them."""
+        if preprocessing == self._experiment.model.preprocessing:
+            return self._data
+        return load_datasets(self._experiment, decoder=preprocessing)
+
+    def parent(self) -> Ancestor | None:
+        if self._run.parent is None:
+            return None
+        return load_ancestor(self._store, self._run.parent)
+
+    def publish(self, learned: Learned) -> str:
+        self._still_ours()
+        started = time.perf_counter()
+        images_per_second = learned.images / max(learned.seconds["learning"], 1e-9)
+        with tempfile.TemporaryDirectory(prefix="holdfast-publish-") as temporary:
+            folder = Path(temporary) / "encoder"
+            learned.encoder.save(folder)
+            files: dict[str, Path] = {}
+            if learned.directions is not None:
+                files = {name: Path(temporary) / name for name in (HEAD, CLASSES)}
+                save_file({"directions": learned.directions}, files[HEAD])
+                files[CLASSES].write_text(json.dumps(list(learned.classes)))
+            distilled = self._experiment.distillation is not None
+            version = self._store.publish(
+                Draft(
+                    run=self._run.name,
+                    attempt=self._run.attempt,
+                    task=learned.task,
+                    parent=learned.parent,
+                    encoder_folder=folder,
+                    experiment=hide_secrets(self._experiment.to_yaml()),
+                    data_fingerprint=self._data.training.fingerprint,
+                    metrics={
+                        "task": learned.name,
+                        "classes": len(learned.classes),
+                        "images": learned.images,
+                        DATA: self._outline,
+                        LINEAGE_IMAGES: learned.lineage_images,
+                        "images_per_second": images_per_second,
+                        "seconds": dict(learned.seconds),
+                        "history": learned.history,
+                        **({DISTILLED_FROM: learned.parent} if distilled else {}),
+                    },
+                    files=files,
+                )
+            )
+        self._sound.add(version.name)
+        self.assessment.keep(version.name, learned.embedded)
+        self.report(version.name, started, whole=learned.task + 1 == learned.tasks)
+        self._publishing += time.perf_counter() - started
+        return version.name
+
+    def report(self, newest: str, started: float | None = None, whole: bool = True) -> Path:
+        """Fit the adapters and measure the calibrations that the run's versions lack, measure the lineage
+        that ends with `newest` and redraw the run's report.
+
+        Args:
+            started: since when, on `time.perf_counter`, the publication lasts that this belongs to.
+            whole: False leaves the older versions' searches of the mixed gallery to a later report, because
+                they are all made anew for every version.
+        """
+        lineage = self._usable_lineage(newest, publishing=started is not None)
+        names = [version.name for version in lineage]
+        self._connect(lineage)
+        self.assessment.measure(names)
+        control = self._experiment.evaluation.control
+        figures = self.assessment.figures(names, self._control_self(control), whole)
+        resamples = self._experiment.evaluation.resamples
+        codes = assess_codes(self._store, self.assessment, self._data.evaluation, names, resamples)
+        own = [version.metrics for version in lineage if version.run == self._run.name and version.metrics]
+        seconds = {
+            phase: sum(metrics["seconds"].get(phase, 0.0) for metrics in own)
+            for phase in ("learning", "embedding")
+        }
+        seconds["publishing"] = self._publishing
+        if started is not None:
+            # All but the drawing itself, of which the drawing cannot tell.
+            seconds["publishing"] += time.perf_counter() - started
+        images = sum(metrics["images"] for metrics in own)
+        drawn = draw_report(
+            Report(
+                name=self._experiment.name,
+                experiment=load_yaml(hide_secrets(self._experiment.to_yaml())),
+                seed=self._experiment.seed,
+                versions=names,
+                contracts=[version.contract for version in lineage],
+                distilled_from=lineage[-1].distilled_from,
+                control=control,
+                images_per_second=images / max(seconds["learning"], 1e-9),
+                seconds=seconds,
+                codes=codes,
+                notes=list(self._data.notes),
+                machine={**describe_machine(), "threads": cpus_per_worker(self._experiment.scaling)},
+                **figures,
+            )
+        )
+        for file, text in drawn.items():
+            self._files.write(file, text.encode())
+        return self._files.path / PAGE
+
+    def _connect(self, lineage: list[Version]) -> None:
+        """Here and not in `publish`, so that what a crash left undone is done by whoever measures next.
+
+        Each version is looked at once by this process: a publication reads what is new.
+        """
+        config = self._experiment.adapter
+        for number, version in enumerate(lineage):
+            if not number or version.name in self._connected:
+                continue
+            self._connected.add(version.name)
+            if not self._learned_from_these_tasks(version):
+                continue
+            if self._experiment.distillation is not None:
+                inherit_adapters(self._store, version)
+                continue
+            ancestors = [ancestor.name for ancestor in lineage[:number]]
+            material = Material(
+                self._data.training,
+                self._tasks[version.task].train,
+                self._experiment.learning.augment,
+                self._experiment.seed,
+            )
+            connect_version(self._store, config, version, ancestors, material)
+
+    def _learned_from_these_tasks(self, version: Version) -> bool:
+        """Whether a version is this run's, and the experiment still cuts the tasks that it was made with."""
+        if (version.run, version.attempt) != (self._run.name, self._run.attempt):
+            return False
+        made = load_yaml(version.experiment)
+        return (
+            version.data_fingerprint == self._data.training.fingerprint
+            and made["seed"] == self._experiment.seed
+            and StreamConfig.model_validate(made["stream"]) == self._experiment.stream
+        )
+
+    def _published_before(self) -> float:
+        """The seconds that earlier processes spent on publishing this attempt's versions."""
+        before = self._files.report(self._store.versions())
+        own = {version.name for version in published_by(self._store, self._run)}
+        if before is None or before["versions"][-1] not in own:
+            return 0.0
+        return float(before["seconds"]["publishing"])
+
+    def _usable_lineage(self, newest: str, publishing: bool) -> list[Version]:
+        """The versions from the first ancestor to `newest`, but for those that can meet no other.
+
+        Each is looked at once; who only measures runs no model whose embeddings are kept, and is warned.
+        Raises UnsoundError if it is the newest itself.
+        """
+        chain = lineage(self._store, newest)
+        unseen = [version for version in chain if version.name not in self._sound | self._unusable.keys()]
+        doubtful = [v for v in unseen if publishing or not self.assessment.has_sound(v.name)]
+        found = find_unusable(self._store, doubtful)
+        if newest in found:
+            raise UnsoundError(found[newest])
+        if not publishing:
+            warn_of_unusable(found)
+        self._unusable |= found
+        self._sound |= {version.name for version in unseen} - found.keys()
+        return [version for version in chain if version.name in self._sound]
+
+    def _control_self(self, control: str | None) -> list[float | None] | None:
+        """The self-tests of the control run, one a task; they stand for an unconstrained model."""
+        if control is None:
+            return None
+        files = RunFolder(self._store, control)
+        known = control in {run.name for run in self._store.runs.list()}
+        report = files.report(self._store.versions()) if known else None
+        if report is None:
+            advice = "Redraw it with holdfast evaluate" if known else "Run that control first"
+            raise ConfigError(
+                f"evaluation.control: no report of a run '{control}' in this store ({files.place(REPORT)}). "
+                f"{advice}, or leave the key out."
+            )
+        return [row[number] for number, row in enumerate(report["recall_at_1"])]

@@ -1,0 +1,3 @@
+"""A tiny experiment, and the command line in a process group of its own."""
+
+from tests.fixtures.runs import holdfast, tiny, tiny_file  # noqa: F401
