@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from holdfast.base import DataError, HoldfastError, InvalidVectorError, NotFoundError
 from holdfast.entries import Entries, Entry, InvalidEntryError, LeaseLostError
+from holdfast.entries.entry import DOTS
 from holdfast.entries.replace import NewVector, Replace
 from holdfast.store import Store
 
