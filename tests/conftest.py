@@ -1,13 +1,42 @@
-"""Shared by all tests: no deadlines on busy machines, and the real data where it lies at hand."""
+"""Shared by all tests: one thread, a cache of their own, long files first, the real data where they lie."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
+# Two files run at a time, and what is as small as in tests is quicker on one thread. Read when torch, faiss
+# and OpenBLAS are loaded, here and in the processes that tests start.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import pytest
+import torch
 from hypothesis import settings
 
 settings.register_profile("holdfast", deadline=None)
 settings.load_profile("holdfast")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Long files begin first, so that in the end no worker waits for the other one's long file."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Decoded images go to a folder of the tests, and no store is named from outside."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HOLDFAST_CACHE", str(tmp_path_factory.mktemp("cache")))
+        for name in ("HOLDFAST_STORE", "HOLDFAST_ARTIFACTS"):
+            patch.delenv(name, raising=False)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def threads() -> Iterator[None]:
+    """A run in this process leaves it as many threads as it found."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")

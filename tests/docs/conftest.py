@@ -1,13 +1,12 @@
 """A workspace as the documentation assumes it: experiments, photos, and a store with v1, v2 and v3."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 import yaml
 from PIL import Image
 
@@ -36,16 +35,6 @@ def shrink(values: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture(scope="session")
 def small() -> Callable[[dict[str, Any]], dict[str, Any]]:
     return shrink
-
-
-@pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOLDFAST_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.delenv("HOLDFAST_STORE", raising=False)
-        threads = torch.get_num_threads()
-        yield
-        torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="session")

@@ -3,14 +3,13 @@
 import copy
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 import yaml
 from PIL import Image
 
@@ -57,17 +56,6 @@ class Outcome:
 
 Holdfast = Callable[..., Outcome]
 Write = Callable[..., Path]
-
-
-@pytest.fixture(scope="session", autouse=True)
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Decoded images go to a folder of the tests."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("HOLDFAST_CACHE", str(tmp_path_factory.mktemp("cache")))
-        patch.delenv("HOLDFAST_STORE", raising=False)
-        threads = torch.get_num_threads()
-        yield
-        torch.set_num_threads(threads)
 
 
 @pytest.fixture
