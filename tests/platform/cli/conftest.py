@@ -13,7 +13,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from holdfast.cli.main import app as cli
+from holdfast.cli import main as cli
 
 TINY = {
     "name": "tiny",
