@@ -114,10 +114,8 @@ def experiment_page() -> str:
         "here is refused, with the nearest one that is. On the command line `--set` changes any key: "
         "`--set learning.epochs=4`; an item of a list is named by its number or its `kind`: "
         "`--set regularizers.prototype-alignment.weight=2`.",
-        "A regularizer or a head may be one of your own: its `kind` is `package.module:Class`, of a class "
-        "that derives from `holdfast.regularizers.RegularizerConfig`, or `holdfast.models.HeadConfig`. The "
-        "class's fields are the keys beside `kind`, and its `build` makes the part. The package has to be "
-        "installed wherever the experiment runs and its versions are used.",
+        "Regularizers, heads, backbones, adapters and sources may be your own: a `kind` that is "
+        "`package.module:Class`. [Parts of your own](extend.md) says how.",
     ]
     return "\n\n".join([*parts, *(_section(path, model) for path, model in _sections(Experiment, ""))]) + "\n"
 
@@ -183,7 +181,8 @@ def _type(annotation: Any) -> str:
     if origin is dict:
         return f"mapping to {_type(get_args(annotation)[1])}".replace(" to see", ", see")
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return "see below"
+        # An abstract one is what configs of other packages derive from.
+        return "mapping" if inspect.isabstract(annotation) else "see below"
     names = {str: "text", int: "whole number", float: "number", bool: "`true`, `false`"}
     return names.get(annotation, "anything")
 

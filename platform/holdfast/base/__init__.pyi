@@ -20,7 +20,7 @@ from .errors import (
     UnsoundError,
 )
 from .folders import cache_folder
-from .kinds import Kinds, PartConfig, configs_of, load_class, unknown_kinds
+from .kinds import Kinds, PartConfig, configs_of, load_class, outside_part, unknown_kinds
 from .process import Process
 from .processors import THREADS_VARIABLE, cpu_count, cpu_quotas, has_quota, thread_count
 from .redaction import HIDDEN, hide_in_url, hide_secrets, is_secret
@@ -77,6 +77,7 @@ __all__ = [
     "is_null",
     "is_secret",
     "load_class",
+    "outside_part",
     "load_settings",
     "load_yaml",
     "parse_settings",

@@ -51,6 +51,9 @@ class PartConfig(Settings):
         return values
 
 
+Part = TypeVar("Part", bound=PartConfig)
+
+
 class Kinds:
     """The built-in configs among which a field's `kind` chooses, beside those of other packages."""
 
@@ -74,7 +77,7 @@ class Kinds:
             return given
         kind = given.get("kind") if isinstance(given, Mapping) else None
         if isinstance(kind, str) and ":" in kind:
-            return _validate_outside(base, kind, given)
+            return outside_part(base, given)
         if isinstance(given, Mapping) and kind not in self.names:
             raise _unknown(self._explain(kind))
         return handler(given)
@@ -127,6 +130,28 @@ def load_class(place: str, base: type[Class]) -> type[Class]:
     return kind
 
 
+def outside_part(base: type[Part], given: Mapping[str, Any]) -> Part:
+    """The config of another package that the `kind` of a mapping names, with the mapping's other keys.
+
+    For validators of pydantic's: what they raise is explained like the mistakes in built-in configs.
+    """
+    kind = given.get("kind")
+    try:
+        if not isinstance(kind, str):
+            raise ConfigError("'kind' is missing: give 'package.module:Class'.")
+        config = load_class(kind, base)
+    except ConfigError as error:
+        raise _unknown(str(error)) from error
+    own = config.model_fields["kind"].default
+    if own:
+        raise _unknown(f"{kind!r} has the kind {own!r} of its own: give that, if it is built in.")
+    try:
+        return config.model_validate(given)
+    except ValidationError as error:
+        mistakes = [_below(kind, mistake) for mistake in error.errors()]
+        raise ValidationError.from_exception_data(error.title, mistakes) from error
+
+
 def kinds_of(config: type[BaseModel]) -> tuple[str, ...]:
     """The words that a built-in config goes by; none for one without `kind`, or of another package."""
     return get_args(config.model_fields["kind"].annotation) if "kind" in config.model_fields else ()
@@ -135,7 +160,7 @@ def kinds_of(config: type[BaseModel]) -> tuple[str, ...]:
 def configs_in(annotation: Any) -> list[type[BaseModel]]:
     """The configs that a value of this type may be, or have in it."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
+        return [] if inspect.isabstract(annotation) else [annotation]
     arguments = get_args(annotation)
     for each in arguments:
         if isinstance(each, Kinds):
@@ -155,21 +180,6 @@ def unknown_kinds(error: ValidationError) -> list[str]:
 
 def _fits(found: Any, base: type) -> bool:
     return isinstance(found, type) and issubclass(found, base)
-
-
-def _validate_outside(base: type[PartConfig], kind: str, given: Any) -> PartConfig:
-    try:
-        config = load_class(kind, base)
-    except ConfigError as error:
-        raise _unknown(str(error)) from error
-    own = config.model_fields["kind"].default
-    if own:
-        raise _unknown(f"{kind!r} has the kind {own!r} of its own: give that, if it is built in.")
-    try:
-        return config.model_validate(given)
-    except ValidationError as error:
-        mistakes = [_below(kind, mistake) for mistake in error.errors()]
-        raise ValidationError.from_exception_data(error.title, mistakes) from error
 
 
 def _below(kind: str, mistake: ErrorDetails) -> InitErrorDetails:

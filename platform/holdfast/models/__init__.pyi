@@ -1,3 +1,4 @@
+from .backbones import Backbone
 from .codebooks import CodeShape, code_shape, orthonormal_codebooks
 from .contract import Contract
 from .encoder import Encoder, ModelConfig
@@ -9,10 +10,12 @@ from .opqn import OPQNConfig, OrthonormalHead
 from .preprocessing import Preprocessing
 from .quantizer import Quantizer, decode
 from .soundness import find_flaw, find_vectors_flaw, find_weights_flaw, probe_images
+from .trunks import TrunkConfig
 
 __all__ = [
     "AnyHeadConfig",
     "ArcFaceConfig",
+    "Backbone",
     "CodeShape",
     "Contract",
     "CosFaceConfig",
@@ -29,6 +32,7 @@ __all__ = [
     "Preprocessing",
     "Quantizer",
     "SimplexConfig",
+    "TrunkConfig",
     "code_shape",
     "decode",
     "decode_image",

@@ -9,7 +9,11 @@ from holdfast.models.preprocessing import Preprocessing
 
 
 class Contract(Settings):
-    """Everything that an embedding depends on. Two encoders with one contract make the same embeddings."""
+    """Everything that an embedding depends on. Two encoders with one contract make the same embeddings.
+
+    Attributes:
+        backbone: the word for a built-in one; of another package's its settings, as JSON text.
+    """
 
     weights_sha256: str
     preprocessing: Preprocessing

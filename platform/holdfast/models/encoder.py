@@ -15,13 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from holdfast.base import InvalidImageError, Settings, StoreError, unknown_kinds
-from holdfast.models.backbones import ALLOWED, OWN, TIMM, build_backbone
 from holdfast.models.contract import Contract
 from holdfast.models.head_config import AnyHeadConfig
 from holdfast.models.heads import CosFaceConfig, HeadConfig
 from holdfast.models.normalization import SyncedBatchNorm1d
 from holdfast.models.preprocessing import Preprocessing
 from holdfast.models.quantizer import Quantizer
+from holdfast.models.trunks import AnyTrunk, build_trunk, describe_trunk
 
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "encoder.json"
@@ -29,20 +29,15 @@ FORMAT = 1
 
 
 class ModelConfig(Settings):
-    """The network of an experiment. `width` multiplies the channels of all backbones but timm's."""
+    """The network of an experiment. `width` multiplies the channels of the backbones that Holdfast has."""
 
-    backbone: str = "conv4"
+    backbone: AnyTrunk = "conv4"
+    """`conv4`, `separable`, `resnet18`, `timm:NAME`, or `package.module:Class` of your own: alone, or as the
+    `kind` of a mapping with its settings."""
     dimension: int = Field(128, ge=2, le=65536)
     width: float = Field(1.0, gt=0, le=16)
     preprocessing: Preprocessing = Preprocessing()
     head: AnyHeadConfig = CosFaceConfig()
-
-    @field_validator("backbone")
-    @classmethod
-    def _known(cls, name: str) -> str:
-        if name not in OWN and not (name.startswith(TIMM) and len(name) > len(TIMM)):
-            raise ValueError(f"{name!r} is not a backbone; allowed are {ALLOWED}")
-        return name
 
     @field_validator("head")
     @classmethod
@@ -71,7 +66,7 @@ class Encoder(nn.Module):
         self.config = config
         self.preprocessing = config.preprocessing
         self.dimension = config.dimension
-        self.backbone = build_backbone(
+        self.backbone = build_trunk(
             config.backbone, self.preprocessing.channels, self.preprocessing.size, config.width
         )
         self.linear = nn.Linear(self.backbone.features, config.dimension, bias=False)
@@ -175,7 +170,7 @@ class Encoder(nn.Module):
         return Contract(
             weights_sha256=hashlib.sha256(weights).hexdigest(),
             preprocessing=self.preprocessing,
-            backbone=self.config.backbone,
+            backbone=describe_trunk(self.config.backbone),
             dimension=self.dimension,
         )
 
@@ -206,10 +201,8 @@ def _read_description(path: Path) -> tuple[ModelConfig, Contract]:
         if isinstance(error, ValidationError) and (missing := unknown_kinds(error)):
             raise StoreError(f"{path}: {missing[0]}") from error
         raise StoreError(f"{path} is damaged or was written by another version of Holdfast.") from error
-    same = all(
-        getattr(config, field) == getattr(contract, field)
-        for field in ("preprocessing", "backbone", "dimension")
-    )
+    described = (config.preprocessing, describe_trunk(config.backbone), config.dimension)
+    same = described == (contract.preprocessing, contract.backbone, contract.dimension)
     if contract.id != promised or not same:
         raise StoreError(f"{path} was changed after it was written: it is not the contract {promised}.")
     return config, contract

@@ -1,11 +1,13 @@
 """Batch normalization over the whole global batch, however many workers share it."""
 
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch import distributed as dist
 from torch.nn import functional as F
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 class SyncedBatchNorm1d(nn.BatchNorm1d):
@@ -27,7 +29,7 @@ class SyncedBatchNorm2d(nn.BatchNorm2d):
         return super().forward(input) if _alone(self) else _synced_forward(self, input)
 
 
-def synchronize(module: nn.Module) -> nn.Module:
+def synchronize(module: Module) -> Module:
     """Make every plain `nn.BatchNorm1d/2d` inside a synced one, in place; parameters and keys stay."""
     for child in module.modules():
         if type(child) is nn.BatchNorm1d:
