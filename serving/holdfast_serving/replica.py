@@ -11,7 +11,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 
 from holdfast.base import HoldfastError, NotReadyError
-from holdfast.entries import Entry
+from holdfast.entries import Change
 from holdfast.search import Gallery, SearchResult
 from holdfast.store import Store, Traffic, Version
 from holdfast_serving.config import ServingConfig
@@ -236,14 +236,9 @@ class Replica:
                 leave_out=leave_out,
             )
 
-    async def write(self, entries: Sequence[Entry]) -> int:
-        """Commits entries; returns their last sequence number. Raises what the writer does."""
-        seq = await self.writer.upsert(entries)
-        self._wake.set()
-        return seq
-
-    async def delete(self, ids: Sequence[str]) -> int:
-        seq = await self.writer.delete(ids)
+    async def submit(self, change: Change) -> int:
+        """Commits a change; returns its number. Raises what the writer does."""
+        seq = await self.writer.submit(change)
         self._wake.set()
         return seq
 

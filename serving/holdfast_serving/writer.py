@@ -3,11 +3,10 @@
 import asyncio
 import logging
 import threading
-from collections.abc import Sequence
 from typing import Protocol
 
 from holdfast.base import HoldfastError
-from holdfast.entries import Entries, Entry, GroupCommit, Lease, LeaseHeldError, Replace
+from holdfast.entries import Change, Entries, GroupCommit, Lease, LeaseHeldError
 from holdfast.store import Store, open_store
 from holdfast_serving.backfiller import Backfiller
 from holdfast_serving.config import ServingConfig
@@ -18,11 +17,9 @@ logger = logging.getLogger(__name__)
 
 
 class EntryWriter(Protocol):
-    """Commits changes; returns the sequence number of the last one, after it is on the disk."""
+    """Commits a change; returns its number, see `Entries.write`, after it is on the disk."""
 
-    async def upsert(self, entries: Sequence[Entry]) -> int: ...
-
-    async def delete(self, ids: Sequence[str]) -> int: ...
+    async def submit(self, change: Change) -> int: ...
 
 
 class StoreWriter:
@@ -42,19 +39,14 @@ class StoreWriter:
         except LeaseHeldError as error:
             logger.warning("%s", error)
 
-    async def upsert(self, entries: Sequence[Entry]) -> int:
-        """Raises what `GroupCommit.upsert` raises, LeaseHeldError and LeaseLostError."""
+    async def submit(self, change: Change) -> int:
+        """Raises what `GroupCommit.submit` raises, LeaseHeldError and LeaseLostError."""
         in_thread = asyncio.get_running_loop().run_in_executor
-        return await asyncio.wrap_future(await in_thread(None, lambda: self._writing().upsert(entries)))
+        return await asyncio.wrap_future(await in_thread(None, lambda: self._writing().submit(change)))
 
-    async def delete(self, ids: Sequence[str]) -> int:
-        in_thread = asyncio.get_running_loop().run_in_executor
-        return await asyncio.wrap_future(await in_thread(None, lambda: self._writing().delete(ids)))
-
-    def replace(self, change: Replace) -> int:
-        """A batch of a backfill, from a thread of its own; returns how many of its rows were applied. Raises
-        LeaseHeldError and LeaseLostError."""
-        return self._writing().replace(change).result()
+    def submit_here(self, change: Change) -> int:
+        """The same from a thread that may wait."""
+        return self._writing().submit(change).result()
 
     def is_alive(self) -> bool:
         """Whether what is handed in is worked off, as far as is known; trivially so without a lease."""
@@ -88,7 +80,7 @@ class Writer:
         write_logs(access=config.access_log)
         store = open_store(config.store, config.artifacts)
         self._writer = StoreWriter(store)
-        self._backfiller = Backfiller(store, self._writer.replace, config.sources)
+        self._backfiller = Backfiller(store, self._writer.submit_here, config.sources)
         self._feeder = start_feeder(store, config)
         self._empty_gateways: set[str] = set()
 
@@ -99,15 +91,9 @@ class Writer:
         if dead:
             raise RuntimeError(f"a thread has ended: {', '.join(type(part).__name__ for part in dead)}")
 
-    async def upsert(self, entries: Sequence[Entry]) -> int | HoldfastError:
+    async def submit(self, change: Change) -> int | HoldfastError:
         try:
-            return await self._writer.upsert(entries)
-        except HoldfastError as error:
-            return _plain(error)
-
-    async def delete(self, ids: Sequence[str]) -> int | HoldfastError:
-        try:
-            return await self._writer.delete(ids)
+            return await self._writer.submit(change)
         except HoldfastError as error:
             return _plain(error)
 

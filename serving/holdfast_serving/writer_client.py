@@ -2,14 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Sequence
 
 from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 from ray.serve.handle import DeploymentHandle
 
 from holdfast.base import HoldfastError, NotReadyError
-from holdfast.entries import Entry
+from holdfast.entries import Change
 
 logger = logging.getLogger(__name__)
 
@@ -25,15 +24,11 @@ class HandleWriter:
         self._handle = handle
         self._seconds = seconds
 
-    async def upsert(self, entries: Sequence[Entry]) -> int:
-        return await self._outcome(self._handle.upsert.remote(entries))
-
-    async def delete(self, ids: Sequence[str]) -> int:
-        return await self._outcome(self._handle.delete.remote(ids))
-
-    async def _outcome(self, answer: Awaitable[int | HoldfastError]) -> int:
+    async def submit(self, change: Change) -> int:
         try:
-            outcome = await asyncio.wait_for(answer, self._seconds)
+            outcome: int | HoldfastError = await asyncio.wait_for(
+                self._handle.submit.remote(change), self._seconds
+            )
         except (RayError, RayServeException, TimeoutError) as error:
             logger.warning("the writer did not answer: %r", error)
             raise NotReadyError(

@@ -6,7 +6,7 @@ import time
 import numpy as np
 import pytest
 
-from holdfast.entries import Entries, Entry, Lease, LeaseHeldError, LeaseLostError
+from holdfast.entries import Delete, Entries, Entry, Lease, LeaseHeldError, LeaseLostError, Upsert
 from holdfast.entries.lease import refuse_if_held
 from holdfast.store import Store
 from holdfast_serving.writer import StoreWriter
@@ -21,14 +21,14 @@ def entry(name: str) -> Entry:
 def test_a_second_writer_is_refused_until_the_first_has_closed(store: Store) -> None:
     async def main() -> None:
         first = StoreWriter(store)
-        assert await first.upsert([entry("a")]) == 1
+        assert await first.submit(Upsert([entry("a")])) == 1
         second = StoreWriter(store)
-        for refused in (second.upsert([entry("b")]), second.delete(["a"])):
+        for refused in (second.submit(Upsert([entry("b")])), second.submit(Delete(["a"]))):
             with pytest.raises(LeaseHeldError, match="has a writer"):
                 await refused
-        assert await first.upsert([entry("c")]) == 2
+        assert await first.submit(Upsert([entry("c")])) == 2
         first.close()
-        assert await second.upsert([entry("d")]) == 3
+        assert await second.submit(Upsert([entry("d")])) == 3
         second.close()
 
     asyncio.run(main())
@@ -45,11 +45,11 @@ def test_after_a_pause_what_waited_is_refused_and_what_comes_later_is_written(
 
     async def main() -> None:
         writer = StoreWriter(store)
-        assert await writer.upsert([entry("a")]) == 1
+        assert await writer.submit(Upsert([entry("a")])) == 1
         time.sleep(0.5)
         with pytest.raises(LeaseLostError, match="Repeat the request"):
-            await writer.upsert([entry("b")])
-        assert await writer.upsert([entry("c")]) == 2
+            await writer.submit(Upsert([entry("b")]))
+        assert await writer.submit(Upsert([entry("c")])) == 2
         writer.close()
 
     asyncio.run(main())
@@ -58,7 +58,7 @@ def test_after_a_pause_what_waited_is_refused_and_what_comes_later_is_written(
 def test_many_writes_at_once_share_commits_and_all_count(store: Store) -> None:
     async def main() -> list[int]:
         writer = StoreWriter(store)
-        seqs = await asyncio.gather(*(writer.upsert([entry(f"e{number}")]) for number in range(200)))
+        seqs = await asyncio.gather(*(writer.submit(Upsert([entry(f"e{number}")])) for number in range(200)))
         writer.close()
         return seqs
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from holdfast.entries import Entries, Entry, GroupCommit, Lease
+from holdfast.entries import Delete, Entries, Entry, GroupCommit, Lease, Upsert
 from holdfast.search import Gallery
 from holdfast.store import Store, open_store
 
@@ -40,9 +40,9 @@ def write(store: Store) -> None:
         if puts:
             vector = vector_of(number)
             batch = [Entry(name, version, vector, {"write": number}) for name, version in puts]
-            committed = writer.upsert(batch)
+            committed = writer.submit(Upsert(batch))
         else:
-            committed = writer.delete(gone)
+            committed = writer.submit(Delete(gone))
 
         def acknowledge(done: Future[int], number: int = number) -> None:
             error = done.exception()

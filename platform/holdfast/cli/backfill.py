@@ -246,7 +246,7 @@ def _work(store: Store, name: str, roots: Sequence[str], stop: threading.Event) 
     with Lease.take(store) as lease:
 
         def write(change: Replace) -> int:
-            return entries.write([change], lease.fence)[0]
+            return entries.submit(change, lease.fence)
 
         work_on_backfill(store, name, owner, write, stop, roots)
 

@@ -1,3 +1,4 @@
+from .change import Change, Delete, Upsert
 from .entries import CHUNK, Entries
 from .entry import Entry, InvalidEntryError, check_attributes, check_id, check_source
 from .group_commit import GroupCommit
@@ -7,6 +8,8 @@ from .verify import Problems, VerifyReport
 
 __all__ = [
     "CHUNK",
+    "Change",
+    "Delete",
     "Entries",
     "Entry",
     "GroupCommit",
@@ -18,6 +21,7 @@ __all__ = [
     "Problems",
     "RENEW_LATE",
     "Replace",
+    "Upsert",
     "VerifyReport",
     "check_attributes",
     "check_id",

@@ -6,9 +6,7 @@ number it saw misses nothing. A deleted entry stays as a tombstone with a new nu
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from itertools import accumulate, groupby
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +15,7 @@ from sqlalchemy import Connection, Engine, Text, bindparam, cast, func, select
 
 from holdfast.base import NotFoundError, shown
 from holdfast.entries.batch import Row
+from holdfast.entries.change import Change, Checked, Delete, Rows, Upsert
 from holdfast.entries.entry import (
     Entry,
     check_attributes,
@@ -27,14 +26,12 @@ from holdfast.entries.entry import (
 )
 from holdfast.entries.imported import Imported, Tally
 from holdfast.entries.parquet import EntryFile, write_parquet
-from holdfast.entries.replace import Replace, replace_vectors
 from holdfast.entries.verify import VerifyReport, verify_rows
+from holdfast.entries.writing import write_changes
 from holdfast.store import (
     Changes,
     Mark,
     Store,
-    advance_counter,
-    as_parameter,
     current_counter,
     has_mark,
     leave_mark,
@@ -42,7 +39,6 @@ from holdfast.store import (
     metadata,
     newest_mark,
     reading,
-    replace_rows,
     writing,
 )
 
@@ -51,6 +47,7 @@ entries, versions = (metadata.tables[name] for name in ("entries", "versions"))
 CHUNK = 10_000
 _AT_ONCE = 500  # ids in one statement
 
+Fence = Callable[[Connection], None]
 Progress = Callable[[str, int, int], None]
 """Gets the phase ("checking", then "writing"), how many rows it has done, and of how many."""
 
@@ -79,20 +76,6 @@ _EXPORT = (
 _GET = select(entries).where(entries.c.id == bindparam("wanted"), entries.c.deleted.is_(False))
 
 
-@dataclass(frozen=True)
-class Upsert:
-    """Checked entries, ready to be written."""
-
-    rows: Sequence[Row]
-
-
-@dataclass(frozen=True)
-class Delete:
-    """Ids whose entries are to go."""
-
-    ids: tuple[str, ...]
-
-
 class Entries:
     """The entries of a store. Safe to use from many threads and many processes.
 
@@ -105,50 +88,38 @@ class Entries:
         self.engine: Engine = store.engine
         self._dimensions: dict[str, int] = {}
 
-    def upsert(self, batch: Sequence[Entry]) -> int:
-        """Write entries, replacing those of the same id; all or none.
-
-        Returns the sequence number of the last one, after the database has committed it to disk.
+    def submit(self, change: Change, fence: Fence | None = None) -> int:
+        """Check a change and write it; returns its number, as `write` does, after the database has committed
+        it to disk. `fence` is as for `write`.
 
         Raises:
             NotFoundError: a version that was never published.
             InvalidVectorError: a wrong dimension, NaN, or not of unit norm.
             InvalidEntryError: an id, an attribute or a source that cannot be stored.
         """
-        return self.write([self.check(batch)])[0]
+        return self.write([self.check(change)], fence)[0]
+
+    def upsert(self, batch: Sequence[Entry]) -> int:
+        """Submit an `Upsert`."""
+        return self.submit(Upsert(batch))
 
     def delete(self, ids: Sequence[str]) -> int:
-        """Delete entries; an id that is not there is no error. Returns a number as `upsert` does."""
-        return self.write([Delete(tuple(check_known_id(identifier) for identifier in ids))])[0]
+        """Submit a `Delete`."""
+        return self.submit(Delete(ids))
 
-    def check(self, batch: Sequence[Entry]) -> Upsert:
-        """The rows of valid entries; raises what `upsert` raises."""
-        dimensions = self._dimensions_of({entry.version for entry in batch})
-        ids = [check_id(entry.id) for entry in batch]
-        vectors = check_vectors(
-            ids, [entry.version for entry in batch], [entry.vector for entry in batch], dimensions
-        )
-        return Upsert(
-            tuple(
-                (
-                    entry.id,
-                    entry.version,
-                    vector,
-                    check_attributes(entry.id, entry.attributes),
-                    check_source(entry.id, entry.source),
-                    None,
-                    None,
-                )
-                for entry, vector in zip(batch, vectors, strict=True)
-            )
-        )
+    def check(self, change: Change) -> Checked:
+        """A change as the database takes it; raises what `submit` raises."""
+        if isinstance(change, Upsert):
+            return self._rows(change.entries)
+        if isinstance(change, Delete):
+            return Delete(tuple(check_known_id(identifier) for identifier in change.ids))
+        return change
 
-    def write(
-        self, changes: Sequence[Upsert | Delete | Replace], fence: Callable[[Connection], None] | None = None
-    ) -> list[int]:
-        """Write several changes in one transaction, in their order; returns the number of each.
+    def write(self, changes: Sequence[Checked], fence: Fence | None = None) -> list[int]:
+        """Write several changes in one transaction, in their order.
 
-        A `Replace` has no number: for it, how many of its rows were applied.
+        Returns the number of each: of the last entry that it wrote; of a `Replace`, how many of its rows were
+        applied.
 
         `fence` runs first inside the transaction; what it raises undoes everything (a writer checks there
         that it still holds its lease).
@@ -156,7 +127,7 @@ class Entries:
         with writing(self.engine) as connection:
             if fence is not None:
                 fence(connection)
-            numbers = _write(connection, changes)
+            numbers = write_changes(connection, changes)
             leave_mark(connection)
             return numbers
 
@@ -238,7 +209,7 @@ class Entries:
         self,
         path: str | Path,
         progress: Progress | None = None,
-        fence: Callable[[Connection], None] | None = None,
+        fence: Fence | None = None,
         attributes: Sequence[str] | None = None,
     ) -> Imported:
         """Upsert the entries of a Parquet file; tells what was kept. `fence` is as for `write`.
@@ -266,7 +237,7 @@ class Entries:
                     # The second time as well: somebody may have changed the file.
                     batch.check(self._dimensions_of)
                     if writes:
-                        self.write([Upsert(batch.rows())], fence)
+                        self.write([Rows(batch.rows())], fence)
                         tally.written(batch)
                     else:
                         tally.checked(batch)
@@ -308,6 +279,27 @@ class Entries:
         """Look at the versions anew, whose dimensions are remembered."""
         self._dimensions = {}
 
+    def _rows(self, batch: Sequence[Entry]) -> Rows:
+        dimensions = self._dimensions_of({entry.version for entry in batch})
+        ids = [check_id(entry.id) for entry in batch]
+        vectors = check_vectors(
+            ids, [entry.version for entry in batch], [entry.vector for entry in batch], dimensions
+        )
+        return Rows(
+            tuple(
+                (
+                    entry.id,
+                    entry.version,
+                    vector,
+                    check_attributes(entry.id, entry.attributes),
+                    check_source(entry.id, entry.source),
+                    None,
+                    None,
+                )
+                for entry, vector in zip(batch, vectors, strict=True)
+            )
+        )
+
     def _dimensions_of(self, names: set[str]) -> dict[str, int]:
         # A version never changes, so what was read once holds for ever.
         if not names <= self._dimensions.keys():
@@ -328,67 +320,11 @@ def _changes(connection: Connection, since: int, limit: int) -> Changes:
     return Changes(ids, seqs, names, vectors, attributes)
 
 
-def _write(connection: Connection, changes: Sequence[Upsert | Delete | Replace]) -> list[int]:
-    numbers: list[int] = []
-    # Neighbours of one kind go to the database together: most groups are many small upserts.
-    for kind, group in groupby(changes, type):
-        same = list(group)
-        if kind is Upsert:
-            upserts = [change for change in same if isinstance(change, Upsert)]
-            sizes = [len(change.rows) for change in upserts]
-            last = _upsert(connection, [row for change in upserts for row in change.rows])
-            numbers += [last - sum(sizes) + size for size in accumulate(sizes)]
-        elif kind is Replace:
-            numbers += [replace_vectors(connection, change) for change in same if isinstance(change, Replace)]
-        else:
-            last = _delete(connection, [name for change in same for name in change.ids])  # type: ignore[union-attr]
-            numbers += [last] * len(same)
-    return numbers
-
-
 def _exported(connection: Connection) -> Iterator[list[Row]]:
     since = 0
     while found := connection.execute(_EXPORT, {"since": since, "limit": CHUNK}).all():
         since = found[-1].seq
         yield [row[:-1] for row in found]
-
-
-def _upsert(connection: Connection, rows: Sequence[Row]) -> int:
-    last = advance_counter(connection, "entries", by=len(rows))
-    now = as_parameter(connection, entries.c.updated_at, datetime.now(UTC))
-    first = last - len(rows) + 1
-    numbered = [
-        (identifier, seq, version, vector, attributes, source, False, now, mapped_from, mapped_by)
-        for seq, (identifier, version, vector, attributes, source, mapped_from, mapped_by) in enumerate(
-            rows, first
-        )
-    ]
-    if numbered:
-        replace_rows(connection, entries, "id", numbered)
-    return last
-
-
-def _delete(connection: Connection, ids: Sequence[str]) -> int:
-    # Locks out the other writers first, so that what is found is what gets deleted.
-    last = advance_counter(connection, "entries", by=0)
-    wanted = list(dict.fromkeys(ids))
-    version_of: dict[str, str] = {}
-    for start in range(0, len(wanted), _AT_ONCE):
-        chunk = wanted[start : start + _AT_ONCE]
-        statement = select(entries.c.id, entries.c.version).where(
-            entries.c.id.in_(chunk), entries.c.deleted.is_(False)
-        )
-        version_of |= dict(connection.execute(statement).tuples().all())
-    if not version_of:
-        return last
-    last = advance_counter(connection, "entries", by=len(version_of))
-    now = as_parameter(connection, entries.c.updated_at, datetime.now(UTC))
-    tombstones = [
-        (identifier, seq, version, None, "{}", None, True, now, None, None)
-        for seq, (identifier, version) in enumerate(version_of.items(), last - len(version_of) + 1)
-    ]
-    replace_rows(connection, entries, "id", tombstones)
-    return last
 
 
 def _entry(row: Any) -> Entry:

@@ -2,20 +2,17 @@
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from sqlalchemy import Connection
-
 from holdfast.base import NotReadyError
-from holdfast.entries.entries import Delete, Entries, Upsert
-from holdfast.entries.entry import Entry, check_known_id
-from holdfast.entries.replace import Replace
+from holdfast.entries.change import Change, Checked, size_of
+from holdfast.entries.entries import Entries, Fence
 
-Request = tuple[Upsert | Delete | Replace, "Future[int]"]
+Request = tuple[Checked, "Future[int]"]
 
 
 class GroupCommit:
@@ -35,7 +32,7 @@ class GroupCommit:
         self,
         entries: Entries,
         max_entries: int = 2048,
-        fence: Callable[[Connection], None] | None = None,
+        fence: Fence | None = None,
     ) -> None:
         self._entries = entries
         self._max_entries = max_entries
@@ -47,20 +44,17 @@ class GroupCommit:
         self._thread = threading.Thread(target=self._run, name="group-commit", daemon=True)
         self._thread.start()
 
-    def upsert(self, batch: Sequence[Entry]) -> "Future[int]":
-        """Hand in entries; the future gives the number of the last one after the commit.
+    def submit(self, change: Change) -> "Future[int]":
+        """Hand in a change; after the commit the future gives its number, as `Entries.write` does.
 
-        An invalid request raises here (what `Entries.upsert` raises), and touches nobody else's.
+        An invalid one raises here (what `Entries.submit` raises), and touches nobody else's.
         """
-        return self._submit(self._entries.check(batch))
-
-    def delete(self, ids: Sequence[str]) -> "Future[int]":
-        """Hand in ids to delete; the future gives a number as `upsert` does."""
-        return self._submit(Delete(tuple(check_known_id(identifier) for identifier in ids)))
-
-    def replace(self, change: Replace) -> "Future[int]":
-        """Hand in new vectors of entries; the future gives how many of them were applied."""
-        return self._submit(change)
+        checked, future = self._entries.check(change), Future[int]()
+        with self._closing:
+            if self._closed:
+                raise NotReadyError("The writer has stopped: try again soon.")
+            self._queue.put((checked, future))
+        return future
 
     def is_alive(self) -> bool:
         """Whether what is handed in is worked off; also once `close` has been called."""
@@ -86,14 +80,6 @@ class GroupCommit:
     ) -> None:
         self.close()
 
-    def _submit(self, change: Upsert | Delete | Replace) -> "Future[int]":
-        future: Future[int] = Future()
-        with self._closing:
-            if self._closed:
-                raise NotReadyError("The writer has stopped: try again soon.")
-            self._queue.put((change, future))
-        return future
-
     def _run(self) -> None:
         try:
             self._work()
@@ -117,7 +103,7 @@ class GroupCommit:
             if request is None:
                 return
             group = [request]
-            size = _size(request)
+            size = size_of(request[0])
             last = False
             while size < self._max_entries:
                 try:
@@ -127,11 +113,11 @@ class GroupCommit:
                 if following is None:
                     last = True
                     break
-                if size + _size(following) > self._max_entries:
+                if size + size_of(following[0]) > self._max_entries:
                     held = following
                     break
                 group.append(following)
-                size += _size(following)
+                size += size_of(following[0])
             self._commit(group)
             if last:
                 return
@@ -149,8 +135,3 @@ class GroupCommit:
             return
         for (_, future), number in answers:
             future.set_result(number)
-
-
-def _size(request: Request) -> int:
-    change = request[0]
-    return len(change.ids) if isinstance(change, Delete) else len(change.rows)

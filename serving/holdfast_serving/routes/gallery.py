@@ -7,7 +7,7 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 
 from holdfast.base import InvalidVectorError, is_null, shown
-from holdfast.entries import Entry
+from holdfast.entries import Delete, Entry, Upsert
 from holdfast_serving.answers import (
     DeletedAnswer,
     DeletedManyAnswer,
@@ -82,7 +82,7 @@ async def put_entries(request: Request, body: EntriesRequest) -> Response:
     refuse_over(len(images), limits.images, "images")
     refuse_over(len(body.entries) - len(images), limits.vectors, "vectors")
     entries = await _entries(request, replica, body.entries)
-    seq = await replica.write(entries)
+    seq = await replica.submit(Upsert(entries))
     times = Counter(entry.id for entry in entries)
     repeated = {name: count for name, count in times.items() if count > 1}
     nulls = Counter(key for item in body.entries for key, value in item.attributes.items() if is_null(value))
@@ -116,7 +116,7 @@ async def delete_entry(request: Request, entry_id: str) -> Response:
     """Deletes one entry; 404 when there is none."""
     replica = replica_of(request)
     await _stored(replica, entry_id)
-    return answer({"seq": await replica.delete([entry_id]), "deleted": entry_id})
+    return answer({"seq": await replica.submit(Delete([entry_id])), "deleted": entry_id})
 
 
 @router.post("/entries/lookup", dependencies=[require("read")], response_model=LookupAnswer)
@@ -140,7 +140,7 @@ async def delete_entries(request: Request, body: DeleteRequest) -> Response:
     replica = replica_of(request)
     found = await _find(replica, body.ids)
     missing = [identifier for identifier in dict.fromkeys(body.ids) if identifier not in found]
-    seq = await replica.delete(body.ids)
+    seq = await replica.submit(Delete(body.ids))
     return answer({"seq": seq, "deleted": list(found), "missing": missing})
 
 

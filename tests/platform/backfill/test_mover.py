@@ -15,8 +15,7 @@ from holdfast.adapters import LinearAdapter
 from holdfast.backfill.attending import batch_of, nothing_moved
 from holdfast.backfill.mover import AdapterMover, Moved, Stored, make_plan, run_backfill
 from holdfast.base import InvalidVectorError, NotReadyError, StoreError
-from holdfast.entries import Entries, Entry
-from holdfast.entries.replace import NewVector, Replace
+from holdfast.entries import Entries, Entry, NewVector, Replace
 from holdfast.search import Gallery
 from holdfast.store import Compatibility, Store, open_store
 

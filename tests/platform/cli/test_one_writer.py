@@ -13,9 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import update
 
-from holdfast.entries import Entries, Entry, Lease, LeaseHeldError, LeaseLostError
+from holdfast.entries import Entries, Entry, Lease, LeaseHeldError, LeaseLostError, Replace
 from holdfast.entries.lease import refuse_if_held
-from holdfast.entries.replace import Replace
 from holdfast.store import Compatibility, Store, open_store
 from holdfast.store.database import writing
 from holdfast.store.schema import leases

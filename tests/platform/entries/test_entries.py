@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from holdfast.base import HoldfastError, InvalidVectorError, NotFoundError
-from holdfast.entries import Entries, Entry, InvalidEntryError
-from holdfast.entries.entries import Delete
+from holdfast.entries import Delete, Entries, Entry, InvalidEntryError, Upsert
 from holdfast.store import Store
 
 
@@ -221,7 +220,7 @@ def test_a_fence_that_refuses_undoes_everything(store: Store, entry: Callable[..
         raise RuntimeError("the lease is lost")
 
     with pytest.raises(RuntimeError, match="lease"):
-        entries.write([entries.check([entry("b")]), Delete(("a",))], fence)
+        entries.write([entries.check(Upsert([entry("b")])), Delete(("a",))], fence)
     assert entries.count() == {"v1": 1}
     assert entries.last_seq() == 1
 
@@ -232,12 +231,12 @@ def test_several_changes_in_one_transaction_keep_their_order(
     entries = Entries(store)
     numbers = entries.write(
         [
-            entries.check([entry("a"), entry("b")]),
-            entries.check([entry("c")]),
+            entries.check(Upsert([entry("a"), entry("b")])),
+            entries.check(Upsert([entry("c")])),
             Delete(("a", "c")),
             Delete(("nothing",)),
-            entries.check([entry("a", seed=1)]),
-            entries.check([]),
+            entries.check(Upsert([entry("a", seed=1)])),
+            entries.check(Upsert([])),
         ]
     )
     assert numbers == [2, 3, 5, 5, 6, 6]

@@ -13,14 +13,13 @@ import pytest
 from sqlalchemy import Connection, Engine, event, select
 
 from holdfast.base import StoreError
-from holdfast.entries import Entries, Entry, Lease
-from holdfast.entries.entries import Delete, Upsert
-from holdfast.entries.replace import NewVector, Replace
+from holdfast.entries import Delete, Entries, Entry, Lease, NewVector, Replace, Upsert
+from holdfast.entries.change import Checked
 from holdfast.store import Store
 from holdfast.store.database import reading
 from holdfast.store.schema import backfills, counters, entries, marks
 
-Changes = Sequence[Upsert | Delete | Replace]
+Changes = Sequence[Checked]
 Strike = Callable[[Connection], None]
 COPIED = 600  # entries that PostgreSQL takes by COPY
 KINDS = ("upsert", "delete", "replace", "mixed", "many")
@@ -53,8 +52,10 @@ def make(store: Store, vectors: Callable[..., np.ndarray]) -> Make:
     """Puts five entries, a deleted one and a backfill at work there, and makes changes of a kind for them."""
     content, rows = Entries(store), vectors(COPIED)
 
-    def upsert(*names: str, version: str = "v3") -> Upsert:
-        return content.check([Entry(name, version, rows[number]) for number, name in enumerate(names)])
+    def upsert(*names: str, version: str = "v3") -> Checked:
+        return content.check(
+            Upsert([Entry(name, version, rows[number]) for number, name in enumerate(names)])
+        )
 
     def replace(*names: str, stale: Sequence[str] = ()) -> Replace:
         vector = rows[7].astype("<f4").tobytes()
@@ -169,7 +170,7 @@ def the_next_write_works(store: Store, lease: Lease) -> None:
     content = Entries(store)
     last = content.last_seq()
     assert state_of(store)[0][-1][1] == last
-    probe = content.check([Entry("probe", "v1", np.eye(1, 8, dtype=np.float32)[0])])
+    probe = content.check(Upsert([Entry("probe", "v1", np.eye(1, 8, dtype=np.float32)[0])]))
     assert content.write([probe], lease.fence) == [last + 1]
     assert content.verify().ok
 

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from holdfast.base import InvalidVectorError, NotReadyError
-from holdfast.entries import Entries, Entry, GroupCommit, InvalidEntryError
+from holdfast.entries import Delete, Entries, Entry, GroupCommit, InvalidEntryError, Upsert
 from holdfast.store import Store
 
 
@@ -28,10 +28,10 @@ class SlowEntries(Entries):
 def test_requests_that_wait_share_a_transaction(store: Store, entry: Callable[..., Entry]) -> None:
     entries = SlowEntries(store)
     with GroupCommit(entries) as writer:
-        first = writer.upsert([entry("first")])
+        first = writer.submit(Upsert([entry("first")]))
         assert entries.begun.acquire(timeout=30)
-        waiting = [writer.upsert([entry(f"e{number}")]) for number in range(20)]
-        waiting.append(writer.delete(["first", "e0"]))
+        waiting = [writer.submit(Upsert([entry(f"e{number}")])) for number in range(20)]
+        waiting.append(writer.submit(Delete(["first", "e0"])))
         assert not any(future.done() for future in (first, *waiting))
         entries.release.set()
         assert first.result(30) == 1
@@ -44,11 +44,11 @@ def test_requests_that_wait_share_a_transaction(store: Store, entry: Callable[..
 def test_a_transaction_has_a_limit(store: Store, entry: Callable[..., Entry]) -> None:
     entries = SlowEntries(store)
     with GroupCommit(entries, max_entries=5) as writer:
-        first = writer.upsert([entry("first")])
+        first = writer.submit(Upsert([entry("first")]))
         assert entries.begun.acquire(timeout=30)
         sizes = [2, 2, 2, 9, 1]
         waiting = [
-            writer.upsert([entry(f"{number}-{part}") for part in range(size)])
+            writer.submit(Upsert([entry(f"{number}-{part}") for part in range(size)]))
             for number, size in enumerate(sizes)
         ]
         entries.release.set()
@@ -60,11 +60,11 @@ def test_a_transaction_has_a_limit(store: Store, entry: Callable[..., Entry]) ->
 def test_an_invalid_request_fails_alone_and_at_once(store: Store, entry: Callable[..., Entry]) -> None:
     entries = SlowEntries(store)
     with GroupCommit(entries) as writer:
-        good = writer.upsert([entry("a")])
+        good = writer.submit(Upsert([entry("a")]))
         with pytest.raises(InvalidVectorError):
-            writer.upsert([Entry("b", "v1", [1.0])])  # type: ignore[arg-type]
+            writer.submit(Upsert([Entry("b", "v1", [1.0])]))  # type: ignore[arg-type]
         with pytest.raises(InvalidEntryError):
-            writer.delete([""])
+            writer.submit(Delete([""]))
         entries.release.set()
         assert good.result(30) == 1
     assert sum(entries.groups) == 1
@@ -81,34 +81,34 @@ def test_a_failed_transaction_fails_its_requests_and_the_writer_goes_on(
             raise RuntimeError("the lease is lost")
 
     with GroupCommit(entries, fence=fence) as writer:
-        assert writer.upsert([entry("a")]).result(30) == 1
+        assert writer.submit(Upsert([entry("a")])).result(30) == 1
         lost.set()
         with pytest.raises(RuntimeError, match="lease"):
-            writer.upsert([entry("b")]).result(30)
+            writer.submit(Upsert([entry("b")])).result(30)
         lost.clear()
-        assert writer.upsert([entry("c")]).result(30) == 2
+        assert writer.submit(Upsert([entry("c")])).result(30) == 2
     assert entries.count() == {"v1": 2}
 
 
 def test_closing_writes_what_was_handed_in(store: Store, entry: Callable[..., Entry]) -> None:
     entries = Entries(store)
     writer = GroupCommit(entries, max_entries=3)
-    waiting = [writer.upsert([entry(str(number))]) for number in range(50)]
+    waiting = [writer.submit(Upsert([entry(str(number))])) for number in range(50)]
     writer.close()
     assert all(future.done() for future in waiting)
     assert entries.count() == {"v1": 50}
     with pytest.raises(NotReadyError, match="stopped"):
-        writer.upsert([entry("late")])
+        writer.submit(Upsert([entry("late")]))
     writer.close()
 
 
 def test_a_cancelled_request_is_not_written(store: Store, entry: Callable[..., Entry]) -> None:
     entries = SlowEntries(store)
     with GroupCommit(entries) as writer:
-        writer.upsert([entry("a")])
+        writer.submit(Upsert([entry("a")]))
         assert entries.begun.acquire(timeout=30)
-        cancelled = writer.upsert([entry("b")])
-        kept = writer.upsert([entry("c")])
+        cancelled = writer.submit(Upsert([entry("b")]))
+        kept = writer.submit(Upsert([entry("c")]))
         assert cancelled.cancel()
         entries.release.set()
         assert kept.result(30) == 2
@@ -118,6 +118,8 @@ def test_a_cancelled_request_is_not_written(store: Store, entry: Callable[..., E
 def test_many_threads_get_the_number_of_their_own_entry(store: Store, entry: Callable[..., Entry]) -> None:
     entries = Entries(store)
     with GroupCommit(entries) as writer, ThreadPoolExecutor(8) as threads:
-        numbers = list(threads.map(lambda number: writer.upsert([entry(str(number))]).result(30), range(100)))
+        numbers = list(
+            threads.map(lambda number: writer.submit(Upsert([entry(str(number))])).result(30), range(100))
+        )
     assert sorted(numbers) == list(range(1, 101))
     assert all(entries.get(str(number)).seq == seq for number, seq in enumerate(numbers))

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import Connection, event, select, update
 
 from holdfast.base import Process, StoreError
-from holdfast.entries import Entries, Entry, GroupCommit, Lease, LeaseHeldError, LeaseLostError
+from holdfast.entries import Entries, Entry, GroupCommit, Lease, LeaseHeldError, LeaseLostError, Upsert
 from holdfast.entries.lease import refuse_if_held
 from holdfast.store import Store, open_store
 from holdfast.store.database import reading, writing
@@ -28,7 +28,7 @@ WRITER = """
 import signal, sys, threading, types
 sys.modules["holdfast.models"] = types.SimpleNamespace(Encoder=None)
 import numpy as np
-from holdfast.entries import Entries, Entry, GroupCommit, Lease
+from holdfast.entries import Entries, Entry, GroupCommit, Lease, Upsert
 from holdfast.store import open_store
 
 where, artifacts, seconds = sys.argv[1:]
@@ -47,7 +47,7 @@ def write():
     global number
     number += 1
     try:
-        print("wrote", writer.upsert([Entry(f"child-{number}", "v1", vector)]).result(), flush=True)
+        print("wrote", writer.submit(Upsert([Entry(f"child-{number}", "v1", vector)])).result(), flush=True)
     except Exception as error:
         print(type(error).__name__, error, flush=True)
 
@@ -201,7 +201,7 @@ def test_every_commit_renews_the_lease(store: Store, monkeypatch: pytest.MonkeyP
     with Lease.take(store, seconds=1.0) as lease, GroupCommit(entries, fence=lease.fence) as writer:
         for number in range(4):
             time.sleep(0.5)
-            assert writer.upsert([_entry(f"e{number}")]).result(30) == number + 1
+            assert writer.submit(Upsert([_entry(f"e{number}")])).result(30) == number + 1
 
 
 def test_who_did_not_renew_in_time_commits_nothing_even_if_nobody_else_came(
@@ -210,17 +210,17 @@ def test_who_did_not_renew_in_time_commits_nothing_even_if_nobody_else_came(
     monkeypatch.setattr(Lease, "_beat", lambda lease: None)
     entries = Entries(store)
     with Lease.take(store, seconds=0.3) as lease, GroupCommit(entries, fence=lease.fence) as writer:
-        writer.upsert([_entry("a")]).result(30)
+        writer.submit(Upsert([_entry("a")])).result(30)
         time.sleep(0.5)
         for _ in range(2):
             with pytest.raises(
                 LeaseLostError, match=r"did not renew its lease of 0\.3 s.*nothing was written"
             ):
-                writer.upsert([_entry("b")]).result(30)
+                writer.submit(Upsert([_entry("b")])).result(30)
         assert lease.lost
     assert entries.last_seq() == 1
     with Lease.take(store) as lease, GroupCommit(entries, fence=lease.fence) as writer:
-        assert writer.upsert([_entry("b")]).result(30) == 2
+        assert writer.submit(Upsert([_entry("b")])).result(30) == 2
 
 
 def test_a_killed_holder_is_followed_at_once(store: Store, child: Callable[..., Child]) -> None:
@@ -250,11 +250,11 @@ def test_a_paused_writer_is_waited_for_and_then_shut_out(store: Store, child: Ca
         Lease.take(store)
     entries = Entries(store)
     with _take_when_free(store) as lease, GroupCommit(entries, fence=lease.fence) as writer:
-        assert writer.upsert([_entry("mine")]).result(30) == 2
+        assert writer.submit(Upsert([_entry("mine")])).result(30) == 2
         answer = first.goes_on()
         assert answer.startswith("LeaseLostError Another writer has taken this store over (process ")
         assert first.hears("write").startswith("LeaseLostError")
-        assert writer.upsert([_entry("mine too")]).result(30) == 3
+        assert writer.submit(Upsert([_entry("mine too")])).result(30) == 3
     # Nor when the other one has gone: what it lost it has lost for good.
     assert first.hears("write").startswith("LeaseLostError")
     assert sorted(entry.id for chunk in entries.scan() for entry in chunk) == ["child-1", "mine", "mine too"]
@@ -287,7 +287,7 @@ def test_postgresql_does_not_wait_for_a_writer_that_is_paused_in_its_transaction
     assert first.hears("pause inside") == "pausing"
     first.is_stopped()
     with _take_when_free(store) as lease, GroupCommit(Entries(store), fence=lease.fence) as writer:
-        assert writer.upsert([_entry("mine")]).result(30) == 2
+        assert writer.submit(Upsert([_entry("mine")])).result(30) == 2
         # Which of the two depends on how much of the server's farewell has arrived.
         assert re.match(r"StoreError .*(its process stood still|closed the connection)", first.goes_on())
     assert Entries(store).count() == {"v1": 2}

@@ -14,9 +14,8 @@ from hypothesis import strategies as st
 from sqlalchemy import Connection
 
 from holdfast.base import DataError, HoldfastError, InvalidVectorError, NotFoundError
-from holdfast.entries import Entries, Entry, InvalidEntryError, LeaseLostError
+from holdfast.entries import Entries, Entry, InvalidEntryError, LeaseLostError, NewVector, Replace
 from holdfast.entries.entry import DOTS
-from holdfast.entries.replace import NewVector, Replace
 from holdfast.store import Store
 
 # Which database makes no difference to what is read.

@@ -10,9 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from holdfast.base import NotFoundError
-from holdfast.entries import Entries, Entry, GroupCommit
-from holdfast.entries.entries import Delete
-from holdfast.entries.replace import NewVector, Replace
+from holdfast.entries import Delete, Entries, Entry, GroupCommit, NewVector, Replace, Upsert
 from holdfast.store import Store
 
 Vectors = Callable[..., np.ndarray]
@@ -64,7 +62,7 @@ def test_a_batch_shares_a_transaction_with_what_users_write(store: Store, vector
     entries, rows = Entries(store), vectors(3)
     entries.upsert([Entry(name, "v1", rows[0]) for name in "ab"])
     batch = Replace(tuple(moved(entries.get(name), rows[1]) for name in "ab"))
-    newer = entries.check([Entry("a", "v1", rows[2])])
+    newer = entries.check(Upsert([Entry("a", "v1", rows[2])]))
     assert entries.write([newer, batch, Delete(("b",))]) == [3, 1, 5]
     assert np.array_equal(entries.get("a").vector, rows[2])
     assert entries.count() == {"v1": 1}
@@ -77,9 +75,9 @@ def test_a_batch_of_a_paused_backfill_changes_nothing(store: Store, vectors: Vec
     claim = store.backfills.claim(name, "me")
     a, b = (Replace((moved(entries.get(each), rows[1]),), claim) for each in "ab")
     with GroupCommit(entries) as writer:
-        assert writer.replace(a).result(30) == 1
+        assert writer.submit(a).result(30) == 1
         store.backfills.pause(name)
-        waiting = writer.upsert([Entry("c", "v1", rows[0])]), writer.replace(b)
+        waiting = writer.submit(Upsert([Entry("c", "v1", rows[0])])), writer.submit(b)
         assert [future.result(30) for future in waiting] == [4, 0]
     assert entries.get("b").version == "v1"
     assert store.backfills.get(name).done == 1

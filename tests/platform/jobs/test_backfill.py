@@ -12,8 +12,7 @@ import torch
 from PIL import Image
 
 from holdfast.base import DataError
-from holdfast.entries import Entries, Entry
-from holdfast.entries.replace import NewVector, Replace
+from holdfast.entries import Entries, Entry, NewVector, Replace
 from holdfast.jobs.backfill import work_on_backfill
 from holdfast.models import Encoder, ModelConfig, Preprocessing
 from holdfast.store import Draft, Store, open_store

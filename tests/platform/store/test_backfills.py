@@ -9,8 +9,7 @@ from sqlalchemy import update
 
 from holdfast.adapters import LinearAdapter
 from holdfast.base import ConfigError, ConflictError, DataError, IncompatibleError, NotFoundError
-from holdfast.entries import Entries, Entry
-from holdfast.entries.replace import NewVector, Replace
+from holdfast.entries import Entries, Entry, NewVector, Replace
 from holdfast.store import Compatibility, Store
 from holdfast.store.backfills import CLAIM_SECONDS
 from holdfast.store.schema import backfills

@@ -14,8 +14,7 @@ from sqlalchemy import create_engine, inspect, text
 
 from holdfast.adapters import LinearAdapter
 from holdfast.base import StoreError
-from holdfast.entries import Entries, Entry
-from holdfast.entries.replace import NewVector, Replace
+from holdfast.entries import Entries, Entry, NewVector, Replace
 from holdfast.store import Compatibility, Draft, Store, open_store
 from holdfast.store import migrate as migrate
 from holdfast.store.database import writing

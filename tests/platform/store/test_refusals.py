@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import insert, make_url
 
 from holdfast.base import StoreError
-from holdfast.entries import Entries, Entry, GroupCommit, Lease
+from holdfast.entries import Entries, Entry, GroupCommit, Lease, Upsert
 from holdfast.store import Store, open_store
 from holdfast.store.schema import versions
 
@@ -144,19 +144,19 @@ def test_a_full_disk_refuses_whole_writes_and_is_usable_afterwards(small_disk: P
         _publish(store)
         entries = Entries(store)
         with Lease.take(store) as lease, GroupCommit(entries, fence=lease.fence) as writer:
-            assert writer.upsert(_batch(0)).result(30) == 8
+            assert writer.submit(Upsert(_batch(0))).result(30) == 8
             ballast.write_bytes(bytes(_free(small_disk) - 200_000))
             kept = 1
-            while (error := writer.upsert(_batch(kept)).exception(30)) is None:
+            while (error := writer.submit(Upsert(_batch(kept))).exception(30)) is None:
                 kept += 1
             assert isinstance(error, StoreError)
             assert re.search(r"the disk is full .*Nothing of this was kept", str(error))
             assert kept > 1
             assert entries.count() == {"v1": 8 * kept}
             with pytest.raises(StoreError, match="full"):
-                writer.upsert(_batch(kept)).result(30)
+                writer.submit(Upsert(_batch(kept))).result(30)
             ballast.unlink()
-            assert writer.upsert(_batch(kept)).result(30) == 8 * (kept + 1)
+            assert writer.submit(Upsert(_batch(kept))).result(30) == 8 * (kept + 1)
         assert entries.verify().ok
     with open_store(small_disk / "store") as store:
         assert Entries(store).count() == {"v1": 8 * (kept + 1)}
