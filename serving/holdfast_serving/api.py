@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from holdfast.backfill import MAX_BATCH, MAX_PACE, MAX_WORKERS, MIN_PACE
 from holdfast.base import MAX_ID_BYTES, shown
 from holdfast.entries import check_attributes, check_id, check_source
-from holdfast.store import MAX_BATCH, MAX_PACE, MAX_WORKERS, MIN_PACE
 
 Image = Annotated[
     str, Field(min_length=1, description="A data URI (data:image/...;base64,...) or plain base64.")

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Sequence
 
+from holdfast.backfill import Backfills
 from holdfast.base import HoldfastError
 from holdfast.entries import Replace
 from holdfast.store import Store
@@ -52,7 +53,7 @@ class Backfiller:
         _lower_priority()
         while not self._stop.wait(self._look_seconds):
             try:
-                for found in self._store.backfills.unattended():
+                for found in Backfills(self._store).unattended():
                     self._work(found.name)
             except HoldfastError as error:
                 logger.warning("backfills have to wait: %s", error)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from holdfast.backfill import Backfills
 from holdfast.entries import Entries, Entry
 from holdfast.models import Encoder
 from holdfast.store import Store
@@ -179,12 +180,12 @@ def test_a_server_reads_no_image_unless_its_operator_says_so(
 
 
 def test_a_server_without_sources_leaves_what_was_asked_for_elsewhere(filled: Store) -> None:
-    filled.backfills.create("v3", "re-embed")
+    Backfills(filled).create("v3", "re-embed")
     write = Entries(filled).write
     backfiller = Backfiller(filled, lambda change: write([change])[0], look_seconds=0.02)
     try:
         deadline = time.monotonic() + 60
-        while (found := filled.backfills.get("b1")).status == "running":
+        while (found := Backfills(filled).get("b1")).status == "running":
             assert time.monotonic() < deadline
             time.sleep(0.02)
     finally:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 
+from holdfast.backfill import Backfills
 from holdfast.base import HoldfastError
 from holdfast.entries import Entries, Entry
 from holdfast.entries.entry import InvalidEntryError
@@ -175,7 +176,7 @@ def test_the_python_interface_answers_alike(store: Store) -> None:
         lambda text: Entries(store).get_many([text]),
         lambda text: Entries(store).delete([text]),
         lambda text: store.traffic.promote("v1", note=text),
-        lambda text: store.backfills.create(text),
+        lambda text: Backfills(store).create(text),
         lambda text: Entries(store).upsert([Entry("x", "v1", UNIT[0], {"a": text})]),
         lambda text: Entries(store).upsert([Entry("x", "v1", UNIT[0], {}, text)]),
     ]

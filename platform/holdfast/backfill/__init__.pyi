@@ -1,16 +1,29 @@
 from .images import READERS, ImageMover
-from .mover import AdapterMover, Moved, Mover, Stored, Write, run_backfill
+from .mover import Moved, Mover, Stored
+from .plan import Candidates, at_random, by_gain, oldest_first
+from .record import Backfill, Backfills
+from .rules import MAX_BATCH, MAX_PACE, MAX_WORKERS, MIN_PACE
 from .sources import Sources, require_sources
+from .work import Write, work_on
 
 __all__ = [
-    "AdapterMover",
+    "Backfill",
+    "Backfills",
+    "Candidates",
     "ImageMover",
+    "MAX_BATCH",
+    "MAX_PACE",
+    "MAX_WORKERS",
+    "MIN_PACE",
     "Moved",
     "Mover",
     "READERS",
     "Sources",
     "Stored",
     "Write",
+    "at_random",
+    "by_gain",
+    "oldest_first",
     "require_sources",
-    "run_backfill",
+    "work_on",
 ]

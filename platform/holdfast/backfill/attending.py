@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from holdfast.backfill.record import CLAIM_SECONDS, Backfill, Backfills, Claim
 from holdfast.base import StoreError
-from holdfast.store import CLAIM_SECONDS, Backfill, Claim, Store
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def ahead(make: Callable[[], Iterator[Item]], halt: threading.Event) -> Iterator
 
 
 @contextmanager
-def attended(store: Store, claim: Claim, stop: threading.Event, halt: threading.Event) -> Iterator[None]:
+def attended(record: Backfills, claim: Claim, stop: threading.Event, halt: threading.Event) -> Iterator[None]:
     """Tells the database that somebody is at work.
 
     Sets `halt` once the claim no longer holds or `stop` is set, and when the block ends.
@@ -98,7 +98,7 @@ def attended(store: Store, claim: Claim, stop: threading.Event, halt: threading.
         while not halt.wait(LOOK_SECONDS):
             try:
                 tell = time.monotonic() - heard > CLAIM_SECONDS / 5
-                if stop.is_set() or not (store.backfills.heed if tell else store.backfills.holds)(claim):
+                if stop.is_set() or not (record.heartbeat if tell else record.holds)(claim):
                     break
                 heard = time.monotonic() if tell else heard
             except StoreError as error:

@@ -24,7 +24,6 @@ class ImageMover:
     """Embeds the images of entries with the target version, in this process."""
 
     reads_vectors = False
-    can_probe = True
 
     def __init__(
         self,

@@ -16,11 +16,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
+from holdfast.backfill import Backfill, Backfills
 from holdfast.base import ConfigError
 from holdfast.cli.console import print_json
 from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption
 from holdfast.entries import Entries, Lease, LeaseHeldError, LeaseLostError, Replace, refuse_if_held
-from holdfast.store import Backfill, Store, open_store
+from holdfast.store import Store, open_store
 
 backfill = typer.Typer(
     help="Backfills: start, list, pause, resume, cancel.", no_args_is_help=True, rich_markup_mode="rich"
@@ -77,7 +78,7 @@ def start(
         roots = _roots(opened, kind, sources, detach)
         if kind == "map" and workers:
             raise ConfigError("--workers is for re-embed: a backfill of kind map is done by one process.")
-        made = opened.backfills.create(
+        made = Backfills(opened).create(
             target,
             kind,  # type: ignore[arg-type]  # refused there, in one sentence, if it is another
             source,
@@ -101,7 +102,7 @@ def list_(
     Example: [bold]holdfast backfill list[/]
     """
     with open_store(store, artifacts, create=False) as opened:
-        found = opened.backfills.list()
+        found = Backfills(opened).list()
     if as_json:
         print_json([_content(each) for each in found])
         return
@@ -125,7 +126,7 @@ def pause(
 
     Example: [bold]holdfast backfill pause b1[/]
     """
-    _change(store, artifacts, lambda opened: opened.backfills.pause(name), as_json)
+    _change(store, artifacts, lambda opened: Backfills(opened).pause(name), as_json)
 
 
 @backfill.command("resume")
@@ -142,8 +143,8 @@ def resume(
     Example: [bold]holdfast backfill resume b1[/]
     """
     with open_store(store, artifacts, create=False) as opened:
-        roots = _roots(opened, opened.backfills.get(name).kind, sources, detach)
-        opened.backfills.resume(name)
+        roots = _roots(opened, Backfills(opened).get(name).kind, sources, detach)
+        Backfills(opened).resume(name)
         _see_through(opened, name, roots, detach, as_json)
 
 
@@ -158,7 +159,7 @@ def cancel(
 
     Example: [bold]holdfast backfill cancel b1[/]
     """
-    _change(store, artifacts, lambda opened: opened.backfills.cancel(name), as_json)
+    _change(store, artifacts, lambda opened: Backfills(opened).cancel(name), as_json)
 
 
 def _change(store: str, artifacts: str | None, change: Callable[[Store], Backfill], as_json: bool) -> None:
@@ -191,10 +192,10 @@ def _see_through(store: Store, name: str, roots: Sequence[str], detach: bool, as
             _attend(store, name, roots)
         except KeyboardInterrupt:
             with suppress(Exception):
-                store.backfills.pause(name)
+                Backfills(store).pause(name)
             Console(stderr=True).print(f"{name} is paused: holdfast backfill resume {name} goes on.")
             raise typer.Exit(INTERRUPTED) from None
-    found = store.backfills.get(name)
+    found = Backfills(store).get(name)
     _tell(found, as_json)
     if found.status == "failed":
         raise typer.Exit(1)
@@ -209,7 +210,7 @@ def _attend(store: Store, name: str, roots: Sequence[str]) -> None:
     with Progress(*columns, console=console, transient=True) as bars, ThreadPoolExecutor(1) as threads:
         bar = bars.add_task(name, total=None)
         try:
-            while (found := store.backfills.get(name)).status == "running":
+            while (found := Backfills(store).get(name)).status == "running":
                 bars.update(bar, completed=found.total - found.left, total=found.total)
                 if working is not None and working.done():
                     # Whoever writes now goes on with it.
@@ -235,7 +236,7 @@ def _has_writer(store: Store) -> bool:
 
 
 def _is_unattended(store: Store, name: str) -> bool:
-    return name in {each.name for each in store.backfills.unattended()}
+    return name in {each.name for each in Backfills(store).unattended()}
 
 
 def _work(store: Store, name: str, roots: Sequence[str], stop: threading.Event) -> None:

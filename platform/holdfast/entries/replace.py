@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from holdfast.store import Claim, advance_counter, count_batch, lock_counter, metadata, still_holds
+from holdfast.store import advance_counter, lock_counter, metadata
 
 entries = metadata.tables["entries"]
 _CHUNK = 500  # ids in one question
@@ -39,15 +39,26 @@ class NewVector(NamedTuple):
     mapped_by: str | None = None
 
 
+class Claim(Protocol):
+    """The right to replace entries, which its holder may have lost meanwhile."""
+
+    def holds(self, connection: Connection) -> bool:
+        """Whether it is still there; keeps it so until the transaction ends."""
+        ...
+
+    def count(self, connection: Connection, moved: int, left: int) -> None:
+        """Told, in the transaction of a batch, how many of its rows were applied and how many were not."""
+        ...
+
+
 @dataclass(frozen=True)
 class Replace:
-    """One batch of a backfill. Attributes and sources of the entries stay as they are.
+    """One batch of new vectors. Attributes and sources of the entries stay as they are.
 
     Args:
         rows: each id at most once.
-        claim: the backfill that this is a batch of. The batch is applied only while the claim holds, and is
-            counted in the same transaction: a backfill that was paused or cancelled, or that somebody else
-            took over, changes nothing more.
+        claim: the batch is applied only while it holds, and is counted in the same transaction; None for a
+            batch that depends on nothing.
     """
 
     rows: tuple[NewVector, ...]
@@ -58,7 +69,7 @@ def replace_vectors(connection: Connection, change: Replace) -> int:
     """Apply a batch; returns how many of its rows were. An applied one takes a new sequence number."""
     # Locks out the other writers first, so that what is compared is what gets set.
     lock_counter(connection, "entries")
-    if change.claim is not None and not still_holds(connection, change.claim):
+    if change.claim is not None and not change.claim.holds(connection):
         return 0
     current: dict[str, int] = {}
     ids = [row.id for row in change.rows]
@@ -85,5 +96,5 @@ def replace_vectors(connection: Connection, change: Replace) -> int:
         ]
         connection.execute(_UPDATE, values)
     if change.claim is not None:
-        count_batch(connection, change.claim, len(same), len(change.rows) - len(same))
+        change.claim.count(connection, len(same), len(change.rows) - len(same))
     return len(same)

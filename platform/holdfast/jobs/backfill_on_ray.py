@@ -54,7 +54,6 @@ class RayMover:
     """Reads the whole plan, ids and sources, into Ray's object store; results come back batch by batch."""
 
     reads_vectors = False
-    can_probe = True
 
     def __init__(self, encoder: Encoder, target: str, workers: int, sources: Sources, cpus: float) -> None:
         self._encoder, self._target, self._sources = encoder, target, sources

@@ -12,7 +12,6 @@ from sqlalchemy import Engine, select
 from holdfast.base import InvalidVectorError, NotFoundError, StoreError, UnsoundError, hide_in_url
 from holdfast.store.adapters import RegisteredAdapter, all_adapters, find_adapter, put_adapter
 from holdfast.store.artifacts import Artifacts, sha256
-from holdfast.store.backfills import Backfills
 from holdfast.store.calibrations import MeasuredCalibration, all_calibrations, put_calibrations
 from holdfast.store.compatibility import Compatibility, add_measurements, measurement, measurements
 from holdfast.store.counters import all_counters, all_nonces
@@ -95,7 +94,6 @@ class Store:
         """On this machine; whatever lies there can be made anew."""
         self.traffic = TrafficLog(engine)
         self.runs = Runs(engine)
-        self.backfills = Backfills(engine)
         self.keys = Keys(engine)
         self.history = History(engine)
 

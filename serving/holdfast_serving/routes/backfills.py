@@ -6,8 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
-from holdfast.backfill import require_sources
-from holdfast.store import Backfill
+from holdfast.backfill import Backfill, Backfills, require_sources
 from holdfast_serving.answers import BackfillAnswer, BackfillsAnswer
 from holdfast_serving.api import BackfillRequest
 from holdfast_serving.auth import require
@@ -35,7 +34,7 @@ async def create_backfill(request: Request, body: BackfillRequest) -> Response:
     replica = replica_of(request)
     require_sources(body.kind, replica.config.sources)
     made = await replica.in_thread(
-        replica.store.backfills.create,
+        Backfills(replica.store).create,
         body.target,
         body.kind,
         body.sources,
@@ -52,7 +51,7 @@ async def create_backfill(request: Request, body: BackfillRequest) -> Response:
 async def list_backfills(request: Request) -> Response:
     """All backfills, oldest first."""
     replica = replica_of(request)
-    found = await replica.in_thread(replica.store.backfills.list)
+    found = await replica.in_thread(Backfills(replica.store).list)
     return answer({"backfills": [_content(each) for each in found]})
 
 
@@ -61,7 +60,7 @@ async def list_backfills(request: Request) -> Response:
 )
 async def get_backfill(request: Request, backfill_id: str) -> Response:
     """One backfill, with its progress."""
-    return await _one(request, replica_of(request).store.backfills.get, backfill_id)
+    return await _one(request, Backfills.get, backfill_id)
 
 
 @router.post(
@@ -72,7 +71,7 @@ async def get_backfill(request: Request, backfill_id: str) -> Response:
 )
 async def pause_backfill(request: Request, backfill_id: str) -> Response:
     """Once this is answered no entry is moved any more."""
-    return await _one(request, replica_of(request).store.backfills.pause, backfill_id)
+    return await _one(request, Backfills.pause, backfill_id)
 
 
 @router.post(
@@ -83,7 +82,7 @@ async def pause_backfill(request: Request, backfill_id: str) -> Response:
 )
 async def resume_backfill(request: Request, backfill_id: str) -> Response:
     """Goes on where it was; one that failed tries again."""
-    return await _one(request, replica_of(request).store.backfills.resume, backfill_id)
+    return await _one(request, Backfills.resume, backfill_id)
 
 
 @router.post(
@@ -94,11 +93,12 @@ async def resume_backfill(request: Request, backfill_id: str) -> Response:
 )
 async def cancel_backfill(request: Request, backfill_id: str) -> Response:
     """Ends it; entries that were moved stay moved."""
-    return await _one(request, replica_of(request).store.backfills.cancel, backfill_id)
+    return await _one(request, Backfills.cancel, backfill_id)
 
 
-async def _one(request: Request, ask: Callable[[str], Backfill], name: str) -> Response:
-    return answer(_content(await replica_of(request).in_thread(ask, name)))
+async def _one(request: Request, ask: Callable[[Backfills, str], Backfill], name: str) -> Response:
+    replica = replica_of(request)
+    return answer(_content(await replica.in_thread(ask, Backfills(replica.store), name)))
 
 
 def _content(found: Backfill) -> dict[str, Any]:

@@ -13,7 +13,10 @@ import pytest
 
 from holdfast.adapters import LinearAdapter
 from holdfast.backfill.attending import batch_of, nothing_moved
-from holdfast.backfill.mover import AdapterMover, Moved, Stored, make_plan, run_backfill
+from holdfast.backfill.mover import AdapterMover, Moved, Stored
+from holdfast.backfill.plan import make_plan
+from holdfast.backfill.record import Backfills
+from holdfast.backfill.work import run_backfill
 from holdfast.base import InvalidVectorError, NotReadyError, StoreError
 from holdfast.entries import Entries, Entry, NewVector, Replace
 from holdfast.search import Gallery
@@ -41,9 +44,9 @@ def write_to(store: Store) -> Callable[[Replace], int]:
 
 
 def run(store: Store, **options: object) -> object:
-    made = store.backfills.create("v3", "map", **options)  # type: ignore[arg-type]
+    made = Backfills(store).create("v3", "map", **options)  # type: ignore[arg-type]
     mover = AdapterMover(store, made.target, made.sources)
-    return run_backfill(store, store.backfills.claim(made.name, "test"), mover, write_to(store))
+    return run_backfill(store, Backfills(store).claim(made.name, "test"), mover, write_to(store))
 
 
 def test_mapped_entries_rank_as_they_did_through_the_adapter(adapted: Store, vectors: Vectors) -> None:
@@ -64,22 +67,20 @@ def test_mapped_entries_rank_as_they_did_through_the_adapter(adapted: Store, vec
 
 def test_moved_twice_the_first_version_still_looked_at_the_image(adapted: Store) -> None:
     adapted.register_adapter("v2", "v1", LinearAdapter.of(TURN))
-    adapted.backfills.create("v2", "map", ["v1"], force=True)
-    run_backfill(
-        adapted, adapted.backfills.claim("b1", "test"), AdapterMover(adapted, "v2", ["v1"]), write_to(adapted)
-    )
+    Backfills(adapted).create("v2", "map", ["v1"], force=True)
+    mover = AdapterMover(adapted, "v2", ["v1"])
+    run_backfill(adapted, Backfills(adapted).claim("b1", "test"), mover, write_to(adapted))
     run(adapted)
     assert Entries(adapted).get("e0").mapped_from == "v1"
     assert Entries(adapted).get("e70").mapped_from == "v2"
 
 
 def test_the_plan_follows_the_order(adapted: Store) -> None:
-    mover = AdapterMover(adapted, "v3", ["v1", "v2"])
     plans = {}
     for ordering in ("oldest", "random", "gain"):
-        made = adapted.backfills.create("v3", "map", ordering=ordering)  # type: ignore[arg-type]
-        plans[ordering] = make_plan(adapted, made, mover).tolist()
-        adapted.backfills.cancel(made.name)
+        made = Backfills(adapted).create("v3", "map", ordering=ordering)  # type: ignore[arg-type]
+        plans[ordering] = make_plan(adapted, made).tolist()
+        Backfills(adapted).cancel(made.name)
     assert plans["oldest"] == list(range(1, 81))
     assert sorted(plans["random"]) == plans["oldest"] != plans["random"]
     # v2 has the lower cross-test.
@@ -90,7 +91,6 @@ class Look:
     """Embeds an entry as its own vector, turned; those of odd number move farther."""
 
     reads_vectors = False
-    can_probe = True
 
     def __init__(self, store: Store, fail_after: int = 10**9) -> None:
         self.entries, self.left = Entries(store), fail_after
@@ -110,21 +110,13 @@ class Look:
             yield Moved(rows)
 
 
-def test_what_moves_far_comes_first_as_a_sample_tells(adapted: Store) -> None:
-    made = adapted.backfills.create("v3", "re-embed", ["v1"])
-    plan = make_plan(adapted, made, Look(adapted))
-    far = [Entries(adapted).get(f"e{seq - 1}").vector[0] > 0 for seq in plan.tolist()]
-    half = sum(far)
-    assert sum(far[:half]) > 0.8 * half
-
-
 def test_a_failure_has_a_sentence_and_is_resumed_where_it_was(adapted: Store) -> None:
-    name = adapted.backfills.create("v3", "re-embed", ordering="oldest", batch_size=10).name
-    claim = adapted.backfills.claim(name, "test")
+    name = Backfills(adapted).create("v3", "re-embed", ordering="oldest", batch_size=10).name
+    claim = Backfills(adapted).claim(name, "test")
     found = run_backfill(adapted, claim, Look(adapted, fail_after=3), write_to(adapted))
     assert (found.status, found.done, found.error) == ("failed", 30, "The disk is full.")
-    adapted.backfills.resume(name)
-    found = run_backfill(adapted, adapted.backfills.claim(name, "test"), Look(adapted), write_to(adapted))
+    Backfills(adapted).resume(name)
+    found = run_backfill(adapted, Backfills(adapted).claim(name, "test"), Look(adapted), write_to(adapted))
     assert (found.status, found.done, found.error) == ("done", 80, None)
 
 
@@ -132,16 +124,16 @@ def test_without_a_writer_the_work_is_left_to_the_next(adapted: Store) -> None:
     def refuse(change: Replace) -> int:
         raise NotReadyError("Another writer holds the lease.")
 
-    name = adapted.backfills.create("v3", "map").name
+    name = Backfills(adapted).create("v3", "map").name
     mover = AdapterMover(adapted, "v3", ["v1", "v2"])
     with pytest.raises(NotReadyError):
-        run_backfill(adapted, adapted.backfills.claim(name, "test"), mover, refuse)
-    assert [each.name for each in adapted.backfills.unattended()] == [name]
+        run_backfill(adapted, Backfills(adapted).claim(name, "test"), mover, refuse)
+    assert [each.name for each in Backfills(adapted).unattended()] == [name]
 
 
 @pytest.mark.parametrize("how", ["pause", "cancel", "take over", "stop"])
 def test_it_ends_within_a_batch(adapted: Store, how: str) -> None:
-    name = adapted.backfills.create("v3", "map", batch_size=5).name
+    name = Backfills(adapted).create("v3", "map", batch_size=5).name
     stop = threading.Event()
 
     def write(change: Replace) -> int:
@@ -149,13 +141,13 @@ def test_it_ends_within_a_batch(adapted: Store, how: str) -> None:
         if how == "stop":
             stop.set()
         elif how == "take over":
-            adapted.backfills.claim(name, "another")
+            Backfills(adapted).claim(name, "another")
         else:
-            getattr(adapted.backfills, how)(name)
+            getattr(Backfills(adapted), how)(name)
         return applied
 
     mover = AdapterMover(adapted, "v3", ["v1", "v2"])
-    found = run_backfill(adapted, adapted.backfills.claim(name, "test"), mover, write, stop)
+    found = run_backfill(adapted, Backfills(adapted).claim(name, "test"), mover, write, stop)
     assert found.done <= 10
     assert found.status == {"pause": "paused", "cancel": "cancelled"}.get(how, "running")
     assert found.owner == ("another" if how == "take over" else None)
@@ -181,8 +173,8 @@ class Stuck:
 @pytest.mark.parametrize("how", ["pause", "cancel", "pause and resume", "take over", "stop"])
 def test_it_lets_go_within_a_second_whatever_it_is_busy_with(adapted: Store, how: str, busy: str) -> None:
     pace = 0.0003 if busy == "slow pace" else None
-    name = adapted.backfills.create("v3", "map", pace=pace).name
-    claim, stop, stuck = adapted.backfills.claim(name, "test"), threading.Event(), Stuck()
+    name = Backfills(adapted).create("v3", "map", pace=pace).name
+    claim, stop, stuck = Backfills(adapted).claim(name, "test"), threading.Event(), Stuck()
     mover = AdapterMover(adapted, "v3", ["v1", "v2"]) if busy == "slow pace" else stuck
     worker = threading.Thread(
         target=run_backfill, args=(adapted, claim, mover, write_to(adapted), stop), daemon=True
@@ -193,33 +185,33 @@ def test_it_lets_go_within_a_second_whatever_it_is_busy_with(adapted: Store, how
     if how == "stop":
         stop.set()
     elif how == "take over":
-        adapted.backfills.claim(name, "another")
+        Backfills(adapted).claim(name, "another")
     else:
         for change in how.split(" and "):
-            getattr(adapted.backfills, change)(name)
+            getattr(Backfills(adapted), change)(name)
     # A second, and what a busy machine takes longer.
     worker.join(4)
     try:
         assert not worker.is_alive()
     finally:
         stuck.go_on.set()
-    found = adapted.backfills.get(name)
+    found = Backfills(adapted).get(name)
     assert found.done == 0
     assert found.owner == ("another" if how == "take over" else None)
     if how in ("pause and resume", "stop"):
-        assert [each.name for each in adapted.backfills.unattended()] == [name]
+        assert [each.name for each in Backfills(adapted).unattended()] == [name]
 
 
 def test_no_number_of_pauses_makes_it_faster_than_its_pace(adapted: Store) -> None:
-    name = adapted.backfills.create("v3", "map", pace=2.0, batch_size=1).name
+    name = Backfills(adapted).create("v3", "map", pace=2.0, batch_size=1).name
     begun = time.monotonic()
     for _ in range(4):
-        claim, stop = adapted.backfills.claim(name, "test"), threading.Event()
+        claim, stop = Backfills(adapted).claim(name, "test"), threading.Event()
         threading.Timer(0.2, stop.set).start()
         mover = AdapterMover(adapted, "v3", ["v1", "v2"])
         found = run_backfill(adapted, claim, mover, write_to(adapted), stop)
-        adapted.backfills.pause(name)
-        adapted.backfills.resume(name)
+        Backfills(adapted).pause(name)
+        Backfills(adapted).resume(name)
     assert found.done <= 2.0 * (time.monotonic() - begun)
 
 
@@ -241,7 +233,7 @@ def test_a_pace_makes_batches_no_larger_than_a_second_of_it() -> None:
 def test_a_backfill_that_moved_nothing_says_why(
     adapted: Store, done: int, skipped: dict[str, int], said: str | None
 ) -> None:
-    found = replace(adapted.backfills.create("v3", "map"), total=991, done=done, skipped=skipped)
+    found = replace(Backfills(adapted).create("v3", "map"), total=991, done=done, skipped=skipped)
     assert (nothing_moved(found) is None) == (said is None)
     assert said is None or said in str(nothing_moved(found))
 
@@ -262,11 +254,11 @@ def test_a_vector_that_the_map_cannot_take_is_counted_and_named(adapted: Store, 
     stored = [each for chunk in Entries(adapted).scan() for each in chunk]
     bad = {each.id for each in stored if each.vector[0] > 0.6}
     assert bad
-    name = adapted.backfills.create("v3", "map").name
+    name = Backfills(adapted).create("v3", "map").name
     mover = AdapterMover(adapted, "v3", ["v1", "v2"])
     picky = Picky.of(TURN)
     mover._adapters = {key: (digest, picky) for key, (digest, _) in mover._adapters.items()}
-    found = run_backfill(adapted, adapted.backfills.claim(name, "test"), mover, write_to(adapted))
+    found = run_backfill(adapted, Backfills(adapted).claim(name, "test"), mover, write_to(adapted))
     assert (found.status, found.done, found.skipped) == ("done", 80 - len(bad), {"unmappable": len(bad)})
     assert {example.split(":")[0] for example in found.examples} <= bad
     assert Entries(adapted).count() == {
@@ -280,7 +272,9 @@ SCRIPT = """
 import sys, time
 from holdfast.entries import Entries
 from holdfast.backfill.attending import batch_of, nothing_moved
-from holdfast.backfill.mover import AdapterMover, run_backfill
+from holdfast.backfill.mover import AdapterMover
+from holdfast.backfill.record import Backfills
+from holdfast.backfill.work import run_backfill
 from holdfast.store import open_store
 
 with open_store(*sys.argv[1:]) as store:
@@ -291,12 +285,12 @@ with open_store(*sys.argv[1:]) as store:
         time.sleep(0.02)
         return applied
     mover = AdapterMover(store, "v3", ["v1", "v2"])
-    run_backfill(store, store.backfills.claim("b1", "killed"), mover, write)
+    run_backfill(store, Backfills(store).claim("b1", "killed"), mover, write)
 """
 
 
 def test_after_sigkill_another_goes_on(adapted: Store, place: tuple[str, str], vectors: Vectors) -> None:
-    adapted.backfills.create("v3", "map", batch_size=4)
+    Backfills(adapted).create("v3", "map", batch_size=4)
     process = subprocess.Popen([sys.executable, "-c", SCRIPT, *place], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     for _ in range(4):
@@ -304,12 +298,12 @@ def test_after_sigkill_another_goes_on(adapted: Store, place: tuple[str, str], v
     Entries(adapted).upsert([Entry("e1", "v1", vectors(1, seed=3)[0])])
     process.kill()
     process.communicate()
-    found = adapted.backfills.get("b1")
+    found = Backfills(adapted).get("b1")
     assert found.status == "running"
     assert Entries(adapted).count()["v3"] == found.done
     assert 16 <= found.done < 80
     with open_store(*place) as again:
-        claim = again.backfills.claim("b1", "next")
+        claim = Backfills(again).claim("b1", "next")
         found = run_backfill(again, claim, AdapterMover(again, "v3", ["v1", "v2"]), write_to(again))
     assert found.status == "done"
     assert found.done + found.skipped.get("changed", 0) == 80
@@ -317,7 +311,7 @@ def test_after_sigkill_another_goes_on(adapted: Store, place: tuple[str, str], v
 
 
 def test_nothing_here_needs_ray() -> None:
-    code = "import sys, holdfast.backfill.mover, holdfast.backfill.order; print('ray' in sys.modules)"
+    code = "import sys, holdfast.backfill.mover, holdfast.backfill.work; print('ray' in sys.modules)"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path.cwd()
     )

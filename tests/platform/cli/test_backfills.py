@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from holdfast.backfill import Backfills
 from holdfast.entries import Entries, Entry, Lease
 from holdfast.store import Compatibility, open_store
 
@@ -93,7 +94,7 @@ def test_a_server_that_runs_does_the_work(
     monkeypatch.setattr("holdfast.cli.backfill.LOOK_SECONDS", 0.02)
     with open_store(filled) as store, Lease.take(store):
         looked = []
-        status = store.backfills.__class__.get
+        status = Backfills.get
 
         def get(self: Any, name: str) -> Any:
             looked.append(name)
@@ -101,7 +102,7 @@ def test_a_server_that_runs_does_the_work(
                 self.cancel(name)
             return status(self, name)
 
-        monkeypatch.setattr("holdfast.store.backfills.Backfills.get", get)
+        monkeypatch.setattr("holdfast.backfill.Backfills.get", get)
         done = holdfast("backfill", "start", "v2", "--kind", "re-embed", "--store", filled, "--json")
         assert (done.json["status"], done.json["done"], done.json["owner"]) == ("cancelled", 0, None)
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import update
 
+from holdfast.backfill import Backfills
 from holdfast.entries import Entries, Entry, Lease, LeaseHeldError, LeaseLostError, Replace
 from holdfast.entries.lease import refuse_if_held
 from holdfast.store import Compatibility, Store, open_store
@@ -96,10 +97,10 @@ def test_a_backfill_is_the_one_writer_and_leaves_the_rest_to_whoever_comes_next(
                 write(Replace(()))
             seen.append("was refused")
             # The command goes on watching until somebody has ended it.
-            threading.Timer(0.3, own.backfills.cancel, [name]).start()
+            threading.Timer(0.3, Backfills(own).cancel, [name]).start()
             write(Replace(()))
 
-        monkeypatch.setattr("holdfast.jobs.backfill.work_on_backfill", work)
+        monkeypatch.setattr("holdfast.jobs.work_on_backfill", work)
         done = holdfast("backfill", "start", "v2", *ANEW, "--store", learned, "--json")
         assert (done.code, done.json["status"]) == (0, "cancelled")
         assert seen == ["wrote", "was refused"]

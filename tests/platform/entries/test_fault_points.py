@@ -12,6 +12,7 @@ import psycopg
 import pytest
 from sqlalchemy import Connection, Engine, event, select
 
+from holdfast.backfill import Backfills
 from holdfast.base import StoreError
 from holdfast.entries import Delete, Entries, Entry, Lease, NewVector, Replace, Upsert
 from holdfast.entries.change import Checked
@@ -60,7 +61,7 @@ def make(store: Store, vectors: Callable[..., np.ndarray]) -> Make:
     def replace(*names: str, stale: Sequence[str] = ()) -> Replace:
         vector = rows[7].astype("<f4").tobytes()
         moved = [NewVector(name, content.get(name).seq - (name in stale), "v2", vector) for name in names]
-        return Replace(tuple(moved), store.backfills.claim("b1", "somebody"))
+        return Replace(tuple(moved), Backfills(store).claim("b1", "somebody"))
 
     kinds: dict[str, Callable[[], Changes]] = {
         "upsert": lambda: [upsert("a", "new"), upsert("f", "b", "newer")],
@@ -72,8 +73,8 @@ def make(store: Store, vectors: Callable[..., np.ndarray]) -> Make:
 
     def fill_and_make(kind: str) -> Changes:
         content.write([upsert(*"abcdef", version="v1"), Delete(("f", "new", "newer"))])
-        if not store.backfills.list():
-            store.backfills.create("v2", "re-embed", force=True)
+        if not Backfills(store).list():
+            Backfills(store).create("v2", "re-embed", force=True)
         return kinds[kind]()
 
     return fill_and_make

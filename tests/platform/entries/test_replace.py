@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from holdfast.backfill import Backfills
 from holdfast.base import NotFoundError
 from holdfast.entries import Delete, Entries, Entry, GroupCommit, NewVector, Replace, Upsert
 from holdfast.store import Store
@@ -71,23 +72,23 @@ def test_a_batch_shares_a_transaction_with_what_users_write(store: Store, vector
 def test_a_batch_of_a_paused_backfill_changes_nothing(store: Store, vectors: Vectors) -> None:
     entries, rows = Entries(store), vectors(2)
     entries.upsert([Entry(name, "v1", rows[0]) for name in "ab"])
-    name = store.backfills.create("v2", "re-embed").name
-    claim = store.backfills.claim(name, "me")
+    name = Backfills(store).create("v2", "re-embed").name
+    claim = Backfills(store).claim(name, "me")
     a, b = (Replace((moved(entries.get(each), rows[1]),), claim) for each in "ab")
     with GroupCommit(entries) as writer:
         assert writer.submit(a).result(30) == 1
-        store.backfills.pause(name)
+        Backfills(store).pause(name)
         waiting = writer.submit(Upsert([Entry("c", "v1", rows[0])])), writer.submit(b)
         assert [future.result(30) for future in waiting] == [4, 0]
     assert entries.get("b").version == "v1"
-    assert store.backfills.get(name).done == 1
+    assert Backfills(store).get(name).done == 1
 
 
 def test_a_batch_of_an_older_claim_changes_nothing(store: Store, vectors: Vectors) -> None:
     entries, rows = Entries(store), vectors(2)
     entries.upsert([Entry("a", "v1", rows[0])])
-    name = store.backfills.create("v2", "re-embed").name
-    old, new = store.backfills.claim(name, "me"), store.backfills.claim(name, "you")
+    name = Backfills(store).create("v2", "re-embed").name
+    old, new = Backfills(store).claim(name, "me"), Backfills(store).claim(name, "you")
     row = moved(entries.get("a"), rows[1])
     assert entries.write([Replace((row,), old)]) == [0]
     assert entries.write([Replace((row,), new)]) == [1]

@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from holdfast.backfill import Backfills
 from holdfast.base import DataError
 from holdfast.entries import Entries, Entry, NewVector, Replace
 from holdfast.jobs.backfill import work_on_backfill
@@ -54,7 +55,7 @@ def store(tmp_path: Path, encoders: list[Encoder]) -> Iterator[Store]:
 
 
 def work(store: Store, sources: Sequence[str] | None = None, **options: object) -> object:
-    name = store.backfills.create("v2", "re-embed", **options).name  # type: ignore[arg-type]
+    name = Backfills(store).create("v2", "re-embed", **options).name  # type: ignore[arg-type]
     images = [str(Path(store.where).parent / "images")] if sources is None else sources
     entries = Entries(store)
     return work_on_backfill(store, name, "test", lambda change: entries.write([change])[0], sources=images)
@@ -87,7 +88,7 @@ def test_entries_that_were_only_mapped_are_embedded_too(store: Store, encoders: 
     check(store, encoders[1], list(range(20)))
     assert entries.get("e00").mapped_by is None
     with pytest.raises(DataError, match="versions other than v2"):
-        store.backfills.create("v2", "re-embed")
+        Backfills(store).create("v2", "re-embed")
 
 
 def test_what_cannot_be_read_is_counted_and_named(
@@ -132,7 +133,7 @@ def test_ray_data_gives_the_same(store: Store, encoders: list[Encoder], tmp_path
     (tmp_path / "7.png").write_bytes(png(7))
     entries = Entries(store)
     entries.upsert([Entry("e07", "v1", entries.get("e07").vector, {}, str(tmp_path / "7.png"))])
-    name = store.backfills.create("v2", "re-embed", batch_size=6, workers=1, ordering="oldest").name
+    name = Backfills(store).create("v2", "re-embed", batch_size=6, workers=1, ordering="oldest").name
     done = subprocess.run(
         [sys.executable, "-c", IN_A_PROCESS, store.location, name, str(tmp_path / "images")],
         capture_output=True,
@@ -140,7 +141,7 @@ def test_ray_data_gives_the_same(store: Store, encoders: list[Encoder], tmp_path
         timeout=600,
     )
     assert done.returncode == 0, done.stderr
-    found = store.backfills.get(name)
+    found = Backfills(store).get(name)
     assert (found.status, found.done, found.skipped) == (
         "done",
         18,
@@ -154,7 +155,7 @@ def test_nothing_is_read_where_the_operator_has_named_nothing(store: Store) -> N
     assert (found.status, found.done) == ("failed", 0)  # type: ignore[attr-defined]
     assert "none may be read here: say which folders or URL prefixes may, with --sources" in found.error  # type: ignore[attr-defined]
     # Whoever may read them can resume it.
-    store.backfills.resume("b1")
+    Backfills(store).resume("b1")
 
 
 def test_a_folder_that_is_gone_ends_it_with_a_sentence(store: Store, tmp_path: Path) -> None:

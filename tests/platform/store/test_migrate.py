@@ -13,6 +13,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
 from holdfast.adapters import LinearAdapter
+from holdfast.backfill import Backfills
 from holdfast.base import StoreError
 from holdfast.entries import Entries, Entry, NewVector, Replace
 from holdfast.store import Compatibility, Draft, Store, open_store
@@ -59,7 +60,7 @@ def test_a_filled_store_goes_down_to_the_first_schema_and_up_again(
         store.record_compatibility([measured("v2", "v1"), measured("v3", "v1")])
         store.record_compatibility([replace(measured("v2", "v1", value=0.9), adapter=row.digest)])
         Entries(store).upsert([Entry(name, "v1", np.eye(8, dtype=np.float32)[0]) for name in "ab"])
-        store.backfills.create("v2", "re-embed")
+        Backfills(store).create("v2", "re-embed")
         vector = np.eye(8, dtype="<f4")[1].tobytes()
         assert Entries(store).write([Replace((NewVector("a", 1, "v2", vector, "v1", "digest"),))]) == [1]
         with writing(store.engine) as connection:
@@ -86,7 +87,7 @@ def test_a_filled_store_goes_down_to_the_first_schema_and_up_again(
         ]
         assert store.adapters() == []
         assert (Entries(store).get("a").version, Entries(store).get("a").mapped_from) == ("v2", None)
-        assert store.backfills.create("v2", "re-embed").name == "b1"
+        assert Backfills(store).create("v2", "re-embed").name == "b1"
         assert store.register_adapter("v2", "v1", LinearAdapter.of(np.eye(8))).digest == row.digest
 
 

@@ -1,6 +1,5 @@
 """The record of a backfill: who may start one, who works on it, what it counts."""
 
-from collections.abc import Callable
 from datetime import timedelta
 
 import numpy as np
@@ -8,28 +7,30 @@ import pytest
 from sqlalchemy import update
 
 from holdfast.adapters import LinearAdapter
+from holdfast.backfill.record import CLAIM_SECONDS, Backfills
 from holdfast.base import ConfigError, ConflictError, DataError, IncompatibleError, NotFoundError
 from holdfast.entries import Entries, Entry, NewVector, Replace
 from holdfast.store import Compatibility, Store
-from holdfast.store.backfills import CLAIM_SECONDS
 from holdfast.store.schema import backfills
 
-Measured = Callable[..., Compatibility]
 ROWS = np.eye(8, dtype=np.float32)
 
 
 @pytest.fixture
-def filled(lineage: Store) -> Store:
+def filled(store: Store) -> Store:
     """v1 <- v2 <- v3; three entries of v1 and two of v2."""
     entries = [Entry(f"e{n}", "v1" if n < 3 else "v2", ROWS[n]) for n in range(5)]
-    Entries(lineage).upsert(entries)
-    return lineage
+    Entries(store).upsert(entries)
+    return store
 
 
-def adapt(store: Store, query: str, gallery: str, measured: Measured) -> None:
+def verdict(query: str, gallery: str, adapter: str | None = None) -> Compatibility:
+    return Compatibility(query, gallery, 0.7, 0.6, 0.05, 0.15, True, "evaluation-1", adapter=adapter)
+
+
+def adapt(store: Store, query: str, gallery: str) -> None:
     row = store.register_adapter(query, gallery, LinearAdapter.of(np.eye(8)))
-    verdict = measured(query, gallery)
-    store.record_compatibility([Compatibility(**{**vars(verdict), "adapter": row.digest})])
+    store.record_compatibility([verdict(query, gallery, row.digest)])
 
 
 def move(store: Store, claim: object, *names: str) -> int:
@@ -39,7 +40,7 @@ def move(store: Store, claim: object, *names: str) -> int:
 
 
 def test_a_new_one_covers_the_entries_that_there_are(filled: Store) -> None:
-    made = filled.backfills.create("v3", "re-embed")
+    made = Backfills(filled).create("v3", "re-embed")
     assert (made.name, made.status, made.sources, made.total, made.left) == (
         "b1",
         "running",
@@ -47,8 +48,8 @@ def test_a_new_one_covers_the_entries_that_there_are(filled: Store) -> None:
         5,
         5,
     )
-    assert filled.backfills.get("b1") == made == filled.backfills.list()[0]
-    assert filled.backfills.unattended() == [made]
+    assert Backfills(filled).get("b1") == made == Backfills(filled).list()[0]
+    assert Backfills(filled).unattended() == [made]
     assert filled.counters()["backfills"] == 1
 
 
@@ -71,68 +72,66 @@ def test_refusals(
     filled: Store, target: str, options: dict, error: type[Exception], words: list[str]
 ) -> None:
     with pytest.raises(error) as caught:
-        filled.backfills.create(target, **{"kind": "re-embed", **options})
+        Backfills(filled).create(target, **{"kind": "re-embed", **options})
     assert all(word in str(caught.value) for word in words)
-    assert filled.backfills.list() == []
+    assert Backfills(filled).list() == []
 
 
-def test_nothing_to_move_is_refused(lineage: Store) -> None:
+def test_nothing_to_move_is_refused(store: Store) -> None:
     with pytest.raises(DataError, match="versions other than v3"):
-        lineage.backfills.create("v3", "re-embed")
-    Entries(lineage).upsert([Entry("a", "v1", ROWS[0])])
+        Backfills(store).create("v3", "re-embed")
+    Entries(store).upsert([Entry("a", "v1", ROWS[0])])
     with pytest.raises(DataError, match="no entry of v2"):
-        lineage.backfills.create("v3", "re-embed", ["v2"])
+        Backfills(store).create("v3", "re-embed", ["v2"])
 
 
-def test_entries_stay_in_reach_of_who_answers_queries_and_of_who_did(
-    filled: Store, measured: Measured
-) -> None:
+def test_entries_stay_in_reach_of_who_answers_queries_and_of_who_did(filled: Store) -> None:
     filled.traffic.promote("v1", force=True)
     with pytest.raises(
         IncompatibleError, match=r"live version .* v1 was never measured against entries of v3"
     ):
-        filled.backfills.create("v3", "re-embed")
+        Backfills(filled).create("v3", "re-embed")
     filled.traffic.promote("v3", force=True)
     with pytest.raises(IncompatibleError, match="previous version"):
-        filled.backfills.create("live", "re-embed")
-    assert filled.backfills.create("live", "re-embed", force=True).forced
-    filled.backfills.cancel("b1")
-    filled.record_compatibility([measured("v1", "v3")])
-    assert not filled.backfills.create("live", "re-embed").forced
+        Backfills(filled).create("live", "re-embed")
+    assert Backfills(filled).create("live", "re-embed", force=True).forced
+    Backfills(filled).cancel("b1")
+    filled.record_compatibility([verdict("v1", "v3")])
+    assert not Backfills(filled).create("live", "re-embed").forced
 
 
-def test_a_map_needs_adapters_that_were_measured(filled: Store, measured: Measured) -> None:
-    adapt(filled, "v3", "v1", measured)
+def test_a_map_needs_adapters_that_were_measured(filled: Store) -> None:
+    adapt(filled, "v3", "v1")
     with pytest.raises(IncompatibleError, match=r"maps entries of v2 to v3"):
-        filled.backfills.create("v3")
-    assert filled.backfills.create("v3", sources=["v1"]).total == 3
+        Backfills(filled).create("v3")
+    assert Backfills(filled).create("v3", sources=["v1"]).total == 3
     filled.register_adapter("v3", "v2", LinearAdapter.of(np.eye(8)))
     with pytest.raises(IncompatibleError, match="never measured"):
-        filled.backfills.create("v3", sources=["v2"])
-    assert filled.backfills.create("v3", sources=["v2"], force=True).forced
+        Backfills(filled).create("v3", sources=["v2"])
+    assert Backfills(filled).create("v3", sources=["v2"], force=True).forced
 
 
 def test_an_adapter_that_maps_queries_moves_no_entries(filled: Store) -> None:
     filled.register_adapter("v3", "v1", LinearAdapter.of(np.eye(8)), maps="queries")
     with pytest.raises(IncompatibleError, match="No adapter maps entries of v1"):
-        filled.backfills.create("v3", sources=["v1"])
+        Backfills(filled).create("v3", sources=["v1"])
 
 
 def test_two_do_not_move_the_same_entries(filled: Store) -> None:
-    filled.backfills.create("v3", "re-embed", ["v1"])
+    Backfills(filled).create("v3", "re-embed", ["v1"])
     with pytest.raises(ConflictError, match=r"b1 \(running\).*v1"):
-        filled.backfills.create("v2", "re-embed", ["v1"])
-    assert filled.backfills.create("v3", "re-embed", ["v2"]).name == "b2"
-    filled.backfills.cancel("b1")
-    assert filled.backfills.create("v2", "re-embed", ["v1"]).name == "b3"
+        Backfills(filled).create("v2", "re-embed", ["v1"])
+    assert Backfills(filled).create("v3", "re-embed", ["v2"]).name == "b2"
+    Backfills(filled).cancel("b1")
+    assert Backfills(filled).create("v2", "re-embed", ["v1"]).name == "b3"
 
 
 def test_moved_skipped_and_left_are_all_there_was(filled: Store) -> None:
-    name = filled.backfills.create("v3", "re-embed").name
-    claim = filled.backfills.claim(name, "me")
+    name = Backfills(filled).create("v3", "re-embed").name
+    claim = Backfills(filled).claim(name, "me")
     assert move(filled, claim, "e0", "e1") == 2
-    filled.backfills.skip(claim, [("e2", "not found")])
-    found = filled.backfills.get(name)
+    Backfills(filled).skip(claim, [("e2", "not found")])
+    found = Backfills(filled).get(name)
     assert (found.done, found.skipped, found.examples, found.left) == (
         2,
         {"not found": 1},
@@ -142,30 +141,30 @@ def test_moved_skipped_and_left_are_all_there_was(filled: Store) -> None:
     Entries(filled).delete(["e3"])
     Entries(filled).upsert([Entry("e9", "v1", ROWS[0])])  # written later: not its business
     # Whoever takes over counts from the entries, and tries again what could not be moved.
-    again = filled.backfills.claim(name, "you")
-    found = filled.backfills.get(name)
+    again = Backfills(filled).claim(name, "you")
+    found = Backfills(filled).get(name)
     assert (found.done, found.skipped, found.left, found.owner) == (2, {"changed": 1}, 2, "you")
     assert move(filled, claim, "e4") == 0
     assert move(filled, again, "e2", "e4") == 2
     Entries(filled).delete(["e0"])  # moved before it was deleted
-    filled.backfills.finish(claim)
-    assert filled.backfills.get(name).status == "running"
-    filled.backfills.finish(again)
-    found = filled.backfills.get(name)
+    Backfills(filled).finish(claim)
+    assert Backfills(filled).get(name).status == "running"
+    Backfills(filled).finish(again)
+    found = Backfills(filled).get(name)
     assert (found.status, found.done, found.skipped, found.left) == ("done", 4, {"changed": 1}, 0)
     assert found.owner is None
     assert found.finished_at is not None
 
 
 def test_pause_resume_and_cancel(filled: Store) -> None:
-    backfills_ = filled.backfills
+    backfills_ = Backfills(filled)
     name = backfills_.create("v3", "re-embed").name
     claim = backfills_.claim(name, "me")
     assert backfills_.holds(claim)
     assert backfills_.unattended() == []
     assert backfills_.pause(name).status == "paused"
     assert not backfills_.holds(claim)
-    assert not backfills_.heed(claim)
+    assert not backfills_.heartbeat(claim)
     with pytest.raises(ConflictError, match="paused: resume"):
         backfills_.claim(name, "me")
     assert backfills_.resume(name).status == "running"
@@ -185,16 +184,16 @@ def test_pause_resume_and_cancel(filled: Store) -> None:
 
 
 def test_a_worker_that_is_not_heard_of_is_followed_by_another(filled: Store) -> None:
-    name = filled.backfills.create("v3", "re-embed").name
-    claim = filled.backfills.claim(name, "me")
-    assert filled.backfills.heed(claim)
-    assert filled.backfills.unattended() == []
-    seen = filled.backfills.get(name).seen_at
+    name = Backfills(filled).create("v3", "re-embed").name
+    claim = Backfills(filled).claim(name, "me")
+    assert Backfills(filled).heartbeat(claim)
+    assert Backfills(filled).unattended() == []
+    seen = Backfills(filled).get(name).seen_at
     assert seen is not None
     with filled.engine.begin() as connection:
         connection.execute(update(backfills).values(seen_at=seen - timedelta(seconds=CLAIM_SECONDS + 1)))
-    assert [each.name for each in filled.backfills.unattended()] == [name]
-    filled.backfills.heed(claim)
-    assert filled.backfills.unattended() == []
-    filled.backfills.release(claim)
-    assert [each.name for each in filled.backfills.unattended()] == [name]
+    assert [each.name for each in Backfills(filled).unattended()] == [name]
+    Backfills(filled).heartbeat(claim)
+    assert Backfills(filled).unattended() == []
+    Backfills(filled).release(claim)
+    assert [each.name for each in Backfills(filled).unattended()] == [name]

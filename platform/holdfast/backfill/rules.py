@@ -6,8 +6,7 @@ from typing import Literal, get_args
 from sqlalchemy import Connection
 
 from holdfast.base import ConfigError, IncompatibleError
-from holdfast.store.adapters import find_adapter
-from holdfast.store.compatibility import incompatibility
+from holdfast.store import find_adapter, incompatibility
 
 Kind = Literal["map", "re-embed"]
 Ordering = Literal["gain", "random", "oldest"]

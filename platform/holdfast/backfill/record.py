@@ -10,10 +10,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, select, update
 
-from holdfast.base import ConfigError, ConflictError, DataError, IncompatibleError, NotFoundError
-from holdfast.store.backfill_rules import (
+from holdfast.backfill.rules import (
     Kind,
     Ordering,
     check_options,
@@ -21,11 +20,21 @@ from holdfast.store.backfill_rules import (
     unmeasured,
     unreachable,
 )
-from holdfast.store.counters import advance_counter, current_counter, lock_counter
-from holdfast.store.database import reading, writing
-from holdfast.store.schema import backfills, entries
-from holdfast.store.traffic import aliases
-from holdfast.store.versions import NAME, find_version
+from holdfast.base import ConfigError, ConflictError, DataError, IncompatibleError, NotFoundError
+from holdfast.store import (
+    NAME,
+    Store,
+    advance_counter,
+    aliases,
+    current_counter,
+    find_version,
+    lock_counter,
+    metadata,
+    reading,
+    writing,
+)
+
+backfills, entries = metadata.tables["backfills"], metadata.tables["entries"]
 
 Status = Literal["running", "paused", "done", "failed", "cancelled"]
 
@@ -44,7 +53,7 @@ class Backfill:
         kind: `map` moves stored vectors by the adapter in force, `re-embed` embeds the images anew.
         sources: versions whose entries are moved (re-embedding takes those that were mapped from them to the
             target as well); target: the version that they become entries of.
-        ordering: what comes first, see `holdfast.backfill.order`.
+        ordering: what comes first, see `holdfast.backfill.plan`.
         until: entries written after this number are not its business.
         total, done: entries that there were at the beginning, and how many of them were moved.
         skipped: how many were not, by reason; `changed` are those that a user wrote or deleted meanwhile.
@@ -108,12 +117,24 @@ class Claim:
     def name(self) -> str:
         return f"b{self.number}"
 
+    def holds(self, connection: Connection) -> bool:
+        """Whether the backfill runs and this claim is the newest; keeps it so until the transaction ends."""
+        return connection.execute(_RUNNING.where(_of(self)).with_for_update()).first() is not None
+
+    def count(self, connection: Connection, moved: int, left: int) -> None:
+        """Count a batch in the transaction that moves it; `left` are entries that users have changed."""
+        values: dict[str, Any] = {"done": backfills.c.done + moved, "seen_at": datetime.now(UTC)}
+        if left:
+            skipped = connection.execute(select(backfills.c.skipped).where(_of(self))).scalar_one()
+            values["skipped"] = {**skipped, _CHANGED: skipped.get(_CHANGED, 0) + left}
+        _set(connection, _of(self), **values)
+
 
 class Backfills:
     """The backfills of a store."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, store: Store) -> None:
+        self._engine = store.engine
 
     def create(
         self,
@@ -237,10 +258,10 @@ class Backfills:
         with reading(self._engine) as connection:
             return connection.execute(_RUNNING.where(_of(claim))).first() is not None
 
-    def heed(self, claim: Claim) -> bool:
+    def heartbeat(self, claim: Claim) -> bool:
         """`holds`, and tells that its holder is alive."""
         with writing(self._engine) as connection:
-            held = still_holds(connection, claim)
+            held = claim.holds(connection)
             if held:
                 _set(connection, _of(claim), seen_at=datetime.now(UTC))
             return held
@@ -250,7 +271,7 @@ class Backfills:
         if not reasons:
             return
         with writing(self._engine) as connection:
-            if not still_holds(connection, claim):
+            if not claim.holds(connection):
                 return
             found = _find(connection, claim.name)
             skipped = dict(found.skipped)
@@ -262,7 +283,7 @@ class Backfills:
     def finish(self, claim: Claim, error: str | None = None) -> None:
         """The work is done, or failed with this sentence; nothing happens if the claim no longer holds."""
         with writing(self._engine) as connection:
-            if still_holds(connection, claim):
+            if claim.holds(connection):
                 found = _find(connection, claim.name)
                 _set(
                     connection,
@@ -302,20 +323,6 @@ class Backfills:
 
 
 _DONE_TO: dict[Status, str] = {"paused": "paused", "running": "resumed", "cancelled": "cancelled"}
-
-
-def still_holds(connection: Connection, claim: Claim) -> bool:
-    """Whether the backfill runs and the claim is the newest; keeps it so until the transaction ends."""
-    return connection.execute(_RUNNING.where(_of(claim)).with_for_update()).first() is not None
-
-
-def count_batch(connection: Connection, claim: Claim, moved: int, changed: int) -> None:
-    """Count a batch in the transaction that moves it."""
-    values: dict[str, Any] = {"done": backfills.c.done + moved, "seen_at": datetime.now(UTC)}
-    if changed:
-        skipped = connection.execute(select(backfills.c.skipped).where(_of(claim))).scalar_one()
-        values["skipped"] = {**skipped, _CHANGED: skipped.get(_CHANGED, 0) + changed}
-    _set(connection, _of(claim), **values)
 
 
 def still_old(found: Backfill) -> ColumnElement[bool]:
