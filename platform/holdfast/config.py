@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
-from holdfast.adapters import AdapterConfig, RidgeConfig
+from holdfast.adapters import AnyAdapterConfig, RidgeConfig
 from holdfast.base import ConfigError, Settings, dump_yaml, load_settings, parse_settings
 from holdfast.data import DataConfig
 from holdfast.learning import DistillationConfig, SequencePlan
@@ -110,7 +110,7 @@ class Experiment(SequencePlan):
     such as `v3`, or an alias such as `live`: from that one; `none`: a lineage of its own."""
     scaling: ScalingConfig = ScalingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
-    adapter: AdapterConfig | None = RidgeConfig()
+    adapter: AnyAdapterConfig | None = RidgeConfig()
     """What is fitted between a published version's space and each ancestor's; null for nothing."""
     tuning: TuningConfig | None = None
     distillation: DistillationConfig | None = Field(default=None, exclude_if=lambda value: value is None)

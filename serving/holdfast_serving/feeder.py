@@ -3,8 +3,9 @@ writer, and the gateways only search."""
 
 import logging
 import threading
+from contextlib import closing
 
-from holdfast.index import IndexConfig, MilvusConfig
+from holdfast.index import IndexSettings, open_index
 from holdfast.search import Gallery
 from holdfast.store import Store
 from holdfast_serving.config import ServingConfig
@@ -14,22 +15,16 @@ logger = logging.getLogger(__name__)
 _PAUSE = 5.0  # seconds after a failure
 
 
-def searching(config: IndexConfig | MilvusConfig) -> IndexConfig | MilvusConfig:
-    """The same index for a process that only searches it."""
-    return config if isinstance(config, IndexConfig) else config.model_copy(update={"feeds": False})
-
-
 def start_feeder(store: Store, config: ServingConfig) -> "Feeder | None":
     """None where every process has an index of its own."""
-    if isinstance(config.index, IndexConfig):
-        return None
-    return Feeder(store, config.index.model_copy(update={"feeds": True}), config.follow_seconds)
+    feeding = config.index.feeding()
+    return None if feeding is None else Feeder(store, feeding, config.follow_seconds)
 
 
 class Feeder:
     """A thread that follows the database. While the index cannot be reached it tries again."""
 
-    def __init__(self, store: Store, config: MilvusConfig, follow_seconds: float) -> None:
+    def __init__(self, store: Store, config: IndexSettings, follow_seconds: float) -> None:
         self._store, self._config, self._follow_seconds = store, config, follow_seconds
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="feeder", daemon=True)
@@ -52,10 +47,8 @@ class Feeder:
                 self._stop.wait(_PAUSE)
 
     def _feed(self) -> None:
-        from holdfast.index import MilvusIndex
-
         # Opened anew after a failure: another process may have fed it since.
-        with MilvusIndex(self._config) as index:
+        with closing(open_index(self._store, self._config)) as index:
             gallery = Gallery(self._store, index)
             while not self._stop.wait(self._follow_seconds):
                 gallery.refresh()

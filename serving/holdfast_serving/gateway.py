@@ -28,7 +28,6 @@ class Gateway:
         from holdfast.index import open_index
         from holdfast.search import Gallery
         from holdfast.store import open_store
-        from holdfast_serving.feeder import searching
         from holdfast_serving.replica import Replica
         from holdfast_serving.writer_client import HandleWriter
 
@@ -37,7 +36,7 @@ class Gateway:
         torch.set_num_threads(threads)
         faiss.omp_set_num_threads(threads)
         store = open_store(config.store, config.artifacts)
-        index = open_index(store, searching(config.index), config.loadable_versions)
+        index = open_index(store, config.index.searching(), config.loadable_versions)
         gallery = Gallery(store, index)
         self._name = serve.get_replica_context().replica_id.unique_id
         self._writer = writer

@@ -15,7 +15,7 @@ from holdfast.index.milvus import MilvusConfig
 from holdfast.search import Gallery
 from holdfast.store import Store
 from holdfast_serving.config import ServingConfig
-from holdfast_serving.feeder import searching, start_feeder
+from holdfast_serving.feeder import start_feeder
 
 
 def _rows(count: int, seed: int = 0) -> np.ndarray:
@@ -50,7 +50,7 @@ def milvus(tmp_path: Path) -> Iterator[MilvusConfig]:
 
 def test_one_process_feeds_milvus_and_the_gateways_search(store: Store, milvus: MilvusConfig) -> None:
     config = ServingConfig(store=store.where, index=milvus, follow_seconds=0.05)
-    gateway = Gallery(store, open_index(store, searching(config.index)))
+    gateway = Gallery(store, open_index(store, config.index.searching()))
     feeder = start_feeder(store, config)
     assert feeder is not None
     try:

@@ -15,7 +15,7 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from experiments.benchmarks.methods.training import Version
-from holdfast.adapters import Adapter, AdapterConfig, Calibration, calibrate, carried, slerp
+from holdfast.adapters import Adapter, AdapterConfig, AnyAdapterConfig, Calibration, calibrate, carried, slerp
 from holdfast.data import AugmentConfig, Task
 from holdfast.learning import Datasets, Embedded, embed_views, fit_adapter
 
@@ -41,7 +41,7 @@ class Variant:
 
     @cached_property
     def config(self) -> AdapterConfig:
-        config: AdapterConfig = TypeAdapter(AdapterConfig).validate_python(dict(self.adapter or {}))
+        config: AdapterConfig = TypeAdapter(AnyAdapterConfig).validate_python(dict(self.adapter or {}))
         return config
 
 

@@ -1,7 +1,6 @@
 from .adapter import Adapter
 from .calibration import Calibration, calibrate
-from .composition import ComposedAdapter, compose
-from .config import AdapterConfig
+from .config import AnyAdapterConfig
 from .evidence import Evidence
 from .fitting import Pairs, carried, fit_from_pairs
 from .lambda_orthogonal import LambdaOrthogonalConfig
@@ -11,14 +10,14 @@ from .low_rank import LowRankAffineConfig
 from .procrustes import ProcrustesConfig
 from .residual_mlp import ResidualMLPAdapter, ResidualMLPConfig
 from .ridge import RidgeConfig
-from .settings import Maps
+from .settings import AdapterConfig, Maps
 from .slerping import fit_alpha, slerp
 
 __all__ = [
     "Adapter",
     "AdapterConfig",
+    "AnyAdapterConfig",
     "Calibration",
-    "ComposedAdapter",
     "Evidence",
     "LambdaOrthogonalConfig",
     "LinearAdapter",
@@ -31,7 +30,6 @@ __all__ = [
     "RidgeConfig",
     "calibrate",
     "carried",
-    "compose",
     "fit_alpha",
     "fit_from_pairs",
     "load_adapter",

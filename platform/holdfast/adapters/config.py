@@ -1,16 +1,17 @@
-"""The configs of all adapters, told apart by their `kind`."""
+"""Which adapter an experiment may name."""
 
 from typing import Annotated
-
-from pydantic import Field
 
 from holdfast.adapters.lambda_orthogonal import LambdaOrthogonalConfig
 from holdfast.adapters.low_rank import LowRankAffineConfig
 from holdfast.adapters.procrustes import ProcrustesConfig
 from holdfast.adapters.residual_mlp import ResidualMLPConfig
 from holdfast.adapters.ridge import RidgeConfig
+from holdfast.adapters.settings import AdapterConfig
+from holdfast.base import Kinds
 
-AdapterConfig = Annotated[
-    ProcrustesConfig | RidgeConfig | LowRankAffineConfig | ResidualMLPConfig | LambdaOrthogonalConfig,
-    Field(discriminator="kind"),
+AnyAdapterConfig = Annotated[
+    AdapterConfig,
+    Kinds(ProcrustesConfig, RidgeConfig, LowRankAffineConfig, ResidualMLPConfig, LambdaOrthogonalConfig),
 ]
+"""A built-in adapter, or one of another package."""

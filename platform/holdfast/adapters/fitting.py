@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from holdfast.adapters.adapter import Adapter
-from holdfast.adapters.config import AdapterConfig
 from holdfast.adapters.evidence import Evidence
 from holdfast.adapters.linear import LinearAdapter
 from holdfast.adapters.ridge import RidgeConfig
+from holdfast.adapters.settings import AdapterConfig
 
 
 @dataclass(frozen=True, eq=False)

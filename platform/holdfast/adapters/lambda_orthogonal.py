@@ -9,11 +9,11 @@ from torch import Tensor
 
 from holdfast.adapters.linear import LinearAdapter
 from holdfast.adapters.procrustes import procrustes
-from holdfast.adapters.settings import AdapterSettings
+from holdfast.adapters.settings import AdapterConfig
 from holdfast.adapters.vectors import check_pairs
 
 
-class LambdaOrthogonalConfig(AdapterSettings):
+class LambdaOrthogonalConfig(AdapterConfig):
     """argmin_W ||S W - T||_F^2 / n + weight sigmoid(sharpness (o - slack)) o, o = ||W W^T - I||_F.
 
     Lambda-Orthogonality (NeurIPS 2025; methods section 8): `slack` is its lambda, within which a map is free.

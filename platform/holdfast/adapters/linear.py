@@ -6,7 +6,7 @@ from typing import ClassVar, Self
 
 import numpy as np
 
-from holdfast.adapters.adapter import unit_rows
+from holdfast.adapters.adapter import Adapter, unit_rows
 from holdfast.adapters.evidence import Evidence
 from holdfast.adapters.tensors import take
 from holdfast.adapters.vectors import check_vectors
@@ -14,7 +14,7 @@ from holdfast.base import StoreError
 
 
 @dataclass(frozen=True, eq=False)
-class LinearAdapter:
+class LinearAdapter(Adapter):
     """x -> (x M + b) / ||x M + b||.
 
     Attributes:

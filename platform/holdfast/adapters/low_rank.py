@@ -7,11 +7,11 @@ from pydantic import Field
 
 from holdfast.adapters.linear import LinearAdapter
 from holdfast.adapters.procrustes import procrustes
-from holdfast.adapters.settings import AdapterSettings
+from holdfast.adapters.settings import AdapterConfig
 from holdfast.adapters.vectors import check_pairs
 
 
-class LowRankAffineConfig(AdapterSettings):
+class LowRankAffineConfig(AdapterConfig):
     """x -> x (R + D) + b with rank(D) at most `rank`; `shrinkage` n ||D||_F^2 holds D small.
 
     Drift-Adapter (EMNLP 2025), of which we know the abstract: what the correction is added to and how it is

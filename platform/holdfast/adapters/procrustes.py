@@ -5,13 +5,13 @@ from typing import Literal
 import numpy as np
 
 from holdfast.adapters.linear import LinearAdapter
-from holdfast.adapters.settings import AdapterSettings
+from holdfast.adapters.settings import AdapterConfig
 from holdfast.adapters.vectors import check_pairs
 
 _TOWARD_IDENTITY = 1e-12  # of the cross-covariance's norm: far above rounding, far below anything measured
 
 
-class ProcrustesConfig(AdapterSettings):
+class ProcrustesConfig(AdapterConfig):
     """A rotation (or reflection): angles within the source's space stay as they are."""
 
     kind: Literal["rotation"] = "rotation"

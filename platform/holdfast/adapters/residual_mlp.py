@@ -10,15 +10,15 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
-from holdfast.adapters.adapter import unit_rows
+from holdfast.adapters.adapter import Adapter, unit_rows
 from holdfast.adapters.procrustes import procrustes
-from holdfast.adapters.settings import AdapterSettings
+from holdfast.adapters.settings import AdapterConfig
 from holdfast.adapters.tensors import take
 from holdfast.adapters.vectors import check_pairs, check_vectors
 
 
 @dataclass(frozen=True, eq=False)
-class ResidualMLPAdapter:
+class ResidualMLPAdapter(Adapter):
     """x -> normalized x R + relu(x A + a) B + b.
 
     Attributes:
@@ -64,7 +64,7 @@ class ResidualMLPAdapter:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-class ResidualMLPConfig(AdapterSettings):
+class ResidualMLPConfig(AdapterConfig):
     """Adam on 1 - cos, from the rotation on, until a held-out fifth of the pairs has long not improved.
 
     Drift-Adapter (EMNLP 2025), of which we know the abstract: width, activation and training are a

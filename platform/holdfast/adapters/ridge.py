@@ -8,7 +8,7 @@ from pydantic import Field
 from holdfast.adapters.evidence import Evidence
 from holdfast.adapters.linear import LinearAdapter
 from holdfast.adapters.procrustes import procrustes
-from holdfast.adapters.settings import AdapterSettings
+from holdfast.adapters.settings import AdapterConfig
 from holdfast.adapters.vectors import check_pairs
 
 # In units of the mean eigenvalue of S^T S / n, which is 1 / d_s for unit vectors. The strongest comes first,
@@ -16,7 +16,7 @@ from holdfast.adapters.vectors import check_pairs
 _GRID = np.logspace(3, -4, 15)
 
 
-class RidgeConfig(AdapterSettings):
+class RidgeConfig(AdapterConfig):
     """M = argmin ||S M - T||_F^2 + shrinkage n ||M - R||_F^2, R the Procrustes rotation or zero.
 
     With a bias S and T are taken about their means: x -> (x - mean of S) M + mean of T.

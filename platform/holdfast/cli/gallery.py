@@ -11,7 +11,7 @@ from rich.console import Console
 from holdfast.cli.console import ImportView, print_json
 from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption
 from holdfast.entries import Entries, Lease
-from holdfast.index import IndexConfig, MilvusConfig, open_index
+from holdfast.index import IndexConfig, IndexSettings, open_index
 from holdfast.search import Gallery
 from holdfast.store import open_store
 
@@ -165,7 +165,7 @@ def verify(
         raise typer.Exit(1)
 
 
-def _index_of(config: Path | None, store: str) -> IndexConfig | MilvusConfig:
+def _index_of(config: Path | None, store: str) -> IndexSettings:
     if config is None:
         return IndexConfig()
     from holdfast.base import load_settings

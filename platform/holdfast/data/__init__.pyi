@@ -6,11 +6,11 @@ from .files import expand, locate
 from .image_set import ImageSet
 from .listing import Encoded, Listing
 from .loading import Evaluation, load_evaluation, load_training
+from .opening import open_source
 from .overlap import require_disjoint
-from .places import places_of
 from .rows import row_notes
 from .selection import select
-from .source import Source, open_source
+from .source import Source, SourceConfig
 from .stream import StreamConfig, Task, build_stream
 from .table import require_values, some
 
@@ -27,6 +27,7 @@ __all__ = [
     "ImageSet",
     "Listing",
     "Source",
+    "SourceConfig",
     "SplitConfig",
     "StreamConfig",
     "Task",
@@ -37,7 +38,6 @@ __all__ = [
     "load_training",
     "locate",
     "open_source",
-    "places_of",
     "require_disjoint",
     "require_values",
     "row_notes",

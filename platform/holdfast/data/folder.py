@@ -2,8 +2,9 @@
 
 import hashlib
 import os
+import re
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ import pyarrow as pa
 from holdfast.base import DataError
 from holdfast.data.listing import Encoded, Listing, Survey
 from holdfast.data.passed_over import PassedOver
+from holdfast.data.source import Source
 from holdfast.data.table import conform, of_split
 from holdfast.data.walk import FoundFile, as_text, starts_with_dot, walk
 
@@ -23,13 +25,15 @@ SUFFIXES = frozenset(
 )
 BEGINNINGS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF87a", b"GIF89a", b"RIFF")
 """Of files without a suffix that are images all the same; RIFF is WebP's, if WEBP follows the length."""
+# A path with these is read otherwise than it is written, or cannot be written as text: `$` expands.
+_AS_URI = re.compile(r"[\x00-\x1f\x7f$\ud800-\udfff]")
 ONLY_SPLIT = "all"
 DEEPEST = 3
 """Folders above a file. Two are a split and a class; one more is looked into, to say that it is too deep."""
 
 
 @dataclass(frozen=True)
-class FolderSource:
+class FolderSource(Source):
     """`CLASS/image.png` (everything in the split `all`) or `SPLIT/CLASS/image.png`.
 
     A sample_id is the path below the folder, with forward slashes; rows are sorted by it. Links are followed.
@@ -54,9 +58,6 @@ class FolderSource:
         conformed = conform(chosen.drop_columns(["file"]), where)
         return Listing(conformed, tuple(conformed.column_names), images, notes)
 
-    def read(self, split: str | None = None) -> pa.Table:
-        return self.listing(split).read(f"Source {self.uri!r}")
-
     def survey(self) -> Survey:
         files, notes = self._files()
         digest = hashlib.sha256(os.fsencode(os.path.abspath(self.path)))
@@ -64,8 +65,9 @@ class FolderSource:
             digest.update(f"{file.name}\0{file.size}\0{file.mtime_ns}\n".encode())
         return Survey(digest.hexdigest(), notes)
 
-    def fingerprint(self) -> str:
-        return self.survey().fingerprint
+    def places(self, sample_ids: Sequence[str]) -> list[str | None]:
+        root = os.path.abspath(self.path)
+        return [_place(os.path.join(root, *sample_id.split("/"))) for sample_id in sample_ids]
 
     def _files(self) -> tuple[list[FoundFile], tuple[str, ...]]:
         """The images, and what is to be said about the rest."""
@@ -122,6 +124,12 @@ def _is_image(file: FoundFile, where: str) -> bool:
     except OSError as error:
         raise DataError(f"{where}: {file.name} cannot be read: {error.strerror or error}.") from error
     return first.startswith(BEGINNINGS) and (first[:4] != b"RIFF" or first[8:] == b"WEBP")
+
+
+def _place(path: str) -> str | None:
+    if not os.path.isfile(path):
+        return None
+    return Path(path).as_uri() if _AS_URI.search(path) else path
 
 
 def _read(path: str) -> bytes:

@@ -20,6 +20,7 @@ from PIL import Image, ImageDraw, ImageFont, features
 from holdfast.base import DataError
 from holdfast.data.listing import Encoded, Listing, Survey
 from holdfast.data.scripts import SCRIPTS
+from holdfast.data.source import Source
 from holdfast.data.table import conform, of_split
 
 GENERATOR = 1
@@ -43,7 +44,7 @@ ROTATE, SHEAR, STRETCH = 10.0, 0.25, 0.2
 
 
 @dataclass(frozen=True)
-class GlyphSource:
+class GlyphSource(Source):
     """White characters on black, grey PNG, `size` pixels square.
 
     One class a character, named as Unicode names it; the group is its script. The splits `train` and
@@ -92,7 +93,7 @@ class GlyphSource:
         return source
 
     @property
-    def uri(self) -> str:
+    def uri(self) -> str:  # type: ignore[override]  # it follows from the fields
         given = [
             f"{field.name}={getattr(self, field.name)}"
             for field in fields(self)
@@ -128,16 +129,10 @@ class GlyphSource:
 
         return Listing(rows, tuple(rows.column_names), images)
 
-    def read(self, split: str | None = None) -> pa.Table:
-        return self.listing(split).read(f"Source {self.uri!r}")
-
     def survey(self) -> Survey:
-        return Survey(self.fingerprint())
-
-    def fingerprint(self) -> str:
         made_by = (PIL.__version__, features.version("freetype2"), matplotlib.__version__)
         parts = (GENERATOR, SCRIPTS, FONTS, self.uri, made_by)
-        return hashlib.sha256(repr(parts).encode()).hexdigest()
+        return Survey(hashlib.sha256(repr(parts).encode()).hexdigest())
 
     def _is_given(self, name: str) -> bool:
         return bool(getattr(self, name) != getattr(GlyphSource, name))

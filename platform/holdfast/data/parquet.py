@@ -14,6 +14,7 @@ from holdfast.base import DataError
 from holdfast.data.listing import Encoded, Listing, Survey
 from holdfast.data.passed_over import named
 from holdfast.data.shards import Shard, find_shards
+from holdfast.data.source import Source
 from holdfast.data.table import TEXT, conform, is_plain, require_columns, unknown_split
 
 BATCH = 64
@@ -21,7 +22,7 @@ BATCH = 64
 
 
 @dataclass(frozen=True)
-class ParquetSource:
+class ParquetSource(Source):
     """Rows in file order; the files of a folder in the order of their names.
 
     The column `image` holds encoded bytes, or a struct that holds them as `bytes`. A column that only folders
@@ -55,18 +56,12 @@ class ParquetSource:
         available = dict.fromkeys(name for own in names for name in own if name != "image")
         return Listing(rows, tuple(available), images, notes)
 
-    def read(self, split: str | None = None) -> pa.Table:
-        return self.listing(split).read(f"Source {self.uri!r}")
-
     def survey(self) -> Survey:
         shards, notes = self._shards()
         digest = hashlib.sha256()
         for shard in shards:
             digest.update(os.fsencode(shard.path) + f"\0{shard.size}\0{shard.mtime_ns}\n".encode())
         return Survey(digest.hexdigest(), notes)
-
-    def fingerprint(self) -> str:
-        return self.survey().fingerprint
 
     def _shards(self) -> tuple[list[Shard], tuple[str, ...]]:
         try:

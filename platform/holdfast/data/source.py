@@ -1,24 +1,24 @@
-"""Where images come from: one interface, and the sources that a URI can name."""
+"""Where images come from: one interface for all sources."""
 
-from collections.abc import Collection
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Sequence
 
 import pyarrow as pa
 
-from holdfast.base import DataError
-from holdfast.data.files import expand
-from holdfast.data.folder import FolderSource
-from holdfast.data.glyphs import GlyphSource
+from holdfast.base import PartConfig
 from holdfast.data.listing import Listing, Survey
-from holdfast.data.parquet import ParquetSource
 
 
-class Source(Protocol):
-    """Labelled images as encoded bytes."""
+class Source(ABC):
+    """Labelled images as encoded bytes.
 
-    @property
-    def uri(self) -> str: ...
+    Attributes:
+        uri: what `open_source` opened.
+    """
 
+    uri: str
+
+    @abstractmethod
     def listing(self, split: str | None = None, columns: Collection[str] | None = None) -> Listing:
         """All rows, or those of one split, in the source's order, without the images.
 
@@ -28,40 +28,31 @@ class Source(Protocol):
         Raises:
             DataError: the source is missing, empty or lacks a column, or there is no such split.
         """
-        ...
+
+    @abstractmethod
+    def survey(self) -> Survey:
+        """What the content is and what of it is passed over; cheap, it does not read the images."""
 
     def read(self, split: str | None = None) -> pa.Table:
         """All at once: column `image` (large binary), then those of `listing`.
 
         Raises DataError as `listing` does, and where a row has no label, split or sample_id.
         """
-        ...
-
-    def survey(self) -> Survey:
-        """What the content is and what of it is passed over; cheap, it does not read the images."""
-        ...
+        return self.listing(split).read(f"Source {self.uri!r}")
 
     def fingerprint(self) -> str:
         """That of the survey."""
-        ...
+        return self.survey().fingerprint
+
+    def places(self, sample_ids: Sequence[str]) -> list[str | None] | None:
+        """Where each of these images lies, so that it can be read again: absolute paths, or `file://` URIs of
+        odd names; None for an image that lies nowhere by itself, or for all of them."""
+        return None
 
 
-def open_source(uri: str) -> Source:
-    """Open `glyphs:`, `glyphs:?classes=60`, `parquet:PATH_OR_URL` or `folder:PATH`.
+class SourceConfig(PartConfig):
+    """Base of the configs of sources of other packages: what `package.module:Class?key=value` may say."""
 
-    `~` and environment variables are expanded; `$HOLDFAST_DATA` has the default `../shared/data`.
-
-    Raises:
-        DataError: the URI names no known kind of source, or its parameters are wrong.
-    """
-    kind, _, rest = uri.partition(":")
-    match kind:
-        case "glyphs":
-            return GlyphSource.parse(rest)
-        case "parquet":
-            return ParquetSource(uri, expand(rest))
-        case "folder":
-            return FolderSource(uri, expand(rest))
-    raise DataError(
-        f"Unknown source {uri!r}; allowed are glyphs:, glyphs:?classes=60, parquet:PATH_OR_URL, folder:PATH."
-    )
+    @abstractmethod
+    def open(self, uri: str) -> Source:
+        """The source, which goes by this URI. Raises DataError where it is not there."""

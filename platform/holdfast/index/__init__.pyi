@@ -1,4 +1,4 @@
-from .config import QUERY_VERSIONS, IndexConfig
+from .config import QUERY_VERSIONS, IndexConfig, IndexSettings
 from .filters import Filter, InvalidFilterError, OneOf, Range, parse_filter
 from .local.index import LocalIndex
 from .local.pullback import is_linear, pull_back
@@ -19,6 +19,7 @@ __all__ = [
     "Hit",
     "Index",
     "IndexConfig",
+    "IndexSettings",
     "InvalidFilterError",
     "LocalIndex",
     "MilvusConfig",

@@ -1,17 +1,43 @@
-"""How an index in this process keeps its vectors."""
+"""The settings of every index, and how one in this process keeps its vectors."""
 
-from typing import Literal
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field
 
-from holdfast.base import Settings
+from holdfast.base import PartConfig
+
+if TYPE_CHECKING:
+    from holdfast.index.protocol import Index
+    from holdfast.store import Store
 
 QUERY_VERSIONS = 8
 """Whose mapped entries are kept where nothing else is said."""
 
 
-class IndexConfig(Settings):
-    """The settings of an index. The default is exact for small galleries and quantized for large ones.
+class IndexSettings(PartConfig):
+    """Base of the settings of all indexes, built in or not."""
+
+    @abstractmethod
+    def open(self, store: "Store", query_versions: int = QUERY_VERSIONS) -> "Index":
+        """The index of a store's gallery, ready to follow it: see `open_index`."""
+
+    def __str__(self) -> str:
+        """What sentences call it."""
+        return f"The index {self.kind}"
+
+    def searching(self) -> Self:
+        """The same index for a process that only searches it."""
+        return self
+
+    def feeding(self) -> Self | None:
+        """The same index for the one process that brings it the entries; None where every process has an
+        index of its own."""
+        return None
+
+
+class IndexConfig(IndexSettings):
+    """An index in this process. The default is exact for small galleries and quantized for large ones.
 
     Attributes:
         kind: `exact` compares every vector; `quantized` compares short codes of those in the nearest lists,
@@ -46,6 +72,14 @@ class IndexConfig(Settings):
     growth: float = Field(3.0, gt=1)
     snapshot_from: int | None = Field(20_000, ge=1)
     query_versions: int | None = Field(None, ge=1, le=1000)
+
+    def open(self, store: "Store", query_versions: int = QUERY_VERSIONS) -> "Index":
+        """Begins with the snapshot, if there is one that fits the database."""
+        from holdfast.index.local import LocalIndex, Snapshots
+
+        index = LocalIndex(self, store.index_folder, query_versions, Snapshots(store.index_folder, store))
+        index.load()
+        return index
 
     @property
     def candidates(self) -> int:

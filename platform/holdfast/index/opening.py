@@ -2,20 +2,17 @@
 
 from typing import Annotated
 
-from pydantic import Field
-
-from holdfast.index.config import QUERY_VERSIONS, IndexConfig
-from holdfast.index.local import LocalIndex, Snapshots
+from holdfast.base import Kinds
+from holdfast.index.config import QUERY_VERSIONS, IndexConfig, IndexSettings
 from holdfast.index.milvus import MilvusConfig
 from holdfast.index.protocol import Index
 from holdfast.store import Store
 
-AnyIndexConfig = Annotated[IndexConfig | MilvusConfig, Field(discriminator="kind")]
+AnyIndexConfig = Annotated[IndexSettings, Kinds(IndexConfig, MilvusConfig)]
+"""A built-in index, or one of another package."""
 
 
-def open_index(
-    store: Store, config: IndexConfig | MilvusConfig, query_versions: int = QUERY_VERSIONS
-) -> Index:
+def open_index(store: Store, config: IndexSettings, query_versions: int = QUERY_VERSIONS) -> Index:
     """The index of a store's gallery, ready to follow it.
 
     Args:
@@ -27,15 +24,4 @@ def open_index(
     Raises:
         ConfigError: a package is missing. StoreError: what holds the vectors cannot be reached.
     """
-    if isinstance(config, IndexConfig):
-        return _local(store, config, query_versions)
-    from holdfast.index.milvus import MilvusIndex
-
-    return MilvusIndex(config)
-
-
-def _local(store: Store, config: IndexConfig, query_versions: int) -> LocalIndex:
-    snapshots = Snapshots(store.index_folder, store)
-    index = LocalIndex(config, store.index_folder, query_versions, snapshots)
-    index.load()
-    return index
+    return config.open(store, query_versions)

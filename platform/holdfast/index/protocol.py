@@ -173,6 +173,10 @@ class Index(Protocol):
         """Version and id of every entry."""
         ...
 
+    def close(self) -> None:
+        """Give back what reaches beyond this process, when it is used no more."""
+        ...
+
     def held(self, version: str, ids: Sequence[str]) -> dict[str, Held]:
         """By id, those of these entries that it holds."""
         ...

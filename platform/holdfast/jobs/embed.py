@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from holdfast.base import DataError, require_writable, whole_file
-from holdfast.data import Encoded, Listing, Source, open_source, places_of, require_values, row_notes, tell
+from holdfast.data import Encoded, Listing, Source, open_source, require_values, row_notes, tell
 from holdfast.jobs.embedded_batch import BATCH, embed_batch
 from holdfast.jobs.runtime import prepare_environment
 from holdfast.learning import Progress, Watcher
@@ -88,7 +88,7 @@ def _load(image: Encoded, where: str, sample_id: str) -> bytes | None:
 
 def _placed(tables: Iterable[pa.Table], source: Source) -> Iterator[pa.Table]:
     for table in tables:
-        places = places_of(source, table.column("sample_id").to_pylist())
+        places = source.places(table.column("sample_id").to_pylist())
         yield table if places is None else table.append_column("source", pa.array(places, pa.string()))
 
 

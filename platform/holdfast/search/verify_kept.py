@@ -1,27 +1,28 @@
 """Check what is kept of an index beside the database, as it lies there: nothing is built or removed."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 
 from holdfast.base import StoreError
 from holdfast.entries import Entries, Problems, VerifyReport
-from holdfast.index import Index, IndexConfig, LocalIndex, MilvusConfig, Snapshots
+from holdfast.index import Index, IndexConfig, IndexSettings, LocalIndex, Snapshots, open_index
 from holdfast.search.verify import verify_index
 from holdfast.store import Store
 
 
-def verify_store(store: Store, config: IndexConfig | MilvusConfig) -> VerifyReport:
-    """Check every entry, and the snapshots or the collections of this index against the database.
+def verify_store(store: Store, config: IndexSettings) -> VerifyReport:
+    """Check every entry, and the snapshots or what this index keeps elsewhere against the database.
 
     Raises:
-        ConfigError: a package is missing. StoreError: Milvus cannot be reached.
+        ConfigError: a package is missing. StoreError: what holds the vectors cannot be reached.
     """
     entries = Entries(store)
     kept = Problems()
     check = (
         _snapshots(store, entries, kept)
         if isinstance(config, IndexConfig)
-        else _milvus(store, entries, config, kept)
+        else _elsewhere(store, entries, config, kept)
     )
     remarks = list(check)
     report = entries.verify().joined(kept)
@@ -47,12 +48,12 @@ def _snapshots(store: Store, entries: Entries, problems: Problems) -> Iterator[s
         yield f"{snapshots.path(mark)} is of another database or history, and is not used: it may be deleted."
 
 
-def _milvus(store: Store, entries: Entries, config: MilvusConfig, problems: Problems) -> Iterator[str]:
-    from holdfast.index import MilvusIndex
-
-    where = f"Milvus at {config.uri} ({config.name}_*)"
-    with MilvusIndex(config.model_copy(update={"feeds": False})) as index:
-        if not index.applied:
+def _elsewhere(store: Store, entries: Entries, config: IndexSettings, problems: Problems) -> Iterator[str]:
+    with closing(open_index(store, config.searching())) as index:
+        where = str(config)
+        if not index.capabilities.durable:
+            yield f"{where} is built from the entries: nothing is kept of it."
+        elif not index.applied:
             yield f"{where} holds no entries of this gallery yet."
         elif index.mark is None or not store.history.known([index.mark]):
             problems.add(f"{where} holds write {index.applied} of another database or history.")

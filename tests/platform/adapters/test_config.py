@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from holdfast.adapters import AdapterConfig, Pairs, fit_from_pairs, load_adapter
+from holdfast.adapters import AdapterConfig, AnyAdapterConfig, Pairs, fit_from_pairs, load_adapter
 from holdfast.base import DataError, InvalidVectorError
 
-CONFIGS = TypeAdapter(AdapterConfig)
+CONFIGS = TypeAdapter(AnyAdapterConfig)
 KINDS = ("rotation", "linear", "low-rank-affine", "residual-mlp", "lambda-orthogonal")
 SHORT = {
     "residual-mlp": {"epochs": 3, "hidden": 4, "learning_rate": 0.01},
@@ -24,7 +24,7 @@ def config(kind: str) -> AdapterConfig:
 
 
 def test_an_unknown_kind_and_an_unknown_key_are_refused():
-    with pytest.raises(ValidationError, match="does not match any of the expected tags"):
+    with pytest.raises(ValidationError, match=r"unknown kind 'affine'. Allowed are 'rotation', 'linear', "):
         CONFIGS.validate_python({"kind": "affine"})
     with pytest.raises(ValidationError, match="Extra inputs"):
         CONFIGS.validate_python({"kind": "linear", "lambda": 1})

@@ -206,6 +206,9 @@ class LocalIndex:
             for identifier in partition.ids:
                 yield version, identifier
 
+    def close(self) -> None:
+        """Nothing of it reaches beyond this process."""
+
     def held(self, version: str, ids: Sequence[str]) -> dict[str, Held]:
         """By id, the vector's bytes and the attributes as JSON of those that are here."""
         partition = self._partitions.get(version)

@@ -6,7 +6,6 @@ their vectors are mapped as the adapter says, and the best of these are the answ
 bias changes no length, and nothing is lost.
 """
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,21 +20,19 @@ LEAST = 200
 
 
 def pull_back(adapter: "Adapter", query: np.ndarray, between: str = "two versions") -> np.ndarray:
-    """M q at unit norm, float32 (d_s,), of a query float32 (d_t,); of a chain of maps, one after the other.
+    """M q at unit norm, float32 (d_s,), of a query float32 (d_t,).
 
     Raises IncompatibleError for a map that is not linear; `between` names the versions there.
     """
     from holdfast.adapters import LinearAdapter
 
-    pulled = query.astype(np.float64)
-    for part in reversed(_parts(adapter)):
-        if not isinstance(part, LinearAdapter):
-            raise IncompatibleError(
-                f"The adapter between {between} maps entries by {part.kind!r}, which cannot be turned "
-                "around, and this index holds no mapped copies: register a linear adapter or one that maps "
-                "queries, or use an index in memory."
-            )
-        pulled = part.matrix @ pulled
+    if not isinstance(adapter, LinearAdapter):
+        raise IncompatibleError(
+            f"The adapter between {between} maps entries by {adapter.kind!r}, which cannot be turned "
+            "around, and this index holds no mapped copies: register a linear adapter or one that maps "
+            "queries, or use an index in memory."
+        )
+    pulled = adapter.matrix @ query.astype(np.float64)
     norm = np.linalg.norm(pulled)
     return (pulled / norm if norm else pulled).astype(np.float32)
 
@@ -44,13 +41,7 @@ def is_linear(adapter: "Adapter") -> bool:
     """Whether `pull_back` can turn it around."""
     from holdfast.adapters import LinearAdapter
 
-    return all(isinstance(part, LinearAdapter) for part in _parts(adapter))
-
-
-def _parts(adapter: "Adapter") -> "Sequence[Adapter]":
-    from holdfast.adapters import ComposedAdapter
-
-    return adapter.parts if isinstance(adapter, ComposedAdapter) else (adapter,)
+    return isinstance(adapter, LinearAdapter)
 
 
 def candidates(k: int) -> int:

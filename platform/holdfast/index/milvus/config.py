@@ -1,13 +1,17 @@
 """Where Milvus is, as a setting: reading it needs no Milvus."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, Self
 
 from pydantic import Field, SecretStr
 
-from holdfast.base import Settings
+from holdfast.index.config import QUERY_VERSIONS, IndexSettings
+
+if TYPE_CHECKING:
+    from holdfast.index.protocol import Index
+    from holdfast.store import Store
 
 
-class MilvusConfig(Settings):
+class MilvusConfig(IndexSettings):
     """Where Milvus is, and how it indexes.
 
     Attributes:
@@ -33,3 +37,18 @@ class MilvusConfig(Settings):
     build: dict[str, int | float | str] = Field({"M": 16, "efConstruction": 200})
     search: dict[str, int | float | str] = Field({"ef": 128})
     recall: float = Field(0.95, gt=0, le=1)
+
+    def open(self, store: "Store", query_versions: int = QUERY_VERSIONS) -> "Index":
+        """Connects to Milvus."""
+        from holdfast.index.milvus.index import MilvusIndex
+
+        return MilvusIndex(self)
+
+    def __str__(self) -> str:
+        return f"Milvus at {self.uri} ({self.name}_*)"
+
+    def searching(self) -> Self:
+        return self.model_copy(update={"feeds": False})
+
+    def feeding(self) -> Self:
+        return self.model_copy(update={"feeds": True})

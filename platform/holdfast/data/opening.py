@@ -1,0 +1,48 @@
+"""From a URI to the source that it names."""
+
+from urllib.parse import parse_qsl
+
+from holdfast.base import ConfigError, DataError, load_class, parse_settings
+from holdfast.data.files import expand
+from holdfast.data.folder import FolderSource
+from holdfast.data.glyphs import GlyphSource
+from holdfast.data.parquet import ParquetSource
+from holdfast.data.source import Source, SourceConfig
+
+ALLOWED = "glyphs:, glyphs:?classes=60, parquet:PATH_OR_URL, folder:PATH, or package.module:Class?key=value"
+
+
+def open_source(uri: str) -> Source:
+    """Open `glyphs:`, `glyphs:?classes=60`, `parquet:PATH_OR_URL` or `folder:PATH`.
+
+    `~` and environment variables are expanded; `$HOLDFAST_DATA` has the default `../shared/data`. A source of
+    another package is `package.module:Class?key=value`: the keys are those of the class, a `SourceConfig`.
+
+    >>> open_source("glyphs:?classes=36").listing("evaluation").rows.num_rows
+    240
+
+    Raises:
+        DataError: the URI names no known kind of source, or its parameters are wrong.
+    """
+    kind, _, rest = uri.partition(":")
+    match kind:
+        case "glyphs":
+            return GlyphSource.parse(rest)
+        case "parquet":
+            return ParquetSource(uri, expand(rest))
+        case "folder":
+            return FolderSource(uri, expand(rest))
+    try:
+        return _outside(uri).open(uri)
+    except ConfigError as error:
+        raise DataError(f"Unknown source {uri!r}; allowed are {ALLOWED}. {error}") from error
+
+
+def _outside(uri: str) -> SourceConfig:
+    place, _, query = uri.partition("?")
+    config = load_class(place, SourceConfig)
+    try:
+        given = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
+    except ValueError as error:
+        raise ConfigError(f"{query!r} is not of the form key=value&key=value.") from error
+    return parse_settings(config, {key: expand(value) for key, value in given.items()}, place)
