@@ -17,7 +17,8 @@ from pydantic import TypeAdapter
 from experiments.benchmarks.methods.training import Version
 from holdfast.adapters import Adapter, AdapterConfig, AnyAdapterConfig, Calibration, calibrate, carried, slerp
 from holdfast.data import AugmentConfig, Task
-from holdfast.learning import Datasets, Embedded, embed_views, fit_adapter
+from holdfast.learning import Datasets, Embedded
+from holdfast.publishing import embed_views, fit_adapter
 
 Pair = tuple[int, int]
 """The query's version, and the older one of the entries."""

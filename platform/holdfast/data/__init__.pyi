@@ -1,7 +1,7 @@
 from .augment import Augmentation, AugmentConfig
 from .batches import Batches
 from .config import Column, DataConfig, EvaluateConfig, SplitConfig
-from .decode import Decoder, load_images, tell
+from .decode import load_images, tell
 from .files import expand, locate
 from .image_set import ImageSet
 from .listing import Encoded, Listing
@@ -20,7 +20,6 @@ __all__ = [
     "Batches",
     "Column",
     "DataConfig",
-    "Decoder",
     "Encoded",
     "EvaluateConfig",
     "Evaluation",

@@ -58,7 +58,7 @@ def bootstrap_many(values: np.ndarray, resamples: int = 1000, seed: int = 0) -> 
     ]
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)  # over the queries of a report, and over the classes of a calibration
 def _kept_weights(resamples: int, count: int, seed: int) -> np.ndarray:
     """All weights at once, kept because a report compares hundreds of pairs over the same queries."""
     weights = np.concatenate(list(_weights(resamples, count, seed)))

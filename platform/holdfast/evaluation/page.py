@@ -3,9 +3,10 @@
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from holdfast.base import dump_yaml
@@ -41,15 +42,8 @@ def render_page(report: Report) -> str:
 
     Of a report with plain figures (`Report.plainly`).
     """
-    environment = Environment(
-        loader=PackageLoader("holdfast.evaluation"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     sentence, tone = verdict(report)
-    return environment.get_template("report.html.j2").render(
+    return _template().render(
         report=report,
         sentence=sentence,
         tone=tone,
@@ -66,6 +60,17 @@ def render_page(report: Report) -> str:
         seconds=[(_words(k), f"{v:,.1f}") for k, v in report.seconds.items() if v is not None],
         machine=[(_words(k), v) for k, v in report.machine.items() if v is not None],
     )
+
+
+@cache
+def _template() -> Template:
+    return Environment(
+        loader=PackageLoader("holdfast.evaluation"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    ).get_template("report.html.j2")
 
 
 def _tiles(report: Report) -> list[Tile]:

@@ -1,8 +1,6 @@
-from .adapting import embed_views, fit_adapter
 from .allocator import keep_freed_memory
 from .averaging import State
-from .calibrating import FittedShift, Meeting, choose_images, fit_shift
-from .checkpoints import Checkpoints, FolderCheckpoints, read_state, write_state
+from .checkpoints import FolderCheckpoints, read_state, write_state
 from .contents import describe_contents, find_changes, outline_contents
 from .datasets import Datasets, Embedded, embed_datasets, validation_indices
 from .distillation import DistillationConfig, check_distillation, distillation_plan
@@ -10,24 +8,21 @@ from .learner import Learner, LearningConfig, Term
 from .lesson import Lesson
 from .perturbation import check_perturbation
 from .progress import Progress, Watcher, ignore_progress
+from .randomness import derive_seed
 from .ranks import Ranks
-from .sequence import Ancestor, Learned, Publisher, SequencePlan, run_sequence
+from .sequence import Ancestor, Learned, SequencePlan, run_sequence
 
 __all__ = [
     "Ancestor",
-    "Checkpoints",
     "Datasets",
     "DistillationConfig",
     "Embedded",
-    "FittedShift",
     "FolderCheckpoints",
     "Learned",
     "Learner",
     "LearningConfig",
     "Lesson",
-    "Meeting",
     "Progress",
-    "Publisher",
     "Ranks",
     "SequencePlan",
     "State",
@@ -35,14 +30,11 @@ __all__ = [
     "Watcher",
     "check_distillation",
     "check_perturbation",
-    "choose_images",
+    "derive_seed",
     "describe_contents",
     "distillation_plan",
     "embed_datasets",
-    "embed_views",
     "find_changes",
-    "fit_adapter",
-    "fit_shift",
     "ignore_progress",
     "keep_freed_memory",
     "outline_contents",

@@ -4,9 +4,9 @@ from .contract import Contract
 from .encoder import Encoder, ModelConfig
 from .exporting import Format, read_exported, write_exported
 from .head_config import AnyHeadConfig
-from .heads import ArcFaceConfig, CosFaceConfig, Head, HeadConfig, NormalizedSoftmaxConfig, SimplexConfig
+from .heads import ArcFaceConfig, CosFaceConfig, Head, NormalizedSoftmaxConfig, SimplexConfig
 from .opening import FORMATS, MAX_PIXELS, decode_image
-from .opqn import OPQNConfig, OrthonormalHead
+from .opqn import OPQNConfig
 from .preprocessing import Preprocessing
 from .quantizer import Quantizer, decode
 from .soundness import find_flaw, find_vectors_flaw, find_weights_flaw, probe_images
@@ -23,12 +23,10 @@ __all__ = [
     "FORMATS",
     "Format",
     "Head",
-    "HeadConfig",
     "MAX_PIXELS",
     "ModelConfig",
     "NormalizedSoftmaxConfig",
     "OPQNConfig",
-    "OrthonormalHead",
     "Preprocessing",
     "Quantizer",
     "SimplexConfig",

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import safetensors.torch
@@ -13,6 +13,7 @@ from PIL import Image
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from holdfast.base import InvalidImageError, Settings, StoreError, unknown_kinds
 from holdfast.models.contract import Contract
@@ -154,7 +155,7 @@ class Encoder(nn.Module):
         if hashlib.sha256(weights).hexdigest() != contract.weights_sha256:
             raise StoreError(f"{path} is damaged: its SHA-256 is not the one that {DESCRIPTION} promises.")
         # A load must not move the random stream of a training run.
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), _Undrawn():
             encoder = cls(config)
         try:
             encoder.load_state_dict(safetensors.torch.load(weights))
@@ -181,6 +182,18 @@ class Encoder(nn.Module):
                 f"An array of images must be uint8 of shape (n, {', '.join(map(str, shape))}), "
                 f"not {images.dtype} {images.shape}; images of other sizes go in as a list of Pillow images."
             )
+
+
+class _Undrawn(TorchFunctionMode):
+    """Weights stay as they were allotted where they would be drawn: they are about to be read."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return kwargs.get("tensor", args[0] if args else None)
+        return func(*args, **kwargs)
 
 
 def _read(path: Path) -> bytes:

@@ -1,3 +1,4 @@
+from .adapting import embed_views, fit_adapter
 from .ancestor import (
     choose_parent,
     find_unusable,
@@ -20,7 +21,9 @@ __all__ = [
     "StorePublisher",
     "choose_parent",
     "cpus_per_worker",
+    "embed_views",
     "find_unusable",
+    "fit_adapter",
     "latest_learned",
     "lineage",
     "load_ancestor",

@@ -7,18 +7,13 @@ from typing import Any, Literal
 import numpy as np
 
 from holdfast.adapters import Adapter
-from holdfast.base import NotFoundError
 from holdfast.config import EvaluationConfig
 from holdfast.data import Task
 from holdfast.evaluation import (
-    Comparison,
     Outcome,
     Part,
     Scores,
     average_compatibility,
-    average_multimodel_accuracy,
-    bootstrap,
-    compare_pair,
     deal,
     example_queries,
     forgetting,
@@ -31,14 +26,11 @@ from holdfast.evaluation import (
 from holdfast.learning import Datasets, Embedded, validation_indices
 from holdfast.models import Preprocessing
 from holdfast.publishing.embeddings import StoredEmbeddings
-from holdfast.store import Compatibility, MeasuredCalibration, RegisteredAdapter, Store
+from holdfast.publishing.outcomes import Matrix, Outcomes, Pair, is_whole
+from holdfast.store import Compatibility, MeasuredCalibration, RegisteredAdapter, Store, Version
 
-Matrix = list[list[float | None]]
-Pair = tuple[str, str, str | None]
-"""Query version, gallery version, and the digest of the adapter between them, None for none."""
 ADAPTERS = 64
 """That are held in memory at most."""
-METRICS = ("recall_at_1", "recall_at_5", "map_at_r")
 Way = Literal["calibrated", "adapted", "raw"]
 """How a mixed gallery is searched: as production does, without calibrations, and without adapters too."""
 
@@ -68,20 +60,16 @@ class Assessment:
         seed: int,
         decode: Callable[[Preprocessing], Datasets] | None = None,
     ) -> None:
-        self._store, self._data, self._config, self._seed = store, data, config, seed
+        self._store, self._data, self._seed = store, data, seed
         self._tasks = tasks
         self._held_out = validation_indices(tasks)
         self._embeddings = StoredEmbeddings(store, data, tasks, decode)
         self.fingerprint = self._embeddings.fingerprint
-        self._contracts: dict[str, str] = {}
-        self._widths: dict[str, int] = {}
-        self._distilled: dict[str, str] = {}
+        self._outcomes = Outcomes(store, f"outcomes-{self.fingerprint}", config.resamples)
         self._load_adapter = lru_cache(maxsize=ADAPTERS)(self._load_by_digest)
+        self._versions: dict[str, Version] = {}
         self._adapters: dict[tuple[str, str], RegisteredAdapter] = {}
         self._calibrations: dict[tuple[str, str], MeasuredCalibration] = {}
-        self._outcomes: dict[Pair, Outcome] = {}
-        self._comparisons: dict[Pair, Comparison] = {}
-        self._intervals: dict[Pair, list[float]] = {}
         self._per_task: dict[str, list[float | None]] = {}
 
     def keep(self, version: str, embedded: Embedded) -> None:
@@ -104,40 +92,54 @@ class Assessment:
         """
         self._adapters = {(row.query, row.gallery): row for row in self._store.adapters()}
         self._calibrations = {(row.query, row.gallery): row for row in self._store.calibrations()}
-        known_versions = self._store.versions()
-        self._widths = {each.name: each.dimension for each in known_versions}
-        self._distilled = {
-            each.name: each.distilled_from for each in known_versions if each.distilled_from is not None
-        }
+        self._versions = {each.name: each for each in self._store.versions()}
+        contracts = {name: version.contract for name, version in self._versions.items()}
         for number, newer in enumerate(versions):
             pairs: list[Pair] = [(newer, newer, None)]
             for older in versions[:number]:
                 around = [(newer, older), (older, newer)]
                 pairs += [(*pair, None) for pair in around]
                 pairs += [self._pair(*pair) for pair in around if pair in self._adapters]
-            self._score_pairs(newer, pairs)
+            self._outcomes.measure(newer, pairs, contracts, self._search)
+        self._record(versions)
+
+    def _record(self, versions: Sequence[str]) -> None:
+        """Record the compatibility of the pairs of which nothing is recorded on these data."""
         known = {
             (row.query, row.gallery)
             for row in self._store.compatibility()
             if row.evaluation == self.fingerprint
         }
-        rows = []
+        pairs: list[tuple[Pair, Pair]] = []
         for number, newer in enumerate(versions):
             for older in versions[:number]:
+                against = self._reference(newer, older)
                 for query, gallery in ((newer, older), (older, newer)):
                     pair = self._pair(query, gallery)
-                    if (query, gallery) in known or pair not in self._outcomes:
-                        continue
-                    found = self._compare(pair, self._reference(newer, older))
-                    verdict = (found.value, found.reference, found.low, found.high, found.compatible)
-                    row = Compatibility(query, gallery, *verdict, self.fingerprint, adapter=pair[2])
-                    rows.append(row)
+                    if (query, gallery) not in known and self._outcomes.find(pair) is not None:
+                        pairs.append((pair, (against, against, None)))
+        rows = []
+        for (pair, _), found in zip(pairs, self._outcomes.compare(pairs), strict=True):
+            query, gallery, adapter = pair
+            verdict = (found.value, found.reference, found.low, found.high, found.compatible)
+            rows.append(Compatibility(query, gallery, *verdict, self.fingerprint, adapter=adapter))
         if rows:
             self._store.record_compatibility(rows)
 
+    def _search(self, pair: Pair) -> Outcome | None:
+        """None for two widths, which meet only through an adapter."""
+        query, gallery, adapter = pair
+        queries, entries = self.embedded(query).queries, self.embedded(gallery).gallery
+        if adapter is not None:
+            queries, entries = self._meet(query, gallery, queries, entries)
+        elif queries.shape[1] != entries.shape[1]:
+            return None
+        evaluation = self._data.evaluation
+        return score(queries, evaluation.queries.labels, entries, evaluation.gallery.labels).outcome()
+
     def _reference(self, newer: str, older: str) -> str:
         """Whose self-test the pair has to beat."""
-        return newer if self._distilled.get(newer) == older else older
+        return newer if self._versions[newer].distilled_from == older else older
 
     def _pair(self, query: str, gallery: str) -> Pair:
         """The pair with the adapter in force."""
@@ -170,68 +172,6 @@ class Assessment:
             return Part(entries, positions, mapped)
         return Part(entries, positions, mapped, found.scale, found.shift)
 
-    def _contract(self, version: str) -> str:
-        """What measurements are kept by: another store has other versions of the same names."""
-        if version not in self._contracts:
-            self._contracts |= {each.name: each.contract for each in self._store.versions()}
-        return self._contracts[version]
-
-    def _score_pairs(self, owner: str, pairs: list[Pair]) -> None:
-        """Score pairs, from the cache beside `owner` where it holds them."""
-        missing = [pair for pair in pairs if pair not in self._outcomes]
-        if not missing:
-            return
-        name = f"outcomes-{self.fingerprint}"
-        try:
-            cached = self._store.load_tensors(owner, name)
-        except NotFoundError:
-            cached = {}
-        fresh = False
-        for pair in missing:
-            query, gallery, adapter = pair
-            key = f"{self._contract(query)}>{self._contract(gallery)}"
-            key = key if adapter is None else f"{key}@{adapter}"
-            if f"{key}.hits" in cached:
-                means = dict(zip(METRICS, cached[f"{key}.means"].tolist(), strict=True))
-                self._outcomes[pair] = Outcome(cached[f"{key}.hits"], means)
-                continue
-            queries, entries = self.embedded(query).queries, self.embedded(gallery).gallery
-            if adapter is not None:
-                queries, entries = self._meet(query, gallery, queries, entries)
-            elif queries.shape[1] != entries.shape[1]:
-                continue  # Two widths meet only through an adapter.
-            evaluation = self._data.evaluation
-            found = score(queries, evaluation.queries.labels, entries, evaluation.gallery.labels).outcome()
-            self._outcomes[pair] = found
-            cached[f"{key}.hits"] = found.hits
-            cached[f"{key}.means"] = np.array([found.means[metric] for metric in METRICS])
-            fresh = True
-        if fresh:
-            self._store.save_tensors(owner, name, cached)
-
-    def _compare(self, pair: Pair, against: str) -> Comparison:
-        if pair not in self._comparisons:
-            reference = self._outcomes[against, against, None]
-            self._comparisons[pair] = compare_pair(self._outcomes[pair], reference, self._config.resamples)
-        return self._comparisons[pair]
-
-    def _interval(self, pair: Pair) -> list[float]:
-        if pair not in self._intervals:
-            around = bootstrap(self._outcomes[pair].hits, self._config.resamples)
-            self._intervals[pair] = [100 * around.low, 100 * around.high]
-        return self._intervals[pair]
-
-    def matrix(self, versions: Sequence[str], metric: str = "recall_at_1", raw: bool = False) -> Matrix:
-        """Rows: query version; columns: gallery version; percent; None where the two do not meet.
-
-        `raw`: without adapters.
-        """
-        return [[self._percent(query, gallery, metric, raw) for gallery in versions] for query in versions]
-
-    def _percent(self, query: str, gallery: str, metric: str, raw: bool) -> float | None:
-        found = self._outcomes.get((query, gallery, None) if raw else self._pair(query, gallery))
-        return found.percent()[metric] if found is not None else None
-
     def per_task(self, versions: Sequence[str]) -> Matrix:
         """Closed-set Recall@1 on each task's validation images, leave-one-out: row version, column task."""
         for version in versions:
@@ -251,22 +191,6 @@ class Assessment:
             row.append(found.percent()["recall_at_1"])
         return row
 
-    def validation_matrix(self, versions: Sequence[str]) -> Matrix:
-        """Like `matrix`, over the validation images, leave-one-out: what choices may be made by.
-
-        Adapters are those that `measure` met; they were fitted on other images.
-        """
-        labels = self._data.training.labels[self._held_out]
-
-        def cell(query: str, gallery: str) -> float | None:
-            a, b = self.embedded(query).validation, self.embedded(gallery).validation
-            a, b = self._meet(query, gallery, a, b)
-            if a.shape[1] != b.shape[1]:
-                return None
-            return score(a, labels, b, labels, leave_one_out=True).percent()["recall_at_1"]
-
-        return [[cell(query, gallery) for gallery in versions] for query in versions]
-
     def figures(
         self, versions: Sequence[str], control_self: Sequence[float | None] | None, whole_mixed: bool = True
     ) -> dict[str, Any]:
@@ -274,56 +198,45 @@ class Assessment:
 
         Without `whole_mixed` the newest version alone searches the mixed gallery.
         """
-        recall = self.matrix(versions)
-        # An older version does not search a newer gallery of another width: above the diagonal may be holes.
-        whole = _is_whole(recall)
-        square: Any = recall if whole else None
-        adapters = [[self._pair(query, gallery)[2] for gallery in versions] for query in versions]
-        raw: Any = self.matrix(versions, raw=True) if any(map(any, adapters)) else None
+        pairs = [[self._pair(query, gallery) for gallery in versions] for query in versions]
+        found = self._outcomes.figures(versions, pairs, self._reference)
+        recall: Any = found["recall_at_1"]
+        adapters = [[adapter for _, _, adapter in row] for row in pairs]
+        raw: Any = None
+        if any(map(any, adapters)):
+            raw = self._outcomes.matrix(
+                [[(query, gallery, None) for query, gallery, _ in row] for row in pairs]
+            )
         per_task = self.per_task(versions)
-        comparisons: list[list[dict[str, Any] | None]] = [[None] * len(versions) for _ in versions]
-        flips: Matrix = [[None] * len(versions) for _ in versions]
-        intervals: list[list[list[float] | None]] = [[None] * len(versions) for _ in versions]
-        for i, query in enumerate(versions):
-            for j, gallery in enumerate(versions):
-                pair = self._pair(query, gallery)
-                found = self._outcomes.get(pair)
-                if found is None:
-                    continue
-                intervals[i][j] = self._interval(pair)
-                if i != j:
-                    against = self._reference(versions[max(i, j)], versions[min(i, j)])
-                    comparisons[i][j] = self._compare(pair, against).as_dict()
-                if i > j:
-                    flips[i][j] = 100 * negative_flips(
-                        self._outcomes[gallery, gallery, None].hits, found.hits
-                    )
         return {
-            "recall_at_1": recall,
-            "recall_at_5": self.matrix(versions, "recall_at_5"),
-            "map_at_r": self.matrix(versions, "map_at_r"),
-            "intervals": intervals,
-            "ac": average_compatibility(square) if whole else None,
-            "am": average_multimodel_accuracy(square) if whole else None,
+            **found,
             "recall_at_1_raw": raw,
-            "ac_raw": average_compatibility(raw) if raw and _is_whole(raw) else None,
+            "ac_raw": average_compatibility(raw) if raw and is_whole(raw) else None,
             "adapters": adapters if raw else [],
             "forgetting": forgetting(per_task),
             "per_task_recall_at_1": per_task,
-            "update_gain": update_gains(square, control_self) if whole and control_self else None,
-            "negative_flips": flips,
-            "compatible": comparisons,
+            "update_gain": update_gains(recall, control_self) if control_self and is_whole(recall) else None,
+            "negative_flips": self._flips(pairs),
             **self._mixed(versions, whole_mixed),
         }
+
+    def _flips(self, pairs: Sequence[Sequence[Pair]]) -> Matrix:
+        flips: Matrix = [[None] * len(row) for row in pairs]
+        for i, row in enumerate(pairs):
+            for j, pair in enumerate(row[:i]):
+                before, now = self._outcomes.find(pairs[j][j]), self._outcomes.find(pair)
+                if before is not None and now is not None:
+                    flips[i][j] = 100 * negative_flips(before.hits, now.hits)
+        return flips
 
     def _mixed(self, versions: Sequence[str], whole: bool) -> dict[str, Any]:
         """The mixed-gallery test over the versions whose entries the newest one can search, with examples."""
         newest = versions[-1]
         self._embeddings.hold(newest)
-        widths = self._widths
 
         def meets(query: str, gallery: str, way: Way = "calibrated") -> bool:
-            return widths[query] == widths[gallery] or (way != "raw" and (query, gallery) in self._adapters)
+            alike = self._versions[query].dimension == self._versions[gallery].dimension
+            return alike or (way != "raw" and (query, gallery) in self._adapters)
 
         reached = [version for version in versions if meets(newest, version)]
         evaluation = self._data.evaluation
@@ -342,22 +255,30 @@ class Assessment:
                 self.embedded(query).queries, evaluation.queries.labels, parts, evaluation.gallery.labels
             )
 
-        outcomes = [search(version) if whole or version == newest else None for version in reached]
+        scores = [search(version) if whole or version == newest else None for version in reached]
         adapted = any((newest, version) in self._adapters for version in reached)
         raw = search(newest, "raw") if adapted else None
         rows = [self._calibrations.get((newest, version)) for version in reached]
-        plain = search(newest, "adapted") if any(rows) else None
+        plain = None
+        if any(rows):
+            changed = any(row is not None and (row.scale, row.shift) != (1.0, 0.0) for row in rows)
+            plain = search(newest, "adapted") if changed else scores[-1]
+        oldest_self, newest_self = (
+            self._outcomes.find((version, version, None)) for version in (reached[0], newest)
+        )
+        last = scores[-1]
+        assert oldest_self is not None
+        assert newest_self is not None
+        assert last is not None
         summary = summarize_mixed(
             reached,
-            outcomes,
+            scores,
             assignment,
-            self._outcomes[reached[0], reached[0], None],
-            self._outcomes[newest, newest, None],
+            oldest_self,
+            newest_self,
             None if plain is None else plain.outcome(),
         )
         summary["shifts"] = [0.0 if row is None else row.shift for row in rows]
-        last = outcomes[-1]
-        assert last is not None
         examples = example_queries(
             evaluation.queries.images,
             evaluation.queries.labels,
@@ -372,8 +293,3 @@ class Assessment:
             "mixed_raw": None if raw is None else raw.percent()["recall_at_1"],
             "examples": examples,
         }
-
-
-def _is_whole(matrix: Matrix) -> bool:
-    """Whether every pair with a query version not older than the gallery's was measured."""
-    return all(value is not None for i, row in enumerate(matrix) for value in row[: i + 1])

@@ -17,7 +17,6 @@ from holdfast.data import StreamConfig, Task, build_stream
 from holdfast.evaluation import Report, describe_machine, draw_report
 from holdfast.learning import Ancestor, Datasets, Learned, describe_contents, outline_contents
 from holdfast.models import Preprocessing
-from holdfast.publishing.adapting import Material, connect_version, inherit_adapters
 from holdfast.publishing.ancestor import (
     CLASSES,
     HEAD,
@@ -28,7 +27,8 @@ from holdfast.publishing.ancestor import (
     warn_of_unusable,
 )
 from holdfast.publishing.assessment import Assessment
-from holdfast.publishing.code_assessment import assess_codes
+from holdfast.publishing.code_assessment import CodeAssessment
+from holdfast.publishing.connecting import Material, connect_version, inherit_adapters
 from holdfast.publishing.cpus import cpus_per_worker
 from holdfast.publishing.datasets import load_datasets
 from holdfast.publishing.run_folder import PAGE, REPORT, RunFolder, published_by
@@ -75,6 +75,11 @@ class StorePublisher:
         return Assessment(
             self._store, self._data, self._tasks, experiment.evaluation, experiment.seed, self._decode
         )
+
+    @cached_property
+    def _code_assessment(self) -> CodeAssessment:
+        resamples = self._experiment.evaluation.resamples
+        return CodeAssessment(self._store, self.assessment, self._data.evaluation, resamples)
 
     def _decode(self, preprocessing: Preprocessing) -> Datasets:
         """The experiment's images as a version reads them."""
@@ -144,8 +149,7 @@ class StorePublisher:
         self.assessment.measure(names)
         control = self._experiment.evaluation.control
         figures = self.assessment.figures(names, self._control_self(control), whole)
-        resamples = self._experiment.evaluation.resamples
-        codes = assess_codes(self._store, self.assessment, self._data.evaluation, names, resamples)
+        codes = self._code_assessment.figures(lineage)
         own = [version.metrics for version in lineage if version.run == self._run.name and version.metrics]
         seconds = {
             phase: sum(metrics["seconds"].get(phase, 0.0) for metrics in own)

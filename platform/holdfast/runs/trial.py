@@ -11,7 +11,8 @@ from holdfast.base import DivergedError
 from holdfast.config import Experiment
 from holdfast.data import ImageSet, build_stream
 from holdfast.evaluation import score
-from holdfast.learning import Ancestor, Learned, State, embed_views, fit_adapter, validation_indices
+from holdfast.learning import Ancestor, Learned, State, validation_indices
+from holdfast.publishing import embed_views, fit_adapter
 
 
 @dataclass

@@ -1,9 +1,8 @@
-from .gallery import Gallery, SearchResult, Stats
+from .gallery import Gallery, SearchResult
 from .verify_kept import verify_store
 
 __all__ = [
     "Gallery",
     "SearchResult",
-    "Stats",
     "verify_store",
 ]

@@ -197,10 +197,21 @@ class Store:
         *,
         maps: Literal["entries", "queries"] = "entries",
     ) -> RegisteredAdapter:
-        """From now on queries by `query` meet entries by `gallery` through `adapter`.
+        """From now on queries by `query` meet entries by `gallery` through `adapter`: `keep_adapter`, and
+        `register_adapters` of it alone."""
+        row = self.keep_adapter(query, gallery, adapter, config, maps=maps)
+        return self.register_adapters([row])[0]
 
-        Its tensors first, then one transaction that replaces what was registered for the pair; what was
-        measured without it, or with another, no longer counts. The same adapter again changes nothing.
+    def keep_adapter(
+        self,
+        query: str,
+        gallery: str,
+        adapter: "Adapter",
+        config: Mapping[str, Any] | None = None,
+        *,
+        maps: Literal["entries", "queries"] = "entries",
+    ) -> RegisteredAdapter:
+        """Write an adapter's tensors. It comes into force once what is returned is registered.
 
         Args:
             config: how it was fitted, to be told again; plain values.
@@ -229,7 +240,7 @@ class Store:
         digest = _adapter_digest(maps, data)
         artifact = f"adapters/{source.name}/{target.name}-{digest[:32]}.safetensors"
         self.artifacts.put(artifact, data)
-        row = RegisteredAdapter(
+        return RegisteredAdapter(
             query=asking.name,
             gallery=holding.name,
             kind=adapter.kind,
@@ -238,8 +249,15 @@ class Store:
             maps=maps,
             config=dict(config or {}),
         )
+
+    def register_adapters(self, rows: Sequence[RegisteredAdapter]) -> list[RegisteredAdapter]:
+        """Put adapters that were kept in force, in one transaction that replaces what was registered for
+        their pairs; what was measured without them, or with others, no longer counts. The same adapters again
+        change nothing."""
+        if not rows:
+            return []
         with writing(self.engine) as connection:
-            return put_adapter(connection, row)
+            return [put_adapter(connection, row) for row in rows]
 
     def adapters(self) -> list[RegisteredAdapter]:
         """The adapter in force of every pair that has one."""
@@ -267,6 +285,8 @@ class Store:
     def record_calibrations(self, rows: Sequence[MeasuredCalibration]) -> None:
         """Keep calibrations, each in place of the one before of its pair. Raises NotFoundError for an
         unknown version, ValueError for a scale that is not positive and for NaN."""
+        if not rows:
+            return
         with writing(self.engine) as connection:
             put_calibrations(connection, rows)
 

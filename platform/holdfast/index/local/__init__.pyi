@@ -1,7 +1,7 @@
 from .columns import Column, Columns
 from .index import LocalIndex
 from .partition import Partition
-from .pullback import candidates, is_linear, pull_back, scores_through
+from .pullback import candidates, scores_through
 from .snapshots import Snapshots
 from .views import View, Views
 
@@ -14,7 +14,5 @@ __all__ = [
     "View",
     "Views",
     "candidates",
-    "is_linear",
-    "pull_back",
     "scores_through",
 ]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from holdfast.evaluation import assign_versions, bootstrap
-from holdfast.learning.randomness import derive_seed
+from holdfast.learning import derive_seed
 
 MOST_IMAGES = 4096
 WORTH_POINTS = 0.1
@@ -36,6 +36,25 @@ class Nearest:
 
     right: np.ndarray
     wrong: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Searched:
+    """What n images find in one space, with the entries dealt to two halves of the gallery.
+
+    Attributes:
+        codes: int64 (n,), the classes.
+        halves: the best scores among the one half's entries, and among the other's.
+    """
+
+    codes: np.ndarray
+    halves: tuple[Nearest, Nearest]
+
+    @property
+    def wrong(self) -> float:
+        """The mean best score among all entries of other classes; infinite where there is but one class."""
+        first, second = self.halves
+        return float(np.maximum(first.wrong, second.wrong).mean(dtype=np.float64))
 
 
 @dataclass(frozen=True)
@@ -70,7 +89,15 @@ def choose_images(labels: np.ndarray, seed: int, task: int) -> np.ndarray:
     return chosen
 
 
-def fit_shift(own: Meeting, other: Meeting, labels: np.ndarray, seed: int = 0) -> FittedShift:
+def search_halves(meeting: Meeting, labels: np.ndarray, seed: int = 0) -> Searched:
+    """Search every image among the others of its meeting. `labels` (n,) are the classes; `seed` deals the
+    entries."""
+    _, codes = np.unique(labels, return_inverse=True)
+    dealt = assign_versions(labels, 2, seed).astype(bool)
+    return Searched(codes, nearest(meeting, codes, dealt))
+
+
+def fit_shift(own: Searched, other: Searched) -> FittedShift:
     """The shift that makes the nearest wrong entries alike: those are what a right one has to beat.
 
     It is the difference between their mean scores among the query version's own entries and among the
@@ -78,40 +105,41 @@ def fit_shift(own: Meeting, other: Meeting, labels: np.ndarray, seed: int = 0) -
     they lie higher than those of new classes will, and more so in its own space than in an older one.
 
     Args:
-        own: the query version's queries and its own entries.
-        other: its queries (as mapped) and the other version's entries (as mapped) of the same images.
-        labels: (n,), the classes. `seed` deals the entries of the gallery in which the gain is measured.
+        own: the query version's queries among its own entries.
+        other: its queries (as mapped) among the other version's entries (as mapped) of the same images, dealt
+            alike.
     """
-    _, codes = np.unique(labels, return_inverse=True)
-    whole = np.ones(len(labels), bool)
-    means = [nearest(meeting, codes, whole).wrong.mean(dtype=np.float64) for meeting in (own, other)]
+    codes, means = own.codes, (own.wrong, other.wrong)
     if not np.isfinite(means).all():  # one class only
         return FittedShift(0.0, 0.0, 0.0, 0.0)
-    shift = float(means[0] - means[1])
-    dealt = assign_versions(labels, 2, seed).astype(bool)
-    gains = np.zeros(len(labels))
-    for mine in (dealt, ~dealt):  # every entry once by either version
-        here, there = nearest(own, codes, mine), nearest(other, codes, ~mine)
+    shift = means[0] - means[1]
+    gains = np.zeros(len(codes))
+    # Every entry once by either version.
+    for here, there in zip(own.halves, reversed(other.halves), strict=True):
         gains += answers(here, there, shift).astype(np.float64) - answers(here, there, 0.0)
     # Images of a class fail together, so whole classes are drawn.
     by_class = np.bincount(codes, gains / 2)
-    interval = bootstrap(by_class * len(by_class) / len(labels))
+    interval = bootstrap(by_class * len(by_class) / len(codes))
     return FittedShift(shift, 100 * interval.mean, 100 * interval.low, 100 * interval.high)
 
 
-def nearest(meeting: Meeting, codes: np.ndarray, among: np.ndarray) -> Nearest:
-    """The best scores among the entries that `among` (bool (n,)) has. `codes` (n,) are the classes."""
-    places = np.flatnonzero(among)
-    entries = meeting.entries[places].T
-    right, wrong = (np.full(len(codes), -np.inf, np.float32) for _ in range(2))
+def nearest(meeting: Meeting, codes: np.ndarray, among: np.ndarray) -> tuple[Nearest, Nearest]:
+    """The best scores among the entries that `among` (bool (n,)) has, and among those that it has not.
+
+    `codes` (n,) are the classes.
+    """
+    parts = (among, ~among)
+    right, wrong = (np.full((2, len(codes)), -np.inf, np.float32) for _ in range(2))
     for start in range(0, len(codes), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, len(codes)))
-        products = meeting.queries[rows] @ entries
-        same = codes[rows, None] == codes[places]
-        products[rows[:, None] == places] = -np.inf
-        right[rows] = np.where(same, products, -np.inf).max(axis=1, initial=-np.inf)
-        wrong[rows] = np.where(same, -np.inf, products).max(axis=1, initial=-np.inf)
-    return Nearest(right, wrong)
+        products = meeting.queries[rows] @ meeting.entries.T
+        products[np.arange(len(rows)), rows] = -np.inf
+        same = codes[rows, None] == codes
+        for best, theirs in (right, same), (wrong, ~same):
+            scores = np.where(theirs, products, -np.inf)
+            for half, part in zip(best, parts, strict=True):
+                half[rows] = scores[:, part].max(axis=1, initial=-np.inf)
+    return Nearest(right[0], wrong[0]), Nearest(right[1], wrong[1])
 
 
 def answers(own: Nearest, other: Nearest, shift: float) -> np.ndarray:
