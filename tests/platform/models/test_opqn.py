@@ -9,7 +9,8 @@ from holdfast.base import ConfigError
 from holdfast.config import parse_experiment
 from holdfast.models import CosFaceConfig, Encoder, ModelConfig, OPQNConfig, Preprocessing
 from holdfast.models.codebooks import orthonormal_codebooks
-from holdfast.regularizers import OrthogonalExpansionConfig, Setting
+from holdfast.regularizers import Setting
+from holdfast.regularizers.literature import OrthogonalExpansionConfig
 
 BOOKS, WIDTH, WORDS, CLASSES = 3, 5, 4, 6
 SMALL = {"bits": 6, "words": WORDS, "scale": 7, "margin": 0.3, "entropy": 0.2, "sharpness": 4}

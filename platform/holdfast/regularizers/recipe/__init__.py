@@ -1,0 +1,19 @@
+"""What ships as the default, and its near relatives."""
+
+from holdfast.regularizers.recipe.correlation_distillation import CorrelationDistillationConfig
+from holdfast.regularizers.recipe.default import RECIPE
+from holdfast.regularizers.recipe.feature_distillation import FeatureDistillationConfig
+from holdfast.regularizers.recipe.growth import GrowingConfig
+from holdfast.regularizers.recipe.interpolation import InterpolationConfig
+from holdfast.regularizers.recipe.pairwise_distances import PairwiseDistancesConfig
+from holdfast.regularizers.recipe.prototype_alignment import PrototypeAlignmentConfig
+
+__all__ = [
+    "RECIPE",
+    "CorrelationDistillationConfig",
+    "FeatureDistillationConfig",
+    "GrowingConfig",
+    "InterpolationConfig",
+    "PairwiseDistancesConfig",
+    "PrototypeAlignmentConfig",
+]
