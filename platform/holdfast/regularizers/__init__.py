@@ -3,38 +3,6 @@
 `recipe` has what ships as the default and its near relatives, `literature` what it is compared with.
 """
 
-from holdfast.regularizers.kinds import AnyRegularizerConfig
-from holdfast.regularizers.recipe import (
-    RECIPE,
-    CorrelationDistillationConfig,
-    FeatureDistillationConfig,
-    GrowingConfig,
-    InterpolationConfig,
-    PairwiseDistancesConfig,
-    PrototypeAlignmentConfig,
-)
-from holdfast.regularizers.regularizer import (
-    Classifier,
-    Regularizer,
-    RegularizerConfig,
-    Setting,
-    Step,
-    TaskStart,
-)
+import lazy_loader
 
-__all__ = [
-    "RECIPE",
-    "AnyRegularizerConfig",
-    "Classifier",
-    "CorrelationDistillationConfig",
-    "FeatureDistillationConfig",
-    "GrowingConfig",
-    "InterpolationConfig",
-    "PairwiseDistancesConfig",
-    "PrototypeAlignmentConfig",
-    "Regularizer",
-    "RegularizerConfig",
-    "Setting",
-    "Step",
-    "TaskStart",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from holdfast import regularizers
-from holdfast.base import configs_in, kinds_of
+from holdfast.base.kinds import configs_in, kinds_of
 from holdfast.regularizers.kinds import AnyRegularizerConfig
 
 ROOM = Path(regularizers.__file__).parent
