@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import httpx
 import numpy as np
 import pytest
 import torch
+import uvicorn
 from fastapi.testclient import TestClient
 from PIL import Image
 
@@ -27,9 +29,11 @@ from holdfast.models import Encoder, ModelConfig, Preprocessing
 from holdfast.search import Gallery
 from holdfast.store import Compatibility, Draft, Store, open_store
 from holdfast_serving.app import create_app
+from holdfast_serving.backfiller import Backfiller
 from holdfast_serving.config import ServingConfig
 from holdfast_serving.replica import Replica
 from holdfast_serving.writer import StoreWriter
+from tests.fixtures.waiting import wait_until
 
 DIMENSION = 16
 
@@ -157,18 +161,24 @@ def data_uri(png: Callable[..., bytes]) -> Callable[..., str]:
 
 
 @dataclass(frozen=True)
-class Server:
-    """A real server in its own process, under Ray Serve."""
+class Served:
+    """Where the app is served, a key of it, and the folder of its store."""
 
     url: str
     key: str
     store: Path
-    process: subprocess.Popen[str]
 
     def http(self, **options: Any) -> httpx.Client:
         return httpx.Client(
             base_url=self.url, headers={"Authorization": f"Bearer {self.key}"}, timeout=30, **options
         )
+
+
+@dataclass(frozen=True)
+class Server(Served):
+    """A real server in its own process, under Ray Serve."""
+
+    process: subprocess.Popen[str]
 
     def processes(self, name: str) -> list[int]:
         """Ids of this server's own processes with `name` in their title."""
@@ -208,6 +218,8 @@ def wait_until_ready(process: subprocess.Popen[str]) -> str:
 def start_server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
     """Starts servers over copies of the template; they are stopped at the end of the session."""
     servers: list[Server] = []
+    # How many threads a replica has is Ray's decision.
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
 
     def start(key: str | None = "an-admin-key", host: str = "127.0.0.1", **settings: Any) -> Server:
         """Without a key the server makes one, and shows it. `settings` go to ServingConfig."""
@@ -220,7 +232,7 @@ def start_server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
         )
         process = subprocess.Popen(
             [sys.executable, "-c", code],
-            env={**os.environ, "HOLDFAST_API_KEYS": f"admin:{key}" if key else ""},
+            env={**environment, "HOLDFAST_API_KEYS": f"admin:{key}" if key else ""},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -253,3 +265,26 @@ def start_server(template: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 def server(start_server: Callable[..., Server]) -> Server:
     """The one server that most tests share, since starting Ray takes seconds."""
     return start_server()
+
+
+@pytest.fixture(scope="module")
+def served_here(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The app at a port of this process, without Ray and what it puts in front: that starts at once."""
+    folder = Path(shutil.copytree(template, tmp_path_factory.mktemp("served") / "store"))
+    config = ServingConfig(store=str(folder), sources=(str(folder),))
+    with contextlib.ExitStack() as stack:
+        store = stack.enter_context(open_store(folder))
+        writer = stack.enter_context(contextlib.closing(StoreWriter(store)))
+        stack.enter_context(contextlib.closing(Backfiller(store, writer.replace, config.sources)))
+        replica = Replica(config, store, Gallery(store, open_index(store, config.index)), writer)
+        running = uvicorn.Server(uvicorn.Config(create_app(replica), port=0, log_level="error"))
+        thread = threading.Thread(target=running.run)
+        thread.start()
+        try:
+            wait_until(lambda: running.started)
+            (listening,) = running.servers[0].sockets
+            port = listening.getsockname()[1]
+            yield Served(f"http://127.0.0.1:{port}", store.keys.create("admin"), folder)
+        finally:
+            running.should_exit = True
+            thread.join()

@@ -2,12 +2,10 @@
 
 import contextlib
 import os
-import secrets
 import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,40 +13,16 @@ import httpx
 import pytest
 
 from holdfast_serving.ports import free_port
+from tests.fixtures.clusters import running_cluster
+
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[dict[str, str]]:
-    """A head node of 2 CPUs; yields the environment that joins it."""
-    # Short, because Ray puts sockets below it and their paths may have 107 bytes.
-    folder = tempfile.mkdtemp(prefix="hf-", dir="/tmp")
-    port = free_port()
-    environment = {
-        **os.environ,
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        "RAY_USAGE_STATS_ENABLED": "0",
-    }
-    environment.pop("RAY_ADDRESS", None)
-    head = subprocess.Popen(
-        [Path(sys.executable).with_name("ray"), "start", "--head", "--block", f"--port={port}",
-         "--num-cpus=2", "--include-dashboard=false", "--node-ip-address=127.0.0.1", f"--temp-dir={folder}",
-         "--object-store-memory=200000000", f"--dashboard-agent-listen-port={free_port()}"],
-        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
-    try:
-        environment["RAY_ADDRESS"] = f"127.0.0.1:{port}"
-        wait = f"import ray; ray.init(address={environment['RAY_ADDRESS']!r}, log_to_driver=False)"
-        for _ in range(20):
-            joined = subprocess.run([sys.executable, "-c", wait], env=environment, capture_output=True)
-            if joined.returncode == 0:
-                break
-            assert head.poll() is None, "the cluster did not start"
+    """The environment that joins a cluster."""
+    with running_cluster() as environment:
         yield environment
-    finally:
-        os.killpg(head.pid, signal.SIGKILL)
-        head.wait()
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

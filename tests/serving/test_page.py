@@ -4,7 +4,6 @@ import http.server
 import os
 import shutil
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from holdfast.entries import Entries, Entry
 from holdfast.models import Encoder
 from holdfast.store import open_store
+from tests.fixtures.waiting import wait_until
 
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
@@ -25,6 +25,12 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+@pytest.fixture(scope="module")
+def server(served_here: Any) -> Any:
+    """What stands in front of the app is tested with a real server."""
+    return served_here
 
 
 @pytest.fixture(scope="module")
@@ -76,19 +82,11 @@ def filled(
         Entries(store).delete([entry.id for entry in entries])
 
 
-def until(holds: Callable[[], bool]) -> None:
-    """Asks again and again from here: the page's own policy forbids Playwright to wait inside it."""
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline, "the page never came to that"
-        time.sleep(0.05)
-
-
 def connect(page: Any, server: Any) -> None:
     page.goto(server.url)
     page.fill("#key", server.key)
     page.click("text=Connect")
-    until(lambda: page.locator("#left option").count() == 3)
+    wait_until(lambda: page.locator("#left option").count() == 3)
 
 
 def drop(page: Any, content: bytes, name: str = "drawing.png") -> None:
@@ -127,13 +125,13 @@ def test_two_versions_side_by_side(
     assert "shape: block 30" in first
     assert page.locator("#column-left .hits img.thumb").count() == 8
     assert page.inner_text("#traffic").split()[:2] == ["live", "v1"]
-    until(lambda: page.inner_text("#total") == "40")
+    wait_until(lambda: page.inner_text("#total") == "40")
     assert "v1 24" in " ".join(page.inner_text("#legend").split())
     screenshot(page, "two-versions")
 
     page.fill("#k", "3")
     page.press("#k", "Tab")
-    until(lambda: page.locator("#column-left .hits li").count() == 3)
+    wait_until(lambda: page.locator("#column-left .hits li").count() == 3)
 
     page.select_option("#right", "v2")
     page.wait_for_selector("#column-right .problem")
@@ -162,7 +160,7 @@ def test_errors_in_words(page: Any, server: Any, filled: int, png: Callable[...,
     assert "Enter the API key" in page.inner_text("#notice")
     page.fill("#key", "a-wrong-key")
     page.click("text=Connect")
-    until(lambda: "not known" in page.inner_text("#notice"))
+    wait_until(lambda: "not known" in page.inner_text("#notice"))
     connect(page, server)
     page.wait_for_selector("#notice", state="hidden")
     drop(page, b"this is no picture")
@@ -173,7 +171,7 @@ def test_errors_in_words(page: Any, server: Any, filled: int, png: Callable[...,
 def test_the_key_stays_in_the_tab_and_out_of_the_address(page: Any, server: Any, filled: int) -> None:
     connect(page, server)
     page.reload()
-    until(lambda: page.locator("#left option").count() == 3)
+    wait_until(lambda: page.locator("#left option").count() == 3)
     assert server.key not in page.url
     assert page.evaluate("Object.keys(localStorage).length") == 0
     assert page.evaluate("document.cookie") == ""
@@ -188,14 +186,16 @@ def test_a_backfill_has_a_bar_and_buttons(page: Any, server: Any, filled: int) -
         page.reload()
         page.wait_for_selector("#backfill-list li[data-id=b1] progress")
         page.click("#backfill-list li[data-id=b1] >> text=pause")
-        until(lambda: "paused" in page.inner_text("#backfill-list"))
+        wait_until(lambda: "paused" in page.inner_text("#backfill-list"))
         assert http.get("/v1/backfills/b1").json()["status"] == "paused"
         page.click("#backfill-list li[data-id=b1] >> text=cancel")
-        until(lambda: "cancelled" in page.inner_text("#backfill-list"))
+        wait_until(lambda: "cancelled" in page.inner_text("#backfill-list"))
         assert page.locator("#backfill-list button").count() == 0
         assert http.post("/v1/backfills", json={**body, "batch_size": 256, "pace": None}).status_code == 201
         # The entries have no sources: nothing is moved, and the page says why.
-        until(lambda: "failed · 0 of 24 moved · skipped: 24 no source" in page.inner_text("#backfill-list"))
+        wait_until(
+            lambda: "failed · 0 of 24 moved · skipped: 24 no source" in page.inner_text("#backfill-list")
+        )
     screenshot(page, "backfills")
 
 
@@ -228,7 +228,7 @@ def prefixed(request: pytest.FixtureRequest, server: Any) -> Iterator[str]:
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
-        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        threading.Thread(target=proxy.serve_forever, args=(0.01,), daemon=True).start()
         yield f"http://127.0.0.1:{proxy.server_port}/some/where/"
         proxy.shutdown()
 
@@ -239,7 +239,7 @@ def test_everything_works_below_a_path_of_a_proxy(
     page.goto(prefixed)
     page.fill("#key", server.key)
     page.click("text=Connect")
-    until(lambda: page.locator("#left option").count() == 3)
+    wait_until(lambda: page.locator("#left option").count() == 3)
     drop(page, png(30))
     assert hits(page, "left")[0] == "drawing-30"
     page.click("header a >> text=API")
@@ -259,7 +259,7 @@ def test_the_description_of_the_api_needs_nothing_from_elsewhere(page: Any, serv
         assert word in fields
     page.fill("#get_entry input[name=entry_id]", "drawing-01")
     page.click("#get_entry >> text=Try it")
-    until(lambda: '"embedded_by": "v1"' in page.inner_text("#get_entry pre"))
+    wait_until(lambda: '"embedded_by": "v1"' in page.inner_text("#get_entry pre"))
     page.click("#search summary")
     for word in ("min_seq", "calibrated", "409", "image"):
         assert word in page.inner_text("#search")

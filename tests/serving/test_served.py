@@ -8,7 +8,7 @@ import socket
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,11 +17,19 @@ import numpy as np
 import openai
 import pytest
 
-from holdfast.entries import Lease
+from holdfast.entries import Entries, Lease
 from holdfast.models import Encoder
 from holdfast.store import open_store
+from tests.fixtures.waiting import wait_until
 
 DataUri = Callable[..., str]
+COUNT = 200
+CHUNK = 50
+REQUESTS_PER_SECOND = 20
+SECONDS = float(os.environ.get("HOLDFAST_KILLED_WRITER_SECONDS", "4"))
+CLIENTS = 4
+
+pytestmark = pytest.mark.long
 
 
 def test_the_openai_client_gets_embeddings(
@@ -215,11 +223,173 @@ def test_a_first_start_shows_one_key_and_sigterm_answers_what_is_in_progress_and
 
 
 def test_what_was_served_is_in_the_store_afterwards(server: Any, data_uri: DataUri) -> None:
-    from holdfast.entries import Entries
-
     with server.http() as http:
         http.put("/v1/gallery/entries", json={"entries": [{"id": "kept", "image": data_uri(9)}]})
     with open_store(server.store) as store:
         assert Entries(store).get("kept").version == "v1"
     with server.http() as http:
         assert http.delete("/v1/gallery/entries/kept").status_code == 200
+
+
+@pytest.fixture
+def emptied(server: Any) -> Iterator[None]:
+    """Nothing that a test has written is left in the shared server's gallery."""
+    yield
+    with open_store(server.store) as store:
+        Entries(store).delete([entry.id for batch in Entries(store).scan() for entry in batch])
+
+
+def write_images(http: httpx.Client, data_uri: DataUri, first: int) -> int:
+    """Writes COUNT images in chunks, by the version that writes now."""
+    seq = 0
+    for start in range(first, first + COUNT, CHUNK):
+        items = [{"id": f"image-{n}", "image": data_uri(n)} for n in range(start, start + CHUNK)]
+        answer = http.put("/v1/gallery/entries", json={"entries": items})
+        assert answer.status_code == 200, answer.text
+        seq = answer.json()["seq"]
+    return seq
+
+
+def change(http: httpx.Client, **fields: Any) -> dict[str, Any]:
+    epoch = http.get("/v1/traffic").json()["epoch"]
+    answer = http.put("/v1/traffic", json={"expect_epoch": epoch, **fields})
+    assert answer.status_code == 200, answer.text
+    return dict(answer.json())
+
+
+def test_two_versions_over_one_gallery_and_traffic_that_moves_under_load(
+    server: Any, data_uri: DataUri, emptied: None
+) -> None:
+    with server.http() as http:
+        change(http, query_version="v1", write_version="v1")
+        write_images(http, data_uri, 0)
+        change(http, write_version="v3")
+        seq = write_images(http, data_uri, COUNT)
+        change(http, write_version="v1")
+
+        for version in ("v3", "v1"):
+            right = 0
+            for number in range(0, 2 * COUNT, COUNT // 10):
+                body = {"image": data_uri(number), "model": version, "k": 1, "min_seq": seq}
+                found = http.post("/v1/search", json=body).json()
+                assert found["query_version"] == version
+                assert found["versions"] == ["v1", "v3"]
+                hit = found["hits"][0]
+                right += hit["id"] == f"image-{number}"
+                assert hit["embedded_by"] in ("v1", "v3")
+            assert right >= 18, f"{version} found {right} of 20"
+        state = http.get("/v1/gallery").json()
+        assert (state["entries"]["v1"], state["entries"]["v3"]) == (COUNT, COUNT)
+        # A gateway got one core of Ray's, so one thread searches.
+        assert state["index"]["threads"] == 1
+
+        refused = http.post("/v1/search", json={"image": data_uri(), "model": "v2"})
+        assert refused.status_code == 409
+        assert refused.json()["error"]["code"] == "incompatible_versions"
+
+        answers = search_steadily(server, data_uri, lambda: promote_and_roll_back(http))
+    failed = [answer for answer in answers if answer[0] != 200]
+    assert not failed, failed[:3]
+    assert len(answers) >= 4 * REQUESTS_PER_SECOND
+    assert {version for _, version in answers} == {"v1", "v3"}
+
+
+def promote_and_roll_back(http: httpx.Client) -> None:
+    for _ in range(3):
+        assert change(http, query_version="v3")["query_version"] == "v3"
+        time.sleep(0.9)
+        assert http.post("/v1/traffic/rollback", json={}).json()["query_version"] == "v1"
+        time.sleep(0.9)
+
+
+def search_steadily(server: Any, data_uri: DataUri, work: Callable[[], None]) -> list[tuple[int, str]]:
+    """Searches at a steady rate, however slow the answers, while `work` runs: (status, version) of each."""
+    answers: list[tuple[int, str]] = []
+    finished = threading.Event()
+
+    def one(http: httpx.Client, number: int) -> None:
+        try:
+            answer = http.post("/v1/search", json={"image": data_uri(number), "k": 5})
+            answers.append((answer.status_code, answer.headers.get("X-Model-Version", "")))
+        except httpx.HTTPError as error:
+            answers.append((0, repr(error)))
+
+    def client() -> None:
+        with server.http(limits=httpx.Limits(max_connections=64)) as http:
+            threads = []
+            begun = time.monotonic()
+            number = 0
+            while not finished.is_set():
+                threads.append(threading.Thread(target=one, args=(http, number)))
+                threads[-1].start()
+                number += 1
+                time.sleep(max(0.0, begun + number / REQUESTS_PER_SECOND - time.monotonic()))
+            for thread in threads:
+                thread.join()
+
+    searching = threading.Thread(target=client)
+    searching.start()
+    try:
+        work()
+    finally:
+        finished.set()
+        searching.join()
+    return answers
+
+
+def vector(name: str) -> list[float]:
+    numbers = np.random.default_rng(abs(hash(name)) % 2**32).normal(size=16)
+    return (numbers / np.linalg.norm(numbers)).tolist()
+
+
+def test_every_acknowledged_entry_survives_the_death_of_the_writer(server: Any, emptied: None) -> None:
+    acknowledged: dict[str, int] = {}
+    statuses: dict[int, int] = {}
+    deadline = time.monotonic() + SECONDS
+
+    def upsert_steadily(client: int) -> None:
+        with server.http() as http:
+            number = 0
+            while time.monotonic() < deadline:
+                name = f"killed-{client}-{number}"
+                number += 1
+                entry = {"id": name, "vector": vector(name), "version": "v1", "attributes": {"by": client}}
+                answer = http.put("/v1/gallery/entries", json={"entries": [entry]})
+                statuses[answer.status_code] = statuses.get(answer.status_code, 0) + 1
+                if answer.status_code == 200:
+                    acknowledged[name] = answer.json()["seq"]
+                else:
+                    assert answer.status_code == 503, answer.text
+                    assert answer.json()["error"]["code"] == "not_ready"
+                    assert answer.headers["Retry-After"] == "1"
+                    time.sleep(0.1)
+
+    threads = [threading.Thread(target=upsert_steadily, args=(client,)) for client in range(CLIENTS)]
+    for thread in threads:
+        thread.start()
+    time.sleep(SECONDS / 4)
+    (victim,) = server.processes("ServeReplica:holdfast:writer")
+    os.kill(victim, signal.SIGKILL)
+    for thread in threads:
+        thread.join()
+
+    assert acknowledged, statuses
+    assert set(statuses) <= {200, 503}
+    with server.http() as http:
+        wait_until(lambda: put_last(http).status_code == 200, pause=0.2)
+        for name in list(acknowledged)[:: max(1, len(acknowledged) // 50)]:
+            assert http.get(f"/v1/gallery/entries/{name}").status_code == 200
+        state = http.get("/v1/gallery").json()
+    with open_store(server.store) as store:
+        stored = {entry.id: entry for batch in Entries(store).scan() for entry in batch}
+    missing = [name for name in acknowledged if name not in stored]
+    assert not missing, f"{len(missing)} of {len(acknowledged)} acknowledged entries are gone"
+    for name, seq in acknowledged.items():
+        assert stored[name].seq == seq
+        np.testing.assert_allclose(stored[name].vector, vector(name), atol=1e-6)
+    assert state["last_seq"] >= max(acknowledged.values())
+
+
+def put_last(http: httpx.Client) -> httpx.Response:
+    entry = {"id": "killed-last", "vector": vector("last"), "version": "v1"}
+    return http.put("/v1/gallery/entries", json={"entries": [entry]})

@@ -2,55 +2,25 @@
 
 import json
 import os
-import secrets
-import shutil
-import signal
-import socket
 import subprocess
 import sys
-import tempfile
-import time
-from pathlib import Path
 
 import pytest
 
 from holdfast.store import open_store
 from holdfast_serving.ports import free_port
+from tests.fixtures.clusters import running_cluster
+
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture
 def cluster():
-    """A head node of its own, with a token; yields the dashboard's address and the environment for it."""
-    ray, port, dashboard = Path(sys.executable).with_name("ray"), free_port(), free_port()
-    # Short, because Ray puts sockets below it and their paths may have 107 bytes.
-    folder = tempfile.mkdtemp(prefix="hf-", dir="/tmp")
-    environment = {
-        **os.environ,
-        "RAY_AUTH_MODE": "token",
-        "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        "RAY_USAGE_STATS_ENABLED": "0",
-        "PATH": f"{ray.parent}:{os.environ['PATH']}",
-    }
-    environment.pop("RAY_ADDRESS", None)
-    head = subprocess.Popen(
-        [ray, "start", "--head", "--block", f"--port={port}", f"--dashboard-port={dashboard}", "--num-cpus=2",
-         "--include-dashboard=true", "--dashboard-host=127.0.0.1", "--node-ip-address=127.0.0.1",
-         f"--temp-dir={folder}", "--object-store-memory=200000000",
-         # Agents of two clusters that want the same port leave one of them without, and it takes no job.
-         f"--dashboard-agent-listen-port={free_port()}"],
-        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.STDOUT, start_new_session=True,
-    )  # fmt: skip
-    deadline = time.monotonic() + 600
-    while time.monotonic() < deadline:
-        assert head.poll() is None, "the cluster did not start"
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", dashboard)) == 0:
-                break
-        time.sleep(0.5)
-    yield f"http://127.0.0.1:{dashboard}", environment
-    os.killpg(head.pid, signal.SIGKILL)
-    head.wait()
-    shutil.rmtree(folder, ignore_errors=True)
+    """The address of a cluster's dashboard, and the environment for it."""
+    dashboard = free_port()
+    with running_cluster(dashboard) as environment:
+        environment.pop("RAY_ADDRESS")
+        yield f"http://127.0.0.1:{dashboard}", environment
 
 
 def submit(arguments, environment):
