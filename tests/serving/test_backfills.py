@@ -13,6 +13,7 @@ from holdfast.entries import Entries, Entry
 from holdfast.models import Encoder
 from holdfast.store import Store
 from holdfast_serving.backfiller import Backfiller
+from tests.fixtures.waiting import wait_until
 
 
 @pytest.fixture
@@ -51,11 +52,14 @@ def backfiller(filled: Store, tmp_path: Path) -> Iterator[Callable[[], Backfille
 
 
 def until(client: TestClient, name: str, status: str) -> dict[str, Any]:
-    deadline = time.monotonic() + 60
-    while (found := client.get(f"/v1/backfills/{name}").json())["status"] != status:
-        assert time.monotonic() < deadline, found
-        time.sleep(0.02)
-    return dict(found)
+    found: dict[str, Any] = {}
+
+    def has_come_to_it() -> bool:
+        found.update(client.get(f"/v1/backfills/{name}").json())
+        return bool(found["status"] == status)
+
+    wait_until(has_come_to_it)
+    return found
 
 
 def test_a_backfill_from_start_to_end(
@@ -81,10 +85,7 @@ def test_pause_resume_and_cancel(
     body = {"target": "v3", "kind": "re-embed", "batch_size": 1, "pace": 30, "order": "oldest"}
     client.post("/v1/backfills", json=body)
     backfiller()
-    deadline = time.monotonic() + 60
-    while client.get("/v1/backfills/b1").json()["done"] < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
+    wait_until(lambda: client.get("/v1/backfills/b1").json()["done"] >= 2)
     paused = client.post("/v1/backfills/b1/pause").json()
     assert (paused["status"], paused["owner"]) == ("paused", None)
     time.sleep(0.3)
@@ -102,15 +103,10 @@ def test_a_pause_frees_the_one_worker_at_any_pace(
     slow = {"target": "v3", "kind": "re-embed", "pace": 0.0003, "sources": ["v1"]}
     assert client.post("/v1/backfills", json=slow).status_code == 201
     backfiller()
-    deadline = time.monotonic() + 60
-    while client.get("/v1/backfills/b1").json()["owner"] is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: client.get("/v1/backfills/b1").json()["owner"])
     assert client.post("/v1/backfills/b1/cancel").json()["done"] == 0
     client.post("/v1/backfills", json={"target": "v3", "kind": "re-embed"})
-    while client.get("/v1/backfills/b2").json()["owner"] is None:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    wait_until(lambda: client.get("/v1/backfills/b2").json()["owner"])
     assert until(client, "b2", "done")["done"] == 30
 
 
@@ -131,8 +127,7 @@ def test_another_process_goes_on(
 ) -> None:
     client.post("/v1/backfills", json={"target": "v3", "kind": "re-embed", "batch_size": 1, "pace": 40})
     first = backfiller()
-    while client.get("/v1/backfills/b1").json()["done"] < 2:
-        time.sleep(0.01)
+    wait_until(lambda: client.get("/v1/backfills/b1").json()["done"] >= 2)
     first.close()
     found = client.get("/v1/backfills/b1").json()
     assert (found["status"], found["owner"]) == ("running", None)
@@ -184,10 +179,8 @@ def test_a_server_without_sources_leaves_what_was_asked_for_elsewhere(filled: St
     write = Entries(filled).write
     backfiller = Backfiller(filled, lambda change: write([change])[0], look_seconds=0.02)
     try:
-        deadline = time.monotonic() + 60
-        while (found := Backfills(filled).get("b1")).status == "running":
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_until(lambda: Backfills(filled).get("b1").status != "running")
+        found = Backfills(filled).get("b1")
     finally:
         backfiller.close()
     assert (found.status, found.done) == ("failed", 0)

@@ -1,6 +1,5 @@
 """Which index a server searches with is a setting."""
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from holdfast.search import Gallery
 from holdfast.store import Store
 from holdfast_serving.config import ServingConfig
 from holdfast_serving.feeder import start_feeder
+from tests.fixtures.waiting import wait_until
 
 
 def _rows(count: int, seed: int = 0) -> np.ndarray:
@@ -29,10 +29,7 @@ def test_a_server_quantizes_when_it_is_told_to(serve_here: Callable[..., TestCli
     rows = _rows(600)
     entries = [{"id": f"e{n}", "version": "v1", "vector": row.tolist()} for n, row in enumerate(rows)]
     seq = client.put("/v1/gallery/entries", json={"entries": entries}).raise_for_status().json()["seq"]
-    deadline = time.monotonic() + 30
-    while client.get("/v1/gallery").json()["index"]["kind"] != "quantized":
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: client.get("/v1/gallery").json()["index"]["kind"] == "quantized")
     asked = {"vector": rows[17].tolist(), "model": "v1", "k": 3, "min_seq": seq}
     assert client.post("/v1/search", json=asked).raise_for_status().json()["hits"][0]["id"] == "e17"
 
@@ -56,10 +53,7 @@ def test_one_process_feeds_milvus_and_the_gateways_search(store: Store, milvus: 
     try:
         rows = _rows(20)
         seq = Entries(store).upsert([Entry(f"e{n}", "v1", row, {}) for n, row in enumerate(rows)])
-        deadline = time.monotonic() + 20
-        while gateway.refresh() < seq:
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(lambda: gateway.refresh() >= seq)
         assert gateway.search(rows[3], "v1", 1).hits[0].id == "e3"
     finally:
         feeder.close()

@@ -1,6 +1,5 @@
 """The traffic record over HTTP, and replicas that follow it."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ from fastapi.testclient import TestClient
 from holdfast.entries import Entries, Entry
 from holdfast.models import Encoder
 from holdfast.store import Store
+from tests.fixtures.waiting import wait_until
 
 DataUri = Callable[..., str]
 
@@ -24,13 +24,6 @@ def embed(client: TestClient, data_uri: DataUri, model: str = "live", **headers:
 def loaded(client: TestClient) -> tuple[str, ...]:
     names: tuple[str, ...] = client.app.state.replica.versions.names  # type: ignore[attr-defined]
     return names
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < deadline, "it never became true"
-        time.sleep(0.02)
 
 
 def test_promote_and_rollback_take_effect_with_the_answer(client: TestClient, data_uri: DataUri) -> None:
@@ -113,10 +106,10 @@ def test_a_change_by_another_process_is_followed_and_old_versions_are_dropped(
 ) -> None:
     assert loaded(client) == ("v1",)
     store.traffic.promote("v3", writes=True)
-    eventually(lambda: embed(client, data_uri) == "v3")
+    wait_until(lambda: embed(client, data_uri) == "v3")
     assert set(loaded(client)) == {"v1", "v3"}, "the previous version stays at hand"
     store.traffic.change(canary_version="v1", canary_share=0.1)
-    eventually(lambda: client.get("/v1/traffic").json()["applied_epoch"] == 3)
+    wait_until(lambda: client.get("/v1/traffic").json()["applied_epoch"] == 3)
     assert set(loaded(client)) == {"v1", "v3"}
 
 
@@ -144,7 +137,7 @@ def test_a_version_that_cannot_be_loaded_leaves_the_old_one_serving(
     assert refused.status_code == 503
     assert client.get("/v1/traffic").json()["query_version"] == "v1"
     store.traffic.promote("v3")
-    eventually(lambda: b"holdfast_follow_failures_total 0.0" not in client.get("/metrics").content)
+    wait_until(lambda: b"holdfast_follow_failures_total 0.0" not in client.get("/metrics").content)
     assert embed(client, data_uri) == "v1"
 
 
@@ -178,7 +171,7 @@ def test_an_empty_store_is_alive_and_not_ready(
     assert answer.status_code == 503
     assert "promote" in answer.json()["error"]["message"]
     store.traffic.promote("v1")
-    eventually(lambda: client.get("/readyz").status_code == 200)
+    wait_until(lambda: client.get("/readyz").status_code == 200)
 
 
 def test_metrics_tell_what_happened(

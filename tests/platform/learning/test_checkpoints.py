@@ -10,6 +10,7 @@ import torch
 
 from holdfast.base import StoreError
 from holdfast.learning import FolderCheckpoints, read_state, write_state
+from tests.fixtures.waiting import wait_until
 
 
 def test_keeps_the_newest_two(tmp_path):
@@ -41,9 +42,7 @@ def test_a_killed_writer_leaves_a_whole_checkpoint(tmp_path):
     )
     process = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)])
     try:
-        deadline = time.monotonic() + 60
-        while len(list(tmp_path.glob("checkpoint-*.pt"))) < 2 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: len(list(tmp_path.glob("checkpoint-*.pt"))) >= 2)
         time.sleep(0.3)
     finally:
         process.send_signal(signal.SIGKILL)

@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import time
 
 import pytest
 from sqlalchemy import update
@@ -18,6 +17,7 @@ from holdfast.runs.run_lock import RunHeldError, holding_run, require_run
 from holdfast.store import open_store
 from holdfast.store.database import writing
 from holdfast.store.schema import leases
+from tests.fixtures.waiting import wait_until
 
 
 @pytest.fixture
@@ -37,11 +37,7 @@ def test_of_two_that_start_at_once_one_learns_and_a_killed_one_is_followed_at_on
     folder = tmp_path / "store"
     open_store(folder).close()
     started = [holdfast("run", tiny_file, "--store", folder) for _ in range(2)]
-    deadline = time.monotonic() + 240
-    while (ended := [each for each in started if each.poll() is not None]) == []:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    (loser,) = ended
+    (loser,) = wait_until(lambda: [each for each in started if each.poll() is not None], 240)
     (winner,) = (each for each in started if each is not loser)
     os.killpg(winner.pid, signal.SIGSTOP)
     said = loser.communicate()[0]
