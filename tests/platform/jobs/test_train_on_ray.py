@@ -91,18 +91,17 @@ def test_a_run_reads_from_the_users_folder_and_leaves_nothing_there(
     place = ("--artifacts", f"fsspec+file://{tmp_path / 'bucket'}")
     short = ("--set", "stream.tasks=1", "--set", "learning.epochs=1")
     source = ("--set", "data.source=parquet:../glyphs.parquet")
-    said = []
-    for name, given in (("here", place), ("there", ())):
+    for name, more in (("here", (*place, "--json")), ("there", ())):
         (tmp_path / name).mkdir()
         monkeypatch.chdir(tmp_path / name)
-        options = (*where, *given, *short, *source, "--json", "--workers", 1, *SMALL_RAY)
+        options = (*where, *more, *short, *source, "--workers", 1, *SMALL_RAY)
         process = holdfast("run", tiny_file, *options, stderr=subprocess.PIPE)
         output, errors = process.communicate(timeout=240)
         assert process.returncode == 0, errors
-        assert json.loads(output)["versions"] == ["v1"]
         assert not any((tmp_path / name).iterdir())
-        said.append(errors)
-    assert ["is already finished" in each for each in said] == [False, True]
+        if "--json" in more:
+            assert json.loads(output)["versions"] == ["v1"]
+    assert "is already finished" in errors
     (run,) = tmp_path.glob("bucket/stores/*/runs/tiny")
     assert {path.name for path in run.iterdir()} >= {"report.json", "report.html", "checkpoints-1", "ray"}
     assert list(run.glob("checkpoints-1/checkpoint-*.pt"))
