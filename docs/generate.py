@@ -18,7 +18,7 @@ from pydantic_core import PydanticUndefined
 from typer.main import get_command
 
 from holdfast.base import configs_of
-from holdfast.cli.main import app
+from holdfast.cli import app
 from holdfast.config import Experiment
 
 FOLDER = Path(__file__).parent

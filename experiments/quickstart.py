@@ -27,7 +27,7 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from holdfast.cli.failures import INTERRUPTED, failure_of
+from holdfast.cli import INTERRUPTED, failure_of
 from holdfast.config import load_experiment
 from holdfast.data import open_source
 from holdfast.publishing.run_folder import PAGE, REPORT, RunFolder

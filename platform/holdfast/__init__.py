@@ -1,20 +1,6 @@
 """Holdfast: every new version of an embedding model searches the gallery that the older versions filled."""
 
-from typing import TYPE_CHECKING, Any
+import lazy_loader
 
-from holdfast.store import Store, Version, open_store
-
-if TYPE_CHECKING:
-    from holdfast.models import Encoder
-
-__all__ = ["Encoder", "Store", "Version", "open_store"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 __version__ = "0.1.0"
-
-
-def __getattr__(name: str) -> Any:
-    # PyTorch takes seconds to import, and listing versions or moving traffic does not need it.
-    if name == "Encoder":
-        from holdfast.models import Encoder
-
-        return Encoder
-    raise AttributeError(f"module 'holdfast' has no attribute {name!r}")

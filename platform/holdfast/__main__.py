@@ -2,13 +2,13 @@
 
 import sys
 
-from holdfast.cli.failures import INTERRUPTED, failure_of
+from holdfast.cli import INTERRUPTED, failure_of
 
 
 def main() -> None:
     """Before the command line can answer it loads for a second, in which somebody may press Ctrl-C."""
     try:
-        from holdfast.cli.main import main as run
+        from holdfast.cli import main as run
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except Exception as error:

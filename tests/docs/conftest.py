@@ -10,7 +10,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from holdfast.cli import main as cli
+from holdfast import cli
 from holdfast.store import Compatibility, open_store
 
 REPOSITORY = Path(__file__).parents[2]

@@ -19,7 +19,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
-from holdfast.cli import main as cli
+from holdfast import cli
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = (

@@ -1,27 +1,19 @@
 """`holdfast backfill ...`: move entries of older versions to a newer one."""
 
-import math
-import os
-import socket
-import threading
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-from rich.table import Table
 
-from holdfast.backfill import Backfill, Backfills
 from holdfast.base import ConfigError
-from holdfast.cli.console import print_json
-from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption
-from holdfast.entries import Entries, Lease, LeaseHeldError, LeaseLostError, Replace, refuse_if_held
-from holdfast.store import Store, open_store
+from holdfast.cli.failures import INTERRUPTED
+from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption, existing_store
+from holdfast.cli.output import note, show, table, tell
+
+if TYPE_CHECKING:
+    from holdfast.backfill import Backfill, Backfills
+    from holdfast.store import Store
 
 backfill = typer.Typer(
     help="Backfills: start, list, pause, resume, cancel.", no_args_is_help=True, rich_markup_mode="rich"
@@ -35,10 +27,6 @@ SourcesOption = Annotated[
     list[str] | None,
     typer.Option("--sources", help="Folder or URL prefix whose images may be read. Repeatable."),
 ]
-LOOK_SECONDS = 0.5
-RESTART_SECONDS = 60.0
-"""So long after a server went away it may come back, and go on with what it did."""
-INTERRUPTED = 130
 
 
 @backfill.command("start")
@@ -74,11 +62,11 @@ def start(
 
     Example: [bold]holdfast backfill start live --kind re-embed --sources photos[/]
     """
-    with open_store(store, artifacts, create=False) as opened:
+    with existing_store(store, artifacts) as opened:
         roots = _roots(opened, kind, sources, detach)
         if kind == "map" and workers:
             raise ConfigError("--workers is for re-embed: a backfill of kind map is done by one process.")
-        made = Backfills(opened).create(
+        made = _backfills(opened).create(
             target,
             kind,  # type: ignore[arg-type]  # refused there, in one sentence, if it is another
             source,
@@ -101,18 +89,15 @@ def list_(
 
     Example: [bold]holdfast backfill list[/]
     """
-    with open_store(store, artifacts, create=False) as opened:
-        found = Backfills(opened).list()
-    if as_json:
-        print_json([_content(each) for each in found])
-        return
-    table = Table("id", "kind", "from", "to", "order", "status", "done", "skipped", box=SIMPLE_HEAD)
+    with existing_store(store, artifacts) as opened:
+        found = _backfills(opened).list()
+    listed = table("id", "kind", "from", "to", "order", "status", "done", "skipped")
     for each in found:
         done = f"{each.done:,} of {each.total:,}"
         sources = ", ".join(each.sources)
         skipped = _skipped(each)
-        table.add_row(each.name, each.kind, sources, each.target, each.ordering, each.status, done, skipped)
-    Console().print(table)
+        listed.add_row(each.name, each.kind, sources, each.target, each.ordering, each.status, done, skipped)
+    show(as_json, [_content(each) for each in found], listed)
 
 
 @backfill.command("pause")
@@ -126,7 +111,8 @@ def pause(
 
     Example: [bold]holdfast backfill pause b1[/]
     """
-    _change(store, artifacts, lambda opened: Backfills(opened).pause(name), as_json)
+    with existing_store(store, artifacts) as opened:
+        _tell(_backfills(opened).pause(name), as_json)
 
 
 @backfill.command("resume")
@@ -142,9 +128,9 @@ def resume(
 
     Example: [bold]holdfast backfill resume b1[/]
     """
-    with open_store(store, artifacts, create=False) as opened:
-        roots = _roots(opened, Backfills(opened).get(name).kind, sources, detach)
-        Backfills(opened).resume(name)
+    with existing_store(store, artifacts) as opened:
+        roots = _roots(opened, _backfills(opened).get(name).kind, sources, detach)
+        _backfills(opened).resume(name)
         _see_through(opened, name, roots, detach, as_json)
 
 
@@ -159,15 +145,17 @@ def cancel(
 
     Example: [bold]holdfast backfill cancel b1[/]
     """
-    _change(store, artifacts, lambda opened: Backfills(opened).cancel(name), as_json)
+    with existing_store(store, artifacts) as opened:
+        _tell(_backfills(opened).cancel(name), as_json)
 
 
-def _change(store: str, artifacts: str | None, change: Callable[[Store], Backfill], as_json: bool) -> None:
-    with open_store(store, artifacts, create=False) as opened:
-        _tell(change(opened), as_json)
+def _backfills(store: "Store") -> "Backfills":
+    from holdfast.backfill import Backfills
+
+    return Backfills(store)
 
 
-def _roots(store: Store, kind: str, sources: Sequence[str] | None, detach: bool) -> tuple[str, ...]:
+def _roots(store: "Store", kind: str, sources: Sequence[str] | None, detach: bool) -> tuple[str, ...]:
     """What may be read here. Raises ConfigError if that is nothing, and the work is to be done here."""
     if kind != "re-embed":
         if sources:
@@ -179,99 +167,46 @@ def _roots(store: Store, kind: str, sources: Sequence[str] | None, detach: bool)
             "started with. Leave --sources out, or --detach."
         )
     from holdfast.backfill import Sources, require_sources
+    from holdfast.cli.attending import has_writer
 
-    if not detach and not _has_writer(store):
+    if not detach and not has_writer(store):
         require_sources(kind, sources or ())
     return Sources.of(sources or ()).roots
 
 
-def _see_through(store: Store, name: str, roots: Sequence[str], detach: bool, as_json: bool) -> None:
+def _see_through(store: "Store", name: str, roots: Sequence[str], detach: bool, as_json: bool) -> None:
     """Work on it, or watch whoever does, until it is over."""
     if not detach:
+        from holdfast.cli.attending import attend
+
         try:
-            _attend(store, name, roots)
+            attend(store, name, roots)
         except KeyboardInterrupt:
             with suppress(Exception):
-                Backfills(store).pause(name)
-            Console(stderr=True).print(f"{name} is paused: holdfast backfill resume {name} goes on.")
+                _backfills(store).pause(name)
+            note(f"{name} is paused: holdfast backfill resume {name} goes on.")
             raise typer.Exit(INTERRUPTED) from None
-    found = Backfills(store).get(name)
+    found = _backfills(store).get(name)
     _tell(found, as_json)
     if found.status == "failed":
         raise typer.Exit(1)
 
 
-def _attend(store: Store, name: str, roots: Sequence[str]) -> None:
-    stop = threading.Event()
-    console = Console(stderr=True)
-    columns = (TextColumn("[bold]{task.description}"), BarColumn(bar_width=24), MofNCompleteColumn())
-    working: Future[Any] | None = None
-    held = -math.inf
-    with Progress(*columns, console=console, transient=True) as bars, ThreadPoolExecutor(1) as threads:
-        bar = bars.add_task(name, total=None)
-        try:
-            while (found := Backfills(store).get(name)).status == "running":
-                bars.update(bar, completed=found.total - found.left, total=found.total)
-                if working is not None and working.done():
-                    # Whoever writes now goes on with it.
-                    with suppress(LeaseHeldError, LeaseLostError):
-                        working.result()
-                    working = None
-                if working is None:
-                    if _has_writer(store):
-                        held = time.monotonic()
-                    elif time.monotonic() - held > RESTART_SECONDS and _is_unattended(store, name):
-                        working = threads.submit(_work, store, name, roots, stop)
-                time.sleep(LOOK_SECONDS / 5 if working is not None else LOOK_SECONDS)
-        finally:
-            stop.set()
-
-
-def _has_writer(store: Store) -> bool:
-    try:
-        refuse_if_held(store)
-    except LeaseHeldError:
-        return True
-    return False
-
-
-def _is_unattended(store: Store, name: str) -> bool:
-    return name in {each.name for each in Backfills(store).unattended()}
-
-
-def _work(store: Store, name: str, roots: Sequence[str], stop: threading.Event) -> None:
-    from holdfast.jobs import work_on_backfill
-
-    entries = Entries(store)
-    owner = f"holdfast backfill on {socket.gethostname()}, process {os.getpid()}"
-    with Lease.take(store) as lease:
-
-        def write(change: Replace) -> int:
-            return entries.submit(change, lease.fence)
-
-        work_on_backfill(store, name, owner, write, stop, roots)
-
-
-def _tell(found: Backfill, as_json: bool) -> None:
-    if as_json:
-        print_json(_content(found))
-        return
-    console = Console(stderr=True)
+def _tell(found: "Backfill", as_json: bool) -> None:
     skipped = f"; skipped: {_skipped(found)}" if found.skipped else ""
-    console.print(
+    tell(
+        as_json,
+        _content(found),
         f"{found.name} is {found.status}: {found.done:,} of {found.total:,} entries moved to "
         f"{found.target}{skipped}.",
-        soft_wrap=True,
+        *(f"  {example}" for example in found.examples),
+        *([f"  {found.error}"] if found.error is not None else []),
     )
-    for example in found.examples:
-        console.print(f"  {example}", soft_wrap=True, markup=False)
-    if found.error is not None:
-        console.print(f"  {found.error}", soft_wrap=True, markup=False)
 
 
-def _skipped(found: Backfill) -> str:
+def _skipped(found: "Backfill") -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in found.skipped.items())
 
 
-def _content(found: Backfill) -> dict[str, Any]:
+def _content(found: "Backfill") -> dict[str, Any]:
     return {"id": found.name, **vars(found), "left": found.left}

@@ -3,17 +3,15 @@
 import json
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
-from holdfast.cli.console import ImportView, print_json
-from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption
-from holdfast.entries import Entries, Lease
-from holdfast.index import IndexConfig, IndexSettings, open_index
-from holdfast.search import Gallery
-from holdfast.store import open_store
+from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption, existing_store
+from holdfast.cli.output import show, tell
+
+if TYPE_CHECKING:
+    from holdfast.index import IndexSettings
 
 gallery = typer.Typer(
     help="The shared gallery: import, export, stats, verify.", no_args_is_help=True, rich_markup_mode="rich"
@@ -40,18 +38,20 @@ def import_(
 
     Example: [bold]holdfast gallery import photos-v1.parquet[/]
     """
-    with open_store(store, artifacts, create=False) as opened:
+    from holdfast.cli.progress import import_bars
+    from holdfast.entries import Entries, Lease
+
+    with existing_store(store, artifacts) as opened:
         entries = Entries(opened)
-        with Lease.take(opened) as lease, ImportView(Console(stderr=True)) as view:
-            done = entries.import_parquet(file, view, lease.fence, attribute or None)
+        with Lease.take(opened) as lease, import_bars() as progress:
+            done = entries.import_parquet(file, progress, lease.fence, attribute or None)
         seq = entries.last_seq()
-    if as_json:
-        print_json({**done.as_dict(), "seq": seq})
-        return
-    console = Console(stderr=True)
-    console.print(f"{done.entries:,} entries imported; the gallery is at sequence number {seq}.")
-    for remark in done.remarks():
-        console.print(f"  {remark}", soft_wrap=True, markup=False)
+    tell(
+        as_json,
+        {**done.as_dict(), "seq": seq},
+        f"{done.entries:,} entries imported; the gallery is at sequence number {seq}.",
+        *(f"  {remark}" for remark in done.remarks()),
+    )
 
 
 @gallery.command("export")
@@ -65,12 +65,11 @@ def export(
 
     Example: [bold]holdfast gallery export backup.parquet[/]
     """
-    with open_store(store, artifacts, create=False) as opened:
+    from holdfast.entries import Entries
+
+    with existing_store(store, artifacts) as opened:
         count = Entries(opened).export_parquet(file)
-    if as_json:
-        print_json({"entries": count, "file": str(file)})
-    else:
-        Console(stderr=True).print(f"{count:,} entries written to {file}.", soft_wrap=True)
+    tell(as_json, {"entries": count, "file": str(file)}, f"{count:,} entries written to {file}.")
 
 
 @gallery.command("stats")
@@ -83,16 +82,18 @@ def stats(
 
     Example: [bold]holdfast gallery stats[/]
     """
-    with open_store(store, artifacts, create=False) as opened:
+    from holdfast.entries import Entries
+
+    with existing_store(store, artifacts) as opened:
         entries = Entries(opened)
         by_version, seq = entries.count(), entries.last_seq()
-    if as_json:
-        print_json({"entries": sum(by_version.values()), "by_version": by_version, "seq": seq})
-        return
-    console = Console()
-    console.print(f"{sum(by_version.values()):,} entries at sequence number {seq}.")
-    for version, count in by_version.items():
-        console.print(f"  {version}: {count:,}")
+    count = sum(by_version.values())
+    show(
+        as_json,
+        {"entries": count, "by_version": by_version, "seq": seq},
+        f"{count:,} entries at sequence number {seq}.",
+        *(f"  {version}: {count:,}" for version, count in by_version.items()),
+    )
 
 
 @gallery.command("snapshot")
@@ -105,21 +106,21 @@ def snapshot(
 
     Example: [bold]holdfast gallery snapshot[/]
     """
+    from holdfast.index import IndexConfig, open_index
+    from holdfast.search import Gallery
+
     started = time.perf_counter()
-    with open_store(store, artifacts, create=False) as opened:
+    with existing_store(store, artifacts) as opened:
         searched = Gallery(opened, open_index(opened, IndexConfig()))
         searched.settle()
         written = searched.snapshot()
         stats = searched.stats()
-    seconds = time.perf_counter() - started
-    if as_json:
-        print_json({"seq": stats.applied_seq, "entries": sum(stats.entries.values()), "written": written})
-        return
-    what = "written" if written else "is there already"
-    Console(stderr=True).print(
-        f"The snapshot of write {stats.applied_seq} ({sum(stats.entries.values()):,} entries) {what}, "
-        f"in {seconds:.1f} s.",
-        soft_wrap=True,
+    seconds, count = time.perf_counter() - started, sum(stats.entries.values())
+    tell(
+        as_json,
+        {"seq": stats.applied_seq, "entries": count, "written": written},
+        f"The snapshot of write {stats.applied_seq} ({count:,} entries) "
+        f"{'written' if written else 'is there already'}, in {seconds:.1f} s.",
     )
 
 
@@ -148,27 +149,26 @@ def verify(
     from holdfast.cli.served_index import ask_server
     from holdfast.search import verify_store
 
-    with open_store(store, artifacts, create=False) as opened:
+    with existing_store(store, artifacts) as opened:
         report = verify_store(opened, _index_of(config, store))
     if server is not None:
         report = report.with_served(ask_server(server), server)
-    if as_json:
-        print_json({**vars(report), "ok": report.ok})
-    else:
-        console = Console()
-        console.print(
-            f"{report.entries:,} entries, {report.deleted:,} deleted: {report.problem_count} problems."
-        )
-        for line in (*report.problems, *report.remarks):
-            console.print(f"  {line}", soft_wrap=True, markup=False)
+    show(
+        as_json,
+        {**vars(report), "ok": report.ok},
+        f"{report.entries:,} entries, {report.deleted:,} deleted: {report.problem_count} problems.",
+        *(f"  {line}" for line in (*report.problems, *report.remarks)),
+    )
     if not report.ok:
         raise typer.Exit(1)
 
 
-def _index_of(config: Path | None, store: str) -> IndexSettings:
+def _index_of(config: Path | None, store: str) -> "IndexSettings":
+    from holdfast.base import load_settings
+    from holdfast.index import IndexConfig
+
     if config is None:
         return IndexConfig()
-    from holdfast.base import load_settings
     from holdfast_serving import ServingConfig
 
     return load_settings(ServingConfig, config, [f"store={json.dumps(store)}"]).index

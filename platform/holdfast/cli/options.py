@@ -1,8 +1,13 @@
-"""Options that the verbs share."""
+"""Options that the verbs share, and what they stand for."""
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from holdfast.store import Store
 
 STORE = "./holdfast-store"
 StoreOption = Annotated[
@@ -16,3 +21,20 @@ ArtifactsOption = Annotated[
     ),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for machines.")]
+SetOption = Annotated[
+    list[str] | None, typer.Option("--set", help="dotted.key=value, over the file. Repeatable.")
+]
+VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show what Ray says.")]
+ExperimentArgument = Annotated[Path, typer.Argument(help="YAML file, such as experiments/quickstart.yaml.")]
+
+
+def existing_store(store: str, artifacts: str | None) -> "Store":
+    """The store that was named. Raises StoreError where there is none: a mistyped path makes no new one."""
+    from holdfast.store import open_store
+
+    return open_store(store, artifacts, create=False)
+
+
+def overrides(set_: Sequence[str] | None, given: Mapping[str, object]) -> list[str]:
+    """`dotted.key=value` of `--set`, then of the options that have a key of their own and were given."""
+    return [*(set_ or []), *(f"{key}={value}" for key, value in given.items() if value is not None)]

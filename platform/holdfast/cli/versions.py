@@ -1,16 +1,16 @@
 """`holdfast versions`, `promote` and `rollback`: which versions there are, and which of them answers."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
-from rich.console import Console
-from rich.table import Table
 
 from holdfast.base import ConfigError
-from holdfast.cli.console import print_json
-from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption
-from holdfast.store import open_store
+from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption, existing_store
+from holdfast.cli.output import note as say
+from holdfast.cli.output import show, table, tell
+
+if TYPE_CHECKING:
+    from holdfast.store import Traffic
 
 
 def versions(
@@ -20,43 +20,33 @@ def versions(
 
     Example: [bold]holdfast versions --json[/]
     """
-    with open_store(store, artifacts, create=False) as opened:
+    with existing_store(store, artifacts) as opened:
         found, measured, aliases = opened.versions(), opened.compatibility(), opened.aliases()
+    names = {v.name: sorted(alias for alias, name in aliases.items() if name == v.name) for v in found}
     searches = {
-        version.name: [row.gallery for row in measured if row.query == version.name and row.compatible]
-        for version in found
+        v.name: [row.gallery for row in measured if row.query == v.name and row.compatible] for v in found
     }
-    if as_json:
-        print_json(
-            [
-                {
-                    "version": v.name,
-                    "parent": v.parent,
-                    "run": v.run,
-                    "task": v.task,
-                    "contract": v.contract,
-                    "dimension": v.dimension,
-                    "created_at": v.created_at,
-                    "aliases": sorted(alias for alias, name in aliases.items() if name == v.name),
-                    "searches": searches[v.name],
-                }
-                for v in found
-            ]
-        )
-        return
-    table = Table("version", "aliases", "parent", "run", "dim", "searches", "contract", box=SIMPLE_HEAD)
-    table.columns[-1].no_wrap = True
+    content = [
+        {
+            "version": v.name,
+            "parent": v.parent,
+            "run": v.run,
+            "task": v.task,
+            "contract": v.contract,
+            "dimension": v.dimension,
+            "created_at": v.created_at,
+            "aliases": names[v.name],
+            "searches": searches[v.name],
+        }
+        for v in found
+    ]
+    listed = table("version", "aliases", "parent", "run", "dim", "searches", "contract")
+    listed.columns[-1].no_wrap = True
     for v in found:
-        table.add_row(
-            v.name,
-            ", ".join(sorted(alias for alias, name in aliases.items() if name == v.name)),
-            v.parent or "-",
-            v.run,
-            str(v.dimension),
-            " ".join([*searches[v.name], v.name]),
-            v.contract,
-        )
-    Console().print(table)
+        searched = " ".join([*searches[v.name], v.name])
+        cells = (", ".join(names[v.name]), v.parent or "-", v.run, str(v.dimension), searched, v.contract)
+        listed.add_row(v.name, *cells)
+    show(as_json, content, listed)
 
 
 def promote(
@@ -82,7 +72,7 @@ def promote(
 
     Example: [bold]holdfast promote v3[/] and later [bold]holdfast promote v3 --writes[/]
     """
-    with open_store(store, artifacts, create=False) as opened:
+    with existing_store(store, artifacts) as opened:
         name, traffic = opened.version(version).name, opened.traffic
         if canary is not None and writes:
             raise ConfigError(
@@ -98,12 +88,11 @@ def promote(
             for row in opened.compatibility()
             if row.query == name and row.compatible and not row.decided
         ]
-    _print_traffic(record, as_json)
+    _tell_traffic(record, as_json)
     if undecided and not as_json:
-        Console(stderr=True).print(
+        say(
             f"Whether {name} searches entries of {', '.join(undecided)} better than the older of the two by "
-            "itself is within chance.",
-            soft_wrap=True,
+            "itself is within chance."
         )
 
 
@@ -122,21 +111,19 @@ def rollback(
 
     Example: [bold]holdfast rollback[/]
     """
-    with open_store(store, artifacts, create=False) as opened:
+    with existing_store(store, artifacts) as opened:
         traffic = opened.traffic.rollback(expect_epoch, force=force)
-    _print_traffic(traffic, as_json)
+    _tell_traffic(traffic, as_json)
 
 
-def _print_traffic(traffic: Any, as_json: bool) -> None:
-    if as_json:
-        print_json(vars(traffic))
-        return
+def _tell_traffic(traffic: "Traffic", as_json: bool) -> None:
     canary = (
         f", {traffic.canary_share:.0%} of them by {traffic.canary_version}" if traffic.canary_version else ""
     )
     forced = " (forced)" if traffic.forced else ""
-    Console(stderr=True).print(
+    tell(
+        as_json,
+        vars(traffic),
         f"Epoch {traffic.epoch}: queries by {traffic.query_version}{canary}, "
         f"new entries by {traffic.write_version}{forced}.",
-        soft_wrap=True,
     )

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from holdfast.cli import main as cli
+from holdfast import cli
 
 TINY = {
     "name": "tiny",

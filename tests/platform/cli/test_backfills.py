@@ -91,7 +91,7 @@ def test_a_server_that_runs_does_the_work(
     holdfast: Holdfast, filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As long as somebody holds the writer's lease, the command only watches."""
-    monkeypatch.setattr("holdfast.cli.backfill.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("holdfast.cli.attending.LOOK_SECONDS", 0.02)
     with open_store(filled) as store, Lease.take(store):
         looked = []
         status = Backfills.get

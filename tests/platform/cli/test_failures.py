@@ -49,7 +49,7 @@ def test_no_traceback_reaches_a_user(
     said: str,
     as_json: bool,
 ) -> None:
-    monkeypatch.setattr("holdfast.cli.gallery.open_store", failing(error))
+    monkeypatch.setattr("holdfast.store.open_store", failing(error))
     done = holdfast("gallery", "stats", *(["--json"] if as_json else []))
     assert done.code == code, done.err
     assert said in done.err
@@ -87,10 +87,10 @@ def test_a_closed_pipe_and_a_full_standard_output() -> None:
 
 def test_whatever_cannot_be_loaded_is_a_sentence(tmp_path: Path) -> None:
     code = (
-        "import sys, runpy; sys.modules['holdfast.cli'] = None; sys.argv = ['holdfast', 'versions']; "
+        "import sys, runpy; sys.modules['holdfast.cli.verbs'] = None; sys.argv = ['holdfast', 'versions']; "
         "runpy.run_module('holdfast', run_name='__main__')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 70
     assert "Traceback" not in done.stderr
-    assert "holdfast.cli" in done.stderr
+    assert "holdfast.cli.verbs" in done.stderr

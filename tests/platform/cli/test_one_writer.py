@@ -78,7 +78,7 @@ def test_an_import_is_the_one_writer_and_stops_when_it_is_not_any_more(
 def test_a_backfill_is_the_one_writer_and_leaves_the_rest_to_whoever_comes_next(
     holdfast: Holdfast, learned: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("holdfast.cli.backfill.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("holdfast.cli.attending.LOOK_SECONDS", 0.02)
     vector = np.full(16, 0.25, np.float32)
     with open_store(learned) as store:
         Entries(store).upsert([Entry("a", "v1", vector)])
@@ -110,8 +110,8 @@ def test_a_server_that_restarts_finds_its_lease_free(
     holdfast: Holdfast, learned: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever watches its backfill does not take it over at once."""
-    monkeypatch.setattr("holdfast.cli.backfill.LOOK_SECONDS", 0.02)
-    monkeypatch.setattr("holdfast.cli.backfill.RESTART_SECONDS", 1.0)
+    monkeypatch.setattr("holdfast.cli.attending.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("holdfast.cli.attending.RESTART_SECONDS", 1.0)
     vector = np.full(16, 0.25, np.float32)
     with open_store(learned) as store:
         Entries(store).upsert([Entry("a", "v1", vector)])

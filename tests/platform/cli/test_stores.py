@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine, make_url, text
 from typer.main import get_command
 
-from holdfast.cli import main as cli
+from holdfast import cli
 from holdfast.store import open_store
 
 Holdfast = Callable[..., Any]

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from typer.main import get_command
 
-from holdfast.cli.main import app
+from holdfast.cli import app
 from holdfast.data import open_source
 from holdfast.store import open_store
 
@@ -270,7 +270,7 @@ def test_the_matrix_on_the_terminal_marks_what_is_within_chance(low: float, high
 
     from rich.console import Console
 
-    from holdfast.cli.console import matrix_table
+    from holdfast.cli.summary import matrix_table
 
     pair = {"compatible": low + high > 0, "decided": low > 0 or high < 0}
     report = {

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from holdfast.cli import main as cli
+from holdfast import cli
 from holdfast.jobs import submit as submitting
 from holdfast_serving.ports import free_port
 

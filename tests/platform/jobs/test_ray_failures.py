@@ -7,7 +7,7 @@ from ray.train import TrainingFailedError
 from ray.train.v2.api.exceptions import ControllerError, WorkerGroupError
 
 from holdfast.base import ClusterError, DataError
-from holdfast.cli.failures import failure_of
+from holdfast.cli import failure_of
 from holdfast.jobs.ray_failures import explain
 from holdfast.jobs.runtime import ray_session
 

@@ -1,0 +1,23 @@
+"""All verbs, under the names by which they are called."""
+
+import typer
+
+from holdfast.cli.backfill import backfill
+from holdfast.cli.encoders import embed, export
+from holdfast.cli.gallery import gallery
+from holdfast.cli.learn import distill, evaluate, run, tune
+from holdfast.cli.serve import serve
+from holdfast.cli.submit import submit
+from holdfast.cli.versions import promote, rollback, versions
+
+app = typer.Typer(
+    name="holdfast",
+    help="Train embedding models whose every new version searches the gallery that the old ones filled.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+for verb in (run, evaluate, embed, tune, distill, export, versions, promote, rollback, serve, submit):
+    app.command()(verb)
+app.add_typer(gallery, name="gallery")
+app.add_typer(backfill, name="backfill")
