@@ -1,7 +1,9 @@
 """Every command of the documentation runs, page by page and in order, on tiny experiments."""
 
+import io
 import os
 import re
+import runpy
 import shlex
 import shutil
 import signal
@@ -9,8 +11,9 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -20,6 +23,8 @@ import yaml
 from typer.main import get_command
 
 from holdfast import cli
+
+pytestmark = pytest.mark.long
 
 REPOSITORY = Path(__file__).parents[2]
 PAGES = (
@@ -110,7 +115,7 @@ class Reader:
             case ["ray", *_]:
                 warnings.warn(f"needs machines for a Ray cluster, so it was not run: {command}", stacklevel=1)
             case ["python", "-m", module, *options] if module.startswith("experiments.benchmarks"):
-                shown = self._shell(f"python -m {module} --help")
+                shown = help_of(module)
                 assert all(option in shown for option in options if option.startswith("--")), command
                 warnings.warn(f"takes long, so only its options were checked: {command}", stacklevel=1)
             case ["export", *_]:
@@ -187,6 +192,20 @@ class Reader:
             if self.server is not None and self.server.poll() is None:
                 os.killpg(self.server.pid, signal.SIGKILL)
                 self.server.wait()
+
+
+@cache
+def help_of(module: str) -> str:
+    """What `python -m MODULE --help` shows, without another process that would load everything again."""
+    said = io.StringIO()
+    at_sigterm = signal.getsignal(signal.SIGTERM)
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(said):
+        patch.setattr(sys, "argv", [module, "--help"])
+        with pytest.raises(SystemExit) as ended:
+            runpy.run_module(module, run_name="__main__", alter_sys=True)
+    signal.signal(signal.SIGTERM, at_sigterm)
+    assert not ended.value.code
+    return said.getvalue()
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -16,6 +16,8 @@ from holdfast.models import Encoder
 from holdfast.store import open_store
 from tests.fixtures.waiting import wait_until
 
+pytestmark = pytest.mark.long
+
 CHROMIUM = "/usr/bin/chromium"
 ARGUMENTS = [
     "--no-sandbox",

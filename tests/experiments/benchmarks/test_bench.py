@@ -11,6 +11,8 @@ import pytest
 
 from experiments.benchmarks.harness.child import module_command, module_environment
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:

@@ -20,6 +20,8 @@ from holdfast.store import Store
 from holdfast.store.database import reading
 from holdfast.store.schema import backfills, counters, entries, marks
 
+pytestmark = pytest.mark.long
+
 Changes = Sequence[Checked]
 Strike = Callable[[Connection], None]
 COPIED = 600  # entries that PostgreSQL takes by COPY

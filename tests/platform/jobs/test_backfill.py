@@ -18,6 +18,8 @@ from holdfast.jobs.backfill import work_on_backfill
 from holdfast.models import Encoder, ModelConfig, Preprocessing
 from holdfast.store import Draft, Store, open_store
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def encoders(tmp_path: Path) -> list[Encoder]:

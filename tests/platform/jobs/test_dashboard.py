@@ -135,6 +135,12 @@ def test_an_address_of_another_form_says_what_is_wanted(address, submit):
     assert "such as http://127.0.0.1:8265" in said
 
 
+def test_an_address_where_nobody_listens_is_one_sentence(submit):
+    code, _, said = submit(f"http://127.0.0.1:{free_port()}")
+    assert code == 2
+    assert "No Ray cluster answers at" in said
+
+
 @pytest.mark.parametrize(
     ("refuses", "said"),
     [

@@ -1,14 +1,13 @@
 """The workers of a run reach each other whatever a machine's own name resolves to."""
 
 import os
-import subprocess
-import sys
 
 import pytest
 import ray
+from ray.train.torch.config import _TorchBackend
 
 from holdfast.jobs import network
-from holdfast.jobs.network import choose_interface, interface_of
+from holdfast.jobs.network import ReachableTorchConfig, choose_interface, interface_of
 
 LOOPBACK = interface_of("127.0.0.1")
 
@@ -39,39 +38,15 @@ def test_other_interfaces_are_named_to_nccl_too_and_the_users_own_stay(variables
     assert (variables[network.GLOO], variables[network.NCCL]) == ("eth1", "eth7")
 
 
-CODE = """
-from holdfast.jobs.runtime import prepare_environment
-prepare_environment()
-import os, ray.train, torch
-from ray.train import RunConfig, ScalingConfig
-from ray.train.torch import TorchTrainer
-from holdfast.jobs.runtime import ray_session
-from holdfast.jobs.network import ReachableTorchConfig
+def test_every_worker_chooses_before_it_joins_the_others(monkeypatch):
+    """That two workers then learn together is shown by a run with two."""
+    done = []
 
-def learn(config):
-    rank = ray.train.get_context().get_world_rank()
-    together = torch.ones(1)
-    torch.distributed.all_reduce(together)
-    said = f"{os.environ['GLOO_SOCKET_IFNAME']} {int(together)}"
-    open(os.path.join(config["folder"], f"worker-{rank}"), "w").write(said)
+    class Workers:
+        def execute(self, work):
+            done.append(work)
 
-with ray_session(cpus=2):
-    trainer = TorchTrainer(
-        learn,
-        train_loop_config={"folder": os.getcwd()},
-        torch_config=ReachableTorchConfig(),
-        scaling_config=ScalingConfig(num_workers=2, resources_per_worker={"CPU": 1}),
-        run_config=RunConfig(storage_path=os.getcwd()),
-    )
-    trainer.fit()
-"""
-
-
-def test_ray_trains_with_it(tmp_path):
-    """Two workers join, each with the interface of the address that its machine has for Ray."""
-    done = subprocess.run(
-        [sys.executable, "-c", CODE], cwd=tmp_path, capture_output=True, text=True, timeout=600
-    )
-    assert done.returncode == 0, done.stderr
-    for rank in range(2):
-        assert (tmp_path / f"worker-{rank}").read_text() == f"{LOOPBACK} 2"
+    monkeypatch.setattr(_TorchBackend, "on_start", lambda *arguments: done.append("joined"))
+    config = ReachableTorchConfig()
+    config.backend_cls().on_start(Workers(), config)
+    assert done == [choose_interface, "joined"]

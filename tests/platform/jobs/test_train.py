@@ -11,6 +11,8 @@ from holdfast.learning.progress import ignore_progress
 from holdfast.runs.evaluate import evaluate_lineage
 from holdfast.store import open_store
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def store(tmp_path):

@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from holdfast.data import open_source
+from holdfast.jobs.train import run_experiment
+from holdfast.learning.progress import ignore_progress
 from holdfast.store import open_store
 from tests.fixtures.waiting import wait_until
 
@@ -28,10 +30,10 @@ def contracts(store):
         return [version.contract for version in opened.versions()]
 
 
-def test_killed_runs_go_on_to_the_same_weights(holdfast, tiny_file, tmp_path):
+def test_killed_runs_go_on_to_the_same_weights(holdfast, tiny, tiny_file, tmp_path):
     """SIGKILL to the whole process group at three random moments, once with Ray; then Ray finishes it."""
-    whole = finish(holdfast("run", tiny_file, "--store", tmp_path / "whole", "--workers", 0))
-    assert whole[0] == 0, whole[1]
+    with open_store(tmp_path / "whole") as whole:
+        run_experiment(whole, tiny(), ignore_progress)
 
     store, checkpoints = tmp_path / "broken", tmp_path / "broken/runs/tiny/checkpoints-1"
     moments = sorted(random.sample(range(8), 3))
@@ -53,17 +55,19 @@ def test_killed_runs_go_on_to_the_same_weights(holdfast, tiny_file, tmp_path):
     assert contracts(store) == contracts(tmp_path / "whole")
 
 
-def test_two_workers_learn_what_one_learns(holdfast, tiny_file, tmp_path):
+def test_two_workers_learn_what_one_learns(holdfast, tiny, tiny_file, tmp_path):
     """Batch statistics and pair losses are over the global batch, so the first task's losses agree."""
-    histories = []
-    for workers in (0, 2):
-        store = tmp_path / f"store-{workers}"
-        code, output = finish(holdfast("run", tiny_file, "--store", store, "--workers", workers, *SMALL_RAY))
-        assert code == 0, output
-        with open_store(store) as opened:
-            histories.append(opened.version("v1").metrics["history"])
-    for one, two in zip(*histories, strict=True):
-        assert two == pytest.approx(one, abs=1e-3)
+    one = tiny(stream={"tasks": 1, "validation": 0.25})
+    with open_store(tmp_path / "one") as store:
+        run_experiment(store, one, ignore_progress)
+        alone = store.version("v1").metrics["history"]
+    tiny_file.write_text(one.to_yaml())
+    code, output = finish(holdfast("run", tiny_file, "--store", tmp_path / "two", "--workers", 2, *SMALL_RAY))
+    assert code == 0, output
+    with open_store(tmp_path / "two") as store:
+        together = store.version("v1").metrics["history"]
+    for epoch_alone, epoch_together in zip(alone, together, strict=True):
+        assert epoch_together == pytest.approx(epoch_alone, abs=1e-3)
 
 
 def test_a_mistake_on_a_worker_is_one_sentence(holdfast, tiny_file, tmp_path):

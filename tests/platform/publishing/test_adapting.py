@@ -6,6 +6,8 @@ from holdfast.data import AugmentConfig
 from holdfast.models import Encoder, ModelConfig, Preprocessing
 from holdfast.publishing import embed_views
 
+pytestmark = pytest.mark.long
+
 ROWS = np.array([3, 1, 8])
 STEADY = AugmentConfig(rotate=0, scale=0, shift=0, shear=0)
 

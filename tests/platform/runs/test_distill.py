@@ -19,6 +19,8 @@ from holdfast.runs.distill import distill_experiment
 from holdfast.runs.evaluate import evaluate_lineage
 from holdfast.store import open_store
 
+pytestmark = pytest.mark.long
+
 SMALL = {
     "name": "small",
     "stream": {"tasks": 1, "validation": 0.25},

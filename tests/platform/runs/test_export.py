@@ -14,6 +14,8 @@ from holdfast.runs import export as module
 from holdfast.runs.export import export_version, random_pixels
 from holdfast.store import Draft, open_store
 
+pytestmark = pytest.mark.long
+
 LARGE = ModelConfig(dimension=8, width=0.25, preprocessing=Preprocessing(size=16))
 SMALL = [
     ModelConfig(dimension=8, width=0.125, preprocessing=Preprocessing(size=12, view=view))

@@ -3,7 +3,11 @@
 import json
 import subprocess
 
+import pytest
+
 from experiments.benchmarks.harness.child import module_command, module_environment
+
+pytestmark = pytest.mark.long
 
 MODULE = "experiments.benchmarks.failures.bad_clients"
 

@@ -9,6 +9,8 @@ import pytest
 
 from experiments.benchmarks.harness.child import module_command, module_environment
 
+pytestmark = pytest.mark.long
+
 MODULE = "experiments.benchmarks.failures.generated_requests"
 
 

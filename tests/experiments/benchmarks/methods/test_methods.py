@@ -34,6 +34,8 @@ from holdfast.learning import Datasets, Embedded
 from holdfast.learning.progress import ignore_progress
 from holdfast.store import open_store
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:

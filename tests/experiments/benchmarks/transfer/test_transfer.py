@@ -13,6 +13,8 @@ from experiments.benchmarks.transfer import curves, measuring, works
 from holdfast.models import Encoder
 from holdfast.runs.distill import count_parameters
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
