@@ -30,7 +30,8 @@ from rich.table import Table
 from holdfast.cli import INTERRUPTED, failure_of
 from holdfast.config import load_experiment
 from holdfast.data import open_source
-from holdfast.publishing.run_folder import PAGE, REPORT, RunFolder
+from holdfast.evaluation import PAGE, REPORT
+from holdfast.runs import RunFolder
 from holdfast.store import open_store
 
 EXPERIMENT = Path(__file__).with_name("quickstart.yaml")

@@ -9,7 +9,15 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from holdfast.adapters import AnyAdapterConfig, RidgeConfig
-from holdfast.base import ConfigError, Settings, dump_yaml, load_settings, parse_settings
+from holdfast.base import (
+    ConfigError,
+    Settings,
+    cpu_count,
+    dump_yaml,
+    load_settings,
+    parse_settings,
+    thread_count,
+)
 from holdfast.data import DataConfig
 from holdfast.learning import DistillationConfig, SequencePlan
 
@@ -30,6 +38,16 @@ class ScalingConfig(Settings):
     gpu: bool = False
     max_failures: int = Field(default=2, ge=-1)
     """How many times Ray restarts lost workers from the last checkpoint; -1 for ever."""
+
+    @property
+    def cpus(self) -> int:
+        """Of a worker: what the experiment says, else an even share of this machine, of which it is all in
+        process (`workers: 0`).
+
+        The share is no more than OMP_NUM_THREADS: they are the threads of a worker, too.
+        """
+        share = max(1, cpu_count() // max(1, self.workers))
+        return self.cpus_per_worker or min(share, thread_count())
 
 
 class EvaluationConfig(Settings):

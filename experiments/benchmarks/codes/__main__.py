@@ -28,10 +28,9 @@ from experiments.benchmarks.harness.command import run_command
 from experiments.benchmarks.harness.places import REPOSITORY, RESULTS
 from experiments.benchmarks.harness.section import page_of, write_section
 from experiments.benchmarks.methods.kept import Cells, Name, identity
-from holdfast.base import ConfigError
+from holdfast.base import ConfigError, cpu_count
 from holdfast.evaluation import describe_machine
 from holdfast.learning import keep_freed_memory
-from holdfast.publishing.cpus import cpu_count
 
 KEPT = RESULTS / "codes"
 QUICK_BITS, QUICK_DIMENSION = (16, 32), 128

@@ -35,7 +35,7 @@ from holdfast.data import build_stream
 from holdfast.evaluation import assign_versions, bootstrap_many, describe_machine
 from holdfast.learning import validation_indices
 from holdfast.publishing.assessment import Assessment
-from holdfast.publishing.datasets import load_datasets
+from holdfast.runs import load_datasets
 from holdfast.store import Store, open_store
 
 FIGURES = RESULTS / "backfilling"

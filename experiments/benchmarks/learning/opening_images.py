@@ -26,7 +26,7 @@ from experiments.benchmarks.harness.child import measure_in_child
 from experiments.benchmarks.harness.memory import PeakAnonymous, release_freed, resident_mib
 from experiments.benchmarks.harness.rows import Row, at_most, for_the_record
 from holdfast.config import parse_experiment
-from holdfast.publishing.datasets import load_datasets
+from holdfast.runs import load_datasets
 
 KINDS = ("folder", "parquet", "text")
 IMAGE_BYTES = 24 * 1024

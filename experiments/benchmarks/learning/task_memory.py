@@ -29,7 +29,7 @@ from holdfast.config import Experiment, parse_experiment
 from holdfast.jobs.train import run_experiment
 from holdfast.learning import Ancestor, Learned, Progress, run_sequence
 from holdfast.learning.checkpoints import State
-from holdfast.publishing.datasets import load_datasets
+from holdfast.runs import load_datasets
 from holdfast.store import open_store
 
 FEW, MANY = 3, 9

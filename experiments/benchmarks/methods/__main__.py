@@ -28,10 +28,9 @@ from experiments.benchmarks.methods.protocols import CHOOSE, Protocol, all_proto
 from experiments.benchmarks.methods.recipes import find_methods
 from experiments.benchmarks.methods.results import Results, write_figures
 from experiments.benchmarks.methods.work import Job, experiment_files, make_job
-from holdfast.base import load_yaml
+from holdfast.base import cpu_count, load_yaml
 from holdfast.evaluation import describe_machine
 from holdfast.learning import Datasets
-from holdfast.publishing.cpus import cpu_count
 
 KEPT = RESULTS / "methods"
 BENCH = RESULTS / "bench" / "training_speed.rows.json"

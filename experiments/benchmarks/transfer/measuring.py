@@ -23,7 +23,7 @@ from holdfast.learning import (
     run_sequence,
 )
 from holdfast.models import Encoder
-from holdfast.publishing.datasets import load_datasets
+from holdfast.runs import load_datasets
 from holdfast.runs.distill import count_parameters
 
 FILES = {"glyphs": "quickstart-small.yaml", "omniglot": "omniglot-5-small.yaml"}

@@ -39,8 +39,9 @@ def run(
     from holdfast.cli.progress import ProgressView
     from holdfast.cli.summary import summary
     from holdfast.config import load_experiment
+    from holdfast.evaluation import PAGE
     from holdfast.jobs import run_experiment
-    from holdfast.publishing import PAGE, RunFolder
+    from holdfast.runs import RunFolder
     from holdfast.store import open_store
 
     loaded = load_experiment(experiment, overrides(set_, {"scaling.workers": workers}))
@@ -81,8 +82,8 @@ def evaluate(
     from holdfast.cli.progress import ProgressView
     from holdfast.cli.summary import summary
     from holdfast.config import load_experiment
-    from holdfast.publishing import PAGE, RunFolder
-    from holdfast.runs import evaluate_lineage
+    from holdfast.evaluation import PAGE
+    from holdfast.runs import RunFolder, evaluate_lineage
     from holdfast.store import open_store
 
     loaded = load_experiment(experiment, overrides(set_, {"evaluation.control": control}))
@@ -148,8 +149,8 @@ def distill(
     from holdfast.cli.progress import ProgressView
     from holdfast.cli.summary import summary
     from holdfast.config import load_experiment
-    from holdfast.publishing import PAGE, RunFolder
-    from holdfast.runs import distill_experiment
+    from holdfast.evaluation import PAGE
+    from holdfast.runs import RunFolder, distill_experiment
 
     loaded = load_experiment(experiment, set_ or [])
     with existing_store(store, artifacts) as opened, ProgressView() as view:

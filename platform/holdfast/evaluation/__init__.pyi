@@ -15,13 +15,15 @@ from .machine import describe_machine
 from .mixed import assign_versions, deal, mix, summarize_mixed
 from .report import Report
 from .retrieval import Outcome, Part, Scores, score, score_parts
-from .write import draw_report, write_report
+from .write import PAGE, REPORT, draw_report, write_report
 
 __all__ = [
     "Comparison",
     "Interval",
     "Outcome",
+    "PAGE",
     "Part",
+    "REPORT",
     "Report",
     "Scores",
     "assign_versions",

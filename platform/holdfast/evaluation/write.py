@@ -8,6 +8,8 @@ from holdfast.evaluation.page import render_page
 from holdfast.evaluation.report import Report
 from holdfast.evaluation.summary import verdict
 
+REPORT, PAGE = "report.json", "report.html"
+
 
 def draw_report(report: Report) -> dict[str, str]:
     """The texts of `report.json` and `report.html`, by these names.
@@ -18,8 +20,8 @@ def draw_report(report: Report) -> dict[str, str]:
     sentence, _ = verdict(report)
     written = {**report.as_dict(), "verdict": sentence}
     return {
-        "report.json": json.dumps(written, indent=1, allow_nan=False) + "\n",
-        "report.html": render_page(report),
+        REPORT: json.dumps(written, indent=1, allow_nan=False) + "\n",
+        PAGE: render_page(report),
     }
 
 
@@ -32,4 +34,4 @@ def write_report(folder: Path, report: Report) -> Path:
     for name, text in draw_report(report).items():
         with whole_file(folder / name) as draft:
             draft.write_text(text, encoding="utf-8")
-    return folder / "report.html"
+    return folder / PAGE

@@ -10,7 +10,7 @@ from holdfast.config import Choice, Experiment, LogUniform, Uniform, parse_exper
 from holdfast.data import ImageSet, build_stream
 from holdfast.learning import check_perturbation
 from holdfast.models import Encoder
-from holdfast.publishing import load_own_training
+from holdfast.runs import load_own_training
 
 Where = Uniform | LogUniform | Choice
 

@@ -20,14 +20,14 @@ from holdfast.jobs.network import ReachableTorchConfig
 from holdfast.jobs.resources import require_resources
 from holdfast.jobs.runtime import ray_session, work_in
 from holdfast.learning import Progress, Ranks, Watcher, keep_freed_memory, run_sequence
-from holdfast.publishing import RunFolder, cpus_per_worker, load_datasets
+from holdfast.runs import RunFolder, load_datasets
 from holdfast.store import Store
 
 
 def run_on_ray(store: Store, experiment: Experiment, watch: Watcher, verbose: bool, epoch: int) -> None:
     """Learn on the Ray of this process, which holds the run by the lock of `epoch`."""
     scaling = experiment.scaling
-    cpus = cpus_per_worker(scaling)
+    cpus = scaling.cpus
     # Decoded here first: the workers then find the cache, and a mistake in the data costs no start of Ray.
     load_datasets(experiment, watch)
     with ray_session(verbose=verbose, cpus=max(cpu_count(), cpus * scaling.workers)):

@@ -31,10 +31,17 @@ from holdfast.data import Evaluation, build_stream
 from holdfast.jobs.resources import require_resources
 from holdfast.jobs.runtime import ray_session, work_in
 from holdfast.jobs.space import Where, apply_values, check_space, is_whole, starting_point
-from holdfast.jobs.train import refuse_distillation
 from holdfast.learning import Datasets, keep_freed_memory, run_sequence
-from holdfast.publishing import RunFolder, choose_parent, load_ancestor, load_datasets, load_own_training
-from holdfast.runs import NoCheckpoints, TrialPublisher, holding_run
+from holdfast.publishing import choose_parent, load_ancestor
+from holdfast.runs import (
+    NoCheckpoints,
+    RunFolder,
+    TrialPublisher,
+    holding_run,
+    load_datasets,
+    load_own_training,
+    refuse_distillation,
+)
 from holdfast.store import Store
 
 FIGURES = ("objective", "self", "cross")

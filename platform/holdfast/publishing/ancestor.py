@@ -10,7 +10,7 @@ from holdfast.base import StoreError, UnsoundError
 from holdfast.learning import Ancestor
 from holdfast.models import Encoder, find_flaw
 from holdfast.regularizers import Classifier
-from holdfast.store import Store, Version
+from holdfast.store import Run, Store, Version
 
 HEAD = "head.safetensors"
 CLASSES = "classes.json"
@@ -67,6 +67,11 @@ def lineage(store: Store, newest: str) -> list[Version]:
     while chain[-1].parent is not None:
         chain.append(known[chain[-1].parent])
     return chain[::-1]
+
+
+def published_by(store: Store, run: Run) -> list[Version]:
+    """The versions of the run's newest attempt, oldest first."""
+    return [v for v in store.versions() if (v.run, v.attempt) == (run.name, run.attempt)]
 
 
 def find_unusable(store: Store, versions: Sequence[Version]) -> dict[str, str]:

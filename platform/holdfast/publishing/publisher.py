@@ -4,17 +4,17 @@ its ancestors, redraw the report."""
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from safetensors.numpy import save_file
 
 from holdfast.base import ConfigError, UnsoundError, hide_secrets, load_yaml
 from holdfast.config import Experiment
 from holdfast.data import StreamConfig, Task, build_stream
-from holdfast.evaluation import Report, describe_machine, draw_report
+from holdfast.evaluation import REPORT, Report, describe_machine, draw_report
 from holdfast.learning import Ancestor, Datasets, Learned, describe_contents, outline_contents
 from holdfast.models import Preprocessing
 from holdfast.publishing.ancestor import (
@@ -24,24 +24,38 @@ from holdfast.publishing.ancestor import (
     find_unusable,
     lineage,
     load_ancestor,
+    published_by,
     warn_of_unusable,
 )
 from holdfast.publishing.assessment import Assessment
 from holdfast.publishing.code_assessment import CodeAssessment
 from holdfast.publishing.connecting import Material, connect_version, inherit_adapters
-from holdfast.publishing.cpus import cpus_per_worker
-from holdfast.publishing.datasets import load_datasets
-from holdfast.publishing.run_folder import PAGE, REPORT, RunFolder, published_by
 from holdfast.store import DISTILLED_FROM, Draft, Run, Store, Version
 
 DATA = "data"
 """Key of a version's metrics: what it learned from and was measured on, in outline."""
 
 
+class ReportFolder(Protocol):
+    """Where a run has its report."""
+
+    def place(self, file: str) -> str:
+        """Where a file is, for people."""
+
+    def write(self, file: str, data: bytes) -> None:
+        """Write or replace a file, whole."""
+
+    def report(self, versions: Iterable[Version]) -> dict[str, Any] | None:
+        """What the report holds; None where there is none about these versions of the store."""
+
+
 class StorePublisher:
     """Publishes into a store that this process has open. The workers' only way to the database.
 
-    `still_ours` raises if another process has taken the run over.
+    Args:
+        folder: where a run of this name has its report.
+        decode: the experiment's images as a version of another preprocessing reads them.
+        still_ours: raises if another process has taken the run over.
     """
 
     def __init__(
@@ -50,11 +64,14 @@ class StorePublisher:
         experiment: Experiment,
         run: Run,
         data: Datasets,
+        folder: Callable[[str], ReportFolder],
+        decode: Callable[[Preprocessing], Datasets],
         still_ours: Callable[[], None] = lambda: None,
     ) -> None:
         self._still_ours = still_ours
         self._store, self._experiment, self._run, self._data = store, experiment, run, data
-        self._files = RunFolder(store, run.name)
+        self._folder, self._decoded = folder, decode
+        self._files = folder(run.name)
         self._publishing = self._published_before()
         self._sound: set[str] = set()
         self._unusable: dict[str, str] = {}
@@ -85,7 +102,7 @@ class StorePublisher:
         """The experiment's images as a version reads them."""
         if preprocessing == self._experiment.model.preprocessing:
             return self._data
-        return load_datasets(self._experiment, decoder=preprocessing)
+        return self._decoded(preprocessing)
 
     def parent(self) -> Ancestor | None:
         if self._run.parent is None:
@@ -134,7 +151,7 @@ class StorePublisher:
         self._publishing += time.perf_counter() - started
         return version.name
 
-    def report(self, newest: str, started: float | None = None, whole: bool = True) -> Path:
+    def report(self, newest: str, started: float | None = None, whole: bool = True) -> None:
         """Fit the adapters and measure the calibrations that the run's versions lack, measure the lineage
         that ends with `newest` and redraw the run's report.
 
@@ -173,13 +190,12 @@ class StorePublisher:
                 seconds=seconds,
                 codes=codes,
                 notes=list(self._data.notes),
-                machine={**describe_machine(), "threads": cpus_per_worker(self._experiment.scaling)},
+                machine={**describe_machine(), "threads": self._experiment.scaling.cpus},
                 **figures,
             )
         )
         for file, text in drawn.items():
             self._files.write(file, text.encode())
-        return self._files.path / PAGE
 
     def _connect(self, lineage: list[Version]) -> None:
         """Here and not in `publish`, so that what a crash left undone is done by whoever measures next.
@@ -246,7 +262,7 @@ class StorePublisher:
         """The self-tests of the control run, one a task; they stand for an unconstrained model."""
         if control is None:
             return None
-        files = RunFolder(self._store, control)
+        files = self._folder(control)
         known = control in {run.name for run in self._store.runs.list()}
         report = files.report(self._store.versions()) if known else None
         if report is None:

@@ -1,12 +1,19 @@
+from .datasets import load_datasets, load_own_training
 from .device import device_here
 from .distill import distill_experiment
 from .evaluate import evaluate_lineage, has_report, require_same_data, restore_report
 from .export import export_version
+from .learn import RunOutcome, learn_experiment, refuse_distillation
+from .publisher import open_publisher
+from .run_folder import RunCheckpoints, RunFolder
 from .run_lock import holding_run, require_run
 from .trial import NoCheckpoints, TrialPublisher
 
 __all__ = [
     "NoCheckpoints",
+    "RunCheckpoints",
+    "RunFolder",
+    "RunOutcome",
     "TrialPublisher",
     "device_here",
     "distill_experiment",
@@ -14,6 +21,11 @@ __all__ = [
     "export_version",
     "has_report",
     "holding_run",
+    "learn_experiment",
+    "load_datasets",
+    "load_own_training",
+    "open_publisher",
+    "refuse_distillation",
     "require_run",
     "require_same_data",
     "restore_report",

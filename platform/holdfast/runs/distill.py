@@ -11,6 +11,7 @@ import torch
 from holdfast.base import ConfigError, ConflictError, DataError, NotFoundError
 from holdfast.config import Experiment
 from holdfast.data import ImageSet, build_stream, some
+from holdfast.evaluation import PAGE
 from holdfast.learning import (
     Datasets,
     DistillationConfig,
@@ -22,21 +23,18 @@ from holdfast.learning import (
 )
 from holdfast.models import Encoder
 from holdfast.publishing import (
-    PAGE,
-    RunCheckpoints,
-    RunFolder,
-    StorePublisher,
-    cpus_per_worker,
     find_unusable,
     latest_learned,
     lineage,
-    load_datasets,
     load_sound,
     published_by,
     warn_of_unusable,
 )
+from holdfast.runs.datasets import load_datasets
 from holdfast.runs.device import device_here
 from holdfast.runs.evaluate import require_same_data, restore_report
+from holdfast.runs.publisher import open_publisher
+from holdfast.runs.run_folder import RunCheckpoints, RunFolder
 from holdfast.runs.run_lock import holding_run, require_run
 from holdfast.store import Store
 
@@ -115,12 +113,12 @@ def _distill(
         restore_report(store, experiment, run, watch)
     else:
         keep_freed_memory()
-        torch.set_num_threads(cpus_per_worker(experiment.scaling))
+        torch.set_num_threads(experiment.scaling.cpus)
         still_ours = partial(require_run, store, run.name, epoch)
         run_sequence(
             distillation_plan(experiment, config),
             data,
-            StorePublisher(store, experiment, run, data, still_ours),
+            open_publisher(store, experiment, run, data, still_ours),
             RunCheckpoints(store, run, still_ours),
             watch,
             device=device_here(experiment.scaling.gpu),

@@ -6,8 +6,12 @@ from typing import Any
 
 from holdfast.base import DataError, NotFoundError
 from holdfast.config import Experiment
+from holdfast.evaluation import PAGE
 from holdfast.learning import Watcher, describe_contents, outline_contents
-from holdfast.publishing import DATA, PAGE, RunFolder, StorePublisher, load_datasets, published_by
+from holdfast.publishing import DATA, published_by
+from holdfast.runs.datasets import load_datasets
+from holdfast.runs.publisher import open_publisher
+from holdfast.runs.run_folder import RunFolder
 from holdfast.runs.run_lock import holding_run
 from holdfast.store import Run, Store
 
@@ -28,8 +32,9 @@ def evaluate_lineage(store: Store, experiment: Experiment, newest: str | None, w
                     f"Run '{run.name}' has published no version yet; holdfast run goes on with it."
                 )
             newest = own[-1]
-        publisher = StorePublisher(store, experiment, run, load_datasets(experiment, watch))
-        return publisher.report(store.version(newest).name)
+        publisher = open_publisher(store, experiment, run, load_datasets(experiment, watch))
+        publisher.report(store.version(newest).name)
+        return RunFolder(store, run.name).path / PAGE
 
 
 def has_report(store: Store, run: Run) -> bool:
@@ -83,5 +88,5 @@ def restore_report(store: Store, experiment: Experiment, run: Run, watch: Watche
             raise DataError(
                 f"Run '{run.name}' is finished, but its report is gone, and cannot be drawn anew: {error}"
             ) from error
-        StorePublisher(store, experiment, run, data).report(newest)
+        open_publisher(store, experiment, run, data).report(newest)
     return RunFolder(store, run.name).path / PAGE

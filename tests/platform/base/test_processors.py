@@ -11,7 +11,6 @@ import pytest
 
 from holdfast.base import cpu_count, cpu_quotas, thread_count
 from holdfast.config import ScalingConfig
-from holdfast.publishing.cpus import cpus_per_worker
 
 
 @pytest.fixture
@@ -65,8 +64,8 @@ def test_threads_are_no_more_than_the_variable_says(monkeypatch):
 
 def test_a_worker_gets_its_share_and_what_the_experiment_says(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    assert cpus_per_worker(ScalingConfig(workers=0)) == 1
-    assert cpus_per_worker(ScalingConfig(workers=0, cpus_per_worker=3)) == 3
+    assert ScalingConfig(workers=0).cpus == 1
+    assert ScalingConfig(workers=0, cpus_per_worker=3).cpus == 3
 
 
 @pytest.fixture

@@ -59,7 +59,7 @@ def test_a_run_leaves_versions_measurements_and_a_report(store, tiny):
 def test_a_version_is_what_the_report_measured(store, tiny):
     """Embeddings from the published file, scored by a plain argmax, give the report's self-test."""
     outcome = run_experiment(store, tiny(), ignore_progress)
-    from holdfast.publishing.datasets import load_datasets
+    from holdfast.runs import load_datasets
 
     evaluation = load_datasets(tiny()).evaluation
     encoder = store.load("v3")

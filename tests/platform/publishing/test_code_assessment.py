@@ -10,7 +10,7 @@ from holdfast.base import ConfigError
 from holdfast.evaluation import score
 from holdfast.jobs.train import run_experiment
 from holdfast.learning.progress import ignore_progress
-from holdfast.publishing.datasets import load_datasets
+from holdfast.runs import load_datasets
 from holdfast.runs.evaluate import evaluate_lineage
 from holdfast.store import Store, open_store
 

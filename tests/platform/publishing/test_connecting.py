@@ -17,7 +17,7 @@ from holdfast.learning.progress import ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.models import Encoder
 from holdfast.publishing.calibrating import Meeting, fit_shift, search_halves
-from holdfast.publishing.datasets import load_datasets
+from holdfast.runs import load_datasets
 from holdfast.runs.evaluate import evaluate_lineage
 from holdfast.store import MeasuredCalibration, Store, open_store
 from holdfast.store.schema import adapters

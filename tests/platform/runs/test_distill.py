@@ -12,9 +12,8 @@ from holdfast.jobs.train import run_experiment
 from holdfast.learning import FolderCheckpoints
 from holdfast.learning.progress import ignore_progress
 from holdfast.models import Preprocessing
-from holdfast.publishing import run_folder
-from holdfast.publishing.datasets import load_datasets
 from holdfast.runs import distill as module
+from holdfast.runs import load_datasets, run_folder
 from holdfast.runs.distill import distill_experiment
 from holdfast.runs.evaluate import evaluate_lineage
 from holdfast.store import open_store

@@ -11,8 +11,8 @@ from holdfast.base import Process
 from holdfast.entries import LeaseLostError
 from holdfast.jobs.train import run_experiment
 from holdfast.learning.progress import ignore_progress
-from holdfast.publishing.run_folder import RunCheckpoints
 from holdfast.runs.evaluate import evaluate_lineage
+from holdfast.runs.run_folder import RunCheckpoints
 from holdfast.runs.run_lock import RunHeldError, holding_run, require_run
 from holdfast.store import open_store
 from holdfast.store.database import writing

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from holdfast.base import NotFoundError
+from holdfast.evaluation import PAGE, REPORT
 from holdfast.learning import FolderCheckpoints, State
+from holdfast.publishing import published_by
 from holdfast.store import Artifacts, Run, Store, Version
 
-REPORT, PAGE = "report.json", "report.html"
 OWNER = "owner"
 
 
@@ -146,8 +147,3 @@ class RunCheckpoints:
         began = self._run.started_at.timestamp()
         files = (self._files.path / name).glob("checkpoint-*.pt")
         return any(file.stat().st_mtime < began for file in files)
-
-
-def published_by(store: Store, run: Run) -> list[Version]:
-    """The versions of the run's newest attempt, oldest first."""
-    return [v for v in store.versions() if (v.run, v.attempt) == (run.name, run.attempt)]

@@ -9,9 +9,9 @@ from holdfast.base import ConfigError, DataError
 from holdfast.jobs.train import run_experiment
 from holdfast.learning import FolderCheckpoints
 from holdfast.learning.progress import ignore_progress
-from holdfast.publishing import run_folder
-from holdfast.publishing.run_folder import RunCheckpoints, RunFolder
+from holdfast.runs import run_folder
 from holdfast.runs.evaluate import evaluate_lineage
+from holdfast.runs.run_folder import RunCheckpoints, RunFolder
 from holdfast.store import open_store
 
 ONE_TASK = {"tasks": 1, "validation": 0.25}

@@ -1,0 +1,27 @@
+"""The publisher of a run."""
+
+from collections.abc import Callable
+from functools import partial
+
+from holdfast.config import Experiment
+from holdfast.learning import Datasets
+from holdfast.models import Preprocessing
+from holdfast.publishing import StorePublisher
+from holdfast.runs.datasets import load_datasets
+from holdfast.runs.run_folder import RunFolder
+from holdfast.store import Run, Store
+
+
+def open_publisher(
+    store: Store,
+    experiment: Experiment,
+    run: Run,
+    data: Datasets,
+    still_ours: Callable[[], None] = lambda: None,
+) -> StorePublisher:
+    """Publishes what a run learns of `data`. `still_ours` raises if another process has taken it over."""
+
+    def decode(preprocessing: Preprocessing) -> Datasets:
+        return load_datasets(experiment, decoder=preprocessing)
+
+    return StorePublisher(store, experiment, run, data, partial(RunFolder, store), decode, still_ours)
