@@ -94,7 +94,7 @@ def test_hits_are_ranked_by_calibrated_scores_and_keep_their_own(
 ) -> None:
     before = ask(filled, image=data_uri(30), model="v3", k=40)["hits"]
     assert all(hit["calibrated"] == hit["score"] for hit in before)
-    store.record_calibrations([MeasuredCalibration("v3", "v1", 0.5, 2.0)])
+    store.record_calibrations([MeasuredCalibration("v3", "v1", 2.0)])
     seq = Entries(store).delete(["0"])
     after = ask(filled, image=data_uri(30), model="v3", k=40, min_seq=seq)["hits"]
     assert [hit["embedded_by"] for hit in after] == ["v1"] * 19 + ["v3"] * 20
@@ -102,7 +102,7 @@ def test_hits_are_ranked_by_calibrated_scores_and_keep_their_own(
     for hit in after:
         assert hit["score"] == scores[hit["id"]]
         own = hit["embedded_by"] == "v3"
-        assert hit["calibrated"] == pytest.approx(hit["score"] if own else 0.5 * hit["score"] + 2)
+        assert hit["calibrated"] == pytest.approx(hit["score"] + (0 if own else 2))
 
 
 def test_naming_versions_narrows_the_search(filled: TestClient, data_uri: DataUri) -> None:

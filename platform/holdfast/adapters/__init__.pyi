@@ -7,6 +7,7 @@ from .lambda_orthogonal import LambdaOrthogonalConfig
 from .linear import LinearAdapter
 from .loading import load_adapter
 from .low_rank import LowRankAffineConfig
+from .meeting import AS_THEY_ARE, Meeting
 from .procrustes import ProcrustesConfig
 from .residual_mlp import ResidualMLPAdapter, ResidualMLPConfig
 from .ridge import RidgeConfig
@@ -14,6 +15,7 @@ from .settings import AdapterConfig, Maps
 from .slerping import fit_alpha, slerp
 
 __all__ = [
+    "AS_THEY_ARE",
     "Adapter",
     "AdapterConfig",
     "AnyAdapterConfig",
@@ -23,6 +25,7 @@ __all__ = [
     "LinearAdapter",
     "LowRankAffineConfig",
     "Maps",
+    "Meeting",
     "Pairs",
     "ProcrustesConfig",
     "ResidualMLPAdapter",

@@ -11,12 +11,13 @@ Definitions, each for one query whose class has R items in the gallery:
 Nearness is the inner product of float32 vectors; equal products are ranked by gallery position.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
+from holdfast.adapters import AS_THEY_ARE, Meeting
 from holdfast.base import DataError
 
 TOP = 5
@@ -95,25 +96,21 @@ def score(
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """The entries of a gallery that lie in one space, and how queries get there.
+    """The entries of a gallery that lie in one space, and how queries meet them.
 
     Attributes:
-        items: float32 (m, d_p).
+        items: float32 (m, d_p), as they are stored.
         positions: int64 (m,), the places of these entries in the gallery.
-        adapt: maps queries, float32 (b, d) to (b, d_p); None searches with the queries as they are.
-        scale, shift: scale product + shift (scale > 0) is what an inner product ranks by.
     """
 
     items: np.ndarray
     positions: np.ndarray
-    adapt: Callable[[np.ndarray], np.ndarray] | None = None
-    scale: float = 1.0
-    shift: float = 0.0
+    meeting: Meeting = AS_THEY_ARE
 
     @property
     def is_plain(self) -> bool:
-        """Whether the queries and the products are taken as they are."""
-        return self.adapt is None and (self.scale, self.shift) == (1.0, 0.0)
+        """Whether everything is taken as it is."""
+        return self.meeting.adapter is None and self.meeting.shift == 0.0
 
 
 def score_parts(
@@ -134,7 +131,7 @@ def score_parts(
     parts = [part for part in parts if len(part.positions)]
     for part in parts:
         _check_side("gallery", part.items, gallery_labels[part.positions])
-        if part.adapt is None:
+        if part.meeting.adapter is None:
             _check_widths(queries, part.items)
     places = np.concatenate([part.positions for part in parts]) if parts else np.empty(0, np.int64)
     if not np.array_equal(np.sort(places), np.arange(len(gallery_labels))):
@@ -202,21 +199,21 @@ class _Space:
     """A part of the gallery as tensors."""
 
     def __init__(self, part: Part, alone: bool) -> None:
-        self.items = torch.from_numpy(np.ascontiguousarray(part.items, dtype=np.float32))
+        items = part.meeting.entries(part.items)
+        self.items = torch.from_numpy(np.ascontiguousarray(items, dtype=np.float32))
         self.positions = None if alone else torch.from_numpy(part.positions)
-        self.adapt, self.scale, self.shift = part.adapt, part.scale, part.shift
+        self.meeting = part.meeting
         self.extra = 0 if alone else len(part.items)
         """Similarities of a query that are held beside those of the whole gallery."""
 
     def compare(self, block: torch.Tensor, products: torch.Tensor) -> None:
         """Write the similarities of queries (b, d) to this part into its columns of `products` (b, n)."""
-        if self.adapt is not None:
-            block = torch.from_numpy(self.adapt(block.numpy()))
+        block = torch.from_numpy(self.meeting.queries(block.numpy()))
         if self.positions is None:
             torch.mm(block, self.items.T, out=products)
         else:
             own = torch.mm(block, self.items.T)
-            products.index_copy_(1, self.positions, own.mul_(self.scale).add_(self.shift))
+            products.index_copy_(1, self.positions, own.add_(self.meeting.shift))
 
 
 def block_rows(width: int, depth: int, block_bytes: int) -> int:

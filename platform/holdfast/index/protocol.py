@@ -77,14 +77,13 @@ class Way:
     Attributes:
         view: these entries as they are in the query's space; None takes them as they are.
         query: what they are compared with instead of the query, float32 (d_v,); None for the query itself.
-        scale, shift: scale score + shift (scale > 0) is what a score is ranked by.
+        shift: score + shift is what an entry is ranked by.
         through: `query` finds candidates, and these are compared with the query itself as this maps them; for
             an index without views.
     """
 
     view: "View | None" = None
     query: np.ndarray | None = None
-    scale: float = 1.0
     shift: float = 0.0
     through: "Adapter | None" = None
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from holdfast.adapters import Adapter
+from holdfast.adapters import Adapter, Meeting
 from holdfast.config import EvaluationConfig
 from holdfast.data import Task
 from holdfast.evaluation import (
@@ -131,7 +131,7 @@ class Assessment:
         query, gallery, adapter = pair
         queries, entries = self.embedded(query).queries, self.embedded(gallery).gallery
         if adapter is not None:
-            queries, entries = self._meet(query, gallery, queries, entries)
+            queries, entries = self._meeting(query, gallery).together(queries, entries)
         elif queries.shape[1] != entries.shape[1]:
             return None
         evaluation = self._data.evaluation
@@ -146,31 +146,16 @@ class Assessment:
         row = self._adapters.get((query, gallery))
         return (query, gallery, None if row is None else row.digest)
 
-    def _meet(
-        self, query: str, gallery: str, queries: np.ndarray, entries: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Queries and entries in one space, the one or the other mapped by the adapter in force."""
-        row = self._adapters.get((query, gallery))
+    def _meeting(self, query: str, gallery: str, way: Way = "calibrated") -> Meeting:
+        row = self._adapters.get((query, gallery)) if way != "raw" else None
+        found = self._calibrations.get((query, gallery)) if way == "calibrated" else None
+        shift = 0.0 if found is None else found.shift
         if row is None:
-            return queries, entries
-        mapped = self._load_adapter(row.digest).apply
-        return (queries, mapped(entries)) if row.maps == "entries" else (mapped(queries), entries)
+            return Meeting(shift=shift)
+        return Meeting(self._load_adapter(row.digest), row.maps, shift)
 
     def _load_by_digest(self, digest: str) -> Adapter:
         return self._store.load_adapter(next(row for row in self._adapters.values() if row.digest == digest))
-
-    def _part(
-        self, query: str, gallery: str, entries: np.ndarray, positions: np.ndarray, way: Way = "calibrated"
-    ) -> Part:
-        """Some entries of a mixed gallery, as queries of one version meet them."""
-        row = self._adapters.get((query, gallery)) if way != "raw" else None
-        mapped = None if row is None else self._load_adapter(row.digest).apply
-        if row is not None and mapped is not None and row.maps == "entries":
-            entries, mapped = mapped(entries), None
-        found = self._calibrations.get((query, gallery)) if way == "calibrated" else None
-        if found is None:
-            return Part(entries, positions, mapped)
-        return Part(entries, positions, mapped, found.scale, found.shift)
 
     def per_task(self, versions: Sequence[str]) -> Matrix:
         """Closed-set Recall@1 on each task's validation images, leave-one-out: row version, column task."""
@@ -248,7 +233,7 @@ class Assessment:
             if not all(meets(query, gallery, way) for gallery in reached):
                 return None
             parts = [
-                self._part(query, gallery, share, mine, way)
+                Part(share, mine, self._meeting(query, gallery, way))
                 for gallery, share, mine in zip(reached, shares, places, strict=True)
             ]
             return score_parts(
@@ -261,7 +246,7 @@ class Assessment:
         rows = [self._calibrations.get((newest, version)) for version in reached]
         plain = None
         if any(rows):
-            changed = any(row is not None and (row.scale, row.shift) != (1.0, 0.0) for row in rows)
+            changed = any(row is not None and row.shift != 0.0 for row in rows)
             plain = search(newest, "adapted") if changed else scores[-1]
         oldest_self, newest_self = (
             self._outcomes.find((version, version, None)) for version in (reached[0], newest)

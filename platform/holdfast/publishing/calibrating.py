@@ -15,7 +15,7 @@ _BLOCK = 512  # queries that are compared with all entries at a time
 
 
 @dataclass(frozen=True, eq=False)
-class Meeting:
+class Sides:
     """The same n images as queries and as entries, in one space.
 
     Attributes:
@@ -89,12 +89,12 @@ def choose_images(labels: np.ndarray, seed: int, task: int) -> np.ndarray:
     return chosen
 
 
-def search_halves(meeting: Meeting, labels: np.ndarray, seed: int = 0) -> Searched:
-    """Search every image among the others of its meeting. `labels` (n,) are the classes; `seed` deals the
+def search_halves(sides: Sides, labels: np.ndarray, seed: int = 0) -> Searched:
+    """Search every image among the others. `labels` (n,) are the classes; `seed` deals the
     entries."""
     _, codes = np.unique(labels, return_inverse=True)
     dealt = assign_versions(labels, 2, seed).astype(bool)
-    return Searched(codes, nearest(meeting, codes, dealt))
+    return Searched(codes, nearest(sides, codes, dealt))
 
 
 def fit_shift(own: Searched, other: Searched) -> FittedShift:
@@ -123,7 +123,7 @@ def fit_shift(own: Searched, other: Searched) -> FittedShift:
     return FittedShift(shift, 100 * interval.mean, 100 * interval.low, 100 * interval.high)
 
 
-def nearest(meeting: Meeting, codes: np.ndarray, among: np.ndarray) -> tuple[Nearest, Nearest]:
+def nearest(sides: Sides, codes: np.ndarray, among: np.ndarray) -> tuple[Nearest, Nearest]:
     """The best scores among the entries that `among` (bool (n,)) has, and among those that it has not.
 
     `codes` (n,) are the classes.
@@ -132,7 +132,7 @@ def nearest(meeting: Meeting, codes: np.ndarray, among: np.ndarray) -> tuple[Nea
     right, wrong = (np.full((2, len(codes)), -np.inf, np.float32) for _ in range(2))
     for start in range(0, len(codes), _BLOCK):
         rows = np.arange(start, min(start + _BLOCK, len(codes)))
-        products = meeting.queries[rows] @ meeting.entries.T
+        products = sides.queries[rows] @ sides.entries.T
         products[np.arange(len(rows)), rows] = -np.inf
         same = codes[rows, None] == codes
         for best, theirs in (right, same), (wrong, ~same):

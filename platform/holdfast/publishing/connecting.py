@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from holdfast.adapters import Adapter, AdapterConfig, carried
+from holdfast.adapters import AS_THEY_ARE, Adapter, AdapterConfig, Meeting, carried
 from holdfast.base import StoreError
 from holdfast.data import AugmentConfig, ImageSet
 from holdfast.publishing.adapting import embed_views, fit_adapter
-from holdfast.publishing.calibrating import Meeting, Searched, choose_images, fit_shift, search_halves
+from holdfast.publishing.calibrating import Searched, Sides, choose_images, fit_shift, search_halves
 from holdfast.store import MeasuredCalibration, RegisteredAdapter, Store, Version
 
 _NEVER = "never"
@@ -127,6 +127,11 @@ class _Maps:
             return self._held[1]
         return self._store.load_adapter(row)
 
+    def meeting(self, query: str, gallery: str) -> Meeting:
+        """How the pair meets."""
+        row, adapter = self.row(query, gallery), self.find(query, gallery)
+        return AS_THEY_ARE if row is None else Meeting(adapter, row.maps)
+
     def take(self, row: RegisteredAdapter, adapter: Adapter) -> None:
         """The pair's from now on."""
         self._rows[row.query, row.gallery] = row
@@ -168,7 +173,8 @@ class _Calibrating:
         made = {each: embed.some(each, self._chosen) for each in (name, ancestor)}
         rows = []
         for query, gallery in lacking:
-            other = self._search(self._meet(query, gallery, made[query], made[gallery]))
+            meeting = self._maps.meeting(query, gallery)
+            other = self._search(Sides(*meeting.together(made[query], made[gallery])))
             found = fit_shift(self._among_its_own(query, made[query]), other)
             row = self._maps.row(query, gallery)
             rows.append(
@@ -187,21 +193,13 @@ class _Calibrating:
 
     def _among_its_own(self, query: str, vectors: np.ndarray) -> Searched:
         if query != self._version.name:
-            return self._search(Meeting(vectors, vectors))
+            return self._search(Sides(vectors, vectors))
         if self._own is None:
-            self._own = self._search(Meeting(vectors, vectors))
+            self._own = self._search(Sides(vectors, vectors))
         return self._own
 
-    def _search(self, meeting: Meeting) -> Searched:
-        return search_halves(meeting, self._material.labels[self._chosen], self._material.seed)
-
-    def _meet(self, query: str, gallery: str, queries: np.ndarray, entries: np.ndarray) -> Meeting:
-        row, adapter = self._maps.row(query, gallery), self._maps.find(query, gallery)
-        if row is None or adapter is None:
-            return Meeting(queries, entries)
-        if row.maps == "entries":
-            return Meeting(queries, adapter.apply(entries))
-        return Meeting(adapter.apply(queries), entries)
+    def _search(self, sides: Sides) -> Searched:
+        return search_halves(sides, self._material.labels[self._chosen], self._material.seed)
 
     def _lacks(self, query: str, gallery: str) -> bool:
         adapter = self._maps.row(query, gallery)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from holdfast.adapters import Adapter, carried
+from holdfast.adapters import Adapter, Meeting, carried
 from holdfast.base import DivergedError
 from holdfast.config import Experiment
 from holdfast.data import ImageSet, build_stream
@@ -67,10 +67,7 @@ class TrialPublisher:
             earlier = carried(kept.get(older.task), self.adapters.get(self.older[-1].task))
             adapter = fit_adapter(config, newer, there, seed, learned.task, distance, earlier)
             self.adapters[older.task] = adapter
-            if config.maps == "entries":
-                yield vectors, adapter.apply(older.embedded.validation)
-            else:
-                yield adapter.apply(vectors), older.embedded.validation
+            yield Meeting(adapter, config.maps).together(vectors, older.embedded.validation)
 
     def _recall(self, queries: np.ndarray, gallery: np.ndarray) -> float:
         # Entry i is the image of query i, whichever version embedded it.

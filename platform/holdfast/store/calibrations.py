@@ -15,11 +15,9 @@ from holdfast.store.versions import find_version
 
 @dataclass(frozen=True)
 class MeasuredCalibration:
-    """scale score + shift is what queries by `query` rank entries by `gallery` by, among other entries.
+    """score + shift is what queries by `query` rank entries by `gallery` by, among other entries.
 
     Args:
-        scale, shift: scale > 0, so that the ranking of one version's entries stays; 1 and 0 rank by the
-            score as it is.
         adapter: digest of the adapter between the two, None if they met as they are. The calibration
             counts as long as the pair has this very adapter (or none).
         gain: by how much a fitted calibration raised Recall@1 on the images that it was measured on, in
@@ -29,7 +27,6 @@ class MeasuredCalibration:
 
     query: str
     gallery: str
-    scale: float = 1.0
     shift: float = 0.0
     adapter: str | None = None
     gain: float | None = None
@@ -42,15 +39,15 @@ class MeasuredCalibration:
 def put_calibrations(connection: Connection, rows: Sequence[MeasuredCalibration]) -> None:
     """Keep calibrations, each in place of the one before of its pair.
 
-    Raises NotFoundError for an unknown version, ValueError for a scale that is not positive and for NaN.
+    Raises NotFoundError for an unknown version, ValueError for NaN.
     """
     if not rows:
         return
     for name in {name for row in rows for name in (row.query, row.gallery)}:
         find_version(connection, name)
     for row in rows:
-        if not (math.isfinite(row.scale) and row.scale > 0 and math.isfinite(row.shift)):
-            raise ValueError(f"{row.scale} score + {row.shift} cannot rank entries by {row.gallery}")
+        if not math.isfinite(row.shift):
+            raise ValueError(f"score + {row.shift} cannot rank entries by {row.gallery}")
         if not all(number is None or math.isfinite(number) for number in (row.gain, row.low, row.high)):
             raise ValueError(f"the calibration of {row.query} with {row.gallery} is not a number: {row}")
     # Locks out another recorder of the pair, and tells caches to ask again.

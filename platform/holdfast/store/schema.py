@@ -146,7 +146,6 @@ calibrations = Table(
     metadata,
     Column("query", String(32), ForeignKey("versions.name"), primary_key=True),
     Column("gallery", String(32), ForeignKey("versions.name"), primary_key=True),
-    Column("scale", Float(53), nullable=False),
     Column("shift", Float(53), nullable=False),
     Column("adapter", String(64)),
     Column("gain", Float(53)),

@@ -1,14 +1,27 @@
 """A gallery in several spaces against the formula: one ranking, each part with the queries mapped into it."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from holdfast.adapters import Meeting
 from holdfast.base import DataError
 from holdfast.evaluation import Part, deal, score, score_parts, summarize_mixed
 
 SMALL = st.integers(-2, 2)
+
+
+@dataclass(frozen=True, eq=False)
+class Projection:
+    """An adapter that leaves the norms as they come."""
+
+    matrix: np.ndarray
+
+    def apply(self, vectors):
+        return vectors @ self.matrix
 
 
 @st.composite
@@ -29,10 +42,10 @@ def parted_cases(draw):
         mapped = draw(st.booleans())
         own = draw(st.integers(1, 3)) if mapped else width
         projection = matrix(width, own)
-        adapt = (lambda rows, projection=projection: rows @ projection) if mapped else None
-        scale, shift = draw(st.sampled_from([(1.0, 0.0), (0.5, 1.0), (2.0, -1.0)]))
+        shift = draw(st.sampled_from([0.0, 1.0, -1.0]))
+        meeting = Meeting(Projection(projection) if mapped else None, "queries", shift)
         positions = np.sort(places[start : start + size])
-        parts.append(Part(matrix(size, own), positions, adapt, scale, shift))
+        parts.append(Part(matrix(size, own), positions, meeting))
         start += size
     labels = st.integers(0, 3)
     query_labels = np.array(draw(st.lists(labels, min_size=count, max_size=count)))
@@ -47,8 +60,8 @@ def test_one_ranking_over_all_parts_with_ties_and_with_any_block(case, block_byt
     queries, query_labels, parts, gallery_labels = case
     products = np.empty((len(queries), len(gallery_labels)))
     for part in parts:
-        mapped = queries if part.adapt is None else part.adapt(queries)
-        products[:, part.positions] = part.scale * (mapped @ part.items.T) + part.shift
+        queries_there, items = part.meeting.together(queries, part.items)
+        products[:, part.positions] = queries_there @ items.T + part.meeting.shift
     scores = score_parts(queries, query_labels, parts, gallery_labels, block_bytes=block_bytes)
     for i, row in enumerate(products):
         order = np.argsort(-row, kind="stable")
@@ -81,9 +94,10 @@ def test_the_right_maps_make_a_mixed_gallery_whole_again(lineage):
     turn = np.linalg.qr(generator.normal(size=(16, 16)))[0].astype(np.float32)
     galleries = (line.gallery[0] @ frame for frame in (np.eye(16, dtype=np.float32), turn, wider))
     shares, assignment = deal(galleries, line.gallery_labels, 3)
-    maps = [None, lambda rows: rows @ turn, lambda rows: rows @ wider]
+    maps = [None, Projection(turn), Projection(wider)]
     parts = [
-        Part(share, np.flatnonzero(assignment == number), maps[number]) for number, share in enumerate(shares)
+        Part(share, np.flatnonzero(assignment == number), Meeting(maps[number], "queries"))
+        for number, share in enumerate(shares)
     ]
     found = score_parts(line.queries[0], line.query_labels, parts, line.gallery_labels)
     plain = score(line.queries[0], line.query_labels, line.gallery[0], line.gallery_labels)

@@ -437,10 +437,10 @@ def test_another_query_and_a_calibration_for_a_version(
     written: list[Row] = [(f"n{n}", "v1", row, {}) for n, row in enumerate(narrow)]
     index.apply(changes([*written, *((f"w{n}", "v4", row, {}) for n, row in enumerate(wide))]))
     query, mapped = vectors(1, 16, seed=2)[0], vectors(1, seed=3)[0]
-    found = index.search(query, 12, ["v1", "v4"], None, {"v1": Way(None, mapped, 0.5, 0.25)})
+    found = index.search(query, 12, ["v1", "v4"], None, {"v1": Way(None, mapped, 0.25)})
     scores = {f"n{n}": float(row @ mapped) for n, row in enumerate(narrow)}
     scores |= {f"w{n}": float(row @ query) for n, row in enumerate(wide)}
-    ranks = {name: 0.5 * score + 0.25 if name[0] == "n" else score for name, score in scores.items()}
+    ranks = {name: score + 0.25 if name[0] == "n" else score for name, score in scores.items()}
     assert [hit.id for hit in found] == sorted(ranks, key=lambda name: -ranks[name])[:12]
     assert all(np.isclose(hit.score, scores[hit.id], atol=1e-5) for hit in found)
 
@@ -460,7 +460,7 @@ def test_entries_are_searched_through_a_linear_map(opened: Opened, bias: float) 
     mapped = adapter.apply(rows)
     hits = 0
     for query in adapter.apply(clustered(20, seed=1)):
-        way = Way(None, pull_back(adapter, query), 2.0, -1.0, adapter)
+        way = Way(None, pull_back(adapter, query), -1.0, adapter)
         found = index.search(query, 10, ["v1"], None, {"v1": way})
         scores = mapped @ query
         hits += len({f"e{n}" for n in np.argsort(-scores)[:10]} & {hit.id for hit in found})

@@ -82,9 +82,7 @@ class Planted:
         adapter = fit_from_pairs(ProcrustesConfig(maps="queries"), Pairs(newer, older))
         scores = calibrate(adapter.apply(newer), older, newer, DATA.training.labels[train])
         row = store.register_adapter(query, gallery, adapter, maps=maps)
-        store.record_calibrations(
-            [MeasuredCalibration(query, gallery, scores.scale, scores.shift, row.digest)]
-        )
+        store.record_calibrations([MeasuredCalibration(query, gallery, scores.shift, row.digest)])
         return row
 
 
@@ -182,7 +180,7 @@ def test_the_mixed_gallery_is_searched_as_production_would(store, planted, asses
         else:
             scores = store.adapter("v3", version).apply(queries) @ entries.T
             (found,) = (row for row in store.calibrations() if row.gallery == version)
-            products[:, mine] = found.scale * scores + found.shift
+            products[:, mine] = scores + found.shift
     right = labels[products.argmax(1)] == DATA.evaluation.queries.labels
     assert figures["mixed"]["recall_at_1"][2] == pytest.approx(100 * right.mean())
 
@@ -195,7 +193,7 @@ def test_a_calibration_counts_without_an_adapter_and_its_gain_is_told(store, pla
     figures = []
     for shift in (None, 0.0, -3.0):
         if shift is not None:
-            store.record_calibrations([MeasuredCalibration("v2", "v1", 1.0, shift)])
+            store.record_calibrations([MeasuredCalibration("v2", "v1", shift)])
         assessment = assess()
         assessment.measure(lineage)
         figures.append(assessment.figures(lineage, None)["mixed"])

@@ -1,13 +1,16 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from holdfast import adapters
 from holdfast.evaluation import Part, assign_versions, score_parts
 from holdfast.publishing import calibrating as module
 from holdfast.publishing.calibrating import (
     FittedShift,
-    Meeting,
+    Sides,
     choose_images,
     fit_shift,
     nearest,
@@ -32,7 +35,7 @@ def lifted(vectors: np.ndarray, share: float) -> np.ndarray:
     return np.hstack([(1 - share) ** 0.5 * vectors, whole]).astype(np.float32)
 
 
-def fit(own: Meeting, other: Meeting, labels: np.ndarray = LABELS, seed: int = 0) -> FittedShift:
+def fit(own: Sides, other: Sides, labels: np.ndarray = LABELS, seed: int = 0) -> FittedShift:
     return fit_shift(search_halves(own, labels, seed), search_halves(other, labels, seed))
 
 
@@ -40,8 +43,8 @@ def test_entries_whose_scores_are_all_higher_are_put_back_in_their_place():
     vectors = embed(1.0, 1)
     one = np.ones((len(vectors), 1), np.float32)
     plain, higher = (
-        Meeting(vectors, vectors),
-        Meeting(np.hstack([vectors, one]), np.hstack([vectors, 0.3 * one])),
+        Sides(vectors, vectors),
+        Sides(np.hstack([vectors, one]), np.hstack([vectors, 0.3 * one])),
     )
     for own, other, shift in (plain, higher, -0.3), (higher, plain, 0.3):
         found = fit(own, other)
@@ -53,11 +56,11 @@ def test_entries_whose_scores_are_all_higher_are_put_back_in_their_place():
 
 def test_versions_whose_scores_are_alike_are_left_alone():
     vectors = embed(1.0, 1)
-    same = fit(Meeting(vectors, vectors), Meeting(vectors, vectors))
+    same = fit(Sides(vectors, vectors), Sides(vectors, vectors))
     assert same == FittedShift(0.0, 0.0, 0.0, 0.0)
     assert not same.helps
     for seed in range(2, 6):  # another blur, but nobody is higher
-        found = fit(Meeting(vectors, vectors), Meeting(vectors, embed(1.0, seed)))
+        found = fit(Sides(vectors, vectors), Sides(vectors, embed(1.0, seed)))
         assert abs(found.shift) < 0.02
         assert abs(found.gain) < 1
 
@@ -70,7 +73,7 @@ def test_a_shift_helps_if_its_gain_is_certain_and_worth_it(gain, low, helps):
 
 
 def test_entries_of_a_worse_version_need_more_than_a_shift():
-    found = fit(Meeting(embed(1.3, 1), embed(1.3, 1)), Meeting(embed(1.3, 1), embed(1.5, 2)))
+    found = fit(Sides(embed(1.3, 1), embed(1.3, 1)), Sides(embed(1.3, 1), embed(1.5, 2)))
     assert not found.helps
     assert found.low <= 0 <= found.high
 
@@ -79,7 +82,7 @@ def test_entries_of_a_worse_version_need_more_than_a_shift():
 def test_the_gain_is_that_of_recall_in_a_gallery_of_both(seed):
     newer, older = embed(0.8, 1), lifted(embed(1.2, 2), 0.3)
     queries = lifted(newer, 0.3)
-    found = fit(Meeting(newer, newer), Meeting(queries, older), LABELS, seed)
+    found = fit(Sides(newer, newer), Sides(queries, older), LABELS, seed)
     dealt = assign_versions(LABELS, 2, seed).astype(bool)
     recall = dict.fromkeys((0.0, found.shift), 0.0)
     for shift in recall:
@@ -93,9 +96,9 @@ def test_the_gain_is_that_of_recall_in_a_gallery_of_both(seed):
                     Part(
                         older[rest][~kept],
                         np.flatnonzero(~kept),
-                        lambda rows, i=i: queries[i : i + 1],
-                        1.0,
-                        shift,
+                        adapters.Meeting(
+                            SimpleNamespace(apply=lambda rows, i=i: queries[i : i + 1]), "queries", shift
+                        ),
                     ),
                 ]
                 scores = score_parts(newer[i : i + 1], LABELS[i : i + 1], parts, LABELS[rest])
@@ -114,7 +117,7 @@ def test_the_nearest_right_and_wrong_entries_are_those_of_the_formula(codes, dat
     rows = st.lists(cell, min_size=len(codes), max_size=len(codes))
     queries, entries = (np.array(data.draw(rows), np.float32) for _ in range(2))
     among = np.array(data.draw(st.lists(st.booleans(), min_size=len(codes), max_size=len(codes))))
-    found = nearest(Meeting(queries, entries), codes, among)
+    found = nearest(Sides(queries, entries), codes, among)
     for half, part in zip(found, (among, ~among), strict=True):
         for i in range(len(codes)):
             scores = {"right": [-np.inf], "wrong": [-np.inf]}
@@ -127,7 +130,7 @@ def test_the_nearest_right_and_wrong_entries_are_those_of_the_formula(codes, dat
 
 def test_blocks_change_nothing(monkeypatch):
     vectors, raised = embed(1.0, 1), lifted(embed(1.0, 2), 0.2)
-    meetings = Meeting(vectors, vectors), Meeting(raised, raised)
+    meetings = Sides(vectors, vectors), Sides(raised, raised)
     whole = fit(*meetings)
     monkeypatch.setattr(module, "_BLOCK", 7)
     assert fit(*meetings).shift == pytest.approx(whole.shift, abs=1e-6)
@@ -135,7 +138,7 @@ def test_blocks_change_nothing(monkeypatch):
 
 def test_one_class_has_nothing_to_compare():
     vectors = embed(1.0, 1)[:6]
-    assert fit(Meeting(vectors, vectors), Meeting(vectors, vectors), LABELS[:6]).shift == 0.0
+    assert fit(Sides(vectors, vectors), Sides(vectors, vectors), LABELS[:6]).shift == 0.0
 
 
 @given(counts=st.lists(st.integers(1, 60), min_size=1, max_size=40), seed=st.integers(0, 3))

@@ -16,7 +16,7 @@ from holdfast.jobs.train import run_experiment
 from holdfast.learning.progress import ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.models import Encoder
-from holdfast.publishing.calibrating import Meeting, fit_shift, search_halves
+from holdfast.publishing.calibrating import Sides, fit_shift, search_halves
 from holdfast.runs import load_datasets
 from holdfast.runs.evaluate import evaluate_lineage
 from holdfast.store import MeasuredCalibration, Store, open_store
@@ -58,7 +58,7 @@ def seen(encoder: Encoder, experiment: Experiment, images: np.ndarray, task: int
 
 
 def assert_calibrated(
-    row: MeasuredCalibration, own: Meeting, other: Meeting, labels: np.ndarray, adapter: str | None
+    row: MeasuredCalibration, own: Sides, other: Sides, labels: np.ndarray, adapter: str | None
 ) -> None:
     """A shift by which the nearest wrong entries become alike where that helps, nothing elsewhere."""
     wrong = [
@@ -68,7 +68,7 @@ def assert_calibrated(
     fitted = fit_shift(search_halves(own, labels), search_halves(other, labels))
     assert fitted.shift == pytest.approx(wrong[0] - wrong[1], abs=1e-5)
     assert (row.gain, row.low, row.high) == pytest.approx((fitted.gain, fitted.low, fitted.high), abs=1e-3)
-    assert (row.scale, row.shift) == (1.0, pytest.approx(fitted.shift, abs=1e-5) if fitted.helps else 0.0)
+    assert row.shift == (pytest.approx(fitted.shift, abs=1e-5) if fitted.helps else 0.0)
     assert (row.adapter, row.config) == (adapter, {"fit": "shift", "images": len(labels)})
 
 
@@ -98,13 +98,11 @@ def test_every_ancestor_gets_a_map_that_was_fitted_on_the_tasks_training_images(
         row = registered[query, gallery]
         assert row.maps == maps
         own, there = newer[: len(indices)], older[: len(indices)]
-        meeting = (
-            Meeting(own, adapter.apply(there)) if maps == "entries" else Meeting(adapter.apply(own), there)
-        )
+        meeting = Sides(own, adapter.apply(there)) if maps == "entries" else Sides(adapter.apply(own), there)
         labels = data.training.labels[indices]
-        assert_calibrated(calibrations[query, gallery], Meeting(own, own), meeting, labels, row.digest)
+        assert_calibrated(calibrations[query, gallery], Sides(own, own), meeting, labels, row.digest)
         back = calibrations[gallery, query]  # an older version may search newer entries, without an adapter
-        assert_calibrated(back, Meeting(there, there), Meeting(there, own), labels, None)
+        assert_calibrated(back, Sides(there, there), Sides(there, own), labels, None)
 
         queries = encoders[query].embed(evaluation.queries.images)
         entries = encoders[gallery].embed(evaluation.gallery.images)

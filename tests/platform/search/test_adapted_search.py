@@ -55,16 +55,15 @@ def test_a_search_is_the_formula_over_the_partitions(
 ) -> None:
     ways = {("v4", "v1"): "entries", ("v4", "v2"): "queries", ("v4", "v3"): "entries"}
     ways |= {("v3", "v1"): "queries", ("v2", "v1"): "entries"}
-    calibrations = {("v4", "v1"): (1.0, -0.2), ("v4", "v2"): (0.5, 0.25), ("v3", "v1"): (1.5, -0.1)}
-    calibrations |= {("v2", "v1"): (1.0, 0.0), ("v3", "v2"): (0.8, 0.1), ("v1", "v2"): (1.0, 0.3)}
+    calibrations = {("v4", "v1"): -0.2, ("v4", "v2"): 0.25, ("v3", "v1"): -0.1}
+    calibrations |= {("v2", "v1"): 0.0, ("v3", "v2"): 0.1, ("v1", "v2"): 0.3}
     maps: dict[tuple[str, str], LinearAdapter] = {}
     for seed, (pair, way) in enumerate(ways.items()):
-        scale, shift = calibrations.get(pair, (1.0, 0.0))
-        maps[pair] = adapt(*pair, seed=seed, maps=way, scale=scale, shift=shift)
+        maps[pair] = adapt(*pair, seed=seed, maps=way, shift=calibrations.get(pair, 0.0))
     for pair in ("v3", "v2"), ("v1", "v2"), ("v1", "v3"):
         allow(*pair)
         if pair in calibrations:
-            store.record_calibrations([MeasuredCalibration(*pair, *calibrations[pair])])
+            store.record_calibrations([MeasuredCalibration(*pair, calibrations[pair])])
     opened = Gallery(store)
     entries = [
         Entry(f"{name}-{n}", name, vector, {"even": n % 2 == 0})
@@ -97,9 +96,8 @@ def test_a_search_is_the_formula_over_the_partitions(
                     side = 1 if ways[pair] == "entries" else 0
                     mapped = meeting[side] @ maps[pair].matrix + maps[pair].bias
                     meeting[side] = mapped / np.linalg.norm(mapped)
-                scale, shift = calibrations.get(pair, (1.0, 0.0))
                 scores[entry.id] = float(meeting[0] @ meeting[1])
-                ranks[entry.id] = scale * scores[entry.id] + shift
+                ranks[entry.id] = scores[entry.id] + calibrations.get(pair, 0.0)
         best = sorted(ranks.values(), reverse=True)[:k]
         assert np.allclose([ranks[hit.id] for hit in found.hits], best, atol=1e-5)
         assert all(np.isclose(hit.score, scores[hit.id], atol=1e-5) for hit in found.hits)
@@ -155,9 +153,7 @@ def test_a_calibration_needs_no_adapter_and_another_pairs_does_not_matter(
     query = vectors(1, seed=7)[0]
     before = gallery.search(query, "v2", k=12)
     assert all(hit.calibrated == hit.score for hit in before.hits)
-    store.record_calibrations(
-        [MeasuredCalibration("v2", "v1", 1.0, 4.0), MeasuredCalibration("v3", "v1", 9.0)]
-    )
+    store.record_calibrations([MeasuredCalibration("v2", "v1", 4.0), MeasuredCalibration("v3", "v1", 9.0)])
     assert gallery.search(query, "v2", k=12) == before
     gallery.refresh()
     after = gallery.search(query, "v2", k=12)
@@ -170,7 +166,7 @@ def test_a_calibration_needs_no_adapter_and_another_pairs_does_not_matter(
         alone = gallery.search(query, "v2", k=12, versions=[name]).hits
         assert [hit.id for hit in alone] == [hit.id for hit in before.hits if hit.embedded_by == name]
     # Of another adapter, so it does not count.
-    store.record_calibrations([MeasuredCalibration("v2", "v1", 1.0, 4.0, adapter="0" * 64)])
+    store.record_calibrations([MeasuredCalibration("v2", "v1", 4.0, adapter="0" * 64)])
     gallery.refresh()
     assert gallery.search(query, "v2", k=12) == before
 

@@ -126,8 +126,8 @@ def test_a_gallery_that_is_behind_goes_on(store: Store, write: Callable[..., Non
     Entries(store).upsert([Entry(f"e{n}", "v1", np.eye(8, dtype=np.float32)[n % 8]) for n in range(1200)])
     write("xyz")
     applied = []
-    while gallery._advance(500):
-        applied.append(gallery._applied)
+    while gallery._follower.advance(500):
+        applied.append(gallery._follower.applied)
     assert applied[:2] == [503, 1003]
     assert gallery.verify().ok
 
@@ -257,11 +257,11 @@ def test_searches_wait_while_the_index_is_built_anew(
     gallery = searched(store)
     restore(store, backup)
     write("xyz")
-    assert gallery._advance(2)
+    assert gallery._follower.advance(2)
     for _ in range(2):
         with pytest.raises(NotReadyError, match="built anew"):
             found(gallery)
-        assert gallery._advance(2)
+        assert gallery._follower.advance(2)
     gallery.refresh()
     assert found(gallery) == set("abcxyz")
 

@@ -237,9 +237,8 @@ class LocalIndex:
             among = None if way.view is None else way.view.vectors
             through = None if way.through is None else Through(way.through, vector)
             scores, slots = partition.search(asked, k, allowed, among, through)
-            scale, shift = way.scale, way.shift
             for score, (identifier, text) in zip(scores.tolist(), partition.names.of(slots), strict=True):
-                ranking.append((-(scale * score + shift), identifier, score, version, text))
+                ranking.append((-(score + way.shift), identifier, score, version, text))
         ranking.sort()
         best = ranking[:k]
         # One call parses all the texts, which takes a fraction of the time of a call for each.

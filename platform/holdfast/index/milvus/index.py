@@ -161,8 +161,7 @@ class MilvusIndex:
         for version in (name for name in counts if name in set(versions)):  # oldest first, see above
             way = ways.get(version, AS_THEY_ARE)
             for row, score in self._nearest(version, counts[version], vector, k, where, way):
-                calibrated = way.scale * score + way.shift
-                hit = Hit(row["id"], score, version, json.loads(row["attributes"]), calibrated)
+                hit = Hit(row["id"], score, version, json.loads(row["attributes"]), score + way.shift)
                 if hit.id not in newest or newest[hit.id][0] < row["seq"]:
                     newest[hit.id] = row["seq"], hit
         return sorted((hit for _, hit in newest.values()), key=lambda hit: (-hit.calibrated, hit.id))[:k]

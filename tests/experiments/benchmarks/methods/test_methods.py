@@ -4,6 +4,7 @@ import json
 import subprocess
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from experiments.benchmarks.methods import (
     work,
 )
 from experiments.benchmarks.methods.protocols import UPGRADE_LEARNING, all_protocols, hold_out_classes
-from holdfast.adapters import Calibration
+from holdfast.adapters import Calibration, Meeting
 from holdfast.base import ConfigError, DataError
 from holdfast.config import load_experiment
 from holdfast.data import AugmentConfig, Evaluation, ImageSet, Task
@@ -384,13 +385,12 @@ def test_a_mixed_gallery_is_ranked_as_the_product_ranks_it() -> None:
         searching.search_mixed(plain, holds, 3, seed=5), score(queries, labels, mixed, holds).top[:, 0]
     )
     turns = [np.linalg.qr(generator.normal(size=(6, 6)))[0].astype(np.float32) for _ in galleries]
-    scores = [Calibration(), Calibration(2.0, -0.5), Calibration(0.4, 0.3)]
+    scores = [Calibration(), Calibration(shift=-0.5), Calibration(shift=0.3)]
     parts = [
         Part(
             gallery[assignment == number],
             np.flatnonzero(assignment == number),
-            turn.__rmatmul__,
-            *vars(own).values(),
+            Meeting(SimpleNamespace(apply=turn.__rmatmul__), "queries", own.shift),
         )
         for number, (gallery, turn, own) in enumerate(zip(galleries, turns, scores, strict=True))
     ]

@@ -14,7 +14,6 @@ def upgrade() -> None:
         "calibrations",
         sa.Column("query", sa.String(32), nullable=False),
         sa.Column("gallery", sa.String(32), nullable=False),
-        sa.Column("scale", sa.Float(53), nullable=False),
         sa.Column("shift", sa.Float(53), nullable=False),
         sa.Column("adapter", sa.String(64)),
         sa.Column("gain", sa.Float(53)),
@@ -28,8 +27,8 @@ def upgrade() -> None:
     )
     # So far only queries that are mapped had one, beside their adapter.
     op.execute(
-        "INSERT INTO calibrations (query, gallery, scale, shift, adapter, config, measured_at) "
-        "SELECT query, gallery, scale, shift, digest, '{}', created_at FROM adapters "
+        "INSERT INTO calibrations (query, gallery, shift, adapter, config, measured_at) "
+        "SELECT query, gallery, shift, digest, '{}', created_at FROM adapters "
         "WHERE maps = 'queries'"
     )
     op.drop_column("adapters", "scale")
@@ -40,10 +39,10 @@ def downgrade() -> None:
     for name, identity in ("scale", "1"), ("shift", "0"):
         column = sa.Column(name, sa.Float(53), nullable=False, server_default=identity)
         op.add_column("adapters", column)
-        # Only of mapped queries, for whoever reads this ranks mapped entries by their scores as they are.
-        op.execute(
-            f"UPDATE adapters SET {name} = COALESCE((SELECT c.{name} FROM calibrations AS c "
-            "WHERE c.query = adapters.query AND c.gallery = adapters.gallery "
-            f"AND c.adapter = adapters.digest), {identity}) WHERE maps = 'queries'"
-        )
+    # Only of mapped queries, for whoever reads this ranks mapped entries by their scores as they are.
+    op.execute(
+        "UPDATE adapters SET shift = COALESCE((SELECT c.shift FROM calibrations AS c "
+        "WHERE c.query = adapters.query AND c.gallery = adapters.gallery "
+        "AND c.adapter = adapters.digest), 0) WHERE maps = 'queries'"
+    )
     op.drop_table("calibrations")

@@ -1,0 +1,124 @@
+"""What comes before the answer to a query: which partitions are searched, and by which way each."""
+
+import threading
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from holdfast.adapters import Adapter, Meeting
+from holdfast.index import Index, ReadWriteLock, View, Way, as_mapping, is_linear, pull_back
+from holdfast.search.known import Known
+from holdfast.search.rules import AS_THEY_ARE, Pairing
+from holdfast.store import RegisteredAdapter, Version
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """How one query is answered.
+
+    Attributes:
+        query: the version that embedded it.
+        present: the versions that had entries when the plan was made.
+        searched: those of them whose entries the query meets; `adapted`: through an adapter.
+        refused: those whose entries are left out.
+        ways: by version, where its entries are not met as they are.
+    """
+
+    query: str
+    present: list[str]
+    searched: list[str]
+    adapted: list[str]
+    refused: list[str]
+    ways: Mapping[str, Way]
+
+    def holds(self, index: Index) -> bool:
+        """Whether the index is still as the plan takes it; the caller keeps others from changing it."""
+        if index.versions() != self.present:
+            return False
+        views = {name: way.view for name, way in self.ways.items() if way.view is not None}
+        mapping = as_mapping(index)
+        return not views or (
+            mapping is not None
+            and all(
+                view.partition is mapping.partition(name) and view.is_current for name, view in views.items()
+            )
+        )
+
+
+class Preparer:
+    """Does what may be slow (database, artifacts, mapping entries), while other searches and writes go on."""
+
+    def __init__(self, known: Known, index: Index, lock: ReadWriteLock) -> None:
+        self._known, self._index, self._lock = known, index, lock
+        self._filling: dict[str, threading.Lock] = {}  # by query version
+
+    def prepare(self, query: Version, vector: np.ndarray, wanted: Collection[str] | None) -> Plan | None:
+        """The plan for a query, float32 (d,); None if entries went away meanwhile.
+
+        Args:
+            wanted: the versions that the user named, None for all that `query` may search.
+
+        Raises:
+            IncompatibleError: see `Known.rules_for`. StoreError: an adapter is damaged.
+        """
+        with self._lock.reading():
+            present = self._index.versions()
+        names = present if wanted is None else [name for name in present if name in wanted]
+        rules = self._known.rules_for(query, names, wanted is not None)
+        refused = rules.refused(query.name, names)
+        searched = [name for name in names if name not in refused]
+        pairings = {name: rules.pairing(query.name, name) for name in searched}
+        ways: dict[str, Way] = {}
+        for name, pairing in pairings.items():
+            if pairing != AS_THEY_ARE:
+                way = self._way(pairing, vector)
+                if way is None:
+                    return None
+                ways[name] = way
+        adapted = [name for name, pairing in pairings.items() if pairing.adapter is not None]
+        return Plan(query.name, present, searched, adapted, refused, ways)
+
+    def _way(self, pairing: Pairing, vector: np.ndarray) -> Way | None:
+        """None if the partition went away."""
+        row = pairing.adapter
+        if row is None:
+            return Way(shift=pairing.shift)
+        adapter = self._known.adapter(row)
+        if row.maps == "queries":
+            mapped = Meeting(adapter, row.maps).queries(vector[None])[0]
+            return Way(query=mapped, shift=pairing.shift)
+        if self._searches_through(adapter, row.gallery):
+            pulled = pull_back(adapter, vector, f"{row.query} and {row.gallery}")
+            return Way(query=pulled, shift=pairing.shift, through=adapter)
+        view = self._view(row, adapter)
+        return None if view is None else Way(view=view, shift=pairing.shift)
+
+    def _searches_through(self, adapter: Adapter, gallery: str) -> bool:
+        """Whether entries are mapped when they are candidates, instead of all of them in advance: a mapped
+        copy is larger than the codes of a quantized partition."""
+        index = as_mapping(self._index)
+        if index is None:
+            return True
+        with self._lock.reading():
+            partition = index.partition(gallery)
+            return partition is not None and partition.is_quantized and is_linear(adapter)
+
+    def _view(self, row: RegisteredAdapter, adapter: Adapter) -> View | None:
+        """A partition as the adapter maps it, made where there is none, by one search for all that wait."""
+        index = as_mapping(self._index)
+        assert index is not None
+        found = index.views.find(row.query, row.gallery, row.digest)
+        if found is not None:
+            return found
+        with self._filling.setdefault(row.query, threading.Lock()):
+            with self._lock.reading():
+                partition = index.partition(row.gallery)
+                found = index.views.find(row.query, row.gallery, row.digest)
+            if partition is None or found is not None:
+                return found
+            view = View(partition, adapter, row.digest)
+            view.fill(self._lock)
+            with self._lock.writing():
+                index.install(row.query, view)
+            return view
