@@ -87,7 +87,7 @@ def all_networks(bits: Sequence[int] = BITS, variants_at: int = 32) -> list[Netw
         shape = {"bits": length, "words": books.words, "sharpness": books.sharpness}
         return {"kind": "opqn", **shape, **MARGIN, **ALONE, **changes}
 
-    variants = {
+    variants: dict[str, tuple[str, dict[str, Any]]] = {
         "each": (
             "every book classified by itself, as published",
             {"classification": "each", "hard": 0, "balance": 0},
@@ -195,8 +195,8 @@ def _coders(
     if network.post_hoc:
         sample = encoder.embed(images.training.images)
         for length in [network.bits] if network.bits else bits:
-            for name, coder in POST_HOC.items():
-                yield f"{name}-{length}", coder(length, sample)
+            for kind, train in POST_HOC.items():
+                yield f"{kind}-{length}", train(length, sample)
 
 
 def _quantizer(encoder: Encoder, counting: Counting) -> Quantizer | None:

@@ -16,6 +16,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -226,9 +227,7 @@ def main(arguments: list[str] | None = None) -> None:
         if through and len(material.mapped) < len(material.galleries) - 1:
             continue
         for dealt, whose in ((False, f"v{oldest}"), (True, "all older versions")):
-            settings.append(
-                (f"{whose}, {how}", lambda seed, d=dealt, t=through: curves(material, d, t, seed))
-            )
+            settings.append((f"{whose}, {how}", partial(curves, material, dealt, through)))
     figures = {title: summarize([measure(seed) for seed in range(SEEDS)]) for title, measure in settings}
     images = "evaluation images" if chosen.evaluate else "held-out training images"
     machine = describe_machine()

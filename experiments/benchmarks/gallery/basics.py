@@ -8,6 +8,7 @@ import json
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import faiss
@@ -77,19 +78,16 @@ def main() -> None:
             batches = [
                 [entry(row) for row in range(at, min(at + BATCH, count))] for at in range(0, count, BATCH)
             ]
-            upserts = [
-                len(batch) / seconds_of(lambda batch=batch: gallery.entries.upsert(batch))
-                for batch in batches
-            ]
+            upserts = [len(batch) / seconds_of(partial(gallery.entries.upsert, batch)) for batch in batches]
             rebuilds = [seconds_of(gallery.rebuild) for _ in range(REBUILDS)]
             singles = [
-                1000 * seconds_of(lambda row=row: gallery.entries.upsert([entry(row)]))
+                1000 * seconds_of(partial(gallery.entries.upsert, [entry(row)]))
                 for row in range(count, count + SINGLES)
             ]
             gallery.refresh()
 
-            def search(row: int, **options: object) -> float:
-                return 1000 * seconds_of(lambda: gallery.search(vectors[row], version, k=10, **options))
+            def search(row: int, filter: dict[str, object] | None = None) -> float:
+                return 1000 * seconds_of(lambda: gallery.search(vectors[row], version, 10, filter))
 
             rows = np.random.default_rng(1).integers(0, count, SEARCHES).tolist()
             search(0)

@@ -3,6 +3,7 @@
 The measurements themselves are in `large_codes`, each in a process of its own.
 """
 
+from functools import partial
 from typing import Any
 
 from experiments.benchmarks.gallery import large_codes
@@ -20,15 +21,12 @@ def measure(cells: Cells, quick: bool) -> list[Row]:
     """Memory against codes and ids, and the time of a query at a recall that both reach."""
     entries = 20_000 if quick else 10_000_000
     with filled_folder(large_codes.__name__, entries) as folder:
-        found = {
-            kind: cells(
-                f"{kind} {entries}",
-                lambda kind=kind: measure_in_child(
-                    large_codes.__name__, ["search", "--kind", kind, "--folder", str(folder())], timeout=HOURS
-                ),
-            )
-            for kind in KINDS
-        }
+
+        def search(kind: str) -> dict[str, Any]:
+            given = ["search", "--kind", kind, "--folder", str(folder())]
+            return measure_in_child(large_codes.__name__, given, timeout=HOURS)
+
+        found = {kind: cells(f"{kind} {entries}", partial(search, kind)) for kind in KINDS}
     highest = {
         kind: max(each["recall"] for each in cell["by_nprobe"].values()) for kind, cell in found.items()
     }

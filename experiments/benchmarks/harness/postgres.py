@@ -25,16 +25,17 @@ def running_postgres(fsync: bool = False) -> Iterator[str]:
         raise FileNotFoundError("no PostgreSQL server is installed: apt-get install postgresql")
     folder = Path(tempfile.mkdtemp(prefix="holdfast-postgres-"))
     # PostgreSQL does not run as root.
-    user = {"user": "postgres", "group": "postgres"} if folder.owner() == "root" else {}
+    user = "postgres" if folder.owner() == "root" else None
     try:
-        if user:
-            shutil.chown(folder, "postgres", "postgres")
+        if user is not None:
+            shutil.chown(folder, user, user)
         subprocess.run(
             [tools / "initdb", "-D", folder / "data", "-U", "holdfast", "--auth=trust", "--no-sync"],
             check=True,
             capture_output=True,
             cwd=folder,
-            **user,
+            user=user,
+            group=user,
         )
         sockets = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}"]
         options = [*sockets, "-c", f"fsync={'on' if fsync else 'off'}"]
@@ -43,7 +44,8 @@ def running_postgres(fsync: bool = False) -> Iterator[str]:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=folder,
-            **user,
+            user=user,
+            group=user,
         )
         try:
             url = f"postgresql+psycopg://holdfast@/postgres?host={folder}"

@@ -14,6 +14,7 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def measure(cells: Cells, quick: bool) -> list[Row]:
     rows = []
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder:
         for kind in KINDS:
-            cell = cells(kind, lambda kind=kind: _open_twice(Path(folder), kind, quick))
+            cell = cells(kind, partial(_open_twice, Path(folder), kind, quick))
             note = f"{cell['encoded_mib']:.0f} MiB as they lie there"
             for opening, said in (("first", "first opening"), ("again", "from the cache")):
                 figure = cell[opening]

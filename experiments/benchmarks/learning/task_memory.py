@@ -14,6 +14,7 @@ import gc
 import io
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -41,7 +42,7 @@ def measure(cells: Cells, quick: bool) -> list[Row]:
     few, many = (1, 2) if quick else (FEW, MANY)
     rows = []
     for alone, what in ((True, "learning alone"), (False, "with evaluation, publishing and report")):
-        cell = cells(what, lambda alone=alone: run(alone, quick))
+        cell = cells(what, partial(run, alone, quick))
         held = cell["held_mib"]
         note = f"{held[few]:.0f} MiB after {few}, {held[many]:.0f} after {many}; peak {cell['peak_mib']:.0f}"
         growth = (held[many] - held[few]) / (many - few)
