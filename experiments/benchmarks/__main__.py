@@ -5,7 +5,7 @@
     python -m experiments.benchmarks --fresh              # measure everything again
     python -m experiments.benchmarks --quick              # small sizes: does it run at all?
 
-Measurements lie in experiments/results/bench/NAME.jsonl, the table in experiments/results/bench/bench.md. A
+Measurements lie in experiments/results/bench, and bench.md among them is the table. A
 measurement is used again only on the same machine and with the same code. The bounds are for two cores, so on
 a larger machine this process keeps to two of them.
 """
@@ -28,6 +28,7 @@ from rich.console import Console
 from experiments.benchmarks.gallery import basics, codes, kinds
 from experiments.benchmarks.harness.cells import Cells
 from experiments.benchmarks.harness.context import current_commit, describe_context
+from experiments.benchmarks.harness.part import Part
 from experiments.benchmarks.harness.places import RESULTS
 from experiments.benchmarks.harness.rows import Row
 from experiments.benchmarks.harness.table import describe, markdown, show_table
@@ -42,7 +43,7 @@ from experiments.benchmarks.learning import (
 )
 from experiments.benchmarks.serving import embeddings
 
-Measure = Callable[[Cells, bool], list[Row]]
+Measure = Callable[[Part, bool], list[Row]]
 
 CORES = 2
 KEPT = RESULTS / "bench"
@@ -65,18 +66,15 @@ def run_one(name: str, results: Path, context: Mapping[str, Any], fresh: bool, c
     """Measure, and write the rows to NAME.rows.json; False if the benchmark failed."""
     started = time.perf_counter()
     console.print(f"[bold]{name}[/]")
-    cells = Cells(
-        results / f"{name}.jsonl",
-        context,
-        fresh,
-        tell=lambda line: console.print(f"  {line}"),
-    )
-    if len(cells):
-        console.print(f"  {len(cells)} measurements are there already")
+    part = Part(name, Cells(results), context, tell=lambda line: console.print(f"  {line}"))
+    if fresh:
+        part.forget()
+    if len(part):
+        console.print(f"  {len(part)} measurements are there already")
     rows_file = results / f"{name}.rows.json"
     rows_file.unlink(missing_ok=True)
     try:
-        rows = BENCHMARKS[name](cells, bool(context["quick"]))
+        rows = BENCHMARKS[name](part, bool(context["quick"]))
     except Exception:
         console.print(traceback.format_exc(), markup=False, style="red")
         return False

@@ -2,14 +2,13 @@
 
     python -m experiments.benchmarks.codes                           # all cells that are not there yet
     python -m experiments.benchmarks.codes --only omniglot --networks float,opqn-32 --seeds 3
-    python -m experiments.benchmarks.codes --report                  # the tables alone, from what is there
+    python -m experiments.benchmarks.codes --report                  # the report alone, from what is there
     python -m experiments.benchmarks.codes --quick                   # small sizes: does it run at all?
 
 A cell is one trained network on one data set with one seed, searched by all coders that concern it. Each is
 written when it is finished, so the command can be stopped at any moment and goes on from there. A cell is
 measured again when its experiment changes, not when the code does: `--fresh` forgets what is asked for.
-Results lie in experiments/results/codes: cells, and a Parquet file a data set. The tables are a section of
-docs/results-codes.md, or of results.md where the results are in another folder.
+Cells and the report with all tables lie in experiments/results/codes; docs/results-codes.md sums them up.
 """
 
 import argparse
@@ -21,13 +20,13 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
+from experiments.benchmarks.codes import report
 from experiments.benchmarks.codes.networks import BITS, DIMENSION, Network, all_networks, decisive, measure
 from experiments.benchmarks.codes.sets import RetrievalSet, all_sets
-from experiments.benchmarks.codes.tables import render
+from experiments.benchmarks.harness.cells import Cells, Name, identity
 from experiments.benchmarks.harness.command import run_command
 from experiments.benchmarks.harness.places import REPOSITORY, RESULTS
-from experiments.benchmarks.harness.section import page_of, write_section
-from experiments.benchmarks.methods.kept import Cells, Name, identity
+from experiments.benchmarks.harness.section import images_of, page_of, write_section
 from holdfast.base import ConfigError, cpu_count
 from holdfast.evaluation import describe_machine
 from holdfast.learning import keep_freed_memory
@@ -46,7 +45,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5, help="paired seeds 0 to N - 1 (default: 5)")
     parser.add_argument("--threads", type=int, default=cpu_count(), help="default: all cores")
     parser.add_argument("--results", type=Path, default=None, help="another folder for the results")
-    parser.add_argument("--report", action="store_true", help="measure nothing, write the tables")
+    parser.add_argument("--report", action="store_true", help="measure nothing, write the report")
     parser.add_argument("--fresh", action="store_true", help="measure what was asked for again")
     parser.add_argument("--quick", action="store_true", help="small sizes; no figure means anything then")
     return parser.parse_args(arguments)
@@ -89,16 +88,20 @@ def measure_all(options: argparse.Namespace, cells: Cells, console: Console) -> 
         took = record["total_seconds"]
         said = f"{number}/{len(waiting)}  {name.benchmark} {name.method} {name.seed}  {took:.0f} s"
         console.print(said, markup=False, highlight=False)
-    cells.gather(sets)
+    cells.gather()
 
 
-def write_tables(cells: Cells, sets: Sequence[RetrievalSet], options: argparse.Namespace, page: Path) -> None:
+def write_report(cells: Cells, sets: Sequence[RetrievalSet], options: argparse.Namespace) -> Path:
+    """All tables, and the page that sums them up."""
     bits = QUICK_BITS if options.quick else BITS
     command = "python -m experiments.benchmarks.codes" + (" --quick" if options.quick else "")
-    images = page.parent / "images" / "results"
-    networks = all_networks(bits)
-    text = render(cells, sets, networks, bits, command, describe_machine(), images, page)
-    write_section(page, "codes", text)
+    networks, machine = all_networks(bits), describe_machine()
+    file = cells.folder / "report.md"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(report.render(cells, sets, networks, bits, command, machine))
+    page = page_of(cells.folder)
+    write_section(page, "codes", report.summarize(cells, sets, bits, command, images_of(page), page))
+    return file
 
 
 def main() -> int:
@@ -111,9 +114,8 @@ def main() -> int:
     cells = Cells(results)
     if not options.report:
         measure_all(options, cells, console)
-    page = page_of(results, KEPT)
-    write_tables(cells, list(all_sets(options.quick).values()), options, page)
-    console.print(f"The tables: {page}", soft_wrap=True)
+    file = write_report(cells, list(all_sets(options.quick).values()), options)
+    console.print(f"The report: {file}", soft_wrap=True)
     console.print(f"Done in {time.perf_counter() - started:.0f} s.")
     return 0
 

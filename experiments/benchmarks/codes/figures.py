@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from experiments.benchmarks.methods.kept import Cells, Name
+from experiments.benchmarks.codes.scoring import PRECISE
+from experiments.benchmarks.harness.cells import Cells, Name
 from experiments.benchmarks.methods.results import difference
 from holdfast.evaluation import Interval
 
@@ -35,24 +36,29 @@ class Figures:
         self._names = [name for name in cells.names() if name.benchmark == where]
         self._values: dict[Name, Mapping[str, np.ndarray]] = {}
 
-    def of(self, row: Row, bits: int, part: str, metric: str) -> dict[int, np.ndarray]:
-        """Seed -> percent of every query; empty where nothing was measured. `bits` fills the row's places."""
+    def of(self, row: Row, bits: int, part: str) -> dict[int, np.ndarray]:
+        """Seed -> average precision of every query, percent; empty where nothing was measured. `bits` fills
+        the row's places."""
         network, coder = (each.format(bits=bits) for each in row)
         found = {}
-        for name in self._names:
-            if name.method != network:
-                continue
+        for name in self._of(network):
             if name not in self._values:
-                self._values[name] = self._cells.bits(name)
-            values = self._values[name].get(f"{coder}/{part}/{metric}")
+                self._values[name] = self._cells.outcomes(name)
+            values = self._values[name].get(f"{coder}/{part}")
             if values is not None:
-                found[name.seed] = 100.0 * values.astype(np.float64)
+                found[name.seed] = 100.0 * values / PRECISE
         return found
 
     def mean(self, row: Row, bits: int, part: str, metric: str) -> float | None:
-        values = self.of(row, bits, part, metric)
-        return float(np.mean([v.mean() for v in values.values()])) if values else None
+        """Percent, over queries and seeds."""
+        network, coder = (each.format(bits=bits) for each in row)
+        rows = [(self._cells.record(name) or {}).get("rows", {}) for name in self._of(network)]
+        means = [one[coder][part][metric] for one in rows if part in one.get(coder, {})]
+        return float(np.mean(means)) if means else None
+
+    def _of(self, network: str) -> list[Name]:
+        return [name for name in self._names if name.method == network]
 
     def lead(self, one: Row, other: Row, bits: int, part: str) -> Interval | None:
         """The mAP of one row less that of another, over the seeds that have both."""
-        return difference(self.of(one, bits, part, "map"), self.of(other, bits, part, "map"))
+        return difference(self.of(one, bits, part), self.of(other, bits, part))

@@ -11,9 +11,9 @@ import torch
 
 from experiments.benchmarks.codes.coders import POST_HOC, Coder, Scorer, nearness, products
 from experiments.benchmarks.codes.dpq import DPQHead
-from experiments.benchmarks.codes.scoring import METRICS, score_all
+from experiments.benchmarks.codes.scoring import METRICS, PRECISE, score_all
 from experiments.benchmarks.codes.sets import Images, RetrievalSet
-from experiments.benchmarks.methods.kept import Bits, Record
+from experiments.benchmarks.harness.cells import Outcomes, Record
 from holdfast.config import Experiment
 from holdfast.learning import Learner
 from holdfast.learning.lesson import Lesson, turned_classes
@@ -130,17 +130,17 @@ def decisive(network: Network, where: RetrievalSet, dimension: int, bits: Sequen
 
 def measure(
     network: Network, where: RetrievalSet, images: Images, dimension: int, bits: Sequence[int], seed: int
-) -> tuple[Record, Bits]:
+) -> tuple[Record, Outcomes]:
     """Train one network and search with all coders that concern it.
 
     `record["rows"][coder][part]` has the mean figures in percent; a coder is named with its bits, as "pq-32".
-    Every query's average precision and the like lie beside, float32, under "coder/part/metric".
+    Every query's average precision lies beside under "coder/part", uint16, 65,535 of which are 1.
     """
     started = time.perf_counter()
     encoder, head = train(network, network.experiment(where, dimension, seed), images)
     learning = time.perf_counter() - started
     record: Record = {"seed": seed, "learning_seconds": round(learning, 1), "rows": {}}
-    values: Bits = {}
+    values: Outcomes = {}
     coders = dict(_coders(network, encoder, head, images, bits))
     for part, evaluation in images.parts.items():
         queries, gallery = (encoder.embed(side.images) for side in (evaluation.queries, evaluation.gallery))
@@ -150,7 +150,7 @@ def measure(
             found = score_all(scorer, *labels)
             means = {metric: 100 * float(found[metric].mean()) for metric in METRICS}
             record["rows"].setdefault(coder, {})[part] = means
-            values |= {f"{coder}/{part}/{metric}": found[metric] for metric in METRICS}
+            values[f"{coder}/{part}"] = np.rint(PRECISE * found["map"]).astype(np.uint16)
     record["total_seconds"] = round(time.perf_counter() - started, 1)
     return record, values
 

@@ -4,6 +4,8 @@ import numpy as np
 
 from experiments.benchmarks.codes.coders import Scorer
 
+PRECISE = 65_535
+"""What an average precision of 1 is kept as."""
 METRICS = {"map": "mAP", "precision_at_5": "P@5", "recall_at_1": "R@1"}
 _BLOCK = 128  # queries that are ranked at a time
 

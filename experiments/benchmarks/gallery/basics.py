@@ -15,8 +15,8 @@ import faiss
 import numpy as np
 import torch
 
-from experiments.benchmarks.harness.cells import Cells
 from experiments.benchmarks.harness.child import measure_in_child
+from experiments.benchmarks.harness.part import Part
 from experiments.benchmarks.harness.places import RESULTS
 from experiments.benchmarks.harness.published import publish_untrained
 from experiments.benchmarks.harness.rows import Row, for_the_record
@@ -30,7 +30,7 @@ DIMENSION = 128
 SINGLES, SEARCHES, REBUILDS = 200, 200, 5
 
 
-def measure(cells: Cells, quick: bool) -> list[Row]:
+def measure(cells: Part, quick: bool) -> list[Row]:
     """One gallery in a process of its own; every figure is a median over its repetitions."""
     entries = 3_000 if quick else 100_000
     arguments = ["--entries", str(entries)]

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 from experiments.benchmarks.gallery import large_codes
-from experiments.benchmarks.harness.cells import Cells
 from experiments.benchmarks.harness.child import measure_in_child
 from experiments.benchmarks.harness.filled import HOURS, filled_folder
+from experiments.benchmarks.harness.part import Part
 from experiments.benchmarks.harness.rows import Row, at_most, for_the_record
 
 KINDS = {"orthonormal": "orthonormal codes", "ivfpq": "FAISS's IVFPQ"}
@@ -17,7 +17,7 @@ NEAR = 0.95
 """Share of the lesser of the two highest recalls, at which both are timed."""
 
 
-def measure(cells: Cells, quick: bool) -> list[Row]:
+def measure(cells: Part, quick: bool) -> list[Row]:
     """Memory against codes and ids, and the time of a query at a recall that both reach."""
     entries = 20_000 if quick else 10_000_000
     with filled_folder(large_codes.__name__, entries) as folder:

@@ -6,9 +6,9 @@ The measurements themselves are in `large`, each in a process of its own over on
 from typing import Any
 
 from experiments.benchmarks.gallery import large
-from experiments.benchmarks.harness.cells import Cells
 from experiments.benchmarks.harness.child import measure_in_child
 from experiments.benchmarks.harness.filled import HOURS, filled_folder
+from experiments.benchmarks.harness.part import Part
 from experiments.benchmarks.harness.rows import Row, at_least, at_most, for_the_record, not_measured
 
 DIMENSION = 128
@@ -16,7 +16,7 @@ KINDS = ("exact", "sq8", "pq4")
 STARTS = 3
 
 
-def measure(cells: Cells, quick: bool) -> list[Row]:
+def measure(cells: Part, quick: bool) -> list[Row]:
     """A million entries in one store, which every measurement opens in a process of its own."""
     entries = 5_000 if quick else 1_000_000
     what = f"{entries:,} x {DIMENSION}"

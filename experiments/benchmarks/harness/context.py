@@ -10,8 +10,6 @@ from typing import Any
 from experiments.benchmarks.harness.places import REPOSITORY
 from holdfast.evaluation import describe_machine
 
-CODE = ("platform", "serving", "experiments")
-
 
 def describe_context(quick: bool) -> dict[str, Any]:
     """What decides whether two figures may stand beside each other.
@@ -30,7 +28,9 @@ def describe_context(quick: bool) -> dict[str, Any]:
 def code_fingerprint(root: Path = REPOSITORY) -> str:
     """Hash of the program and of the experiments, whether committed or not."""
     digest = hashlib.sha256()
-    files = [file for folder in CODE for kind in ("*.py", "*.yaml") for file in (root / folder).rglob(kind)]
+    places = [*(root / folder for folder in ("platform", "serving")), root / "experiments" / "benchmarks"]
+    files = [file for place in places for file in place.rglob("*.py")]
+    files += (root / "experiments").glob("*.yaml")
     for file in sorted(files):
         digest.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes() + b"\0")
     return digest.hexdigest()[:12]

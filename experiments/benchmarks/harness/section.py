@@ -4,12 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmarks.harness.places import DOCS
+from experiments.benchmarks.harness.places import DOCS, RESULTS
 
 
-def page_of(results: Path, kept: Path) -> Path:
-    """Where the section of these results is written: a page of docs/ for those that are `kept`."""
-    return DOCS / f"results-{kept.name}.md" if results == kept else results / "results.md"
+def page_of(results: Path) -> Path:
+    """Where the section of these results is written: a page of docs/ for those of the repository."""
+    return DOCS / f"results-{results.name}.md" if results.parent == RESULTS else results / "results.md"
+
+
+def images_of(page: Path) -> Path:
+    """Where the plots of a page lie."""
+    return page.parent / "images" / "results"
 
 
 def origin(machine: Mapping[str, Any]) -> str:

@@ -13,9 +13,9 @@ import time
 
 import numpy as np
 
-from experiments.benchmarks.harness.cells import Cells
 from experiments.benchmarks.harness.child import measure_in_child
 from experiments.benchmarks.harness.memory import reset_peak, resident_mib
+from experiments.benchmarks.harness.part import Part
 from experiments.benchmarks.harness.rows import Row, at_most, for_the_record
 from holdfast.evaluation import score
 
@@ -28,7 +28,7 @@ def embeddings(labels: np.ndarray, classes: int, dimension: int, seed: int) -> n
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def measure(cells: Cells, quick: bool) -> list[Row]:
+def measure(cells: Part, quick: bool) -> list[Row]:
     """One pass; memory does not vary between repetitions."""
     size = 4_000 if quick else 100_000
     arguments = ["--queries", str(size), "--gallery", str(size)]

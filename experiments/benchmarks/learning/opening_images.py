@@ -22,9 +22,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from experiments.benchmarks.harness.cells import Cell, Cells
+from experiments.benchmarks.harness.cells import Record
 from experiments.benchmarks.harness.child import measure_in_child
 from experiments.benchmarks.harness.memory import PeakAnonymous, release_freed, resident_mib
+from experiments.benchmarks.harness.part import Part
 from experiments.benchmarks.harness.rows import Row, at_most, for_the_record
 from holdfast.config import parse_experiment
 from holdfast.runs import load_datasets
@@ -38,7 +39,7 @@ SHARE = 0.35
 """Of the encoded images, what opening may need beyond what the process holds already."""
 
 
-def measure(cells: Cells, quick: bool) -> list[Row]:
+def measure(cells: Part, quick: bool) -> list[Row]:
     """Two openings a kind, each in a process of its own."""
     rows = []
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder:
@@ -60,7 +61,7 @@ def measure(cells: Cells, quick: bool) -> list[Row]:
     return rows
 
 
-def _open_twice(folder: Path, kind: str, quick: bool) -> Cell:
+def _open_twice(folder: Path, kind: str, quick: bool) -> Record:
     chosen = [str(folder), "--kind", kind, *(["--quick"] if quick else [])]
     cache = {"HOLDFAST_CACHE": str(folder / f"cache-{kind}")}
     encoded = prepare(folder, kind, quick)
@@ -77,7 +78,7 @@ def prepare(folder: Path, kind: str, quick: bool) -> float:
     return _write_parquet(folder / f"{kind}.parquet", count, text if kind == "text" else None)
 
 
-def open_images(folder: Path, kind: str) -> Cell:
+def open_images(folder: Path, kind: str) -> Record:
     """Open training and evaluation images as a run does."""
     source = f"folder:{folder / kind}" if kind == "folder" else f"parquet:{folder / kind}.parquet"
     experiment = parse_experiment(

@@ -15,8 +15,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from experiments.benchmarks.harness.cells import Cell, Cells
+from experiments.benchmarks.harness.cells import Record
 from experiments.benchmarks.harness.child import measure_in_child
+from experiments.benchmarks.harness.part import Part
 from experiments.benchmarks.harness.rows import Row, at_most, for_the_record
 from experiments.benchmarks.learning.task_memory import write_images
 from holdfast.config import parse_experiment
@@ -28,11 +29,11 @@ TASKS = 20
 BOUND = 1.5
 
 
-def measure(cells: Cells, quick: bool) -> list[Row]:
+def measure(cells: Part, quick: bool) -> list[Row]:
     """One run, in a process of its own."""
     small = ["--quick"] if quick else []
 
-    def run() -> Cell:
+    def run() -> Record:
         with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder:
             cache = {"HOLDFAST_CACHE": f"{folder}/cache"}
             return measure_in_child(__name__, [folder, *small], cache)
@@ -67,7 +68,7 @@ class Phases:
         self._began = None
 
 
-def run_chain(folder: Path, quick: bool) -> Cell:
+def run_chain(folder: Path, quick: bool) -> Record:
     """Learn and publish the whole chain."""
     tasks, classes, instances, evaluation = (4, 16, 8, (12, 8)) if quick else (TASKS, 400, 20, (200, 20))
     folder.mkdir(parents=True, exist_ok=True)

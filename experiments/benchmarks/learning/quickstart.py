@@ -7,7 +7,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from experiments.benchmarks.harness.cells import Cell, Cells
+from experiments.benchmarks.harness.cells import Record
+from experiments.benchmarks.harness.part import Part
 from experiments.benchmarks.harness.places import EXPERIMENTS
 from experiments.benchmarks.harness.rows import Row, at_most, not_measured
 
@@ -15,7 +16,7 @@ PROGRAM = EXPERIMENTS / "quickstart.py"
 NAME, UNIT, BOUND = "make run, environment installed", "s", 180.0
 
 
-def measure(cells: Cells, quick: bool) -> list[Row]:
+def measure(cells: Part, quick: bool) -> list[Row]:
     """One run in an empty folder, with an empty cache of decoded images."""
     if not PROGRAM.exists():
         return [not_measured(NAME, UNIT, f"at most {BOUND:.0f} s", f"there is no {PROGRAM.name}")]
@@ -25,7 +26,7 @@ def measure(cells: Cells, quick: bool) -> list[Row]:
     return [at_most(NAME, [cell["seconds"]], UNIT, BOUND, "empty folder, empty cache")]
 
 
-def run_program() -> Cell:
+def run_program() -> Record:
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as temporary:
         folder = Path(temporary)
         started = time.perf_counter()

@@ -15,8 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from experiments.benchmarks.harness.cells import Cells
 from experiments.benchmarks.harness.child import measure_in_child
+from experiments.benchmarks.harness.part import Part
 from experiments.benchmarks.harness.places import EXPERIMENTS
 from experiments.benchmarks.harness.rows import Row, at_most, for_the_record
 from holdfast.config import load_experiment
@@ -25,7 +25,7 @@ from holdfast.store import open_store
 FEW, MANY = 1, 6
 
 
-def measure(cells: Cells, quick: bool) -> list[Row]:
+def measure(cells: Part, quick: bool) -> list[Row]:
     """Sequences of one task and of many in turns, each in a fresh process with a fresh store."""
     rounds = 1 if quick else 2
     many = 2 if quick else MANY
@@ -34,7 +34,7 @@ def measure(cells: Cells, quick: bool) -> list[Row]:
     def overhead(tasks: int, workers: int, number: int) -> float:
         arguments = ["--tasks", str(tasks), "--workers", str(workers), *small]
         cell = cells(
-            f"{tasks} tasks, {workers} workers, {number}/{rounds}",
+            f"{tasks} tasks, {workers} workers, {number} of {rounds}",
             lambda: measure_in_child(__name__, arguments),
         )
         return float(cell["overhead"])

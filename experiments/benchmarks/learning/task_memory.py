@@ -22,9 +22,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from experiments.benchmarks.harness.cells import Cell, Cells
+from experiments.benchmarks.harness.cells import Record
 from experiments.benchmarks.harness.child import measure_in_child
 from experiments.benchmarks.harness.memory import PeakAnonymous, release_freed, resident_mib
+from experiments.benchmarks.harness.part import Part
 from experiments.benchmarks.harness.rows import Row, at_most
 from holdfast.config import Experiment, parse_experiment
 from holdfast.jobs.train import run_experiment
@@ -37,7 +38,7 @@ FEW, MANY = 3, 9
 BOUND = 1.0
 
 
-def measure(cells: Cells, quick: bool) -> list[Row]:
+def measure(cells: Part, quick: bool) -> list[Row]:
     """One sequence a cell; held memory hardly varies between repetitions."""
     few, many = (1, 2) if quick else (FEW, MANY)
     rows = []
@@ -50,7 +51,7 @@ def measure(cells: Cells, quick: bool) -> list[Row]:
     return rows
 
 
-def run(alone: bool, quick: bool) -> Cell:
+def run(alone: bool, quick: bool) -> Record:
     """One sequence. Its images are made by another process, so that nothing of that is counted."""
     small = ["--quick"] if quick else []
     learning_only = ["--learning-only"] if alone else []

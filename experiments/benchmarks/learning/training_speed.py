@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from experiments.benchmarks.harness.cells import Cell, Cells
+from experiments.benchmarks.harness.cells import Record
+from experiments.benchmarks.harness.part import Part
 from experiments.benchmarks.harness.places import EXPERIMENTS, REPOSITORY
 from experiments.benchmarks.harness.rows import Row, at_least, for_the_record
 from experiments.benchmarks.learning.plain_loop import CosFace, PngImages, plain_network, train
@@ -160,12 +161,12 @@ class Rivals:
         spawn = multiprocessing.get_context("spawn")
         self.here, self.there = (ProcessPoolExecutor(1, mp_context=spawn) for _ in range(2))
 
-    def against_plain(self) -> Cell:
+    def against_plain(self) -> Record:
         """One round: every loop once."""
         plain = {f"plain-{n}": self.there.submit(run_plain, self.quick, n).result() for n in WORKERS}
         return {"holdfast": self.here.submit(run_holdfast, self.quick).result(), **plain}
 
-    def against_fine_tuning(self) -> Cell:
+    def against_fine_tuning(self) -> Record:
         """One round: fine-tuning with and without regularizers."""
         return {
             "fine-tuning": self.here.submit(run_holdfast, self.quick, True).result(),
@@ -178,14 +179,16 @@ class Rivals:
             pool.shutdown()
 
 
-def measure(cells: Cells, quick: bool) -> list[Row]:
+def measure(cells: Part, quick: bool) -> list[Row]:
     """Medians over rounds of A B C A B C; the ratio is taken within a round."""
     rounds = 1 if quick else ROUNDS
     numbers = range(1, rounds + 1)
     rivals = Rivals(quick)
     try:
-        plain = [cells(f"loops {number}/{rounds}", rivals.against_plain) for number in numbers]
-        terms = [cells(f"regularizers {number}/{rounds}", rivals.against_fine_tuning) for number in numbers]
+        plain = [cells(f"loops {number} of {rounds}", rivals.against_plain) for number in numbers]
+        terms = [
+            cells(f"regularizers {number} of {rounds}", rivals.against_fine_tuning) for number in numbers
+        ]
     finally:
         rivals.close()
     best = max(WORKERS, key=lambda n: float(np.median([cell[f"plain-{n}"] for cell in plain])))

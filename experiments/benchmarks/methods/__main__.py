@@ -1,14 +1,15 @@
-"""Every method on every benchmark, with paired seeds: measured, compared, written to docs/results-methods.md.
+"""Every method on every benchmark, with paired seeds: measured, compared, and told.
 
     python -m experiments.benchmarks.methods --choose       # first: weights, on validation classes
-    python -m experiments.benchmarks.methods                # all cells that are not there yet, then the page
+    python -m experiments.benchmarks.methods                # what is not there yet, and the report
     python -m experiments.benchmarks.methods --only omniglot-5 glyphs --methods finetune,unibct --seeds 3
-    python -m experiments.benchmarks.methods --report       # the page alone, from what is there
+    python -m experiments.benchmarks.methods --report       # the report alone, from what is there
     python -m experiments.benchmarks.methods --quick        # small sizes: does it run at all?
 
 A cell is one method on one benchmark with one seed. Each is written when it is finished, so the command can
 be stopped at any moment and goes on from there. A cell is measured again when its experiment changes, not
-when the code does: `--fresh` forgets those that are asked for. Results lie in experiments/results/methods.
+when the code does: `--fresh` forgets those that are asked for. Cells, their experiments as YAML, and the
+report with all tables and plots lie in experiments/results/methods; docs/results-methods.md sums them up.
 """
 
 import argparse
@@ -17,16 +18,16 @@ from pathlib import Path
 
 from rich.console import Console
 
+from experiments.benchmarks.harness.cells import Cells
 from experiments.benchmarks.harness.command import run_command
 from experiments.benchmarks.harness.places import RESULTS
-from experiments.benchmarks.harness.section import page_of, write_section
-from experiments.benchmarks.methods.choosing import choose, chosen_terms, read_chosen, trial_jobs
-from experiments.benchmarks.methods.kept import Cells
-from experiments.benchmarks.methods.page import render
+from experiments.benchmarks.harness.section import images_of, page_of, write_section
+from experiments.benchmarks.methods import report, summary
+from experiments.benchmarks.methods.choosing import choose, chosen_file, chosen_terms, read_chosen, trial_jobs
 from experiments.benchmarks.methods.pool import run_jobs
 from experiments.benchmarks.methods.protocols import CHOOSE, Protocol, all_protocols
 from experiments.benchmarks.methods.recipes import find_methods
-from experiments.benchmarks.methods.results import Results, write_figures
+from experiments.benchmarks.methods.results import Results
 from experiments.benchmarks.methods.work import Job, experiment_files, make_job
 from holdfast.base import cpu_count, load_yaml
 from holdfast.evaluation import describe_machine
@@ -66,8 +67,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--choose", action="store_true", help="choose weights on validation classes, and stop"
     )
     parser.add_argument("--trials", type=int, default=TRIALS, help="of each method, with --choose")
-    parser.add_argument("--report", action="store_true", help="measure nothing, write the page")
-    parser.add_argument("--page", type=Path, default=None, help="where the page is written")
+    parser.add_argument("--report", action="store_true", help="measure nothing, write the report")
     parser.add_argument("--fresh", action="store_true", help="measure what was asked for again")
     parser.add_argument("--quick", action="store_true", help="small sizes; no figure means anything then")
     parser.add_argument(
@@ -89,7 +89,7 @@ def plan(options: argparse.Namespace, images: Images, results: Path) -> list[Job
     if options.choose:
         protocol = protocols[CHOOSE]
         return trial_jobs(protocol, methods, options.trials, images.classes(protocol))
-    chosen = read_chosen(results / "chosen.json")
+    chosen = read_chosen(chosen_file(results))
     picked = [
         one for name, one in protocols.items() if name in (options.only or protocols) and name != CHOOSE
     ]
@@ -116,25 +116,21 @@ def main() -> int:
         if options.fresh:
             cells.forget(job.name for job in jobs)
         failed = run_jobs(jobs, cells, lambda job: images.of(job.protocol), options.cores, console)
-        cells.gather({job.name.benchmark for job in jobs})
+        cells.gather()
         if options.choose:
             methods = find_methods(options.methods.split(",") if options.methods else None)
-            chosen = choose(cells, jobs, methods, options.trials, results / "chosen.json")
+            chosen = choose(cells, jobs, methods, options.trials, chosen_file(results))
             for name, found in chosen.items():
                 weights = ", ".join(f"{t['kind']} {t.get('weight', t.get('ratio'))}" for t in found["terms"])
                 console.print(f"{name}: {weights}  score {found['score']:.1f}", markup=False, highlight=False)
-    else:
-        cells.gather({name.benchmark for name in cells.names()})
     if not options.choose:
-        page = options.page or page_of(results, KEPT)
-        write_report(cells.folder, options, page)
-        console.print(f"The page: {page}", soft_wrap=True)
+        console.print(f"The report: {write_report(results, options)}", soft_wrap=True)
     console.print(f"Done in {time.perf_counter() - started:.0f} s.")
     return 1 if failed else 0
 
 
-def write_report(folder: Path, options: argparse.Namespace, page: Path) -> None:
-    """The page with its plots, and `figures.parquet`, from all cells that are in the folder."""
+def write_report(folder: Path, options: argparse.Namespace) -> Path:
+    """All tables and plots, and the page that sums them up, from all cells that are there."""
     results = Results(Cells(folder))
     protocols = [one for name, one in all_protocols(options.quick).items() if name != CHOOSE]
     context = {
@@ -144,9 +140,12 @@ def write_report(folder: Path, options: argparse.Namespace, page: Path) -> None:
         "machine": describe_machine(),
         "bench": None if options.quick else BENCH,
     }
-    images = page.parent / "images" / "results"
-    write_section(page, "methods", render(results, protocols, images, page, context))
-    write_figures(results, folder / "figures.parquet")
+    file = folder / "report.md"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(report.render(results, protocols, folder / "images", file, context))
+    page = page_of(folder)
+    write_section(page, "methods", summary.render(results, protocols, images_of(page), page, context))
+    return file
 
 
 def write_experiments(jobs: list[Job], results: Path) -> None:

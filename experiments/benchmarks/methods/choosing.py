@@ -12,7 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from experiments.benchmarks.methods.kept import Cells, Name
+from experiments.benchmarks.harness.cells import Cells, Name
+from experiments.benchmarks.harness.places import RESULTS
 from experiments.benchmarks.methods.protocols import CHOOSE, Protocol
 from experiments.benchmarks.methods.recipes import Method, Term
 from experiments.benchmarks.methods.work import CHOOSING_SEED, Job, make_job
@@ -42,30 +43,27 @@ def choose(cells: Cells, jobs: Sequence[Job], methods: Sequence[Method], count: 
     chosen = read_chosen(file)
     for method in methods:
         mine = [job for job in jobs if job.method.name == method.name]
-        trials = []
+        trials: list[dict[str, Any]] = []
         for job, terms in zip(mine, method.trials(count), strict=True):
             record = cells.record(Name(CHOOSE, method.name, job.name.seed))
             if record is None or record.get("id") != job.id:
                 break
-            row = record.get("rows", {}).get("", {})
-            trials.append(
-                {
-                    "terms": list(terms),
-                    "score": trial_score(record),
-                    "self_last": row.get("self_last"),
-                    "cross": row.get("cross"),
-                    "ac": row.get("ac"),
-                }
-            )
+            trials.append({"terms": list(terms), "score": trial_score(record)})
         scored = [trial for trial in trials if trial["score"] is not None]
         if len(trials) == len(mine) and scored:
             best = max(scored, key=lambda trial: trial["score"])
-            chosen[method.name] = {"terms": best["terms"], "score": best["score"], "trials": trials}
+            chosen[method.name] = best
     file.parent.mkdir(parents=True, exist_ok=True)
     partial = file.with_name(file.name + ".partial")
-    partial.write_text(json.dumps(chosen, indent=1) + "\n")
+    lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(best)}" for name, best in chosen.items())
+    partial.write_text(f"{{\n{lines}\n}}\n")
     partial.replace(file)
     return chosen
+
+
+def chosen_file(results: Path) -> Path:
+    """Beside this file for the results of the repository: what was chosen is a setting of the benchmark."""
+    return Path(__file__).with_name("chosen.json") if results.parent == RESULTS else results / "chosen.json"
 
 
 def read_chosen(file: Path) -> Chosen:

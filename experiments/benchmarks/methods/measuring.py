@@ -10,15 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from experiments.benchmarks.harness.cells import Outcomes, Record
 from experiments.benchmarks.methods.searching import nearest, search_mixed
 from experiments.benchmarks.methods.training import Version
 from experiments.benchmarks.methods.variants import PLAIN, Fitted, Pair, Variant, fit_all, meet
 from holdfast.data import AugmentConfig, Task
 from holdfast.evaluation import average_compatibility, average_multimodel_accuracy, forgetting, score
 from holdfast.learning import Datasets, validation_indices
-
-Record = dict[str, Any]
-Bits = dict[str, np.ndarray]
 
 
 def measure(
@@ -29,18 +27,19 @@ def measure(
     augment: AugmentConfig,
     seed: int,
     coarse: bool = False,
-) -> tuple[Record, Bits]:
-    """All figures, in percent where they are recalls, and the bits behind them.
+) -> tuple[Record, Outcomes]:
+    """All figures, in percent where they are recalls, and what every query found.
 
     `record["rows"]` has the figures without an adapter under "" and those of each variant under its name.
-    Bits are packed along the last axis: `hits` (T, T, q), the lower triangle; `mixed` (q,); `closed` (T, v),
-    with `closed_tasks` (v,), the task of every validation image that counts. `augment` distorts the copies
-    that adapters are fitted on.
+    Outcomes are named "KIND" or "KIND/VARIANT". Packed bits of the queries (q,): `self_first`, `self_last`,
+    `last_on_first`, `mixed`; how many of the galleries or pairs found a query's class, uint8 (q,):
+    `last_on_older`, `cross`; and of the last version `closed` (v,), packed, with `closed_tasks` (v,), the
+    task of every validation image that counts. `augment` distorts the copies that adapters are fitted on.
     """
     count = len(versions)
     record: Record = {"versions": count, "queries": len(data.evaluation.queries.labels), "rows": {}}
     record["chance"] = _chance(data)
-    bits: Bits = {}
+    outcomes: Outcomes = {}
     fitted = fit_all(variants, versions, tasks, data, augment, seed)
     plain = _nearest(PLAIN, {}, versions, {})
     # The newest version's own entries need no map, whatever the others need.
@@ -52,16 +51,15 @@ def measure(
         mixed = _mixed(variant, adapters, versions, data, seed)
         record["rows"][variant.name] = _figures(hits, mixed)
         suffix = f"/{variant.name}" if variant.name else ""
-        bits[f"hits{suffix}"] = np.packbits(hits, axis=-1)
-        bits[f"mixed{suffix}"] = np.packbits(mixed)
-    record["rows"][""] |= _closed_set(versions, tasks, data, bits)
+        outcomes |= {f"{kind}{suffix}": found for kind, found in outcomes_of(hits, mixed).items()}
+    record["rows"][""] |= _closed_set(versions, tasks, data, outcomes)
     if coarse:
         # Is the nearest entry at least of the query's group?
         hits = _hits(plain, data.evaluation.queries.groups, data.evaluation.gallery.groups, count)
         record["rows"][""]["coarse_recall_at_1"] = _lower(hits)
     record["seconds"] = [round(version.seconds, 3) for version in versions]
     record["steps"] = [version.steps for version in versions]
-    return record, bits
+    return record, outcomes
 
 
 def _chance(data: Datasets) -> float:
@@ -137,16 +135,30 @@ def _figures(hits: np.ndarray, mixed: np.ndarray) -> Record:
     }
 
 
+def outcomes_of(hits: np.ndarray, mixed: np.ndarray) -> Outcomes:
+    """What is kept of a row: was each query right? bool (T, T, q), whose lower triangle counts, and (q,)."""
+    last = len(hits) - 1
+    bits = {"self_first": hits[0, 0], "self_last": hits[last, last], "mixed": mixed}
+    if last == 0:
+        return {kind: np.packbits(values) for kind, values in bits.items()}
+    bits["last_on_first"] = hits[last, 0]
+    counted = {"last_on_older": hits[last, :last], "cross": hits[np.tril_indices(last + 1, -1)]}
+    return {
+        **{kind: np.packbits(values) for kind, values in bits.items()},
+        **{kind: values.sum(axis=0).astype(np.uint8) for kind, values in counted.items()},
+    }
+
+
 def _closed_set(
-    versions: Sequence[Version], tasks: Sequence[Task], data: Datasets, bits: Bits
+    versions: Sequence[Version], tasks: Sequence[Task], data: Datasets, outcomes: Outcomes
 ) -> dict[str, Any]:
     held_out = validation_indices(tuple(tasks))
     labels = data.training.labels[held_out]
     table: list[list[float | None]] = []
-    outcomes: list[np.ndarray] = []
+    newest: list[np.ndarray] = []
     for version in versions:
         row: list[float | None] = []
-        parts: list[np.ndarray] = []
+        newest = []
         for task in tasks:
             own = np.searchsorted(held_out, np.sort(task.validation))
             vectors = version.embedded.validation[own]
@@ -155,10 +167,9 @@ def _closed_set(
                 continue
             found = score(vectors, labels[own], vectors, labels[own], leave_one_out=True)
             row.append(found.percent()["recall_at_1"])
-            parts.append(found.outcome().hits)
+            newest.append(found.outcome().hits)
         table.append(row)
-        outcomes.append(np.concatenate(parts) if parts else np.zeros(0, dtype=bool))
     sizes = [len(task.validation) if len(task.validation) > 1 else 0 for task in tasks]
-    bits["closed"] = np.packbits(np.stack(outcomes), axis=-1)
-    bits["closed_tasks"] = np.repeat(np.arange(len(tasks)), sizes).astype(np.uint8)
+    outcomes["closed"] = np.packbits(np.concatenate(newest) if newest else np.zeros(0, dtype=bool))
+    outcomes["closed_tasks"] = np.repeat(np.arange(len(tasks)), sizes).astype(np.uint8)
     return {"per_task_recall_at_1": table, "forgetting": forgetting(table)}

@@ -14,7 +14,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from experiments.benchmarks.methods.kept import Cells
+from experiments.benchmarks.harness.cells import Cells
 from experiments.benchmarks.methods.work import Job, first_key, run_first, run_job
 from holdfast.data import ImageSet
 from holdfast.jobs.runtime import ray_session

@@ -12,29 +12,15 @@ and the interval is rather too narrow.
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from experiments.benchmarks.methods.kept import Cells, Name, Record, unpack
+from experiments.benchmarks.harness.cells import Cells, Name, Record, unpack
 from holdfast.evaluation import Interval
 
 LEVEL = 0.95
 RESAMPLES = 2000
-
-FIGURES = pa.schema(
-    [
-        ("benchmark", pa.string()),
-        ("method", pa.string()),
-        ("variant", pa.string()),
-        ("seed", pa.int64()),
-        ("figure", pa.string()),
-        ("value", pa.float64()),
-    ]
-)
 
 Row = tuple[str, str]
 """A method, and the variant that is measured on top of it ("" for none)."""
@@ -121,33 +107,25 @@ class Results:
         return found
 
     def _values(self, benchmark: str, row: Row, seed: int, quantity: str) -> np.ndarray | None:
-        record, bits = self.record(benchmark, row[0], seed), self._cells.bits(Name(benchmark, row[0], seed))
-        suffix = f"/{row[1]}" if row[1] else ""
-        last = record["versions"] - 1
+        record = self.record(benchmark, row[0], seed)
+        outcomes = self._cells.outcomes(Name(benchmark, row[0], seed))
         if quantity.endswith("_closed"):
-            tasks = bits["closed_tasks"]
-            newest = unpack(bits["closed"], len(tasks))[last].astype(np.float64)
+            tasks = outcomes["closed_tasks"]
+            newest = unpack(outcomes["closed"], len(tasks)).astype(np.float64)
             of = {
                 "old_closed": tasks < tasks.max(),
                 "first_closed": tasks == 0,
                 "new_closed": tasks == tasks.max(),
             }
             return newest[of[quantity]]
-        if quantity == "mixed":
-            return unpack(bits[f"mixed{suffix}"], record["queries"]).astype(np.float64)
-        hits = unpack(bits[f"hits{suffix}"], record["queries"]).astype(np.float64)
-        if quantity == "self_last":
-            return hits[last, last]
-        if quantity == "self_first":
-            return hits[0, 0]
-        if last == 0:
+        values = outcomes.get(f"{quantity}/{row[1]}" if row[1] else quantity)
+        if values is None:
             return None
-        if quantity == "last_on_first":
-            return hits[last, 0]
-        if quantity == "last_on_older":
-            return hits[last, :last].mean(axis=0)
-        assert quantity == "cross", quantity
-        return hits[np.tril_indices(last + 1, -1)].mean(axis=0)
+        older = record["versions"] - 1
+        counted = {"last_on_older": older, "cross": older * (older + 1) // 2}
+        if quantity in counted:
+            return values / counted[quantity]
+        return unpack(values, record["queries"]).astype(np.float64)
 
     def step_seconds(self, benchmark: str, method: str) -> float | None:
         """Median over the seeds of the time of a step, of the versions that have a parent."""
@@ -204,16 +182,3 @@ def _weights(count: int, resamples: int, seed: int) -> np.ndarray:
 
 def common_mean(values: Mapping[int, Any]) -> float | None:
     return float(np.mean([float(np.mean(value)) for value in values.values()])) if values else None
-
-
-def write_figures(results: Results, file: Path) -> None:
-    """Every figure of every cell, a row each, for whoever wants to compute something else."""
-    found = []
-    for name, record in results.records():
-        for variant, row in record.get("rows", {}).items():
-            for key, value in row.items():
-                if isinstance(value, int | float):
-                    found.append({**vars(name), "variant": variant, "figure": key, "value": float(value)})
-    partial = file.with_name(file.name + ".partial")
-    pq.write_table(pa.Table.from_pylist(found, FIGURES), partial, compression="zstd")
-    partial.replace(file)

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from experiments.benchmarks.methods.kept import Bits, Name, Record, identity
+from experiments.benchmarks.harness.cells import Name, Outcomes, Record, identity
 from experiments.benchmarks.methods.measuring import measure
 from experiments.benchmarks.methods.protocols import Protocol
 from experiments.benchmarks.methods.recipes import HOLDFAST, JOINT, Method, Term, build
@@ -93,7 +93,7 @@ def run_first(job: Job, data: Datasets, file: Path) -> State:
     return first_or_kept(job.first, data, file)
 
 
-def run_job(job: Job, data: Datasets, shared: State | None) -> tuple[Record, Bits]:
+def run_job(job: Job, data: Datasets, shared: State | None) -> tuple[Record, Outcomes]:
     """Measure a cell. A method that is undefined, or diverges, gives a record that says so."""
     prepare_worker()
     started = time.perf_counter()
@@ -113,7 +113,7 @@ def run_job(job: Job, data: Datasets, shared: State | None) -> tuple[Record, Bit
 
 def _measure(
     job: Job, experiment: Experiment, first: Experiment, data: Datasets, shared: State | None
-) -> tuple[Record, Bits]:
+) -> tuple[Record, Outcomes]:
     if job.method.name == JOINT:
         versions, _ = learn_last(experiment, data)
         tasks = build_stream(job.protocol.plain.stream, data.training, experiment.seed)
@@ -126,7 +126,7 @@ def _measure(
     return found, bits
 
 
-def _as_shipped(record: Record, bits: Bits) -> tuple[Record, Bits]:
+def _as_shipped(record: Record, bits: Outcomes) -> tuple[Record, Outcomes]:
     """The recipe's own row is the one with its adapter; without it is a row of its own."""
     names = {PLAIN.name: "without-adapter", "adapter": PLAIN.name}
     rows: dict[str, Any] = {names[name]: row for name, row in record["rows"].items()}
@@ -137,7 +137,7 @@ def _as_shipped(record: Record, bits: Bits) -> tuple[Record, Bits]:
     swapped = {}
     for key, array in bits.items():
         kind, _, name = key.partition("/")
-        if kind in ("hits", "mixed"):
+        if not kind.startswith("closed"):
             other = names[name]
             key = f"{kind}/{other}" if other else kind
         swapped[key] = array

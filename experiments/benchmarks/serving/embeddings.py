@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from experiments.benchmarks.harness.cells import Cell, Cells
+from experiments.benchmarks.harness.cells import Record
 from experiments.benchmarks.harness.child import measure_in_child, module_command
+from experiments.benchmarks.harness.part import Part
 from experiments.benchmarks.harness.published import encoder_folder, publish_untrained
 from experiments.benchmarks.harness.rows import Row, for_the_record
 from experiments.benchmarks.harness.servers import KEY, running, running_holdfast
@@ -24,16 +25,16 @@ CLIENTS = 32
 ROUNDS = 5
 
 
-def measure(cells: Cells, quick: bool) -> list[Row]:
+def measure(cells: Part, quick: bool) -> list[Row]:
     """Both servers up, the one that is not asked idle; medians over rounds of A B A B."""
     rounds, seconds = (1, 1.0) if quick else (ROUNDS, 5.0)
-    names = [f"round {number}/{rounds}" for number in range(1, rounds + 1)]
+    names = [f"round {number} of {rounds}" for number in range(1, rounds + 1)]
     if all(name in cells for name in names):
         found = [cells(name, dict) for name in names]
     else:
         with both_servers() as (ours, bare, body):
 
-            def ask(url: str, seconds: float) -> Cell:
+            def ask(url: str, seconds: float) -> Record:
                 arguments = [
                     url,
                     str(body),

@@ -2,7 +2,7 @@
 
     python -m experiments.benchmarks.transfer                          # all cells that are not there yet
     python -m experiments.benchmarks.transfer --only omniglot --seeds 2
-    python -m experiments.benchmarks.transfer --report                 # the page alone, from what is there
+    python -m experiments.benchmarks.transfer --report                 # the report alone, from what is there
     python -m experiments.benchmarks.transfer --quick                  # small sizes: does it run at all?
 
 A source (the large network, one task over all training images) is learned once a seed: standard, with
@@ -10,8 +10,8 @@ attacked copies, or with noise of the same norm. Small networks then see a share
 the size, as they are or as edges or local binary patterns, and learn them without transfer or imitate a
 source. Fine-tuning, which needs the source's network and input, is there for comparison where the input
 allows it. A cell is one method on one input with one seed; each is written when it is finished, and the
-command goes on from there. Seeds are paired, and queries are the same for all. The tables are a section of
-docs/results-transfer.md, or of results.md where the results are in another folder.
+command goes on from there. Seeds are paired, and queries are the same for all. Cells and the report with all
+tables lie in experiments/results/transfer; docs/results-transfer.md sums them up.
 """
 
 import argparse
@@ -21,12 +21,12 @@ from pathlib import Path
 
 from rich.console import Console
 
+from experiments.benchmarks.harness.cells import Cells
 from experiments.benchmarks.harness.places import RESULTS
-from experiments.benchmarks.harness.section import page_of, write_section
-from experiments.benchmarks.methods.kept import Cells
+from experiments.benchmarks.harness.section import images_of, page_of, write_section
+from experiments.benchmarks.transfer import report
 from experiments.benchmarks.transfer.hits import read_hits
 from experiments.benchmarks.transfer.measuring import FILES, Bench
-from experiments.benchmarks.transfer.page import render
 from experiments.benchmarks.transfer.works import plan
 from holdfast.evaluation import describe_machine
 from holdfast.learning import keep_freed_memory
@@ -41,7 +41,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--only", nargs="+", choices=list(FILES), default=None, help="some of the benchmarks")
     parser.add_argument("--seeds", type=int, default=None, help="paired seeds 0 to N - 1 (default: 5)")
     parser.add_argument("--results", type=Path, default=None, help="another folder for the results")
-    parser.add_argument("--report", action="store_true", help="measure nothing, write the page")
+    parser.add_argument("--report", action="store_true", help="measure nothing, write the report")
     parser.add_argument("--fresh", action="store_true", help="measure what was asked for again")
     parser.add_argument("--quick", action="store_true", help="small sizes; no figure means anything then")
     return parser.parse_args(arguments)
@@ -67,11 +67,13 @@ def main(arguments: list[str] | None = None) -> int:
             highlight=False,
             soft_wrap=True,
         )
-    cells.gather({name.benchmark for name in cells.names()})
-    page = page_of(results, KEPT)
-    images = page.parent / "images" / "results"
-    write_section(page, "transfer", render(read_hits(cells, works), describe_machine(), images, page))
-    console.print(f"The page: {page}", soft_wrap=True)
+    if not options.report:
+        cells.gather()
+    hits, page, file = read_hits(cells, works), page_of(results), results / "report.md"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(report.render(hits, describe_machine()))
+    write_section(page, "transfer", report.summarize(hits, images_of(page), page))
+    console.print(f"The report: {file}", soft_wrap=True)
     return 0
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from experiments.benchmarks.methods.kept import Cells
+from experiments.benchmarks.harness.cells import Cells
 from experiments.benchmarks.methods.results import two_way_interval
 from experiments.benchmarks.transfer.works import Work
 from holdfast.evaluation import Interval
@@ -21,7 +21,7 @@ def read_hits(cells: Cells, works: Sequence[Work]) -> Hits:
     for work in works:
         if cells.record(work.name) is not None:
             group = hits.setdefault(dataclasses.replace(work, seed=0), {})
-            for name, each in cells.bits(work.name).items():
+            for name, each in cells.outcomes(work.name).items():
                 group.setdefault(name, {})[work.seed] = 100.0 * each
     return hits
 

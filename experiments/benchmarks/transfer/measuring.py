@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from experiments.benchmarks.harness.cells import identity
 from experiments.benchmarks.harness.places import EXPERIMENTS
-from experiments.benchmarks.methods.kept import identity
 from experiments.benchmarks.methods.training import InMemory
 from experiments.benchmarks.transfer.works import FINETUNE, INPUTS, Work
 from holdfast.config import Experiment, load_experiment, parse_experiment

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.benchmarks.methods.kept import Name
+from experiments.benchmarks.harness.cells import Name
 
 EPSILONS = (0.03, 0.1, 0.2)
 EPSILON = 0.03

@@ -89,11 +89,13 @@ def test_a_finished_cell_is_not_measured_again(tmp_path: Path) -> None:
     for figures in record["rows"].values():
         assert set(figures) == {"seen", "unseen"}
         assert all(0 < value <= 100 for means in figures.values() for value in means.values())
-    page = (tmp_path / "results" / "results.md").read_text()
+    page = (tmp_path / "results" / "report.md").read_text()
     assert "### Grocery" in page
     assert page.count("\n| DPQ | ") == 2
     assert "| PQ, network without codes | " in page
     assert "| OPQN above DPQ, unseen classes | " in page
+    assert "| over DPQ, seen classes | " in page
+    page = (tmp_path / "results" / "results.md").read_text()
     assert "| over DPQ, seen classes | " in page
     (link,) = [line.split("](")[1].rstrip(")") for line in page.splitlines() if line.startswith("![")]
     assert (tmp_path / "results" / link).is_file()

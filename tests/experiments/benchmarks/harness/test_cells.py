@@ -1,50 +1,55 @@
-"""Finished cells survive an interruption, and nothing else does."""
+"""Cells on disk: what is whole counts, and the file that is kept has all of them."""
 
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 
-from experiments.benchmarks.harness.cells import Cells
+from experiments.benchmarks.harness.cells import Cells, Name, identity, kept_file
+from experiments.benchmarks.harness.places import RESULTS
 
-CONTEXT = {"machine": {"processor": "one"}, "code": "abc", "quick": True}
-
-
-def refuse() -> dict[str, Any]:
-    raise AssertionError("measured again")
+NAME = Name("glyphs", "feature", 0)
 
 
-def test_a_finished_cell_is_not_measured_again(tmp_path: Path) -> None:
-    file = tmp_path / "one.jsonl"
-    assert Cells(file, CONTEXT)("a", lambda: {"seconds": 1.5}) == {"seconds": 1.5}
-    again = Cells(file, CONTEXT)
-    assert "a" in again
-    assert again("a", refuse) == {"seconds": 1.5}
-    again("b", lambda: {"seconds": 2})
-    assert len(Cells(file, CONTEXT)) == 2
+def test_what_is_kept_has_every_cell(tmp_path: Path) -> None:
+    cells = Cells(tmp_path)
+    for seed in range(2):
+        cells.keep(
+            Name("glyphs", "feature", seed), {"id": "a", "figure": seed}, {"hits": np.arange(3) + seed}
+        )
+    cells.gather()
+    for file in (tmp_path / "cells").rglob("*.*"):
+        file.unlink()
+    again = Cells(tmp_path)
+    assert [name.seed for name in again.names()] == [0, 1]
+    assert again.is_done(Name("glyphs", "feature", 1), "a")
+    assert np.array_equal(again.outcomes(Name("glyphs", "feature", 1))["hits"], [1, 2, 3])
 
 
-@pytest.mark.parametrize("change", [{"machine": {"processor": "two"}}, {"code": "abd"}, {"quick": False}])
-def test_cells_of_another_context_are_forgotten(tmp_path: Path, change: dict[str, Any]) -> None:
-    Cells(tmp_path / "one.jsonl", CONTEXT)("a", lambda: {"seconds": 1})
-    assert len(Cells(tmp_path / "one.jsonl", {**CONTEXT, **change})) == 0
+def test_results_of_the_repository_are_kept_beside_their_folder(tmp_path: Path) -> None:
+    assert kept_file(RESULTS / "codes") == RESULTS / "codes.parquet"
+    assert kept_file(tmp_path) == tmp_path / "cells.parquet"
 
 
-def test_fresh_forgets(tmp_path: Path) -> None:
-    Cells(tmp_path / "one.jsonl", CONTEXT)("a", lambda: {"seconds": 1})
-    assert len(Cells(tmp_path / "one.jsonl", CONTEXT, fresh=True)) == 0
-    assert len(Cells(tmp_path / "one.jsonl", CONTEXT)) == 0
+@pytest.mark.parametrize("ending", [".json", ".npz"])
+def test_a_cell_that_was_being_written_is_measured_again(tmp_path: Path, ending: str) -> None:
+    cells = Cells(tmp_path)
+    cells.keep(NAME, {"id": "a"}, {})
+    file = tmp_path / "cells" / "glyphs" / "feature" / f"0{ending}"
+    file.rename(file.with_name(file.name + ".partial"))
+    # The figures come last.
+    assert Cells(tmp_path).is_done(NAME, "a") == (ending == ".npz")
 
 
-@pytest.mark.parametrize("kept", [1, 5, 30])
-def test_a_line_that_was_being_written_is_measured_again(tmp_path: Path, kept: int) -> None:
-    file = tmp_path / "one.jsonl"
-    cells = Cells(file, CONTEXT)
-    cells("a", lambda: {"seconds": 1})
-    whole = file.read_text()
-    cells("b", lambda: {"seconds": 2})
-    file.write_text(file.read_text()[: len(whole) + kept])
-    after = Cells(file, CONTEXT)
-    assert ("a" in after, "b" in after) == (True, False)
-    after("b", lambda: {"seconds": 3})
-    assert Cells(file, CONTEXT)("b", refuse) == {"seconds": 3}
+def test_what_is_forgotten_is_gone(tmp_path: Path) -> None:
+    cells = Cells(tmp_path)
+    cells.keep(NAME, {"id": "a"}, {})
+    cells.gather()
+    again = Cells(tmp_path)
+    again.forget([NAME])
+    assert not again.names()
+
+
+def test_a_cell_is_known_by_what_decides_it() -> None:
+    assert identity(NAME, [1]) == identity(NAME, [1])
+    assert len({identity(NAME, [1]), identity(NAME, [2]), identity(Name("glyphs", "feature", 1), [1])}) == 3

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.benchmarks.methods import goals, kept, page, results
+from experiments.benchmarks.harness import cells as kept
+from experiments.benchmarks.methods import goals, measuring, report, results
 from experiments.benchmarks.methods.protocols import all_protocols
 
 QUERIES = 200
@@ -37,8 +38,8 @@ def keep(tmp_path: Path) -> Callable[..., Any]:
             for name, (matrix, mixed) in rows.items():
                 suffix = f"/{name}" if name else ""
                 hits = np.arange(QUERIES) < np.array(matrix)[:, :, None]
-                bits[f"hits{suffix}"] = np.packbits(hits, axis=-1)
-                bits[f"mixed{suffix}"] = np.packbits(np.arange(QUERIES) < mixed)
+                found = measuring.outcomes_of(hits, np.arange(QUERIES) < mixed)
+                bits |= {f"{kind}{suffix}": values for kind, values in found.items()}
                 (first, _), (cross, last) = [[value / 2 for value in row] for row in matrix]
                 figures[name] = {
                     "recall_at_1": [[first, None], [cross, last]],
@@ -178,7 +179,7 @@ def test_the_page_tells_where_each_goal_stands(keep: Callable[..., Any]) -> None
     protocols = list(all_protocols().values())
     keep("finetune", PLAIN)
     cells = keep("holdfast", GOOD, forgetting=0.6)
-    lines = page.goals_table("At full width", goals.goals(results.Results(cells)), protocols)
+    lines = report.goals_table("At full width", goals.goals(results.Results(cells)), protocols)
     text = "\n".join(lines)
     assert lines[0].startswith("**At full width**")
     assert "3 of 7 goals are reached" in text

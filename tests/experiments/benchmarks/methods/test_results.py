@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from experiments.benchmarks.methods import claims, figures, kept, page, results
+from experiments.benchmarks.harness import cells as kept
+from experiments.benchmarks.methods import claims, figures, measuring, report, results
 from experiments.benchmarks.methods.protocols import all_protocols
 
 QUERIES = 200
@@ -35,11 +36,9 @@ def keep(tmp_path: Path) -> Callable[..., Any]:
             "mixed": 50.0,
             "forgetting": 1.5,
         }
-        closed = np.tile(np.arange(40) % 2 == 0, (len(matrix), 1))
         bits = {
-            "hits": np.packbits(hits, axis=-1),
-            "mixed": np.packbits(np.arange(QUERIES) < QUERIES // 2),
-            "closed": np.packbits(closed, axis=-1),
+            **measuring.outcomes_of(hits, np.arange(QUERIES) < QUERIES // 2),
+            "closed": np.packbits(np.arange(40) % 2 == 0),
             "closed_tasks": np.repeat(np.arange(2), 20).astype(np.uint8),
         }
         record = {
@@ -133,8 +132,8 @@ def test_the_page_has_tables_plots_claims_and_what_is_missing(
     machine = {"processor": "one", "cores": 2, "python": "3", "torch": "2"}
     context = {"trials": 5, "seeds": 2, "cores": 1, "machine": machine}
     file, images = tmp_path / "results.md", tmp_path / "images"
-    written = page.render(results.Results(cells), list(protocols.values()), images, file, context)
-    assert "## Every method on every benchmark" in written
+    written = report.render(results.Results(cells), list(protocols.values()), images, file, context)
+    assert "# Every method on every benchmark" in written
     (line,) = [line for line in written.splitlines() if line.startswith("| BCT ")]
     cells_of = [cell.strip() for cell in line.strip("|").split("|")]
     assert cells_of[:3] == ["BCT", "2", "75.0 (+0.0, +0.0 to +0.0)"]
@@ -147,13 +146,8 @@ def test_the_page_has_tables_plots_claims_and_what_is_missing(
     links = [line.split("](")[1].rstrip(")") for line in written.splitlines() if line.startswith("![")]
     assert links
     assert all((file.parent / link).is_file() for link in links)
-    results.write_figures(results.Results(cells), tmp_path / "figures.parquet")
-    import pyarrow.parquet as pq
-
-    rows = pq.read_table(tmp_path / "figures.parquet").to_pylist()
-    assert {row["value"] for row in rows if row["method"] == "bct" and row["figure"] == "ac"} == {0.0, 1.0}
     # Folders of results are read without the files of single cells.
-    cells.gather([UPGRADE])
+    cells.gather()
     for cell in (tmp_path / "cells").rglob("*.*"):
         cell.unlink()
     again = results.Results(kept.Cells(tmp_path))
@@ -163,20 +157,3 @@ def test_the_page_has_tables_plots_claims_and_what_is_missing(
 def test_the_front_is_what_nothing_beats_in_both() -> None:
     front = figures.pareto_front([(1, 9), (2, 8), (1, 8), (3, 3), (2, 2)])
     assert front == [(1, 9), (2, 8), (3, 3)]
-
-
-def test_a_cell_is_known_by_what_decides_it(tmp_path: Path) -> None:
-    name = kept.Name("b", "m", 0)
-    one, other = kept.identity(name, {"a": 1}), kept.identity(name, {"a": 2})
-    assert one != other
-    cells = kept.Cells(tmp_path)
-    assert not cells.is_done(name, one)
-    cells.keep(name, {"id": one}, {"x": np.arange(3)})
-    assert cells.is_done(name, one)
-    assert not cells.is_done(name, other)
-    assert np.array_equal(kept.Cells(tmp_path).bits(name)["x"], np.arange(3))
-    cells.gather(["b"])
-    again = kept.Cells(tmp_path)
-    assert again.names() == [name]
-    again.forget([name])
-    assert again.names() == []

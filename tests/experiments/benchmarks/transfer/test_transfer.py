@@ -34,13 +34,15 @@ def call(folder: Path, *arguments: str) -> str:
 
 
 def test_the_page_has_every_method_and_compares_the_sources(results: Path) -> None:
-    page = (results / "results.md").read_text()
+    page = (results / "report.md").read_text()
     for method in ("no transfer", "standard", "noise", "robust", "fine-tuning"):
         assert f"| {method} | 1 |" in page
     comparison = page.split("A robust source less another")[1].split("| method |")[0]
     assert "| standard |" in comparison
     assert "| noise |" in comparison
     assert ": undecided |" in comparison or ": held |" in comparison or ": violated |" in comparison
+    page = (results / "results.md").read_text()
+    assert "| standard | own gallery | " in page
     (link,) = [line.split("](")[1].rstrip(")") for line in page.splitlines() if line.startswith("![")]
     assert (results / link).is_file()
 
