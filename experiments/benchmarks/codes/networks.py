@@ -15,8 +15,7 @@ from experiments.benchmarks.codes.scoring import METRICS, PRECISE, score_all
 from experiments.benchmarks.codes.sets import Images, RetrievalSet
 from experiments.benchmarks.harness.cells import Outcomes, Record
 from holdfast.config import Experiment
-from holdfast.learning import Learner
-from holdfast.learning.lesson import Lesson, turned_classes
+from holdfast.learning import Learner, TaskImages, turned_classes
 from holdfast.learning.randomness import derive_seed
 from holdfast.models import Encoder, Head, OPQNConfig, Quantizer, code_shape
 from holdfast.models.quantizer import Counting
@@ -170,8 +169,8 @@ def train(network: Network, experiment: Experiment, images: Images) -> tuple[Enc
         head = experiment.model.head.build(dimension, count)
     indices = np.arange(len(training))
     upright = torch.from_numpy(labels.astype(np.int64))
-    lesson = Lesson(0, 1, "all", training.images, indices, upright, names, config.turns)
-    learner = Learner(config, lesson, encoder, None, None, head, [], experiment.seed)
+    images_of_all = TaskImages(0, 1, "all", training.images, indices, upright, names, config.turns)
+    learner = Learner(config, images_of_all, encoder=encoder, head=head, seed=experiment.seed)
     learner.begin()
     learner.learn(save=lambda: None)
     return encoder.eval(), head.eval()

@@ -20,7 +20,7 @@ from experiments.benchmarks.harness.rows import Row, at_least, for_the_record
 from experiments.benchmarks.learning.plain_loop import CosFace, PngImages, plain_network, train
 from holdfast.config import Experiment, load_experiment
 from holdfast.data import build_stream, load_training, open_source
-from holdfast.learning import Learner, LearningConfig, Lesson, Term, keep_freed_memory
+from holdfast.learning import Learner, LearningConfig, TaskImages, Term, keep_freed_memory
 from holdfast.models import Encoder
 
 THREADS = 2
@@ -33,7 +33,7 @@ class FirstTask:
     """One task's images both ways: decoded, for Holdfast, and as PNG files, for the plain loop."""
 
     experiment: Experiment
-    lesson: Lesson
+    images: TaskImages
     files: list[bytes]
 
 
@@ -51,9 +51,9 @@ def first_task(limit: int | None) -> FirstTask:
     known = {label: number for number, label in enumerate(task.classes)}
     indices = task.train[:limit]
     labels = torch.tensor([known[label] for label in training.labels[indices]])
-    lesson = Lesson(0, 1, task.name, training.images, indices, labels, task.classes)
+    images = TaskImages(0, 1, task.name, training.images, indices, labels, task.classes)
     rows = open_source(experiment.data.source).read(experiment.data.train.split)
-    return FirstTask(experiment, lesson, rows["image"].take(indices).to_pylist())
+    return FirstTask(experiment, images, rows["image"].take(indices).to_pylist())
 
 
 class HoldfastLoop:
@@ -68,22 +68,21 @@ class HoldfastLoop:
 
     def __call__(self, with_parent: bool = False, regularized: bool = False) -> float:
         """Train a fresh model, optionally with a parent, and with the regularizers; images a second."""
-        lesson, experiment = self.task.lesson, self.task.experiment
+        images, experiment = self.task.images, self.task.experiment
         regularizers = experiment.regularizers if regularized else ()
         learner = Learner(
             self.config,
-            lesson,
-            copy.deepcopy(self.encoder),
-            self.parent if with_parent else None,
-            None,
-            experiment.model.head.build(experiment.model.dimension, len(lesson.class_names)),
-            [Term(config.kind, config.weight, config.build()) for config in regularizers],
+            images,
+            encoder=copy.deepcopy(self.encoder),
+            head=experiment.model.head.build(experiment.model.dimension, len(images.class_names)),
             seed=0,
+            parent=self.parent if with_parent else None,
+            terms=[Term(config.kind, config.weight, config.build()) for config in regularizers],
         )
         learner.begin()
         started = time.perf_counter()
         learner.learn(save=lambda: None)
-        return learner.pace.images / (time.perf_counter() - started)
+        return learner.throughput.images / (time.perf_counter() - started)
 
 
 class PlainLoop:
@@ -92,9 +91,9 @@ class PlainLoop:
     def __init__(self, quick: bool) -> None:
         torch.set_num_threads(THREADS)
         self.config, task = learning(quick), first_task(256 if quick else None)
-        self.classes = len(task.lesson.class_names)
+        self.classes = len(task.images.class_names)
         self.encoder = Encoder(task.experiment.model)
-        images = PngImages(task.files, task.lesson.labels.tolist(), self.config.augment)
+        images = PngImages(task.files, task.images.labels.tolist(), self.config.augment)
         # Workers that live on and were started before the clock: the best that a user can have.
         self.loaders = {
             workers: DataLoader(

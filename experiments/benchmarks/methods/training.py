@@ -24,9 +24,9 @@ from holdfast.learning import (
     embed_datasets,
     read_state,
     run_sequence,
+    turned_classes,
     write_state,
 )
-from holdfast.learning.lesson import turned_classes
 from holdfast.models import Encoder, ModelConfig
 from holdfast.regularizers import Regularizer, Setting
 

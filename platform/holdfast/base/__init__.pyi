@@ -28,7 +28,7 @@ from .settings import Settings
 from .settings_file import load_settings, parse_settings, read_values, refuse_same_place, set_key
 from .text import InvalidTextError, check_text, shown
 from .vectors import NORM_TOLERANCE, as_vector, bad_norms, explain_norm
-from .whole_files import require_writable, whole_file
+from .whole_files import remove_drafts, require_writable, whole_file
 from .yaml_text import decode_yaml, dump_yaml, load_yaml
 
 __all__ = [
@@ -83,6 +83,7 @@ __all__ = [
     "parse_settings",
     "read_values",
     "refuse_same_place",
+    "remove_drafts",
     "require_writable",
     "set_key",
     "shown",

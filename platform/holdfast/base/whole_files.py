@@ -10,6 +10,7 @@ from pathlib import Path
 from holdfast.base.errors import DataError
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+_DRAFT = ".holdfast-draft-"
 
 
 def require_writable(path: Path, makes_folders: bool = True) -> None:
@@ -59,6 +60,12 @@ def whole_file(path: Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
 
 
+def remove_drafts(folder: Path) -> None:
+    """Remove what killed writers left in a folder, in which nobody else may be writing now."""
+    for draft in folder.glob(f"{_DRAFT}*"):
+        draft.unlink(missing_ok=True)
+
+
 def _draft(target: Path) -> Path:
     # Not made from the target's own name, which may be as long as a name can be.
-    return target.with_name(f".holdfast-{uuid.uuid4().hex}")
+    return target.with_name(f"{_DRAFT}{uuid.uuid4().hex}")

@@ -1,16 +1,18 @@
 from .allocator import keep_freed_memory
 from .averaging import State
 from .checkpoints import FolderCheckpoints, read_state, write_state
+from .config import LearningConfig
 from .contents import describe_contents, find_changes, outline_contents
 from .datasets import Datasets, Embedded, embed_datasets, validation_indices
 from .distillation import DistillationConfig, check_distillation, distillation_plan
-from .learner import Learner, LearningConfig, Term
-from .lesson import Lesson
+from .learned import Ancestor, Learned
+from .learner import Learner, Term
 from .perturbation import check_perturbation
 from .progress import Progress, Watcher, ignore_progress
 from .randomness import derive_seed
 from .ranks import Ranks
-from .sequence import Ancestor, Learned, SequencePlan, run_sequence
+from .sequence import SequencePlan, run_sequence
+from .task_images import TaskImages, turned_classes
 
 __all__ = [
     "Ancestor",
@@ -21,11 +23,11 @@ __all__ = [
     "Learned",
     "Learner",
     "LearningConfig",
-    "Lesson",
     "Progress",
     "Ranks",
     "SequencePlan",
     "State",
+    "TaskImages",
     "Term",
     "Watcher",
     "check_distillation",
@@ -40,6 +42,7 @@ __all__ = [
     "outline_contents",
     "read_state",
     "run_sequence",
+    "turned_classes",
     "validation_indices",
     "write_state",
 ]

@@ -2,23 +2,30 @@
 
 import hashlib
 import io
-import os
+import re
 import warnings
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
-from holdfast.base import StoreError
+from holdfast.base import StoreError, remove_drafts, whole_file
 
 State = dict[str, Any]
 
-MAGIC = b"holdfast-checkpoint-1\n"
+FORMAT = 2
+"""Of what is written; raised with every change that an earlier or a later Holdfast could not read."""
+_MARK = re.compile(rb"holdfast-checkpoint-(\d{1,9})\n")
+_TORCH = b"PK\x03\x04"
 _DIGEST = 32
 
 
 class DamagedError(StoreError):
     """A checkpoint that is cut short, or whose content is not what was written."""
+
+
+class OtherFormatError(StoreError):
+    """A checkpoint that another version of Holdfast wrote."""
 
 
 class Checkpoints(Protocol):
@@ -29,30 +36,36 @@ class Checkpoints(Protocol):
 
 
 def write_state(state: State, file: Path) -> None:
-    """Write a state, with a checksum, so that after a crash at any moment the file is whole or absent."""
+    """Write a state, with its format and a checksum; after a crash at any moment the file is whole or absent.
+
+    Raises DataError where the disk is full or refuses.
+    """
     content = io.BytesIO()
     torch.save(state, content)
-    partial = file.with_name(file.name + ".partial")
-    with partial.open("wb") as handle:
-        handle.write(MAGIC + hashlib.sha256(content.getbuffer()).digest())
+    with whole_file(file) as draft, draft.open("wb") as handle:
+        handle.write(b"holdfast-checkpoint-%d\n" % FORMAT)
+        handle.write(hashlib.sha256(content.getbuffer()).digest())
         handle.write(content.getbuffer())
-        handle.flush()
-        os.fsync(handle.fileno())
-    partial.replace(file)
 
 
 def read_state(file: Path) -> State:
     """Read a state. Tensors and plain containers only: no code can hide in it.
 
-    Raises DamagedError for a file that is not as it was written, and OSError for one that cannot be read.
+    Raises DamagedError for a file that is not as it was written, OtherFormatError for one that is not of
+    `FORMAT`, and OSError for one that cannot be read.
     """
     data = file.read_bytes()
-    if data.startswith(MAGIC):
-        start = len(MAGIC) + _DIGEST
-        promised, data = data[len(MAGIC) : start], data[start:]
-        if hashlib.sha256(data).digest() != promised:
-            raise DamagedError(f"{file} is damaged: its SHA-256 is not the one that was written with it.")
-    # Without the mark it is by a Holdfast that wrote no checksum.
+    mark = _MARK.match(data)
+    if mark is None and data.startswith(_TORCH):
+        raise _other_format(file, "no format number")
+    if mark is None:
+        raise DamagedError(f"{file} is damaged: it does not begin as a checkpoint does.")
+    if int(mark[1]) != FORMAT:
+        raise _other_format(file, f"format {int(mark[1])}")
+    start = mark.end() + _DIGEST
+    promised, data = data[mark.end() : start], data[start:]
+    if hashlib.sha256(data).digest() != promised:
+        raise DamagedError(f"{file} is damaged: its SHA-256 is not the one that was written with it.")
     try:
         state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # torch answers damage with almost any exception
@@ -60,6 +73,13 @@ def read_state(file: Path) -> State:
     if not isinstance(state, dict):
         raise DamagedError(f"{file} is damaged: it holds no state.")
     return state
+
+
+def _other_format(file: Path, found: str) -> OtherFormatError:
+    return OtherFormatError(
+        f"{file} has {found}, and this Holdfast reads format {FORMAT}: finish the run with the Holdfast that "
+        "began it, or start over with --fresh."
+    )
 
 
 class FolderCheckpoints:
@@ -75,7 +95,8 @@ class FolderCheckpoints:
     def latest(self) -> State | None:
         """The newest whole state. Damaged ones that are newer are named, and removed.
 
-        Raises StoreError where none is whole, and where one cannot be read, which says nothing against it.
+        Raises StoreError where none is whole, where one is of another format, and where one cannot be read,
+        which says nothing against it.
         """
         damaged: list[Path] = []
         for file in reversed(self._files()):
@@ -103,3 +124,4 @@ class FolderCheckpoints:
         write_state(state, self._folder / f"checkpoint-{number:08d}.pt")
         for old in files[:-1]:
             old.unlink()
+        remove_drafts(self._folder)

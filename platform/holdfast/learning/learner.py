@@ -1,55 +1,27 @@
 """Learning one task: the training step, its terms, and the state that lets it go on after an interruption."""
 
 import math
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from holdfast.base import DivergedError, Settings
-from holdfast.data import Augmentation, AugmentConfig, Batches
+from holdfast.base import DivergedError
+from holdfast.data import Augmentation, Batches
 from holdfast.learning.averaging import Average
-from holdfast.learning.lesson import Lesson
-from holdfast.learning.perturbation import PerturbationConfig, attacked_loss, draw_start, perturb
+from holdfast.learning.config import LearningConfig
+from holdfast.learning.losses import Losses, Values
+from holdfast.learning.perturbation import attacked_loss, draw_start, perturb
 from holdfast.learning.precision import autocast_dtype
-from holdfast.learning.progress import Pace, Progress, Throttle, Watcher, ignore_progress
+from holdfast.learning.progress import Progress, Throttle, Throughput, Watcher, ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
+from holdfast.learning.task_images import TaskImages
 from holdfast.models import Encoder, Head, find_weights_flaw
 from holdfast.regularizers import Classifier, Regularizer, Step, TaskStart
-
-
-class OptimizerConfig(Settings):
-    """AdamW under a one-cycle schedule; `learning_rate` is the cycle's peak."""
-
-    learning_rate: float = Field(default=3e-3, gt=0)
-    weight_decay: float = Field(default=1e-4, ge=0)
-
-
-class LearningConfig(Settings):
-    """How one task is learned. `batch_size` is the global batch, whatever the number of workers."""
-
-    epochs: int = Field(default=12, ge=1)
-    batch_size: int = Field(default=256, ge=2)
-    precision: Literal["auto", "float32", "bf16"] = "auto"
-    """`auto`: bf16 autocast where the processor multiplies it natively, float32 elsewhere."""
-    initialization: Literal["parent", "independent"] = "parent"
-    optimizer: OptimizerConfig = OptimizerConfig()
-    augment: AugmentConfig = AugmentConfig()
-    turns: Literal[1, 2, 4] = 1
-    """Orientations in which images are learned, each as a class of its own; an epoch shows an image once."""
-    average: float | None = Field(default=None, gt=0, lt=1)
-    """Decay of a moving average of the weights over the steps of a task, which is what becomes the version;
-    none: the weights after the last step do."""
-    adversarial: PerturbationConfig | None = Field(default=None, exclude_if=lambda value: value is None)
-    """Learn from perturbed copies of the images as well, attacked or merely noisy; none: from clean ones."""
-    checkpoint_steps: int = Field(default=100, ge=1)
-    """Steps between two checkpoints inside a task; the end of a task is always one."""
 
 
 @dataclass(frozen=True)
@@ -67,35 +39,34 @@ class Learner:
     With several workers each computes its share of the embeddings; head and regularizers see the whole
     global batch on every worker, so that the losses, also those over pairs, do not depend on the number of
     workers. `metric` is the weight of the head's loss; with 0 the terms alone teach.
-    `known` is the number of images that the lineage learned before, over those of the lesson.
+    `known` is the number of images that the lineage learned before, over those of the task.
     """
 
     def __init__(
         self,
         config: LearningConfig,
-        lesson: Lesson,
+        images: TaskImages,
+        *,
         encoder: Encoder,
-        parent: Encoder | None,
-        parent_classifier: Classifier | None,
         head: Head,
-        terms: list[Term],
         seed: int,
+        parent: Encoder | None = None,
+        parent_classifier: Classifier | None = None,
+        terms: Sequence[Term] = (),
         ranks: Ranks = Ranks(),
         device: torch.device = torch.device("cpu"),
         metric: float = 1.0,
         known: float = 1.0,
     ) -> None:
-        self.config, self.lesson, self.seed, self.ranks, self.device = config, lesson, seed, ranks, device
+        self.config, self.images, self.seed, self.ranks, self.device = config, images, seed, ranks, device
         self.metric = metric
         self.encoder = encoder.to(device)
         self.head = head.to(device)
         self.parent = parent.to(device) if parent is not None else None
         self.terms = [term for term in terms if term.weight > 0] if parent is not None else []
-        self._modules = [term.module for term in self.terms]
-        for module in self._modules:
-            module.to(device)
-        self.labels = lesson.labels.to(device)
-        order = (len(lesson.indices), config.batch_size, derive_seed(seed, "task", lesson.task))
+        self._modules = [term.module.to(device) for term in self.terms]
+        self.labels = images.labels.to(device)
+        order = (len(images.indices), config.batch_size, derive_seed(seed, "task", images.task))
         self.batches = Batches(*order)
         self._shares = [Batches(*order, rank, ranks.world).slice for rank in range(ranks.world)]
         self.augmentation = Augmentation(config.augment)
@@ -104,22 +75,19 @@ class Learner:
         self._autocast = autocast_dtype(config.precision, device)
         self._model = ranks.wrap(self.encoder)
         self.start = TaskStart(
-            index=lesson.task,
+            index=images.task,
             known=known if parent is not None else 0.0,
             encoder=self.encoder,
             head=self.head,
             parent=self.parent,
             parent_classifier=parent_classifier,
-            load_images=lesson.load_all,
+            load_images=images.load_all,
             labels=self.labels,
-            classes=len(lesson.class_names),
-            class_names=lesson.class_names,
+            classes=len(images.class_names),
+            class_names=images.class_names,
         )
-        self.pace = Pace()
+        self.losses, self.throughput = Losses(), Throughput()
         self._step = 0
-        self._sums: dict[str, float] = {}
-        self._unread: list[dict[str, Tensor]] = []
-        self._since = 0.0
         self._begun = False
 
     @property
@@ -158,10 +126,10 @@ class Learner:
             "optimizer": self._optimizer.state_dict(),
             "schedule": self._schedule.state_dict(),
             "average": self._average.weights if self._average is not None else None,
-            "images": self.pace.images,
-            "seconds": self.pace.seconds,
-            "history": self.pace.history,
-            "sums": self._sums,
+            "images": self.throughput.images,
+            "seconds": self.throughput.seconds,
+            "history": self.losses.history,
+            "sums": self.losses.sums,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -179,12 +147,12 @@ class Learner:
         flaw = find_weights_flaw(self.encoder)
         if flaw is not None:
             raise DivergedError(
-                f"The checkpoint of task {self.lesson.task + 1}, step {state['step']} is of no use, "
+                f"The checkpoint of task {self.images.task + 1}, step {state['step']} is of no use, "
                 f"{flaw}. Lower learning.optimizer.learning_rate, and start over with --fresh."
             )
         self._step = state["step"]
-        self._sums = state["sums"]
-        self.pace = Pace(state["images"], state["seconds"], state["history"])
+        self.losses = Losses(state["sums"], state["history"])
+        self.throughput = Throughput(state["images"], state["seconds"])
         for module in self._modules:
             module.resume(self.start)
 
@@ -204,17 +172,16 @@ class Learner:
         assert self._begun, "begin() or restore() comes first"
         tell = Throttle()
         self._model.train()
-        self._since = time.perf_counter()
-        losses: dict[str, float] = {}
+        self.throughput.start()
+        losses: Values = {}
         while self._step < self.total_steps:
             epoch, first = divmod(self._step, self.batches.steps)
             if first == 0:
-                self._sums = {}
                 for module in self._modules:
                     module.begin_epoch(epoch, self.start)
             for positions in self.batches.epoch(epoch, first):
-                self._unread.append(self._try_step(positions, epoch))
-                self.pace.images += len(positions)
+                self.losses.keep(self._try_step(positions, epoch))
+                self.throughput.images += len(positions)
                 self._step += 1
                 looks, ends = tell(), self._step % self.batches.steps == 0
                 saves = self._step % self.config.checkpoint_steps == 0 and self._step < self.total_steps
@@ -223,13 +190,12 @@ class Learner:
                 if looks:
                     watch(self._progress(losses))
                 if ends:
-                    means = {name: total / self.batches.steps for name, total in self._sums.items()}
-                    self.pace.history.append(means)
+                    self.losses.close_epoch(self.batches.steps)
                 if saves:
                     self._refuse_broken_weights()
                     save()
                 if looks or saves:
-                    self._since = time.perf_counter()
+                    self.throughput.start()
         watch(self._progress(losses))
         if self._average is not None:
             self.encoder.load_state_dict(self._average.weights)
@@ -245,14 +211,14 @@ class Learner:
             raise
 
     def _train_step(self, positions: np.ndarray, epoch: int) -> dict[str, Tensor]:
-        place = ("task", self.lesson.task, "step", self._step)
+        place = ("task", self.images.task, "step", self._step)
         torch.manual_seed(derive_seed(self.seed, *place))
         generator = torch.Generator().manual_seed(derive_seed(self.seed, *place, "augment"))
         local = self._shares[self.ranks.rank]
         sizes = [share.stop - share.start for share in self._shares]
 
-        positions = self.lesson.positions(positions, epoch)
-        raw = self._send(torch.from_numpy(self.lesson.load(positions[local])))
+        positions = self.images.positions(positions, epoch)
+        raw = self._send(torch.from_numpy(self.images.load(positions[local])))
         drawn = self.augmentation.draw(len(positions), generator)
         mine = self._send(drawn[local])
         pixels = self.augmentation.apply(raw, mine)
@@ -303,7 +269,7 @@ class Learner:
         """The global batch's embeddings, and those of its perturbed copies where there are any."""
         if self._perturbation is None:
             return self.ranks.gather(self._encode(pixels), sizes), None
-        place = ("task", self.lesson.task, "step", self._step, "perturbation")
+        place = ("task", self.images.task, "step", self._step, "perturbation")
         generator = torch.Generator().manual_seed(derive_seed(self.seed, *place))
         mine = self._shares[self.ranks.rank]
         start = draw_start(self._perturbation, (len(positions), *pixels.shape[1:]), generator)[mine]
@@ -320,9 +286,9 @@ class Learner:
 
     def _parent_pixels(self, pixels: Tensor, positions: np.ndarray, drawn: Tensor) -> Tensor:
         """The same images under the same distortions, as the parent reads them."""
-        if self.lesson.parent_images is None:
+        if self.images.parent_images is None:
             return pixels
-        raw = self._send(torch.from_numpy(self.lesson.for_parent.load(positions)))
+        raw = self._send(torch.from_numpy(self.images.for_parent.load(positions)))
         return self.augmentation.apply(raw, drawn).contiguous(memory_format=torch.channels_last)
 
     def _encode(self, pixels: Tensor) -> Tensor:
@@ -342,29 +308,20 @@ class Learner:
             embeddings: Tensor = model(pixels)
         return embeddings
 
-    def _read(self) -> dict[str, float]:
-        """Add up the values of the steps since the last look, in one transfer; returns the newest ones.
+    def _read(self) -> Values:
+        """Look at the steps since the last look; returns the newest one's values.
 
-        Raises DivergedError for the first that is not finite.
+        Raises DivergedError for the first value that is not finite.
         """
-        unread, self._unread = self._unread, []
-        named = [(name, value) for values in unread for name, value in values.items()]
-        if not named:
+        steps = self.losses.read()
+        for step, values in enumerate(steps, self._step - len(steps)):
+            self._refuse_divergence(values, step)
+        if not steps:
             return {}
-        # As float64, which holds every term's value exactly.
-        read = iter(torch.stack([value.double() for _, value in named]).tolist())
-        newest: dict[str, float] = {}
-        for step, values in enumerate(unread, self._step - len(unread)):
-            newest = {name: next(read) for name in values}
-            self._refuse_divergence(newest, step)
-            for name, value in newest.items():
-                self._sums[name] = self._sums.get(name, 0.0) + value
-        now = time.perf_counter()
-        self.pace.seconds += now - self._since
-        self._since = now
-        return newest
+        self.throughput.lap()
+        return steps[-1]
 
-    def _refuse_divergence(self, values: dict[str, float], step: int) -> None:
+    def _refuse_divergence(self, values: Values, step: int) -> None:
         for name, value in values.items():
             if not math.isfinite(value):
                 raise self._diverged(f"The term '{name}' became {value}", step)
@@ -377,24 +334,24 @@ class Learner:
 
     def _diverged(self, what: str, step: int) -> DivergedError:
         return DivergedError(
-            f"{what} in task {self.lesson.task + 1} ({self.lesson.name}), epoch "
+            f"{what} in task {self.images.task + 1} ({self.images.name}), epoch "
             f"{step // self.batches.steps + 1}, step {step + 1}. The last checkpoint is kept. Lower "
             f"learning.optimizer.learning_rate or the term's weight, and start over with --fresh."
         )
 
-    def _progress(self, losses: dict[str, float]) -> Progress:
+    def _progress(self, losses: Values) -> Progress:
         done = max(self._step, 1)
-        left = self.pace.seconds / done * (self.total_steps - self._step)
+        left = self.throughput.seconds / done * (self.total_steps - self._step)
         return Progress(
             phase="learning",
-            task=self.lesson.task,
-            tasks=self.lesson.tasks,
-            name=self.lesson.name,
+            task=self.images.task,
+            tasks=self.images.tasks,
+            name=self.images.name,
             epoch=min(self._step // self.batches.steps, self.config.epochs - 1),
             epochs=self.config.epochs,
             step=self._step,
             steps=self.total_steps,
             terms=losses,
-            images_per_second=self.pace.images_per_second,
+            images_per_second=self.throughput.images_per_second,
             seconds_left=left,
         )

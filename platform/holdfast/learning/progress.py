@@ -30,12 +30,22 @@ def ignore_progress(progress: Progress) -> None:
 
 
 @dataclass
-class Pace:
-    """How much was learned in how many seconds, over all interruptions."""
+class Throughput:
+    """How many images were learned in how many seconds, over all interruptions."""
 
     images: int = 0
     seconds: float = 0.0
-    history: list[dict[str, float]] = field(default_factory=list)
+    _since: float = 0.0
+
+    def start(self) -> None:
+        """Seconds count from here."""
+        self._since = time.perf_counter()
+
+    def lap(self) -> None:
+        """Count the seconds until here, and go on."""
+        now = time.perf_counter()
+        self.seconds += now - self._since
+        self._since = now
 
     @property
     def images_per_second(self) -> float:

@@ -2,26 +2,32 @@
 
 import copy
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from holdfast.base import DataError, DivergedError, HoldfastError, Settings, StoreError, UnsoundError
+from holdfast.base import DivergedError, HoldfastError, Settings
 from holdfast.data import StreamConfig, Task, build_stream
 from holdfast.learning.checkpoints import Checkpoints, State
-from holdfast.learning.contents import Contents, describe_contents, describe_stream, find_changes
-from holdfast.learning.datasets import Datasets, Embedded, embed_datasets
-from holdfast.learning.learner import Learner, LearningConfig, Term
-from holdfast.learning.lesson import Lesson, turned_classes
+from holdfast.learning.config import LearningConfig
+from holdfast.learning.contents import describe_contents, describe_stream
+from holdfast.learning.datasets import Datasets, embed_datasets
+from holdfast.learning.learned import Ancestor, Learned, Publisher
+from holdfast.learning.learner import Learner, Term
 from holdfast.learning.perturbation import check_perturbation
 from holdfast.learning.progress import Progress, Watcher, ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
+from holdfast.learning.resuming import (
+    pack_ancestor,
+    reading_checkpoint,
+    require_same_contents,
+    unpack_ancestor,
+)
+from holdfast.learning.task_images import TaskImages, turned_classes
 from holdfast.models import Encoder, Head, ModelConfig, find_flaw, find_vectors_flaw, find_weights_flaw
 from holdfast.regularizers import RECIPE, AnyRegularizerConfig, Classifier, RegularizerConfig, Setting
 
@@ -38,49 +44,6 @@ class SequencePlan(Settings):
     learning: LearningConfig = LearningConfig()
     regularizers: tuple[AnyRegularizerConfig, ...] = RECIPE
     """The default recipe, unless something else is listed; `[]` is fine-tuning."""
-
-
-@dataclass(frozen=True, eq=False)
-class Ancestor:
-    """The version that a task starts from."""
-
-    version: str
-    encoder: Encoder
-    classifier: Classifier | None = None
-    images: int | None = None
-    """How many training images its lineage learned, each counted once; None where nobody counted."""
-
-
-@dataclass(frozen=True, eq=False)
-class Learned:
-    """One learned task on its way to becoming a version."""
-
-    task: int
-    tasks: int
-    name: str
-    parent: str | None
-    encoder: Encoder
-    directions: np.ndarray | None
-    embedded: Embedded
-    classes: tuple[str, ...]
-    history: list[dict[str, float]]
-    images: int
-    """Passed through the network, an image once an epoch."""
-    lineage_images: int
-    """That the version and all before it learned, each counted once."""
-    seconds: Mapping[str, float]
-
-
-class Publisher(Protocol):
-    """Turns learned tasks into versions. Lives where the store is; workers only talk to it."""
-
-    def parent(self) -> Ancestor | None:
-        """The version that the first task of the sequence starts from, if any."""
-        ...
-
-    def publish(self, learned: Learned) -> str:
-        """Publish and return the version's name. A second call with the same task changes nothing."""
-        ...
 
 
 def run_sequence(
@@ -187,7 +150,7 @@ class _Sequence:
         head = self._head(task)
         if parent is not None:
             head.take_matrix(parent.assignment)
-        lesson = Lesson(
+        images = TaskImages(
             task=task.index,
             tasks=len(self.tasks),
             name=task.name,
@@ -200,17 +163,17 @@ class _Sequence:
         )
         return Learner(
             plan.learning,
-            lesson,
-            encoder,
-            parent,
-            self.parent.classifier if self.parent is not None else None,
-            head,
-            self._terms_in(task),
-            plan.seed,
-            self.ranks,
-            self.device,
-            self.metric,
-            self._known(task),
+            images,
+            encoder=encoder,
+            head=head,
+            seed=plan.seed,
+            parent=parent,
+            parent_classifier=self.parent.classifier if self.parent is not None else None,
+            terms=self._terms_in(task),
+            ranks=self.ranks,
+            device=self.device,
+            metric=self.metric,
+            known=self._known(task),
         )
 
     def _known(self, task: Task) -> float:
@@ -285,10 +248,10 @@ class _Sequence:
                 directions=upright_directions(learner).cpu().numpy() if self.metric > 0 else None,
                 embedded=embedded,
                 classes=task.classes,
-                history=learner.pace.history,
-                images=learner.pace.images,
+                history=learner.losses.history,
+                images=learner.throughput.images,
                 lineage_images=self._images_with(task),
-                seconds={"learning": learner.pace.seconds, "embedding": evaluating},
+                seconds={"learning": learner.throughput.seconds, "embedding": evaluating},
             )
         )
 
@@ -302,21 +265,12 @@ class _Sequence:
             )
 
     def _save(self, task: int, learner: Learner | None) -> None:
-        parent: dict[str, Any] | None = None
-        if self.parent is not None:
-            parent = {
-                "version": self.parent.version,
-                "model": self.parent.encoder.config.model_dump_json(),
-                "weights": self.parent.encoder.state_dict(),
-                "classifier": vars(self.parent.classifier) if self.parent.classifier is not None else None,
-                "images": self.parent.images,
-            }
         self.checkpoints.save(
             {
                 "task": task,
                 "learner": learner.state() if learner is not None else None,
                 "terms": [term.module.state_dict() for term in self.terms],
-                "parent": parent,
+                "parent": pack_ancestor(self.parent) if self.parent is not None else None,
                 "versions": list(self.versions),
                 "contents": self.contents,
             }
@@ -326,50 +280,13 @@ class _Sequence:
         for term, saved in zip(self.terms, state["terms"], strict=True):
             term.module.load_state_dict(saved)
         self.versions = list(state["versions"])
-        saved_parent = state["parent"]
-        if saved_parent is not None:
-            encoder = Encoder(ModelConfig.model_validate_json(saved_parent["model"]))
-            encoder.load_state_dict(saved_parent["weights"])
-            flaw = find_flaw(encoder.eval())
-            if flaw is not None:
-                raise UnsoundError(
-                    f"{saved_parent['version']} is of no use, {flaw}. To start from another version set "
-                    "'parent', and start over with --fresh."
-                )
-            classifier = saved_parent["classifier"]
-            self.parent = Ancestor(
-                saved_parent["version"],
-                encoder.eval().requires_grad_(False),
-                Classifier(**classifier) if classifier is not None else None,
-                saved_parent["images"],
-            )
-
-
-@contextmanager
-def reading_checkpoint() -> Iterator[None]:
-    """A whole checkpoint that does not fit, for what was changed by hand or is another Holdfast's."""
-    try:
-        yield
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise StoreError(
-            f"The checkpoint does not fit this experiment ({str(error)[:100]!r}): start over with --fresh."
-        ) from error
-
-
-def require_same_contents(state: State, contents: Contents) -> None:
-    """Raises DataError where a state was learned from, or measured on, other data than there are now."""
-    # Earlier Holdfasts did not note the data.
-    changes = find_changes(state.get("contents", contents), contents)
-    if changes:
-        raise DataError(
-            f"The data have changed since this run was interrupted: {'; '.join(changes)}. Bring back the "
-            "data as they were, or start over with --fresh."
-        )
+        if state["parent"] is not None:
+            self.parent = unpack_ancestor(state["parent"])
 
 
 def upright_directions(learner: Learner) -> Tensor:
     """The head's directions of the classes that the data has, float32 (classes, d), unit norm."""
-    return learner.head.unit_directions()[: len(learner.lesson.classes)]
+    return learner.head.unit_directions()[: len(learner.images.classes)]
 
 
 def start_from(encoder: Encoder, parent: Encoder) -> None:

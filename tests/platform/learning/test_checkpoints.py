@@ -8,8 +8,9 @@ import time
 import pytest
 import torch
 
-from holdfast.base import StoreError
+from holdfast.base import StoreError, whole_file
 from holdfast.learning import FolderCheckpoints, read_state, write_state
+from holdfast.learning.checkpoints import FORMAT
 from tests.fixtures.waiting import wait_until
 
 
@@ -25,7 +26,7 @@ def test_keeps_the_newest_two(tmp_path):
 
 
 def test_a_state_cannot_carry_code(tmp_path):
-    torch.save({"step": os.system}, tmp_path / "evil.pt")
+    write_state({"step": os.system}, tmp_path / "evil.pt")
     with pytest.raises(Exception, match="Weights only load failed"):
         read_state(tmp_path / "evil.pt")
 
@@ -116,9 +117,34 @@ def test_what_cannot_be_read_now_is_not_damaged(tmp_path, two, monkeypatch):
     assert FolderCheckpoints(tmp_path).latest()["step"] == 2
 
 
-def test_reads_what_was_written_without_a_checksum(tmp_path):
-    torch.save(state(7), tmp_path / "checkpoint-00000003.pt")
+def other_format(folder, number):
+    """A whole checkpoint as a Holdfast of another format writes it; None is from before there were any."""
+    file = folder / "checkpoint-00000003.pt"
+    if number is None:
+        torch.save(state(3), file)
+        return file
+    write_state(state(3), file)
+    mark, _, rest = file.read_bytes().partition(b"\n")
+    assert mark == b"holdfast-checkpoint-%d" % FORMAT
+    file.write_bytes(b"holdfast-checkpoint-%d\n" % number + rest)
+    return file
+
+
+@pytest.mark.parametrize("number", [None, FORMAT - 1, FORMAT + 1])
+def test_another_format_is_refused_with_what_to_do(tmp_path, two, number):
+    """Also where an older checkpoint could be read: going on from it would undo what was learned since."""
+    file = other_format(tmp_path, number)
+    found = "no format number" if number is None else f"format {number}"
+    said = f"{file} has {found}, and this Holdfast reads format {FORMAT}: .* or start over with --fresh"
+    with pytest.raises(StoreError, match=said):
+        FolderCheckpoints(tmp_path).latest()
+    assert file.exists()
+
+
+def test_what_a_killed_writer_left_is_removed(tmp_path):
     checkpoints = FolderCheckpoints(tmp_path)
-    assert checkpoints.latest()["step"] == 7
-    checkpoints.save(state(8))
-    assert checkpoints.latest()["step"] == 8
+    with whole_file(tmp_path / "checkpoint-00000000.pt") as draft:
+        draft.write_bytes(b"half")
+    (tmp_path / "checkpoint-00000000.pt").rename(draft)
+    checkpoints.save(state(1))
+    assert [file.name for file in tmp_path.iterdir()] == ["checkpoint-00000000.pt"]

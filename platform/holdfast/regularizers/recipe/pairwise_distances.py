@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from holdfast.regularizers.regularizer import Regularizer, RegularizerConfig, Step
@@ -25,13 +24,16 @@ def distance_error(new: Tensor, old: Tensor) -> Tensor:
     """
     if len(new) < 2:
         return new.sum() * 0
-    rows, columns = torch.triu_indices(len(new), len(new), offset=1, device=new.device)
-    return (_lengths(new[rows] - new[columns]) - _lengths(old[rows] - old[columns])).abs().mean()
+    # Every pair twice: to pick each once, by index, would sum its gradient in the order that threads happen
+    # to have.
+    return (_distances(new) - _distances(old)).abs().sum() / (len(new) * (len(new) - 1))
 
 
-def _lengths(differences: Tensor) -> Tensor:
+def _distances(embeddings: Tensor) -> Tensor:
+    """(b, d) -> (b, b)."""
+    differences = embeddings[:, None] - embeddings[None, :]
     # The slope of the root at zero, where two images have one embedding, is infinite.
-    return differences.square().sum(1).add(1e-12).sqrt()
+    return differences.square().sum(2).add(1e-12).sqrt()
 
 
 class PairwiseDistances(Regularizer):

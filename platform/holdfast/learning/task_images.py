@@ -1,4 +1,4 @@
-"""The data of one task, as it is learned: possibly turned, each orientation of a class a class of its own."""
+"""The images of one task as they are learned: maybe turned, each orientation of a class a class by itself."""
 
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -15,10 +15,10 @@ def turned_classes(classes: tuple[str, ...], turns: int) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True)
-class Lesson:
-    """The data of one task.
+class TaskImages:
+    """The images of one task, with their labels.
 
-    Its m images count as m * turns positions: position p is image p % m, turned p // m times by 360 / turns
+    The m images count as m * turns positions: position p is image p % m, turned p // m times by 360 / turns
     degrees, and an orientation of a class is a class of its own. More classes make an embedding that tells
     more apart, also of classes that it never saw (self-supervised label augmentation: Zhu et al. 2021, PASS).
 
@@ -64,8 +64,8 @@ class Lesson:
         return raw
 
     @cached_property
-    def for_parent(self) -> "Lesson":
-        """The same lesson over the images that the parent reads."""
+    def for_parent(self) -> "TaskImages":
+        """The same task over the images that the parent reads."""
         return self if self.parent_images is None else replace(self, images=self.parent_images)
 
     def load_all(self) -> np.ndarray:

@@ -4,19 +4,19 @@ import numpy as np
 import pytest
 import torch
 
-from holdfast.learning import FolderCheckpoints, LearningConfig, Lesson, run_sequence
+from holdfast.learning import FolderCheckpoints, LearningConfig, TaskImages, run_sequence
 from holdfast.models import ModelConfig, Preprocessing, SimplexConfig
 
 
-def lesson(turns: int) -> Lesson:
+def task_images(turns: int) -> TaskImages:
     images = np.random.default_rng(0).integers(0, 255, (9, 2, 4, 4)).astype(np.uint8)
     images.flags.writeable = False
     indices = np.array([8, 1, 3, 4, 6])
-    return Lesson(0, 1, "one", images, indices, torch.tensor([0, 1, 1, 2, 0]), ("a", "b", "c"), turns)
+    return TaskImages(0, 1, "one", images, indices, torch.tensor([0, 1, 1, 2, 0]), ("a", "b", "c"), turns)
 
 
 def test_upright_alone_is_the_images_as_they_are():
-    one = lesson(1)
+    one = task_images(1)
     np.testing.assert_array_equal(one.load_all(), one.images[one.indices])
     assert one.class_names == ("a", "b", "c")
     assert one.labels.tolist() == [0, 1, 1, 2, 0]
@@ -25,7 +25,7 @@ def test_upright_alone_is_the_images_as_they_are():
 
 @pytest.mark.parametrize("turns", [2, 4])
 def test_an_orientation_of_a_class_is_a_class(turns):
-    one = lesson(turns)
+    one = task_images(turns)
     everything, quarters = one.load_all(), 4 // turns
     assert len(everything) == len(one.labels) == 5 * turns
     for position, label in enumerate(one.labels.tolist()):
@@ -41,7 +41,7 @@ def test_an_orientation_of_a_class_is_a_class(turns):
 
 @pytest.mark.parametrize("turns", [1, 2, 4])
 def test_every_image_passes_through_every_orientation(turns):
-    one = lesson(turns)
+    one = task_images(turns)
     shown = [one.positions(np.arange(5), epoch) for epoch in range(turns)]
     assert all(sorted(positions % 5) == list(range(5)) for positions in shown)
     assert sorted(np.concatenate(shown)) == list(range(5 * turns))

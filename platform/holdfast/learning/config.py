@@ -1,0 +1,37 @@
+"""How one task is learned, as an experiment says it."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from holdfast.base import Settings
+from holdfast.data import AugmentConfig
+from holdfast.learning.perturbation import PerturbationConfig
+
+
+class OptimizerConfig(Settings):
+    """AdamW under a one-cycle schedule; `learning_rate` is the cycle's peak."""
+
+    learning_rate: float = Field(default=3e-3, gt=0)
+    weight_decay: float = Field(default=1e-4, ge=0)
+
+
+class LearningConfig(Settings):
+    """How one task is learned. `batch_size` is the global batch, whatever the number of workers."""
+
+    epochs: int = Field(default=12, ge=1)
+    batch_size: int = Field(default=256, ge=2)
+    precision: Literal["auto", "float32", "bf16"] = "auto"
+    """`auto`: bf16 autocast where the processor multiplies it natively, float32 elsewhere."""
+    initialization: Literal["parent", "independent"] = "parent"
+    optimizer: OptimizerConfig = OptimizerConfig()
+    augment: AugmentConfig = AugmentConfig()
+    turns: Literal[1, 2, 4] = 1
+    """Orientations in which images are learned, each as a class of its own; an epoch shows an image once."""
+    average: float | None = Field(default=None, gt=0, lt=1)
+    """Decay of a moving average of the weights over the steps of a task, which is what becomes the version;
+    none: the weights after the last step do."""
+    adversarial: PerturbationConfig | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Learn from perturbed copies of the images as well, attacked or merely noisy; none: from clean ones."""
+    checkpoint_steps: int = Field(default=100, ge=1)
+    """Steps between two checkpoints inside a task; the end of a task is always one."""

@@ -1,0 +1,54 @@
+"""What a sequence starts from, what a task of it makes, and who takes that."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from holdfast.learning.datasets import Embedded
+from holdfast.models import Encoder
+from holdfast.regularizers import Classifier
+
+
+@dataclass(frozen=True, eq=False)
+class Ancestor:
+    """The version that a task starts from."""
+
+    version: str
+    encoder: Encoder
+    classifier: Classifier | None = None
+    images: int | None = None
+    """How many training images its lineage learned, each counted once; None where nobody counted."""
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """One learned task on its way to becoming a version."""
+
+    task: int
+    tasks: int
+    name: str
+    parent: str | None
+    encoder: Encoder
+    directions: np.ndarray | None
+    embedded: Embedded
+    classes: tuple[str, ...]
+    history: list[dict[str, float]]
+    images: int
+    """Passed through the network, an image once an epoch."""
+    lineage_images: int
+    """That the version and all before it learned, each counted once."""
+    seconds: Mapping[str, float]
+
+
+class Publisher(Protocol):
+    """Turns learned tasks into versions. Lives where the store is; workers only talk to it."""
+
+    def parent(self) -> Ancestor | None:
+        """The version that the first task of the sequence starts from, if any."""
+        ...
+
+    def publish(self, learned: Learned) -> str:
+        """Publish and return the version's name. A second call with the same task changes nothing."""
+        ...
