@@ -3,7 +3,6 @@
 Importing this package does not import ray: `serve_forever` sets Ray's environment first.
 """
 
-from holdfast_serving.config import ServingConfig
-from holdfast_serving.server import serve_forever
+import lazy_loader
 
-__all__ = ["ServingConfig", "serve_forever"]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

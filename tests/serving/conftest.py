@@ -28,11 +28,11 @@ from holdfast.index import open_index
 from holdfast.models import Encoder, ModelConfig, Preprocessing
 from holdfast.search import Gallery
 from holdfast.store import Compatibility, Draft, Store, open_store
-from holdfast_serving.app import create_app
-from holdfast_serving.backfiller import Backfiller
 from holdfast_serving.config import ServingConfig
-from holdfast_serving.replica import Replica
-from holdfast_serving.writer import StoreWriter
+from holdfast_serving.http.app import create_app
+from holdfast_serving.replica.replica import Replica
+from holdfast_serving.writer.backfiller import Backfiller
+from holdfast_serving.writer.writer import StoreWriter
 from tests.fixtures.waiting import wait_until
 
 DIMENSION = 16

@@ -13,7 +13,7 @@ import pytest
 
 from holdfast import cli
 from holdfast.jobs import submit as submitting
-from holdfast_serving.ports import free_port
+from holdfast_serving.launch import free_port
 
 
 class Cluster:

@@ -8,7 +8,7 @@ import ray
 from holdfast.base import ConfigError, ResourcesError
 from holdfast.jobs.resources import require_resources
 from holdfast.jobs.runtime import cluster_address, joins_cluster
-from holdfast_serving.ports import free_port
+from holdfast_serving.launch import free_port
 
 
 @pytest.mark.parametrize("address", ["", " ", "local"])

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from holdfast.store import open_store
-from holdfast_serving.ports import free_port
+from holdfast_serving.launch import free_port
 from tests.fixtures.clusters import running_cluster
 
 pytestmark = pytest.mark.long

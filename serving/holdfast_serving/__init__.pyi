@@ -1,0 +1,7 @@
+from .config import ServingConfig
+from .launch import serve_forever
+
+__all__ = [
+    "ServingConfig",
+    "serve_forever",
+]

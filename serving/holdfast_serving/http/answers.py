@@ -1,0 +1,249 @@
+"""What the routes answer, for the OpenAPI document alone: the routes write plain dictionaries."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from holdfast_serving.http.api import Attributes, Vector
+
+
+class Fault(BaseModel):
+    """What was wrong."""
+
+    type: str
+    code: str
+    message: str
+    request_id: str
+
+
+class ErrorAnswer(BaseModel):
+    """The one shape of all errors."""
+
+    error: Fault
+
+
+class EmbeddingRow(BaseModel):
+    """One vector; as base64 it is float32, little endian."""
+
+    object: Literal["embedding"]
+    index: int
+    embedding: Vector | str
+
+
+class Usage(BaseModel):
+    """Images cost no tokens."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingsAnswer(BaseModel):
+    """The vectors of the images, in their order; `model` made them."""
+
+    object: Literal["list"]
+    model: str
+    data: list[EmbeddingRow]
+    usage: Usage
+
+
+class FoundHit(BaseModel):
+    """One entry of a ranking."""
+
+    id: str
+    score: float
+    calibrated: float
+    embedded_by: str
+    attributes: Attributes
+
+
+class SearchAnswer(BaseModel):
+    """The nearest entries, best first, and what was searched for them."""
+
+    hits: list[FoundHit]
+    query_version: str
+    versions: list[str]
+    adapted: list[str]
+    excluded: dict[str, int]
+    seq: int
+
+
+class EntryAnswer(BaseModel):
+    """One entry as it is in the database; `vector` if it was asked for."""
+
+    id: str
+    embedded_by: str
+    attributes: Attributes
+    source: str | None
+    seq: int
+    mapped_from: str | None
+    mapped_by: str | None
+    vector: Vector = []
+
+
+class LookupAnswer(BaseModel):
+    """The entries that there are, and the ids that no entry has."""
+
+    entries: list[EntryAnswer]
+    missing: list[str]
+
+
+class VerifiedAnswer(BaseModel):
+    """`problems` names the first 100 of `problem_count`; `seq` is the last write that the index holds."""
+
+    ok: bool
+    index: str
+    seq: int
+    problem_count: int
+    problems: list[str]
+
+
+class WrittenAnswer(BaseModel):
+    """`seq` is the number of the last write, `upserted` how many entries it left.
+
+    `repeated`, where there are any: ids that were in the request more than once, and how often; the last one
+    counts. `null_attributes` likewise: by key, how often one was null, which is as if it were not there.
+    """
+
+    seq: int
+    upserted: int
+    repeated: dict[str, int] | None = None
+    null_attributes: dict[str, int] | None = None
+
+
+class DeletedAnswer(BaseModel):
+    """`seq` is the number of the write."""
+
+    seq: int
+    deleted: str
+
+
+class DeletedManyAnswer(BaseModel):
+    """`seq` is the number of the last write; `missing` are the ids that no entry had."""
+
+    seq: int
+    deleted: list[str]
+    missing: list[str]
+
+
+class IndexState(BaseModel):
+    """What the gallery is searched with."""
+
+    kind: str
+    bytes: int
+    threads: int
+
+
+class GalleryAnswer(BaseModel):
+    """Entries by version; searches see the writes up to `seq` of `last_seq`."""
+
+    entries: dict[str, int]
+    total: int
+    seq: int
+    last_seq: int
+    index: IndexState
+
+
+class Measurement(BaseModel):
+    """How well another version's entries are searched, or this one's by another."""
+
+    version: str
+    metric: str
+    value: float
+    reference: float
+    low: float
+    high: float
+    compatible: bool
+    measured_at: str
+
+
+class ModelSummary(BaseModel):
+    """A published version."""
+
+    id: str
+    object: Literal["model"]
+    created: int
+    owned_by: str
+    aliases: list[str]
+    contract: str
+    dimension: int
+    parent: str | None
+    run: str
+    task: int
+    searches: list[Measurement]
+    searched_by: list[Measurement]
+
+
+class ModelAnswer(ModelSummary):
+    """A published version, whole."""
+
+    lineage: list[str]
+    contract_body: dict[str, Any]
+    data_fingerprint: str
+    metrics: dict[str, Any]
+    experiment: str
+
+
+class ModelsAnswer(BaseModel):
+    """All versions, oldest first."""
+
+    object: Literal["list"]
+    data: list[ModelSummary]
+
+
+class TrafficAnswer(BaseModel):
+    """The traffic record in force; this replica follows it from `applied_epoch` = `epoch` on."""
+
+    epoch: int
+    applied_epoch: int
+    query_version: str | None
+    write_version: str | None
+    canary_version: str | None
+    canary_share: float
+    forced: bool
+    note: str
+    created_at: str | None
+
+
+class BackfillAnswer(BaseModel):
+    """A backfill and how far it is."""
+
+    id: str
+    kind: str
+    sources: list[str]
+    target: str
+    order: str
+    status: str
+    total: int
+    done: int
+    left: int
+    skipped: dict[str, int]
+    examples: list[str]
+    batch_size: int
+    pace: float | None
+    workers: int
+    forced: bool
+    owner: str | None
+    error: str | None
+    created_at: str | None
+    started_at: str | None
+    finished_at: str | None
+
+
+class BackfillsAnswer(BaseModel):
+    """All backfills, oldest first."""
+
+    backfills: list[BackfillAnswer]
+
+
+class AliveAnswer(BaseModel):
+    """The process answers."""
+
+    alive: bool
+
+
+class ReadyAnswer(BaseModel):
+    """Whether a version is live and the index has caught up; if not, why."""
+
+    ready: bool
+    reason: str | None
+    seq: int

@@ -1,0 +1,35 @@
+"""Health and metrics: never behind the key, never refused for load."""
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from holdfast_serving.http.answers import AliveAnswer, ReadyAnswer
+from holdfast_serving.http.border import BorderRoute
+from holdfast_serving.http.routes.common import answer, replica_of
+
+router = APIRouter(tags=["health"], route_class=BorderRoute)
+
+
+@router.get("/livez", response_model=AliveAnswer)
+async def livez() -> Response:
+    """The process answers."""
+    return answer({"alive": True})
+
+
+@router.get("/readyz", response_model=ReadyAnswer, responses={503: {"model": ReadyAnswer}})
+async def readyz(request: Request) -> Response:
+    """200 once the live version is loaded and the index has caught up; 503 with the reason before."""
+    replica = replica_of(request)
+    missing = replica.missing()
+    content = {"ready": missing is None, "reason": missing, "seq": replica.applied_seq}
+    response = answer(content, 200 if missing is None else 503)
+    if missing is not None:
+        response.headers["Retry-After"] = "1"
+    return response
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(request: Request) -> Response:
+    """Prometheus text, of the replica that answers."""
+    return Response(generate_latest(replica_of(request).metrics.registry), media_type=CONTENT_TYPE_LATEST)

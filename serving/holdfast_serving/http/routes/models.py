@@ -1,0 +1,87 @@
+"""GET /v1/models: the published versions, in OpenAI's list shape plus what only Holdfast knows."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from holdfast.base import hide_secrets
+from holdfast.store import Compatibility, Store, Version
+from holdfast_serving.http.answers import ModelAnswer, ModelsAnswer
+from holdfast_serving.http.auth import require
+from holdfast_serving.http.border import BorderRoute
+from holdfast_serving.http.openapi import fails
+from holdfast_serving.http.routes.common import answer, replica_of
+
+router = APIRouter(
+    prefix="/v1/models", tags=["models"], dependencies=[require("read")], route_class=BorderRoute
+)
+
+
+@router.get("", response_model=ModelsAnswer)
+async def list_models(request: Request) -> Response:
+    """All versions, oldest first."""
+    replica = replica_of(request)
+    return answer(await replica.in_thread(_list, replica.store))
+
+
+@router.get("/{version}", response_model=ModelAnswer, responses=fails(404))
+async def get_model(request: Request, version: str) -> Response:
+    """One version by name or alias: contract, lineage, aliases, measured compatibility, training metrics."""
+    replica = replica_of(request)
+    return answer(await replica.in_thread(_one, replica.store, version))
+
+
+def _list(store: Store) -> dict[str, Any]:
+    aliases = store.aliases()
+    measured = store.compatibility()
+    return {"object": "list", "data": [_summary(version, aliases, measured) for version in store.versions()]}
+
+
+def _one(store: Store, name: str) -> dict[str, Any]:
+    version = store.version(name)
+    by_name = {other.name: other for other in store.versions()}
+    lineage: list[str] = []
+    parent = version.parent
+    while parent is not None:
+        lineage.append(parent)
+        parent = by_name[parent].parent
+    return {
+        **_summary(version, store.aliases(), store.compatibility()),
+        "lineage": lineage,
+        "contract_body": version.contract_body,
+        "data_fingerprint": version.data_fingerprint,
+        "metrics": version.metrics,
+        "experiment": hide_secrets(version.experiment),
+    }
+
+
+def _summary(version: Version, aliases: dict[str, str], measured: Sequence[Compatibility]) -> dict[str, Any]:
+    return {
+        "id": version.name,
+        "object": "model",
+        "created": int(version.created_at.timestamp()),
+        "owned_by": "holdfast",
+        "aliases": sorted(alias for alias, name in aliases.items() if name == version.name),
+        "contract": version.contract,
+        "dimension": version.dimension,
+        "parent": version.parent,
+        "run": version.run,
+        "task": version.task,
+        "searches": [_measurement(row, row.gallery) for row in measured if row.query == version.name],
+        "searched_by": [_measurement(row, row.query) for row in measured if row.gallery == version.name],
+    }
+
+
+def _measurement(row: Compatibility, other: str) -> dict[str, Any]:
+    return {
+        "version": other,
+        "metric": row.metric,
+        "value": row.value,
+        "reference": row.reference,
+        "low": row.low,
+        "high": row.high,
+        "compatible": row.compatible,
+        "decided": row.decided,
+        "measured_at": row.measured_at.isoformat(),
+    }

@@ -1,0 +1,67 @@
+"""The web page at /, the description of the API at /docs and /openapi.json: from this package alone."""
+
+from html import escape
+from importlib.resources import files
+
+from fastapi import APIRouter, Request, Response
+
+from holdfast.base import NotFoundError
+from holdfast_serving.http.border import BorderRoute
+from holdfast_serving.http.prefix import prefix_of
+from holdfast_serving.http.routes.common import answer
+
+router = APIRouter(include_in_schema=False, route_class=BorderRoute)
+
+_TYPES = {
+    "index.html": "text/html; charset=utf-8",
+    "docs.html": "text/html; charset=utf-8",
+    "page.css": "text/css; charset=utf-8",
+    "docs.css": "text/css; charset=utf-8",
+    "page.js": "text/javascript; charset=utf-8",
+    "docs.js": "text/javascript; charset=utf-8",
+    "icon.svg": "image/svg+xml",
+}
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+        "connect-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+    "Vary": "X-Forwarded-Prefix",
+}
+
+
+@router.get("/")
+async def index(request: Request) -> Response:
+    return _file("index.html", prefix_of(request))
+
+
+@router.get("/docs")
+async def docs(request: Request) -> Response:
+    return _file("docs.html", prefix_of(request))
+
+
+@router.get("/openapi.json")
+async def openapi(request: Request) -> Response:
+    prefix = prefix_of(request)
+    document = request.app.openapi()
+    return answer({**document, "servers": [{"url": prefix}]} if prefix else document)
+
+
+@router.get("/page/{name}")
+async def asset(name: str) -> Response:
+    return _file(name)
+
+
+def _file(name: str, prefix: str = "") -> Response:
+    """A file of the page. All addresses in it are relative; where the prefix is known they start from there,
+    since a proxy may show the page without a slash at its end."""
+    if name not in _TYPES:
+        raise NotFoundError(f"the page has no file {name!r}")
+    content = files("holdfast_serving.http").joinpath("page", name).read_bytes()
+    if prefix:
+        base = f'<head>\n<base href="{escape(prefix)}/">'
+        content = content.replace(b"<head>", base.encode(), 1)
+    return Response(content, media_type=_TYPES[name], headers=_HEADERS)

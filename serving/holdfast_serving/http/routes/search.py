@@ -1,0 +1,76 @@
+"""POST /v1/search: by image, by vector, or by the id of an entry."""
+
+import numpy as np
+from fastapi import APIRouter, Request, Response
+
+from holdfast.base import HoldfastError, InvalidVectorError, shown
+from holdfast_serving.http.answers import SearchAnswer
+from holdfast_serving.http.api import SearchRequest
+from holdfast_serving.http.auth import require
+from holdfast_serving.http.border import BorderRoute
+from holdfast_serving.http.openapi import fails
+from holdfast_serving.http.routes.common import answer, remember_version, replica_of, sticky_text
+from holdfast_serving.http.routes.gallery import as_vector
+from holdfast_serving.replica import Replica
+
+router = APIRouter(tags=["search"], dependencies=[require("read")], route_class=BorderRoute)
+
+
+@router.post("/v1/search", response_model=SearchAnswer, responses=fails(404, 409))
+async def search(request: Request, body: SearchRequest) -> Response:
+    """The nearest entries, ranked by `calibrated`; `score` is the inner product as it is. Entries of versions
+    that the query version may not search are left out, and `excluded` counts them; 409 when nothing is left,
+    or when `versions` names one of them. A search by id leaves the entry itself out."""
+    replica = replica_of(request)
+    limit = replica.config.limits.k
+    if body.k > limit:
+        raise HoldfastError(f"k: {body.k:,} is more than the {limit:,} that one search answers.")
+    if body.min_seq is not None:
+        await replica.wait_for(body.min_seq)
+    version, vector = await _query(replica, body, sticky_text(request, body.user))
+    remember_version(request, version)
+    versions = None if body.versions is None else [replica.resolve(name) for name in body.versions]
+    result = await replica.search(vector, version, body.k, body.filter, versions, body.id)
+    return answer(
+        {
+            "hits": [
+                {
+                    "id": hit.id,
+                    "score": hit.score,
+                    "calibrated": hit.calibrated,
+                    "embedded_by": hit.embedded_by,
+                    "attributes": hit.attributes,
+                }
+                for hit in result.hits
+            ],
+            "query_version": result.query_version,
+            "versions": list(result.searched),
+            "adapted": list(result.adapted),
+            "excluded": dict(result.excluded),
+            "seq": result.seq,
+        },
+        version=result.query_version,
+    )
+
+
+async def _query(replica: Replica, body: SearchRequest, sticky: str | None) -> tuple[str, np.ndarray]:
+    """The version that asks and its vector (d,)."""
+    if body.image is not None:
+        embedder = await replica.embedder(body.model or "live", sticky)
+        vectors = await embedder.embed([body.image], ["image"])
+        return embedder.version, vectors[0]
+    if body.vector is not None:
+        version = await replica.version(str(body.model))
+        if len(body.vector) != version.dimension:
+            raise InvalidVectorError(
+                f"vector: {len(body.vector)} numbers, but {version.name} has {version.dimension} dimensions."
+            )
+        return version.name, as_vector(body.vector, "vector")
+    made_by, stored = await replica.in_thread(replica.gallery.find, str(body.id))
+    if body.model is not None:
+        named = await replica.version(body.model)
+        if named.name != made_by:
+            raise HoldfastError(
+                f"model: {made_by} embedded the entry {shown(body.id)}, so {named.name} cannot ask with it."
+            )
+    return made_by, stored

@@ -1,0 +1,59 @@
+"""The traffic record: which version embeds queries, which one new entries, and the canary's share."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from holdfast.store import Traffic
+from holdfast_serving.http.answers import TrafficAnswer
+from holdfast_serving.http.api import RollbackRequest, TrafficChange
+from holdfast_serving.http.auth import require
+from holdfast_serving.http.border import BorderRoute
+from holdfast_serving.http.openapi import fails
+from holdfast_serving.http.routes.common import answer, replica_of
+
+router = APIRouter(prefix="/v1/traffic", tags=["traffic"], route_class=BorderRoute)
+_REFUSALS = fails(403, 404, 409)
+
+
+@router.get("", dependencies=[require("read")], response_model=TrafficAnswer)
+async def get_traffic(request: Request) -> Response:
+    """The newest record, and the epoch that this replica follows already."""
+    replica = replica_of(request)
+    return answer(_content(await replica.current_traffic(), replica.applied_epoch))
+
+
+@router.put("", dependencies=[require("admin")], response_model=TrafficAnswer, responses=_REFUSALS)
+async def change_traffic(request: Request, body: TrafficChange) -> Response:
+    """Compare-and-swap on the epoch: 409 when the record has moved on, or versions are not compatible."""
+    replica = replica_of(request)
+    named = body.model_dump(include={"query_version", "write_version", "canary_version", "canary_share"})
+    changes = {name: named[name] for name in body.model_fields_set if name in named}
+    if changes.get("canary_share", 0.0) is None:  # a version can be taken away, a share cannot
+        del changes["canary_share"]
+    traffic = await replica.change_traffic(body.expect_epoch, changes, force=body.force, note=body.note)
+    return answer(_content(traffic, replica.applied_epoch))
+
+
+@router.post("/rollback", dependencies=[require("admin")], response_model=TrafficAnswer, responses=_REFUSALS)
+async def roll_back(request: Request, body: RollbackRequest | None = None) -> Response:
+    """Back to the previous record that differs, under the same checks. Once more goes one further back: send
+    `expect_epoch` with what may be repeated."""
+    replica = replica_of(request)
+    wish = body or RollbackRequest()
+    traffic = await replica.roll_back_traffic(wish.expect_epoch, force=wish.force)
+    return answer(_content(traffic, replica.applied_epoch))
+
+
+def _content(traffic: Traffic, applied_epoch: int) -> dict[str, Any]:
+    return {
+        "epoch": traffic.epoch,
+        "applied_epoch": applied_epoch,
+        "query_version": traffic.query_version,
+        "write_version": traffic.write_version,
+        "canary_version": traffic.canary_version,
+        "canary_share": traffic.canary_share,
+        "forced": traffic.forced,
+        "note": traffic.note,
+        "created_at": traffic.created_at.isoformat() if traffic.created_at else None,
+    }

@@ -1,0 +1,73 @@
+"""Request ids, and what is counted and logged of every answer."""
+
+import logging
+import random
+import re
+import time
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from holdfast_serving.http.auth import secret_of
+from holdfast_serving.http.errors import error_response
+from holdfast_serving.logs import ACCESS, access_line, request_id
+from holdfast_serving.replica import Metrics
+
+logger = logging.getLogger(__name__)
+access = logging.getLogger(ACCESS)
+
+_ACCEPTABLE = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+class Telemetry:
+    """ASGI middleware, the outermost: gives every request an id, echoes it, counts the answer and logs it.
+
+    A defect is answered here, so that its answer, its figures and its traceback have the same id.
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, echo: bool) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._echo = echo
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        sent = headers.get("x-request-id", "")
+        identifier = sent if _ACCEPTABLE.fullmatch(sent) else f"{random.getrandbits(128):032x}"
+        state = scope.setdefault("state", {})
+        state["request_id"] = identifier
+        # Never taken back: a request has a task, and so a context, of its own.
+        request_id.set(identifier)
+        code = 0
+        begun = time.perf_counter()
+
+        async def answer(message: Message) -> None:
+            nonlocal code
+            if message["type"] == "http.response.start":
+                code = message["status"]
+                if self._echo:
+                    MutableHeaders(scope=message)["X-Request-ID"] = identifier
+            await send(message)
+
+        try:
+            await self._app(scope, receive, answer)
+        except Exception as error:
+            logger.error("%s %s failed", scope["method"], ascii(scope["path"]), exc_info=error)
+            if code:
+                raise
+            message = "The server failed; its log has the details under this request_id."
+            await error_response(500, "internal", message, identifier)(scope, receive, answer)
+        finally:
+            seconds = time.perf_counter() - begun
+            # 499: the client hung up.
+            code = code or 499
+            version = state.get("version", "")
+            route = getattr(scope.get("route"), "path", None) or "other"
+            self._metrics.requests.labels(route, str(code), version).inc()
+            self._metrics.seconds.labels(route).observe(seconds)
+            if access.isEnabledFor(logging.INFO):
+                secret = secret_of(headers)
+                access.info(access_line(scope["method"], scope["path"], code, seconds, version, secret))

@@ -1,0 +1,5 @@
+"""From `holdfast serve` to an application of Ray Serve that answers, and back."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,73 @@
+"""The gateway deployment: ingress, models and a read-only index in one process, so a request stays in it."""
+
+import asyncio
+import contextlib
+import logging
+import os
+from typing import Any
+
+from fastapi import FastAPI
+from ray import serve
+from ray.serve.handle import DeploymentHandle
+
+from holdfast_serving.config import ServingConfig
+from holdfast_serving.logs import write_logs
+
+logger = logging.getLogger(__name__)
+
+
+@serve.ingress()
+class Gateway:
+    """One replica of the gateway. Its truth is the store; its own state is a cache that follows it."""
+
+    def __init__(self, config: ServingConfig, writer: DeploymentHandle) -> None:
+        import faiss
+        import torch
+
+        from holdfast.base import thread_count
+        from holdfast.index import open_index
+        from holdfast.search import Gallery
+        from holdfast.store import open_store
+        from holdfast_serving.replica import Replica
+        from holdfast_serving.writer import HandleWriter
+
+        threads = thread_count(max(1, int(config.cpus)))
+        write_logs(access=config.access_log)
+        torch.set_num_threads(threads)
+        faiss.omp_set_num_threads(threads)
+        store = open_store(config.store, config.artifacts)
+        index = open_index(store, config.index.searching(), config.loadable_versions)
+        gallery = Gallery(store, index)
+        self._name = serve.get_replica_context().replica_id.unique_id
+        self._writer = writer
+        self._replica = Replica(config, store, gallery, HandleWriter(writer, config.write_seconds))
+        logger.info("gateway in process %d", os.getpid())
+
+    def __serve_build_asgi_app__(self) -> FastAPI:
+        from holdfast_serving.http import create_app
+
+        return create_app(self._replica, echo_request_id=False)
+
+    async def reconfigure(self, user_config: dict[str, Any]) -> None:
+        """`{"draining": true}` refuses new requests from now on, and tells the writer once those in progress
+        are answered. Returns at once: Serve leads nobody to a replica that it reconfigures, not even who asks
+        whether it lives."""
+        if not user_config.get("draining", False):
+            self._replica.admission.reopen()
+        elif not self._replica.admission.draining:
+            self._replica.admission.close()
+            self._drain = asyncio.create_task(self._tell_when_empty())
+
+    async def _tell_when_empty(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._replica.config.drain_seconds):
+                await self._replica.admission.empty()
+        while True:
+            # Again and again, for the writer may be another one by now.
+            with contextlib.suppress(Exception):
+                await self._writer.gateway_is_empty.remote(self._name)
+            await asyncio.sleep(0.5)
+
+    async def check_health(self) -> None:
+        """Unhealthy once the replica no longer follows the store; Serve then replaces it."""
+        await asyncio.wait_for(self._replica.check(), 5)

@@ -1,0 +1,56 @@
+"""Prometheus metrics. Every replica answers for itself."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+
+class Metrics:
+    """The figures of one replica, all prefixed `holdfast_`; labels have few values, whatever clients send."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "holdfast_requests", "Requests answered.", ("route", "code", "version"), registry=self.registry
+        )
+        self.seconds = Histogram(
+            "holdfast_request_seconds",
+            "Time to answer.",
+            ("route",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.batch_size = Histogram(
+            "holdfast_embed_batch_size",
+            "Images in one pass of a model.",
+            ("version",),
+            buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256, 512),
+            registry=self.registry,
+        )
+        self.queue_seconds = Histogram(
+            "holdfast_embed_queue_seconds",
+            "Wait of the oldest image of a pass.",
+            ("version",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.search_seconds = Histogram(
+            "holdfast_search_seconds", "Time in the index.", buckets=_SECONDS, registry=self.registry
+        )
+        self.entries = Gauge(
+            "holdfast_gallery_entries", "Searchable entries.", ("version",), registry=self.registry
+        )
+        self.applied_seq = Gauge(
+            "holdfast_gallery_applied_seq", "The last write that is searchable here.", registry=self.registry
+        )
+        self.epoch = Gauge("holdfast_traffic_epoch", "The traffic record followed.", registry=self.registry)
+        self.loaded = Gauge(
+            "holdfast_version_loaded", "1 for a version in memory.", ("version",), registry=self.registry
+        )
+        self.follow_failures = Counter(
+            "holdfast_follow_failures", "Failed attempts to follow the store.", registry=self.registry
+        )
+
+    def observe_batch(self, version: str, images: int, waited: float) -> None:
+        self.batch_size.labels(version).observe(images)
+        self.queue_seconds.labels(version).observe(waited)

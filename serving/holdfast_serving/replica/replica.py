@@ -1,0 +1,266 @@
+"""What one gateway process knows. All of it can be rebuilt from the store, and follows the store."""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ParamSpec, TypeVar
+
+import numpy as np
+
+from holdfast.base import HoldfastError, NotReadyError
+from holdfast.entries import Change
+from holdfast.search import Gallery, SearchResult
+from holdfast.store import Store, Traffic, Version
+from holdfast_serving.config import ServingConfig
+from holdfast_serving.replica.admission import Admission
+from holdfast_serving.replica.embedder import Embedder
+from holdfast_serving.replica.metrics import Metrics
+from holdfast_serving.replica.routing import Routing
+from holdfast_serving.replica.versions import LoadedVersions
+from holdfast_serving.threads import run_in
+from holdfast_serving.writer import EntryWriter
+
+logger = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+DECODERS = 2
+SEARCHERS = 4
+PAUSE_SECONDS = 0.01
+
+
+class Replica:
+    """Loaded versions, a read-only index and the traffic record of one process, all following the store.
+
+    Everything that blocks (database, index, model, decoding) runs in threads; the state itself is only
+    touched on the event loop.
+    """
+
+    def __init__(self, config: ServingConfig, store: Store, gallery: Gallery, writer: EntryWriter) -> None:
+        self.config = config
+        self.store = store
+        self.gallery = gallery
+        self.writer = writer
+        self.metrics = Metrics()
+        self.admission = Admission(config.limits.concurrency)
+        self.applied_seq = 0
+        self._awaiting = 0
+        self.routing: Routing | None = None
+        self.versions = LoadedVersions(self._load, config.spare_versions)
+        self._threads = ThreadPoolExecutor(SEARCHERS, thread_name_prefix="store")
+        self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
+        self._caught_up = False
+        self._refreshing = asyncio.Lock()
+        self._wake = asyncio.Event()
+        self._advanced = asyncio.Condition()
+        self._follower: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Catches up with the store once, then follows it until `close`."""
+        try:
+            await self.refresh()
+        except Exception:
+            logger.exception("the store could not be followed at the start; trying again")
+        self._follower = asyncio.get_running_loop().create_task(self._follow())
+
+    async def close(self) -> None:
+        if self._follower is not None:
+            self._follower.cancel()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._decoders.shutdown(wait=False, cancel_futures=True)
+
+    async def check(self) -> None:
+        """Raises when this process can no longer do its work, so that another should take its place."""
+        if self._follower is not None and self._follower.done():
+            raise RuntimeError("the follower has stopped")
+
+    async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs something that blocks beside the event loop."""
+        return await run_in(self._threads, function, *args, **kwargs)
+
+    # ---- following the store
+
+    async def refresh(self) -> None:
+        """Applies the newest traffic record and entries; versions are loaded before a record takes effect."""
+        async with self._refreshing:
+            try:
+                await self._refresh_traffic()
+            finally:
+                # A version that cannot be loaded must not keep new entries from being found.
+                await self._refresh_entries()
+
+    async def _refresh_traffic(self) -> None:
+        traffic = await self.in_thread(self.store.traffic.current)
+        # The whole record: a restored database hands out the same epochs again.
+        if self.routing is not None and self.routing.traffic == traffic:
+            return
+        aliases = await self.in_thread(self.store.aliases)
+        routing = Routing.of(traffic, aliases.get("previous"))
+        before = self.versions.names
+        await self.versions.pin(routing.pinned)
+        self.routing = routing
+        self.metrics.epoch.set(traffic.epoch)
+        for name in {*before, *self.versions.names}:
+            self.metrics.loaded.labels(name).set(name in self.versions.names)
+
+    async def _refresh_entries(self) -> None:
+        # Somebody waits for a write: then searches have to share.
+        hurried = self._awaiting > 0
+        seq = await self.in_thread(self.gallery.refresh if hurried else self.gallery.follow)
+        self._caught_up = True
+        if seq == self.applied_seq:
+            return
+        counts = (await self.in_thread(self.gallery.stats)).entries
+        self.metrics.entries.clear()
+        for version, count in counts.items():
+            self.metrics.entries.labels(version).set(count)
+        self.metrics.applied_seq.set(seq)
+        async with self._advanced:
+            self.applied_seq = seq
+            self._advanced.notify_all()
+
+    async def _follow(self) -> None:
+        pause = self.config.follow_seconds
+        while True:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), pause)
+            self._wake.clear()
+            try:
+                await self.refresh()
+                # Under steady writes, many of them share one look at the database.
+                await asyncio.sleep(PAUSE_SECONDS)
+                pause = self.config.follow_seconds
+            except Exception:
+                # The replica keeps answering with what it has: an old record beats none.
+                self.metrics.follow_failures.inc()
+                logger.exception("the store could not be followed; trying again")
+                pause = min(2 * pause, 5.0)
+
+    async def wait_for(self, seq: int) -> None:
+        """Returns once the write `seq` is searchable here. Raises NotReadyError after `catch_up_seconds`, and
+        HoldfastError at once for a write that the database never made."""
+        if self.applied_seq >= seq:
+            return
+        last = await self.in_thread(self.gallery.entries.last_seq)
+        if seq > last:
+            raise HoldfastError(f"min_seq: there is no write {seq}; the last one is {last}.")
+        self._awaiting += 1
+        self._wake.set()
+        try:
+            async with asyncio.timeout(self.config.catch_up_seconds), self._advanced:
+                await self._advanced.wait_for(lambda: self.applied_seq >= seq)
+        except TimeoutError:
+            raise NotReadyError(
+                f"Write {seq} is not searchable here yet; this replica is at {self.applied_seq}."
+            ) from None
+        finally:
+            self._awaiting -= 1
+
+    def missing(self) -> str | None:
+        """Why this replica is not ready, or None when it is."""
+        if self.admission.draining:
+            return "the server is shutting down"
+        if not self._caught_up:
+            return "the index has not caught up with the store yet"
+        if self.routing is None or "live" not in self.routing.aliases:
+            return "no version is live yet"
+        return None
+
+    @property
+    def applied_epoch(self) -> int:
+        return 0 if self.routing is None else self.routing.traffic.epoch
+
+    # ---- versions
+
+    async def embedder(self, model: str, sticky: str | None = None) -> Embedder:
+        """The loaded version for `live`, another alias or a version's name.
+
+        Raises NotFoundError for a version that does not exist, NotReadyError while nothing is live.
+        """
+        if self.routing is None:
+            raise NotReadyError("The server is starting; no traffic record has been read yet.")
+        return await self.versions.get(self.routing.choose(model, sticky))
+
+    def resolve(self, name: str) -> str:
+        """The version that an alias stands for here, which needs no database; any other name as it is."""
+        return name if self.routing is None else self.routing.aliases.get(name, name)
+
+    async def version(self, name: str) -> Version:
+        """A version by name or alias. Raises NotFoundError."""
+        return await self.in_thread(self.gallery.version, self.resolve(name))
+
+    async def write_embedder(self) -> Embedder:
+        """The version that embeds new entries. Raises NotReadyError while there is none."""
+        if self.routing is None or self.routing.traffic.write_version is None:
+            raise NotReadyError("No version embeds new entries yet; `holdfast promote VERSION` makes one.")
+        return await self.versions.get(self.routing.traffic.write_version)
+
+    async def _load(self, name: str) -> Embedder:
+        begun = time.perf_counter()
+        version = await self.in_thread(self.store.version, name)
+        encoder = await self.in_thread(self.store.load, version.name)
+        encoder.eval()
+        logger.info("loaded %s in %.2f s", version.name, time.perf_counter() - begun)
+        return Embedder(
+            version.name,
+            encoder,
+            self.config.batching,
+            self.config.limits.pixels,
+            self._decoders,
+            lambda images, waited: self.metrics.observe_batch(version.name, images, waited),
+        )
+
+    # ---- the gallery
+
+    async def search(
+        self,
+        vector: np.ndarray,
+        version: str,
+        k: int,
+        filter: Mapping[str, Any] | None,
+        versions: Sequence[str] | None,
+        leave_out: str | None = None,
+    ) -> SearchResult:
+        with self.metrics.search_seconds.time():
+            return await self.in_thread(
+                self.gallery.search,
+                vector,
+                version,
+                k=k,
+                filter=filter,
+                versions=versions,
+                leave_out=leave_out,
+            )
+
+    async def submit(self, change: Change) -> int:
+        """Commits a change; returns its number. Raises what the writer does."""
+        seq = await self.writer.submit(change)
+        self._wake.set()
+        return seq
+
+    # ---- traffic
+
+    async def current_traffic(self) -> Traffic:
+        return await self.in_thread(self.store.traffic.current)
+
+    async def change_traffic(
+        self, expect_epoch: int, changes: Mapping[str, Any], *, force: bool, note: str
+    ) -> Traffic:
+        """Loads what the new record names, so that what cannot be loaded is refused; then swaps it in."""
+        for field in ("query_version", "canary_version"):
+            if changes.get(field) is not None:
+                await self.versions.get(changes[field])
+        traffic = await self.in_thread(
+            self.store.traffic.change, expect_epoch, force=force, note=note, **changes
+        )
+        await self.refresh()
+        return traffic
+
+    async def roll_back_traffic(self, expect_epoch: int | None, *, force: bool) -> Traffic:
+        traffic = await self.in_thread(self.store.traffic.rollback, expect_epoch, force=force)
+        await self.refresh()
+        return traffic

@@ -1,0 +1,124 @@
+"""The one writer: every change of the gallery goes through one process, which commits many at once."""
+
+import asyncio
+import logging
+import threading
+from typing import Protocol
+
+from holdfast.base import HoldfastError
+from holdfast.entries import Change, Entries, GroupCommit, Lease, LeaseHeldError
+from holdfast.store import Store, open_store
+from holdfast_serving.config import ServingConfig
+from holdfast_serving.logs import write_logs
+from holdfast_serving.writer.backfiller import Backfiller
+from holdfast_serving.writer.feeder import start_feeder
+
+logger = logging.getLogger(__name__)
+
+
+class EntryWriter(Protocol):
+    """Commits a change; returns its number, see `Entries.write`, after it is on the disk."""
+
+    async def submit(self, change: Change) -> int: ...
+
+
+class StoreWriter:
+    """Writes in this process: group commit under a lease.
+
+    While somebody else holds the lease each change is refused, and the next one tries again. What waited
+    under a lease that was lost is refused as well: only what comes later goes under a new one.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._taking = threading.Lock()
+        self._lease: Lease | None = None
+        self._commits: GroupCommit | None = None
+        try:
+            self._writing()
+        except LeaseHeldError as error:
+            logger.warning("%s", error)
+
+    async def submit(self, change: Change) -> int:
+        """Raises what `GroupCommit.submit` raises, LeaseHeldError and LeaseLostError."""
+        in_thread = asyncio.get_running_loop().run_in_executor
+        return await asyncio.wrap_future(await in_thread(None, lambda: self._writing().submit(change)))
+
+    def submit_here(self, change: Change) -> int:
+        """The same from a thread that may wait."""
+        return self._writing().submit(change).result()
+
+    def is_alive(self) -> bool:
+        """Whether what is handed in is worked off, as far as is known; trivially so without a lease."""
+        commits = self._commits
+        return commits is None or commits.is_alive()
+
+    def close(self) -> None:
+        """Commits what was handed in, and gives the lease back. A later change would take it again."""
+        with self._taking:
+            commits, lease = self._commits, self._lease
+            self._commits = self._lease = None
+        if commits is not None:
+            commits.close()
+        if lease is not None:
+            lease.release()
+
+    def _writing(self) -> GroupCommit:
+        with self._taking:
+            if self._commits is None or self._lease is None or self._lease.lost:
+                lease = Lease.take(self._store)
+                if self._commits is not None:
+                    self._commits.close()
+                self._lease, self._commits = lease, GroupCommit(Entries(self._store), fence=lease.fence)
+            return self._commits
+
+
+class Writer:
+    """The writer deployment. User errors come back as values: Ray would wrap what is raised."""
+
+    def __init__(self, config: ServingConfig) -> None:
+        write_logs(access=config.access_log)
+        store = open_store(config.store, config.artifacts)
+        self._writer = StoreWriter(store)
+        self._backfiller = Backfiller(store, self._writer.submit_here, config.sources)
+        self._feeder = start_feeder(store, config)
+        self._empty_gateways: set[str] = set()
+
+    async def check_health(self) -> None:
+        """Unhealthy once a thread of its has ended that works for all others; Serve then replaces it."""
+        parts = (self._writer, self._backfiller, self._feeder)
+        dead = [part for part in parts if part is not None and not part.is_alive()]
+        if dead:
+            raise RuntimeError(f"a thread has ended: {', '.join(type(part).__name__ for part in dead)}")
+
+    async def submit(self, change: Change) -> int | HoldfastError:
+        try:
+            return await self._writer.submit(change)
+        except HoldfastError as error:
+            return _plain(error)
+
+    async def gateway_is_empty(self, name: str) -> None:
+        """A gateway that is being drained has answered all its requests. The writer is the one process that
+        all gateways reach."""
+        self._empty_gateways.add(name)
+
+    async def empty_gateways(self) -> int:
+        return len(self._empty_gateways)
+
+    async def release(self) -> None:
+        """Commits what was handed in, and lets another server write at once."""
+        await asyncio.get_running_loop().run_in_executor(None, self._close)
+
+    def __del__(self) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._feeder is not None:
+            self._feeder.close()
+        self._backfiller.close()
+        self._writer.close()
+
+
+def _plain(error: HoldfastError) -> HoldfastError:
+    """The error without its cause and traceback, which may not be picklable."""
+    return type(error)(*error.args)

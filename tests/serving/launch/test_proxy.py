@@ -1,0 +1,123 @@
+"""What stands between Ray and HAProxy, and how the end of either is noticed."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from holdfast_serving.launch.proxy import prepare_proxy, stop_proxies
+
+CONFIG = """global
+    stats socket {folder}/admin.sock
+defaults
+    mode http
+frontend prometheus
+    bind :9101
+frontend http_frontend
+    bind 127.0.0.1:8000
+    default_backend default_backend
+backend default_backend
+    http-request return status 404 content-type text/plain string "not found"
+listen stats
+  bind *:8404
+"""
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """A copy of the environment that `prepare_proxy` may change."""
+    copy = {name: value for name, value in os.environ.items() if not name.startswith("RAY_SERVE")}
+    monkeypatch.setattr(os, "environ", copy)
+    return copy
+
+
+def test_haproxy_listens_on_loopback_and_answers_in_the_one_shape(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast_serving.launch.proxy._binary", lambda: "/bin/echo")
+    assert prepare_proxy(tmp_path, ("127.0.0.1", "::1"), 8000, 2.5)
+    node = tmp_path / "node"
+    node.mkdir()
+    config = node / "haproxy.cfg"
+    config.write_text(CONFIG.format(folder=node))
+    (node / "500.http").write_text("HTTP/1.1 500 Internal Server Error")
+
+    script = environment["RAY_SERVE_HAPROXY_BINARY_PATH"]
+    said = subprocess.run(
+        [script, "-db", "-f", str(config), "-sf", "7"], capture_output=True, text=True, check=True
+    )
+
+    assert said.stdout.split() == ["-db", "-f", str(config), "-sf", "7"]
+    binds = [line.split()[1] for line in config.read_text().splitlines() if line.split()[0] == "bind"]
+    assert binds == ["127.0.0.1:9101", "127.0.0.1:8000,[::1]:8000", "127.0.0.1:8404"]
+    mended = config.read_text()
+    assert "timeout http-request 3s" in mended
+    assert "http-request deny deny_status 503" in mended
+    assert "status 404" not in mended
+    for file, status, code in (
+        (node / "500.http", 503, "not_ready"),
+        (tmp_path / "408.http", 408, "request_timeout"),
+        (tmp_path / "400.http", 400, "bad_request"),
+    ):
+        head, body = file.read_bytes().split(b"\r\n\r\n")
+        assert head.startswith(f"HTTP/1.1 {status} ".encode())
+        assert (b"Retry-After: 1" in head) == (status == 503)
+        assert f"Content-Length: {len(body)}".encode() in head
+        assert json.loads(body)["error"]["code"] == code
+    assert (tmp_path / "haproxy").stat().st_mode & 0o077 == 0
+
+
+def test_the_user_may_choose_serves_own_proxy(environment: dict[str, str], tmp_path: Path) -> None:
+    environment["RAY_SERVE_ENABLE_HA_PROXY"] = "0"
+    assert not prepare_proxy(tmp_path, ("127.0.0.1",), 8000, 30)
+    assert "RAY_SERVE_HAPROXY_BINARY_PATH" not in environment
+
+
+def test_a_killed_server_takes_its_proxy_with_it(
+    environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = subprocess.Popen(["sleep", "60"])
+    monkeypatch.setattr("holdfast_serving.launch.proxy._binary", lambda: "/bin/sleep")
+    monkeypatch.setattr(os, "getpid", lambda: server.pid)
+    assert prepare_proxy(tmp_path, ("127.0.0.1",), 8000, 30)
+    proxy = subprocess.Popen([environment["RAY_SERVE_HAPROXY_BINARY_PATH"], "60"])
+    try:
+        with pytest.raises(subprocess.TimeoutExpired):
+            proxy.wait(1.5)
+        server.kill()
+        server.wait()
+        assert proxy.wait(10) == -9
+    finally:
+        proxy.kill()
+        server.kill()
+
+
+def test_left_over_proxies_are_ended_and_nobody_else(tmp_path: Path) -> None:
+    ours = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", str(tmp_path)])
+    other = subprocess.Popen(["sleep", "60"])
+    try:
+        (tmp_path / "haproxy.pids").write_text(f"{ours.pid}\n{other.pid}\n999999999\n")
+        stop_proxies(tmp_path)
+        assert ours.wait(10) == -9
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_the_end_of_ray_is_noticed() -> None:
+    code = (
+        "import subprocess, time\n"
+        "from holdfast_serving.launch.local_ray import ray_has_ended\n"
+        "stays = subprocess.Popen(['sleep', '60'])\n"
+        "print(ray_has_ended(), end=' ')\n"
+        "ends = subprocess.Popen(['true'])\n"
+        "time.sleep(0.5)\n"
+        "print(ray_has_ended(), ray_has_ended())\n"
+        "stays.kill()\n"
+    )
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["False", "True", "True"]
