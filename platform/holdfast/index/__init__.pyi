@@ -1,14 +1,13 @@
 from .config import QUERY_VERSIONS, IndexConfig, IndexSettings
 from .filters import Filter, InvalidFilterError, OneOf, Range, parse_filter
 from .local.index import LocalIndex
-from .local.pullback import is_linear, pull_back
 from .local.snapshots import Snapshots
-from .local.views import View
 from .locks import ReadWriteLock
 from .milvus.config import MilvusConfig
 from .milvus.index import MilvusIndex
 from .opening import AnyIndexConfig, open_index
-from .protocol import AS_THEY_ARE, Capabilities, Held, Hit, Index, Way, as_mapping
+from .protocol import AS_THEY_ARE, Capabilities, Held, Hit, Index, View, Way, as_mapping
+from .pullback import candidates, is_linear, pull_back, scores_through
 
 __all__ = [
     "AS_THEY_ARE",
@@ -32,8 +31,10 @@ __all__ = [
     "View",
     "Way",
     "as_mapping",
+    "candidates",
     "is_linear",
     "open_index",
     "parse_filter",
     "pull_back",
+    "scores_through",
 ]

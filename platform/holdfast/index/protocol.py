@@ -1,6 +1,6 @@
 """What the gallery asks of an index, whoever holds the vectors."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, cast
 
@@ -8,12 +8,11 @@ import numpy as np
 
 from holdfast.base import Value
 from holdfast.index.filters import Filter
+from holdfast.index.locks import ReadWriteLock
 from holdfast.store import Changes, Mark
 
 if TYPE_CHECKING:
     from holdfast.adapters import Adapter
-    from holdfast.index.local import Partition, View, Views
-    from holdfast.index.locks import ReadWriteLock
 
 FilterForm = Literal["equals", "in", "range"]
 Held = tuple[bytes, str]  # an entry's vector, float32 little endian, and its attributes, JSON text
@@ -29,7 +28,7 @@ class Capabilities:
         tolerance: by how much a score may differ from the inner product in float64.
         keeps_vectors: what `held` gives are the database's vectors, byte for byte; otherwise within 1e-3.
         maps_entries: keeps copies of entries as adapters map them (a `Way` with a view). One that does not
-            serves linear adapters by `Way.through`: see `holdfast.index.local.pullback`.
+            serves linear adapters by `Way.through`: see `holdfast.index.pullback`.
         remote: the vectors are in another process; this one holds none of them.
         durable: what was applied outlives the process: `applied` and `mark` go on from there when it is
             opened again.
@@ -70,6 +69,15 @@ class Hit(NamedTuple):
     calibrated: float
 
 
+class View(Protocol):
+    """The entries of one version as an adapter maps them, kept by the index that made it."""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it is of all these entries, as the index holds them now."""
+        ...
+
+
 @dataclass(frozen=True)
 class Way:
     """How a search meets the entries of a partition whose space is not the query's.
@@ -82,7 +90,7 @@ class Way:
             an index without views.
     """
 
-    view: "View | None" = None
+    view: View | None = None
     query: np.ndarray | None = None
     shift: float = 0.0
     through: "Adapter | None" = None
@@ -159,12 +167,12 @@ class Index(Protocol):
         """
         ...
 
-    def overdue(self) -> Callable[["ReadWriteLock"], object] | None:
+    def overdue(self) -> Callable[[ReadWriteLock], object] | None:
         """Long work that makes searches better, None if there is none. Others search and change the index
         meanwhile, under the lock that it gets."""
         ...
 
-    def save(self, lock: "ReadWriteLock") -> bool:
+    def save(self, lock: ReadWriteLock) -> bool:
         """Write a snapshot; False if this state has one, or the index keeps none. Raises StoreError."""
         ...
 
@@ -182,20 +190,28 @@ class Index(Protocol):
 
 
 class MappingIndex(Index, Protocol):
-    """An index that keeps mapped copies of entries, as its capabilities say.
+    """An index that keeps mapped copies of entries, as its capabilities say."""
 
-    Attributes:
-        views: the copies.
-    """
-
-    views: "Views"
-
-    def partition(self, version: str) -> "Partition | None":
-        """The entries that a version embedded."""
+    def maps_candidates(self, version: str) -> bool:
+        """Whether a search should map the candidates among this version's entries (`Way.through`), instead of
+        all of them in advance: a mapped copy would be larger than what the index keeps of them."""
         ...
 
-    def install(self, query: str, view: "View") -> None:
-        """Bring a view up to date and keep it so, if it is of this index."""
+    def view(
+        self, query: str, version: str, adapter: "Adapter", digest: str, lock: ReadWriteLock
+    ) -> View | None:
+        """A version's entries as an adapter maps them for `query`, made where that is not there; None if
+        there are no such entries (any more).
+
+        One thread makes it for all that wait; others search and change the index meanwhile, under the lock.
+
+        Args:
+            digest: the adapter's.
+        """
+        ...
+
+    def keep_views(self, digests: Container[str]) -> None:
+        """Drop the views made with other adapters than these."""
         ...
 
 

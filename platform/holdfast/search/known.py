@@ -91,7 +91,7 @@ class Known:
             digest: adapter for digest, adapter in dict(self._adapters).items() if digest in in_use
         }
         if (index := as_mapping(self._index)) is not None:
-            index.views.keep(in_use)
+            index.keep_views(in_use)
 
     def _incompatible(self, query: Version, refused: Sequence[str], named: bool) -> IncompatibleError:
         problems = "; ".join(explain_refusal(self._store, query, self.version(name)) for name in refused)

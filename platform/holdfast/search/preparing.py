@@ -1,16 +1,15 @@
 """What comes before the answer to a query: which partitions are searched, and by which way each."""
 
-import threading
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from holdfast.adapters import Adapter, Meeting
-from holdfast.index import Index, ReadWriteLock, View, Way, as_mapping, is_linear, pull_back
+from holdfast.adapters import Meeting
+from holdfast.index import Index, ReadWriteLock, Way, as_mapping, is_linear, pull_back
 from holdfast.search.known import Known
 from holdfast.search.rules import AS_THEY_ARE, Pairing
-from holdfast.store import RegisteredAdapter, Version
+from holdfast.store import Version
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,14 +35,7 @@ class Plan:
         """Whether the index is still as the plan takes it; the caller keeps others from changing it."""
         if index.versions() != self.present:
             return False
-        views = {name: way.view for name, way in self.ways.items() if way.view is not None}
-        mapping = as_mapping(index)
-        return not views or (
-            mapping is not None
-            and all(
-                view.partition is mapping.partition(name) and view.is_current for name, view in views.items()
-            )
-        )
+        return all(way.view is None or way.view.is_current for way in self.ways.values())
 
 
 class Preparer:
@@ -51,7 +43,6 @@ class Preparer:
 
     def __init__(self, known: Known, index: Index, lock: ReadWriteLock) -> None:
         self._known, self._index, self._lock = known, index, lock
-        self._filling: dict[str, threading.Lock] = {}  # by query version
 
     def prepare(self, query: Version, vector: np.ndarray, wanted: Collection[str] | None) -> Plan | None:
         """The plan for a query, float32 (d,); None if entries went away meanwhile.
@@ -88,37 +79,9 @@ class Preparer:
         if row.maps == "queries":
             mapped = Meeting(adapter, row.maps).queries(vector[None])[0]
             return Way(query=mapped, shift=pairing.shift)
-        if self._searches_through(adapter, row.gallery):
+        index = as_mapping(self._index)
+        if index is None or (is_linear(adapter) and index.maps_candidates(row.gallery)):
             pulled = pull_back(adapter, vector, f"{row.query} and {row.gallery}")
             return Way(query=pulled, shift=pairing.shift, through=adapter)
-        view = self._view(row, adapter)
+        view = index.view(row.query, row.gallery, adapter, row.digest, self._lock)
         return None if view is None else Way(view=view, shift=pairing.shift)
-
-    def _searches_through(self, adapter: Adapter, gallery: str) -> bool:
-        """Whether entries are mapped when they are candidates, instead of all of them in advance: a mapped
-        copy is larger than the codes of a quantized partition."""
-        index = as_mapping(self._index)
-        if index is None:
-            return True
-        with self._lock.reading():
-            partition = index.partition(gallery)
-            return partition is not None and partition.is_quantized and is_linear(adapter)
-
-    def _view(self, row: RegisteredAdapter, adapter: Adapter) -> View | None:
-        """A partition as the adapter maps it, made where there is none, by one search for all that wait."""
-        index = as_mapping(self._index)
-        assert index is not None
-        found = index.views.find(row.query, row.gallery, row.digest)
-        if found is not None:
-            return found
-        with self._filling.setdefault(row.query, threading.Lock()):
-            with self._lock.reading():
-                partition = index.partition(row.gallery)
-                found = index.views.find(row.query, row.gallery, row.digest)
-            if partition is None or found is not None:
-                return found
-            view = View(partition, adapter, row.digest)
-            view.fill(self._lock)
-            with self._lock.writing():
-                index.install(row.query, view)
-            return view

@@ -19,9 +19,9 @@ from holdfast.adapters import LinearAdapter
 from holdfast.index import IndexConfig, parse_filter
 from holdfast.index.local import LocalIndex
 from holdfast.index.local.columns import Columns
-from holdfast.index.local.pullback import pull_back
 from holdfast.index.locks import ReadWriteLock
 from holdfast.index.protocol import Index, Way
+from holdfast.index.pullback import pull_back
 from holdfast.store.changes import Changes
 
 Row = tuple[str, str, np.ndarray | None, dict[str, Any]]

@@ -5,9 +5,9 @@ from typing import Self
 import faiss
 import numpy as np
 
-from holdfast.index.local.pullback import scores_through
 from holdfast.index.local.snapshot_files import Loading, Saving
 from holdfast.index.local.vectors import Through, Vectors
+from holdfast.index.pullback import scores_through
 
 _CHUNK = 65_536  # vectors that are scored at a time
 

@@ -1,11 +1,13 @@
 """The index in this process: a cache of the entries, one partition a version. It can be thrown away."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -28,6 +30,9 @@ from holdfast.index.local.snapshots import Snapshots
 from holdfast.index.local.vectors import Through
 from holdfast.index.local.views import View, Views
 from holdfast.store import Changes, Mark
+
+if TYPE_CHECKING:
+    from holdfast.adapters import Adapter
 
 
 class LocalIndex:
@@ -62,7 +67,11 @@ class LocalIndex:
         self._quantized = replace(
             self._exact, exact=False, recall=config.target_recall, tolerance=2e-3, keeps_vectors=False
         )
-        self.clear()
+        self._filling: dict[str, threading.Lock] = {}  # by query version
+        self._partitions: dict[str, Partition] = {}
+        self.applied = 0
+        self.mark: Mark | None = None
+        self.views = Views(self._query_versions)
 
     @property
     def kind(self) -> str:
@@ -76,9 +85,9 @@ class LocalIndex:
 
     def clear(self) -> None:
         """Forget everything."""
-        self.applied = 0
-        self.mark: Mark | None = None
-        self._partitions: dict[str, Partition] = {}
+        for partition in self._partitions.values():
+            partition.retired = True
+        self.applied, self.mark, self._partitions = 0, None, {}
         self.views = Views(self._query_versions)
 
     def follow(self) -> int:
@@ -162,11 +171,35 @@ class LocalIndex:
         with lock.writing():
             self.views.forget(partition)
 
-    def install(self, query: str, view: View) -> None:
-        """Bring a view up to date and keep it so, if it is of this index."""
-        if self._partitions.get(view.partition.version) is view.partition:
-            view.follow()
-            self.views.add(query, view)
+    def maps_candidates(self, version: str) -> bool:
+        """Whether this version's entries are quantized."""
+        partition = self._partitions.get(version)
+        return partition is not None and partition.is_quantized
+
+    def view(
+        self, query: str, version: str, adapter: "Adapter", digest: str, lock: ReadWriteLock
+    ) -> View | None:
+        """A version's entries as an adapter maps them for `query`, made where that is not there."""
+        found = self.views.find(query, version, digest)
+        if found is not None:
+            return found
+        with self._filling.setdefault(query, threading.Lock()):
+            with lock.reading():
+                partition = self._partitions.get(version)
+                found = self.views.find(query, version, digest)
+            if partition is None or found is not None:
+                return found
+            view = View(partition, adapter, digest)
+            view.fill(lock)
+            with lock.writing():
+                if not partition.retired:
+                    view.follow()
+                    self.views.add(query, view)
+            return view
+
+    def keep_views(self, digests: Container[str]) -> None:
+        """Drop the views made with other adapters than these."""
+        self.views.keep(digests)
 
     def apply(self, changes: Changes) -> None:
         """Follow the database by these rows (each id at most once)."""
@@ -234,7 +267,7 @@ class LocalIndex:
                 continue
             way = ways.get(version, AS_THEY_ARE)
             asked = vector if way.query is None else way.query
-            among = None if way.view is None else way.view.vectors
+            among = None if way.view is None else cast(View, way.view).vectors
             through = None if way.through is None else Through(way.through, vector)
             scores, slots = partition.search(asked, k, allowed, among, through)
             for score, (identifier, text) in zip(scores.tolist(), partition.names.of(slots), strict=True):

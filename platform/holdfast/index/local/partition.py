@@ -28,12 +28,14 @@ class Partition:
     Attributes:
         vectors: may be replaced by others of the same contents (the caller has the partition to itself).
         revision: grows with every change.
+        retired: no index holds it any more.
     """
 
     def __init__(self, version: str, dimension: int, folder: Path | None = None) -> None:
         self.version = version
         self.dimension = dimension
         self.revision = 0
+        self.retired = False
         self.vectors: Vectors = FlatVectors(dimension)
         self.names = Names(folder)
         self._columns = Columns(folder)

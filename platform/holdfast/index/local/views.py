@@ -40,8 +40,8 @@ class View:
 
     @property
     def is_current(self) -> bool:
-        """Whether every entry of the partition is in it, as it is now."""
-        return self._revision == self.partition.revision
+        """Whether every entry of the partition is in it, as it is now, and the index holds the partition."""
+        return not self.partition.retired and self._revision == self.partition.revision
 
     def bytes(self) -> int:
         return self.vectors.bytes()

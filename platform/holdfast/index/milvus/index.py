@@ -11,8 +11,17 @@ from uuid import uuid4
 import numpy as np
 
 from holdfast.base import ConflictError
-from holdfast.index import AS_THEY_ARE, Capabilities, Filter, Held, Hit, ReadWriteLock, Way
-from holdfast.index.local import candidates, scores_through
+from holdfast.index import (
+    AS_THEY_ARE,
+    Capabilities,
+    Filter,
+    Held,
+    Hit,
+    ReadWriteLock,
+    Way,
+    candidates,
+    scores_through,
+)
 from holdfast.index.milvus.client import Milvus, State
 from holdfast.index.milvus.config import MilvusConfig
 from holdfast.index.milvus.filters import among, expression, filterable
