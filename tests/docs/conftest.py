@@ -54,9 +54,9 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert not ended.value.code
     names = ("v1", "v2", "v3")
     with open_store(store) as opened:
-        adapters = {(row.query, row.gallery): row.digest for row in opened.adapters()}
+        adapters = {(row.query, row.gallery): row.digest for row in opened.adapters.list()}
         pairs = [(a, b) for a in names for b in names if a != b]
-        opened.record_compatibility(
+        opened.compatibility.record(
             [
                 Compatibility(*pair, 60.0, 50.0, 5.0, 15.0, True, "docs", adapter=adapters.get(pair))
                 for pair in pairs

@@ -59,8 +59,8 @@ def publish_three(store: Store, encoders: dict[str, Encoder], folder: Path) -> N
         encoder.save(folder / name)
         parent = None if task == 0 else f"v{task}"
         draft = Draft("run", 1, task, parent, folder / name, "name: test", "data", {"recall": 50.0})
-        assert store.publish(draft).name == name
-    store.record_compatibility(
+        assert store.versions.publish(draft).name == name
+    store.compatibility.record(
         [
             Compatibility("v3", "v1", 60.0, 50.0, 8.0, 12.0, True, "test"),
             Compatibility("v1", "v3", 55.0, 50.0, 3.0, 7.0, True, "test"),

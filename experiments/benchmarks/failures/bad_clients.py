@@ -344,7 +344,7 @@ def own_server() -> Iterator[str]:
         with open_store(folder / "store") as store:
             name = publish_untrained(store, folder, ModelConfig())
             store.traffic.promote(name)
-            vectors = np.random.default_rng(0).standard_normal((ENTRIES, store.version(name).dimension))
+            vectors = np.random.default_rng(0).standard_normal((ENTRIES, store.versions.get(name).dimension))
             vectors = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
             Entries(store).upsert([Entry(f"e{n}", name, vector) for n, vector in enumerate(vectors)])
         with running_holdfast(store=str(folder / "store")) as url:

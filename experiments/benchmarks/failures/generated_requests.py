@@ -51,9 +51,9 @@ def fill(place: tuple[str, str], folder: Path) -> None:
             saved = folder / f"encoder{task}"
             encoder.save(saved)
             parent = f"v{task}" if task else None
-            store.publish(Draft("generated", 1, task, parent, saved, "name: generated", "none", {}))
+            store.versions.publish(Draft("generated", 1, task, parent, saved, "name: generated", "none", {}))
         measured = [("v3", "v1", True), ("v1", "v3", True), ("v2", "v1", False)]
-        store.record_compatibility(
+        store.compatibility.record(
             [Compatibility(a, b, 60.0, 50.0, 8.0, 12.0, good, "generated") for a, b, good in measured]
         )
         store.traffic.promote("v1")

@@ -246,7 +246,7 @@ def fresh_store(database: str) -> Iterator[tuple[Store, tuple[str, str]]]:
         store = stack.enter_context(open_store(*place))
         model = ModelConfig(dimension=DIMENSION, width=0.125)
         assert tuple(publish_untrained(store, folder, model, task) for task in range(2)) == VERSIONS
-        store.record_compatibility([Compatibility(ASKING, "v1", 0.7, 0.6, 0.05, 0.15, True, "none")])
+        store.compatibility.record([Compatibility(ASKING, "v1", 0.7, 0.6, 0.05, 0.15, True, "none")])
         yield store, place
 
 

@@ -69,7 +69,7 @@ class Material:
 
 def gather(store: Store, experiment: Experiment, evaluate: bool) -> Material:
     """Embeddings as the run left them; embedded now where they are missing."""
-    names = [version.name for version in store.versions() if version.run == experiment.name]
+    names = [version.name for version in store.versions.list() if version.run == experiment.name]
     if len(names) < 2:
         raise DataError(f"{store.where} holds {len(names)} versions of {experiment.name!r}: two are needed.")
     data = load_datasets(experiment)
@@ -89,7 +89,7 @@ def gather(store: Store, experiment: Experiment, evaluate: bool) -> Material:
         galleries = {number: each.validation[~asks] for number, each in embedded.items()}
     mapped, cross_tests = {}, {}
     for name in names[:-1]:
-        adapter, measured = store.adapter(newest, name), store.compatible(newest, name)
+        adapter, measured = store.adapters.load(newest, name), store.compatibility.get(newest, name)
         if adapter is not None:
             mapped[int(name[1:])] = adapter.apply(galleries[int(name[1:])])
         if measured is not None:

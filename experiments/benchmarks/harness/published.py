@@ -11,7 +11,7 @@ def publish_untrained(store: Store, folder: Path, model: ModelConfig, task: int 
     saved = encoder_folder(folder, task)
     Encoder(model).save(saved)
     draft = Draft("bench", 1, task, None, saved, "name: bench", "none", {})
-    return store.publish(draft).name
+    return store.versions.publish(draft).name
 
 
 def encoder_folder(folder: Path, task: int = 0) -> Path:

@@ -51,7 +51,7 @@ class Mover(Protocol):
 class AdapterMover:
     """Moves stored vectors by the adapters in force between their versions and the target; no image needed.
 
-    Raises what `Store.load_adapter` raises, IncompatibleError if an adapter is gone.
+    Raises what `store.adapters.open` raises, IncompatibleError if an adapter is gone.
     """
 
     reads_vectors = True
@@ -61,7 +61,7 @@ class AdapterMover:
             rows = {name: find_adapter(connection, target, name) for name in sources}
         self._target = target
         self._adapters = {
-            name: (row.digest, store.load_adapter(row))
+            name: (row.digest, store.adapters.open(row))
             for name, row in rows.items()
             if row is not None and row.maps == "entries"
         }

@@ -81,5 +81,5 @@ def _candidates(store: Store, found: Backfill) -> Candidates:
 
 
 def _cross_tests(store: Store, found: Backfill) -> dict[int, float]:
-    measured = ((name, store.compatible(found.target, name)) for name in found.sources)
+    measured = ((name, store.compatibility.get(found.target, name)) for name in found.sources)
     return {int(name[1:]): row.value for name, row in measured if row is not None}

@@ -22,11 +22,11 @@ from holdfast.backfill.rules import (
 )
 from holdfast.base import ConfigError, ConflictError, DataError, IncompatibleError, NotFoundError
 from holdfast.store import (
-    NAME,
     Store,
     advance_counter,
     aliases,
     current_counter,
+    find_named,
     find_version,
     lock_counter,
     metadata,
@@ -166,7 +166,7 @@ class Backfills:
         with writing(self._engine) as connection:
             number = advance_counter(connection, "backfills")
             named = aliases(connection)
-            goal = find_version(connection, target if NAME.fullmatch(target) else named.get(target, target))
+            goal = find_named(connection, target)
             found = _present(connection, kind, goal.name)
             if sources is None:
                 sources = [name for name in found if name != goal.name]

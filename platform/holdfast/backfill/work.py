@@ -122,7 +122,7 @@ def _mover(
         return
     require_sources(found.kind, roots)
     sources = Sources.of(roots)
-    encoder = store.load(found.target)
+    encoder = store.versions.load(found.target)
     if found.workers:
         with spread(encoder, found.target, found.workers, sources) as mover:
             yield mover

@@ -21,7 +21,11 @@ def versions(
     Example: [bold]holdfast versions --json[/]
     """
     with existing_store(store, artifacts) as opened:
-        found, measured, aliases = opened.versions(), opened.compatibility(), opened.aliases()
+        found, measured, aliases = (
+            opened.versions.list(),
+            opened.compatibility.list(),
+            opened.traffic.aliases(),
+        )
     names = {v.name: sorted(alias for alias, name in aliases.items() if name == v.name) for v in found}
     searches = {
         v.name: [row.gallery for row in measured if row.query == v.name and row.compatible] for v in found
@@ -73,7 +77,7 @@ def promote(
     Example: [bold]holdfast promote v3[/] and later [bold]holdfast promote v3 --writes[/]
     """
     with existing_store(store, artifacts) as opened:
-        name, traffic = opened.version(version).name, opened.traffic
+        name, traffic = opened.versions.get(version).name, opened.traffic
         if canary is not None and writes:
             raise ConfigError(
                 "--canary and --writes are two switches: a canary answers a share of the queries, and embeds "
@@ -85,7 +89,7 @@ def promote(
             record = traffic.change(canary_version=name, canary_share=canary, force=force, note=note)
         undecided = [
             row.gallery
-            for row in opened.compatibility()
+            for row in opened.compatibility.list()
             if row.query == name and row.compatible and not row.decided
         ]
     _tell_traffic(record, as_json)

@@ -307,7 +307,7 @@ class Entries:
                 rows = connection.execute(select(versions.c.name, versions.c.dimension))
                 self._dimensions = dict(rows.tuples().all())
             for name in names - self._dimensions.keys():
-                self.store.version(name if isinstance(name, str) else repr(name))
+                self.store.versions.get(name if isinstance(name, str) else repr(name))
                 raise NotFoundError(f"{name!r} is an alias: an entry names the version that embedded it.")
         return self._dimensions
 

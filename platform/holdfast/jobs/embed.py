@@ -45,8 +45,8 @@ def embed_source(
         DataError as well if `output` cannot be written, which is found out before anything else.
     """
     require_writable(output)
-    name = store.version(version).name
-    encoder = store.load(name)
+    name = store.versions.get(version).name
+    encoder = store.versions.load(name)
     where = f"Source {source!r}"
     opened = open_source(source)
     listing = opened.listing(split, columns=())

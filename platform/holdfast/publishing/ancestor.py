@@ -21,12 +21,12 @@ def choose_parent(store: Store, parent: str) -> str | None:
     """The name of the version that an experiment's `parent` stands for. Raises NotFoundError."""
     if parent == "none":
         return None
-    return latest_learned(store) if parent == "latest" else store.version(parent).name
+    return latest_learned(store) if parent == "latest" else store.versions.get(parent).name
 
 
 def latest_learned(store: Store) -> str | None:
     """The newest version that was not distilled: a small encoder is nobody's parent by itself."""
-    learned = [version.name for version in store.versions() if version.distilled_from is None]
+    learned = [version.name for version in store.versions.list() if version.distilled_from is None]
     return learned[-1] if learned else None
 
 
@@ -44,16 +44,16 @@ def load_ancestor(store: Store, name: str) -> Ancestor:
         way = f"'parent: {other}', or 'parent: none'" if other else "'parent: none'"
         raise UnsoundError(f"{error} To start from another version set {way}, with --fresh.") from error
     classifier = None
-    if HEAD in store.version(name).files:
-        directions = safetensors.torch.load(store.file(name, HEAD))["directions"]
+    if HEAD in store.versions.get(name).files:
+        directions = safetensors.torch.load(store.versions.file(name, HEAD))["directions"]
         if directions.isfinite().all():
-            classifier = Classifier(directions, tuple(json.loads(store.file(name, CLASSES))))
-    return Ancestor(name, encoder, classifier, store.version(name).metrics.get(LINEAGE_IMAGES))
+            classifier = Classifier(directions, tuple(json.loads(store.versions.file(name, CLASSES))))
+    return Ancestor(name, encoder, classifier, store.versions.get(name).metrics.get(LINEAGE_IMAGES))
 
 
 def load_sound(store: Store, name: str) -> Encoder:
     """A version's encoder. Raises UnsoundError, StoreError if it is damaged, NotFoundError."""
-    encoder = store.load(name)
+    encoder = store.versions.load(name)
     flaw = find_flaw(encoder)
     if flaw is not None:
         raise UnsoundError(f"{name} is of no use, {flaw}: take another version.")
@@ -62,8 +62,8 @@ def load_sound(store: Store, name: str) -> Encoder:
 
 def lineage(store: Store, newest: str) -> list[Version]:
     """The versions from the first ancestor to `newest`."""
-    known = {version.name: version for version in store.versions()}
-    chain = [store.version(newest)]
+    known = {version.name: version for version in store.versions.list()}
+    chain = [store.versions.get(newest)]
     while chain[-1].parent is not None:
         chain.append(known[chain[-1].parent])
     return chain[::-1]
@@ -71,7 +71,7 @@ def lineage(store: Store, newest: str) -> list[Version]:
 
 def published_by(store: Store, run: Run) -> list[Version]:
     """The versions of the run's newest attempt, oldest first."""
-    return [v for v in store.versions() if (v.run, v.attempt) == (run.name, run.attempt)]
+    return [v for v in store.versions.list() if (v.run, v.attempt) == (run.name, run.attempt)]
 
 
 def find_unusable(store: Store, versions: Sequence[Version]) -> dict[str, str]:
@@ -92,7 +92,7 @@ def warn_of_unusable(reasons: dict[str, str]) -> None:
 
 
 def _newest_sound(store: Store, but: str) -> str | None:
-    for version in reversed(store.versions()):
+    for version in reversed(store.versions.list()):
         if version.name != but and version.distilled_from is None and not find_unusable(store, [version]):
             return version.name
     return None

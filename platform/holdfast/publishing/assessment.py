@@ -90,9 +90,9 @@ class Assessment:
         Pairs of the older version's queries and the newer one's gallery are recorded too: they tell whether a
         roll-back would be safe.
         """
-        self._adapters = {(row.query, row.gallery): row for row in self._store.adapters()}
-        self._calibrations = {(row.query, row.gallery): row for row in self._store.calibrations()}
-        self._versions = {each.name: each for each in self._store.versions()}
+        self._adapters = {(row.query, row.gallery): row for row in self._store.adapters.list()}
+        self._calibrations = {(row.query, row.gallery): row for row in self._store.calibrations.list()}
+        self._versions = {each.name: each for each in self._store.versions.list()}
         contracts = {name: version.contract for name, version in self._versions.items()}
         for number, newer in enumerate(versions):
             pairs: list[Pair] = [(newer, newer, None)]
@@ -107,7 +107,7 @@ class Assessment:
         """Record the compatibility of the pairs of which nothing is recorded on these data."""
         known = {
             (row.query, row.gallery)
-            for row in self._store.compatibility()
+            for row in self._store.compatibility.list()
             if row.evaluation == self.fingerprint
         }
         pairs: list[tuple[Pair, Pair]] = []
@@ -124,7 +124,7 @@ class Assessment:
             verdict = (found.value, found.reference, found.low, found.high, found.compatible)
             rows.append(Compatibility(query, gallery, *verdict, self.fingerprint, adapter=adapter))
         if rows:
-            self._store.record_compatibility(rows)
+            self._store.compatibility.record(rows)
 
     def _search(self, pair: Pair) -> Outcome | None:
         """None for two widths, which meet only through an adapter."""
@@ -155,7 +155,7 @@ class Assessment:
         return Meeting(self._load_adapter(row.digest), row.maps, shift)
 
     def _load_by_digest(self, digest: str) -> Adapter:
-        return self._store.load_adapter(next(row for row in self._adapters.values() if row.digest == digest))
+        return self._store.adapters.open(next(row for row in self._adapters.values() if row.digest == digest))
 
     def per_task(self, versions: Sequence[str]) -> Matrix:
         """Closed-set Recall@1 on each task's validation images, leave-one-out: row version, column task."""

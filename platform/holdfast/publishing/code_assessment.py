@@ -65,13 +65,13 @@ class CodeAssessment:
     def _code(self, version: str) -> Coded:
         name = f"coded-{self._assessment.fingerprint}"
         try:
-            return Coded(**self._store.load_tensors(version, name))
+            return Coded(**self._store.tensors.load(version, name))
         except NotFoundError:
-            quantizer = self._store.load(version).quantizer
+            quantizer = self._store.versions.load(version).quantizer
         assert quantizer is not None
         embedded = self._assessment.embedded(version)
         coded = Coded(quantizer.ask(embedded.queries), quantizer.encode(embedded.gallery))
-        self._store.save_tensors(version, name, vars(coded))
+        self._store.tensors.save(version, name, vars(coded))
         return coded
 
 

@@ -83,26 +83,26 @@ def connect_version(
                     len(ancestors) - number,
                     None if step is None else carried(maps.find(ancestors[-1], ancestor), step),
                 )
-                row = store.keep_adapter(version.name, ancestor, adapter, described, maps=config.maps)
+                row = store.adapters.keep(version.name, ancestor, adapter, described, maps=config.maps)
                 maps.take(row, adapter)
                 fitted.append(row)
             if ancestor == ancestors[-1]:
                 step = maps.find(version.name, ancestor)
         measured += calibrating(ancestor, embed)
-    store.register_adapters(fitted)
-    store.record_calibrations(measured)
+    store.adapters.put_in_force(fitted)
+    store.calibrations.record(measured)
 
 
 def inherit_adapters(store: Store, version: Version) -> int:
     """Register for `version`, distilled from its parent, the adapters through which the parent's queries meet
     older entries: both write the same space. Returns how many were new."""
-    registered = {(row.query, row.gallery): row for row in store.adapters()}
+    registered = {(row.query, row.gallery): row for row in store.adapters.list()}
     count = 0
     for (query, gallery), row in registered.items():
         own = registered.get((version.name, gallery))
         if query == version.parent and (own is None or own.digest != row.digest):
-            adapter = store.load_adapter(row)
-            store.register_adapter(version.name, gallery, adapter, row.config, maps=row.maps)
+            adapter = store.adapters.open(row)
+            store.adapters.register(version.name, gallery, adapter, row.config, maps=row.maps)
             count += 1
     return count
 
@@ -112,7 +112,7 @@ class _Maps:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._rows = {(row.query, row.gallery): row for row in store.adapters()}
+        self._rows = {(row.query, row.gallery): row for row in store.adapters.list()}
         self._held: tuple[str, Adapter] | None = None
 
     def row(self, query: str, gallery: str) -> RegisteredAdapter | None:
@@ -125,7 +125,7 @@ class _Maps:
             return None
         if self._held is not None and self._held[0] == row.digest:
             return self._held[1]
-        return self._store.load_adapter(row)
+        return self._store.adapters.open(row)
 
     def meeting(self, query: str, gallery: str) -> Meeting:
         """How the pair meets."""
@@ -143,7 +143,7 @@ class _Maps:
         if row is None or row.config != config:
             return False
         try:
-            self.take(row, self._store.load_adapter(row))
+            self.take(row, self._store.adapters.open(row))
         except StoreError:
             return False
         return True
@@ -156,10 +156,10 @@ class _Calibrating:
         self._version, self._material, self._maps = version, material, maps
         self._chosen = choose_images(material.labels, material.seed, version.task)
         self._config = {"fit": "shift", "images": len(self._chosen)}
-        self._widths = {each.name: each.dimension for each in store.versions()}
+        self._widths = {each.name: each.dimension for each in store.versions.list()}
         self._known = {
             (row.query, row.gallery): row.adapter
-            for row in store.calibrations()
+            for row in store.calibrations.list()
             if row.config == self._config
         }
         self._own: Searched | None = None
@@ -234,7 +234,7 @@ class _Embedder:
         self._held = {name: made for name, made in self._held.items() if name == self._version.name}
 
     def _embed(self, name: str, indices: np.ndarray, views: int) -> np.ndarray:
-        material, encoder = self._material, self._store.load(name)
+        material, encoder = self._material, self._store.versions.load(name)
         return embed_views(
             encoder,
             material.training.images,

@@ -39,7 +39,7 @@ class StoredEmbeddings:
 
     def keep(self, version: str, embedded: Embedded) -> None:
         """Store what a version makes of the data, and hold it in memory."""
-        self._store.save_tensors(version, f"embedded-{self.fingerprint}", vars(embedded))
+        self._store.tensors.save(version, f"embedded-{self.fingerprint}", vars(embedded))
         self._newest = (version, embedded)
 
     def of(self, version: str) -> Embedded:
@@ -49,11 +49,11 @@ class StoredEmbeddings:
                 return held[1]
         self._other = None  # before another comes into memory
         try:
-            embedded = Embedded(**self._store.load_tensors(version, f"embedded-{self.fingerprint}"))
+            embedded = Embedded(**self._store.tensors.load(version, f"embedded-{self.fingerprint}"))
             self._other = (version, embedded)
             return embedded
         except NotFoundError:
-            encoder = self._store.load(version)
+            encoder = self._store.versions.load(version)
             data = self._data if self._decode is None else self._decode(encoder.preprocessing)
             embedded = embed_datasets(encoder, data, self._tasks)
             self.keep(version, embedded)
@@ -62,7 +62,7 @@ class StoredEmbeddings:
     def are_sound(self, version: str) -> bool:
         """Whether a version's are kept, and are finite and of unit norm: then no model need run."""
         try:
-            kept = self._store.load_tensors(version, f"embedded-{self.fingerprint}")
+            kept = self._store.tensors.load(version, f"embedded-{self.fingerprint}")
         except NotFoundError:
             return False
         return all(find_vectors_flaw(vectors) is None for vectors in kept.values())

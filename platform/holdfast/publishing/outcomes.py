@@ -54,7 +54,7 @@ class Outcomes:
         if not missing:
             return
         try:
-            cached = self._store.load_tensors(newer, self._name)
+            cached = self._store.tensors.load(newer, self._name)
         except NotFoundError:
             cached = {}
         fresh = False
@@ -72,7 +72,7 @@ class Outcomes:
             means = dict(zip(METRICS, cached[f"{key}.means"].tolist(), strict=True))
             self._found[pair] = Outcome(cached[f"{key}.hits"], means)
         if fresh:
-            self._store.save_tensors(newer, self._name, cached)
+            self._store.tensors.save(newer, self._name, cached)
 
     def compare(self, pairs: Sequence[tuple[Pair, Pair]]) -> list[Comparison]:
         """Measured pairs with the self-tests that they have to beat."""

@@ -122,7 +122,7 @@ class StorePublisher:
                 save_file({"directions": learned.directions}, files[HEAD])
                 files[CLASSES].write_text(json.dumps(list(learned.classes)))
             distilled = self._experiment.distillation is not None
-            version = self._store.publish(
+            version = self._store.versions.publish(
                 Draft(
                     run=self._run.name,
                     attempt=self._run.attempt,
@@ -234,7 +234,7 @@ class StorePublisher:
 
     def _published_before(self) -> float:
         """The seconds that earlier processes spent on publishing this attempt's versions."""
-        before = self._files.report(self._store.versions())
+        before = self._files.report(self._store.versions.list())
         own = {version.name for version in published_by(self._store, self._run)}
         if before is None or before["versions"][-1] not in own:
             return 0.0
@@ -264,7 +264,7 @@ class StorePublisher:
             return None
         files = self._folder(control)
         known = control in {run.name for run in self._store.runs.list()}
-        report = files.report(self._store.versions()) if known else None
+        report = files.report(self._store.versions.list()) if known else None
         if report is None:
             advice = "Redraw it with holdfast evaluate" if known else "Run that control first"
             raise ConfigError(

@@ -130,7 +130,7 @@ def _distill(
     return Distilled(
         version=version,
         source=source,
-        parameters=count_parameters(store.load(version)),
+        parameters=count_parameters(store.versions.load(version)),
         source_parameters=count_parameters(encoder),
         report=RunFolder(store, run.name).path / PAGE,
         seconds=0.0 if data is None else time.monotonic() - started,
@@ -145,7 +145,7 @@ def count_parameters(encoder: Encoder) -> int:
 
 def _source(store: Store, config: DistillationConfig) -> str:
     if config.source != "latest":
-        return store.version(config.source).name
+        return store.versions.get(config.source).name
     newest = latest_learned(store)
     if newest is None:
         raise NotFoundError("The store holds no version to imitate yet: holdfast run makes one.")

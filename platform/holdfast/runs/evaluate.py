@@ -26,20 +26,20 @@ def evaluate_lineage(store: Store, experiment: Experiment, newest: str | None, w
     run = store.runs.get(experiment.name)
     with holding_run(store, run.name):
         if newest is None:
-            own = [version.name for version in store.versions() if version.run == run.name]
+            own = [version.name for version in store.versions.list() if version.run == run.name]
             if not own:
                 raise NotFoundError(
                     f"Run '{run.name}' has published no version yet; holdfast run goes on with it."
                 )
             newest = own[-1]
         publisher = open_publisher(store, experiment, run, load_datasets(experiment, watch))
-        publisher.report(store.version(newest).name)
+        publisher.report(store.versions.get(newest).name)
         return RunFolder(store, run.name).path / PAGE
 
 
 def has_report(store: Store, run: Run) -> bool:
     """Whether a run's report is there, whole, and about versions of this store."""
-    return RunFolder(store, run.name).report(store.versions()) is not None
+    return RunFolder(store, run.name).report(store.versions.list()) is not None
 
 
 def require_same_data(store: Store, experiment: Experiment, run: Run, watch: Watcher) -> None:

@@ -51,7 +51,7 @@ def export_version(store: Store, name: str, format: Format, output: Path) -> tup
         ExportError: the file's embeddings differ from the original's; nothing is written.
     """
     require_writable(output)
-    version = store.version(name)
+    version = store.versions.get(name)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".holdfast-export-", dir=output.parent) as folder:
         file = Path(folder) / output.name
@@ -64,7 +64,7 @@ def export_version(store: Store, name: str, format: Format, output: Path) -> tup
 
 
 def _export(store: Store, name: str, format: Format, file: Path) -> Exported:
-    encoder = store.load(name)
+    encoder = store.versions.load(name)
     write_exported(encoder, format, file)
     embed = read_exported(format, file)
     difference = _difference(name, encoder, embed)

@@ -133,7 +133,7 @@ def _check_parent(store: Store, experiment: Experiment, parent: str | None) -> N
     if parent is None:
         return
     load_ancestor(store, parent)
-    theirs = store.version(parent).contract_body["preprocessing"]
+    theirs = store.versions.get(parent).contract_body["preprocessing"]
     ours = experiment.model.preprocessing.model_dump(mode="json")
     other = [key for key in ("size", "channels", "fit", "background") if theirs.get(key) != ours.get(key)]
     if other:

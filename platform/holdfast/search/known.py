@@ -32,7 +32,7 @@ class Known:
         """Read what has changed since the last time. `revisions`: see `Store.nonces`."""
         # A version never changes, but a restored database may have another one of the same name.
         if revisions["versions"] != self._versions_revision:
-            self._versions = {version.name: version for version in self._store.versions()}
+            self._versions = {version.name: version for version in self._store.versions.list()}
             self._entries.forget_versions()
             self._versions_revision = revisions["versions"]
         self._refresh_rules(revisions["compatibility"])
@@ -41,7 +41,7 @@ class Known:
         """A version by name or alias. Raises NotFoundError."""
         found = self._versions.get(name)
         if found is None:
-            found = self._store.version(name)
+            found = self._store.versions.get(name)
             if found.name == name:  # an alias may move, a version never changes
                 self._versions[name] = found
         return found
@@ -73,7 +73,7 @@ class Known:
         """Read once. Raises StoreError for one that is damaged."""
         found = self._adapters.get(row.digest)
         if found is None:
-            found = self._adapters[row.digest] = self._store.load_adapter(row)
+            found = self._adapters[row.digest] = self._store.adapters.open(row)
         return found
 
     def _newest_rules(self) -> Rules:

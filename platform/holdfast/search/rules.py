@@ -52,11 +52,11 @@ class Rules:
 
 def read_rules(store: Store, revision: str) -> Rules:
     """The rules as the database has them."""
-    dimensions = {version.name: version.dimension for version in store.versions()}
-    adapters = {(row.query, row.gallery): row for row in store.adapters()}
-    calibrations = {(row.query, row.gallery): row for row in store.calibrations()}
+    dimensions = {version.name: version.dimension for version in store.versions.list()}
+    adapters = {(row.query, row.gallery): row for row in store.adapters.list()}
+    calibrations = {(row.query, row.gallery): row for row in store.calibrations.list()}
     pairings: dict[tuple[str, str], Pairing] = {}
-    for row in store.compatibility():
+    for row in store.compatibility.list():
         pair = (row.query, row.gallery)
         adapter, calibration = adapters.get(pair), calibrations.get(pair)
         digest = None if adapter is None else adapter.digest

@@ -1,4 +1,4 @@
-from .adapters import RegisteredAdapter, find_adapter
+from .adapters import Adapters, RegisteredAdapter, find_adapter
 from .artifacts import Artifacts, sync
 from .calibrations import MeasuredCalibration
 from .changes import Changes
@@ -16,12 +16,13 @@ from .database import (
 from .history import NO_MARK, SNAPSHOT, Mark, has_mark, leave_mark, mark_of, newest_mark
 from .places import VARIABLE, pin_down, sqlite_file
 from .runs import Run
-from .schema import metadata
+from .schema import metadata, versions
 from .store import Store, open_store
-from .traffic import Traffic, aliases
-from .versions import DISTILLED_FROM, NAME, Draft, Version, find_version
+from .traffic_record import Traffic, aliases
+from .versions import DISTILLED_FROM, NAME, Draft, Version, Versions, find_named, find_version
 
 __all__ = [
+    "Adapters",
     "Artifacts",
     "Changes",
     "Compatibility",
@@ -40,12 +41,14 @@ __all__ = [
     "Traffic",
     "VARIABLE",
     "Version",
+    "Versions",
     "abandon_after",
     "advance_counter",
     "aliases",
     "as_parameter",
     "current_counter",
     "find_adapter",
+    "find_named",
     "find_version",
     "has_mark",
     "incompatibility",
@@ -61,5 +64,6 @@ __all__ = [
     "replace_rows",
     "sqlite_file",
     "sync",
+    "versions",
     "writing",
 ]

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, insert, select
+from sqlalchemy import Engine, and_, delete, insert, select
 
 from holdfast.store.counters import advance_counter
+from holdfast.store.database import reading, writing
 from holdfast.store.schema import adapters, calibrations
 from holdfast.store.versions import find_version
 
@@ -36,35 +37,43 @@ class MeasuredCalibration:
     measured_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
-def put_calibrations(connection: Connection, rows: Sequence[MeasuredCalibration]) -> None:
-    """Keep calibrations, each in place of the one before of its pair.
+class Calibrations:
+    """The calibrations of a store, one a pair of versions at most."""
 
-    Raises NotFoundError for an unknown version, ValueError for NaN.
-    """
-    if not rows:
-        return
-    for name in {name for row in rows for name in (row.query, row.gallery)}:
-        find_version(connection, name)
-    for row in rows:
-        if not math.isfinite(row.shift):
-            raise ValueError(f"score + {row.shift} cannot rank entries by {row.gallery}")
-        if not all(number is None or math.isfinite(number) for number in (row.gain, row.low, row.high)):
-            raise ValueError(f"the calibration of {row.query} with {row.gallery} is not a number: {row}")
-    # Locks out another recorder of the pair, and tells caches to ask again.
-    advance_counter(connection, "compatibility")
-    for row in rows:
-        pair = (calibrations.c.query == row.query) & (calibrations.c.gallery == row.gallery)
-        connection.execute(delete(calibrations).where(pair))
-    connection.execute(insert(calibrations), [asdict(row) for row in rows])
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
+    def list(self) -> list[MeasuredCalibration]:
+        """Those that count, oldest versions first: measured with their pair's adapter in force, or without
+        where it has none."""
+        pair = and_(adapters.c.query == calibrations.c.query, adapters.c.gallery == calibrations.c.gallery)
+        statement = (
+            select(*calibrations.c)
+            .select_from(calibrations.outerjoin(adapters, pair))
+            .where(calibrations.c.adapter.is_not_distinct_from(adapters.c.digest))
+        )
+        with reading(self._engine) as connection:
+            found = [MeasuredCalibration(**row._mapping) for row in connection.execute(statement)]
+        return sorted(found, key=lambda row: (int(row.query[1:]), int(row.gallery[1:])))
 
-def all_calibrations(connection: Connection) -> list[MeasuredCalibration]:
-    """Those that were measured with the adapter in force, oldest versions first."""
-    pair = and_(adapters.c.query == calibrations.c.query, adapters.c.gallery == calibrations.c.gallery)
-    rows = connection.execute(
-        select(*calibrations.c)
-        .select_from(calibrations.outerjoin(adapters, pair))
-        .where(calibrations.c.adapter.is_not_distinct_from(adapters.c.digest))
-    )
-    found = [MeasuredCalibration(**row._mapping) for row in rows]
-    return sorted(found, key=lambda row: (int(row.query[1:]), int(row.gallery[1:])))
+    def record(self, rows: Sequence[MeasuredCalibration]) -> None:
+        """Keep calibrations, each in place of the one before of its pair.
+
+        Raises NotFoundError for an unknown version, ValueError for NaN.
+        """
+        if not rows:
+            return
+        for row in rows:
+            if not math.isfinite(row.shift):
+                raise ValueError(f"score + {row.shift} cannot rank entries by {row.gallery}")
+            if not all(number is None or math.isfinite(number) for number in (row.gain, row.low, row.high)):
+                raise ValueError(f"the calibration of {row.query} with {row.gallery} is not a number: {row}")
+        with writing(self._engine) as connection:
+            for name in {name for row in rows for name in (row.query, row.gallery)}:
+                find_version(connection, name)
+            # Locks out another recorder of the pair, and tells caches to ask again.
+            advance_counter(connection, "compatibility")
+            for row in rows:
+                pair = (calibrations.c.query == row.query) & (calibrations.c.gallery == row.gallery)
+                connection.execute(delete(calibrations).where(pair))
+            connection.execute(insert(calibrations), [asdict(row) for row in rows])

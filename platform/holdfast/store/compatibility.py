@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, insert, select
 
 from holdfast.store.adapters import find_adapter
 from holdfast.store.counters import advance_counter
+from holdfast.store.database import reading, writing
 from holdfast.store.schema import adapters, compatibility
 from holdfast.store.versions import find_version
 
@@ -49,30 +50,45 @@ class Compatibility:
         return self.low > 0 or self.high < 0
 
 
-def add_measurements(connection: Connection, rows: Sequence[Compatibility]) -> None:
-    """Append measurements. Raises NotFoundError for an unknown version, ValueError for NaN."""
-    if not rows:
-        return
-    for name in {name for row in rows for name in (row.query, row.gallery)}:
-        find_version(connection, name)
-    for row in rows:
-        if not all(math.isfinite(number) for number in (row.value, row.reference, row.low, row.high)):
-            raise ValueError(f"the compatibility of {row.query} with {row.gallery} is not a number: {row}")
-    # Locks out another recorder, so that ids grow in commit order, and tells caches to ask again.
-    advance_counter(connection, "compatibility")
-    connection.execute(insert(compatibility), [asdict(row) for row in rows])
+class Measurements:
+    """The measured compatibility of a store."""
 
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
 
-def measurements(connection: Connection) -> list[Compatibility]:
-    """The measurement that counts for every (query, gallery, metric), oldest versions first."""
-    latest = (
-        _that_count(func.max(compatibility.c.id))
-        .group_by(compatibility.c.query, compatibility.c.gallery, compatibility.c.metric)
-        .scalar_subquery()
-    )
-    rows = connection.execute(select(*_COLUMNS).where(compatibility.c.id.in_(latest)))
-    found = [Compatibility(**row._mapping) for row in rows]
-    return sorted(found, key=lambda row: (int(row.query[1:]), int(row.gallery[1:]), row.metric))
+    def list(self) -> list[Compatibility]:
+        """The measurement that counts for every pair and metric, the latest with the adapter in force; oldest
+        versions first."""
+        latest = (
+            _that_count(func.max(compatibility.c.id))
+            .group_by(compatibility.c.query, compatibility.c.gallery, compatibility.c.metric)
+            .scalar_subquery()
+        )
+        statement = select(*_COLUMNS).where(compatibility.c.id.in_(latest))
+        with reading(self._engine) as connection:
+            found = [Compatibility(**row._mapping) for row in connection.execute(statement)]
+        return sorted(found, key=lambda row: (int(row.query[1:]), int(row.gallery[1:]), row.metric))
+
+    def get(self, query: str, gallery: str) -> Compatibility | None:
+        """The measurement of a pair that counts, None if there is none; `compatible` is the verdict."""
+        with reading(self._engine) as connection:
+            return measurement(connection, query, gallery)
+
+    def record(self, rows: Sequence[Compatibility]) -> None:
+        """Append measurements. Raises NotFoundError for an unknown version, ValueError for NaN."""
+        if not rows:
+            return
+        for row in rows:
+            if not all(math.isfinite(number) for number in (row.value, row.reference, row.low, row.high)):
+                raise ValueError(
+                    f"the compatibility of {row.query} with {row.gallery} is not a number: {row}"
+                )
+        with writing(self._engine) as connection:
+            for name in {name for row in rows for name in (row.query, row.gallery)}:
+                find_version(connection, name)
+            # Locks out another recorder, so that ids grow in commit order, and tells caches to ask again.
+            advance_counter(connection, "compatibility")
+            connection.execute(insert(compatibility), [asdict(row) for row in rows])
 
 
 def measurement(

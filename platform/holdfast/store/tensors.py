@@ -2,12 +2,17 @@
 
 import hashlib
 import json
+import re
 import struct
 from collections.abc import Mapping
 
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
+
+from holdfast.base import NotFoundError
+from holdfast.store.artifacts import Artifacts
+from holdfast.store.versions import Versions
 
 
 def pack(tensors: Mapping[str, np.ndarray]) -> bytes:
@@ -27,6 +32,34 @@ def unpack(data: bytes) -> dict[str, np.ndarray]:
     if _digest(tensors) != expected:
         raise ValueError("the contents do not match their digest")
     return tensors
+
+
+class Tensors:
+    """Arrays that are kept under a version's contract: a cache, replaceable, with a checksum.
+
+    Another database over the same artifacts has other versions of these names, and finds what is here only
+    where it has the same contract.
+    """
+
+    def __init__(self, artifacts: Artifacts, versions: Versions) -> None:
+        self._artifacts, self._versions = artifacts, versions
+
+    def save(self, version: str, name: str, tensors: Mapping[str, np.ndarray]) -> None:
+        """Keep arrays in place of those before of this name."""
+        self._artifacts.replace(self._path(version, name), pack(tensors))
+
+    def load(self, version: str, name: str) -> dict[str, np.ndarray]:
+        """The arrays that were kept. Raises NotFoundError when there are none, or they are damaged."""
+        path = self._path(version, name)
+        try:
+            return unpack(self._artifacts.read(path))
+        except ValueError as error:
+            raise NotFoundError(f"{path} is damaged ({error}) and has to be computed again.") from error
+
+    def _path(self, version: str, name: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_.-]*", name):
+            raise ValueError(f"{name!r} cannot name tensors: use letters, digits, '.', '_' and '-'")
+        return f"tensors/{self._versions.get(version).contract}/{name}.safetensors"
 
 
 def _digest(tensors: Mapping[str, np.ndarray]) -> str:

@@ -5,10 +5,10 @@ Append-only: a change is a new record with the next epoch, so what served when c
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection, Engine, exists, insert, select
 
@@ -17,6 +17,7 @@ from holdfast.store.compatibility import incompatibility
 from holdfast.store.counters import advance_counter, lock_counter
 from holdfast.store.database import reading, writing
 from holdfast.store.schema import entries, traffic, versions
+from holdfast.store.traffic_record import Traffic, aliases, all_records, current_record
 from holdfast.store.versions import find_version
 
 
@@ -30,25 +31,6 @@ KEEP: Final = Keep.KEEP  # leave this part of the record as it is
 _ROLLBACK = re.compile(r"roll back to (?P<epoch>\d{1,18})\b")
 
 
-@dataclass(frozen=True)
-class Traffic:
-    """One record. Epoch 0 is the state before the first record: nothing is served."""
-
-    epoch: int = 0
-    query_version: str | None = None
-    write_version: str | None = None
-    canary_version: str | None = None
-    canary_share: float = 0.0
-    forced: bool = False
-    note: str = ""
-    created_at: datetime | None = None
-
-    @property
-    def versions(self) -> tuple[str | None, str | None, str | None, float]:
-        """What a rollback brings back."""
-        return self.query_version, self.write_version, self.canary_version, self.canary_share
-
-
 class TrafficLog:
     """The traffic records of a store."""
 
@@ -58,12 +40,12 @@ class TrafficLog:
     def current(self) -> Traffic:
         """The record in force."""
         with reading(self._engine) as connection:
-            return _current(connection)
+            return current_record(connection)
 
     def history(self) -> list[Traffic]:
         """All records, oldest first."""
         with reading(self._engine) as connection:
-            return _history(connection)
+            return all_records(connection)
 
     def change(
         self,
@@ -129,7 +111,7 @@ class TrafficLog:
         """
         with writing(self._engine) as connection:
             current = _lock(connection, expect_epoch)
-            history = _history(connection)
+            history = all_records(connection)
             position = _brought_back(history, current).epoch
             before_it = [record for record in history if record.epoch < position]
             earlier = [record for record in before_it if record.versions != current.versions]
@@ -154,35 +136,6 @@ class TrafficLog:
             return aliases(connection)
 
 
-def aliases(connection: Connection) -> dict[str, str]:
-    """See `TrafficLog.aliases`. No alias looks like a version's name, so none can shadow a version."""
-    history = _history(connection)
-    if not history:
-        return {}
-    current = history[-1]
-    earlier = [record.query_version for record in history if record.query_version != current.query_version]
-    named = {
-        "live": current.query_version,
-        "canary": current.canary_version,
-        "writing": current.write_version,
-        "previous": next((name for name in reversed(earlier) if name is not None), None),
-    }
-    return {alias: name for alias, name in named.items() if name is not None}
-
-
-def _history(connection: Connection) -> list[Traffic]:
-    return [_record(row) for row in connection.execute(select(traffic).order_by(traffic.c.epoch))]
-
-
-def _current(connection: Connection) -> Traffic:
-    row = connection.execute(select(traffic).order_by(traffic.c.epoch.desc()).limit(1)).first()
-    return Traffic() if row is None else _record(row)
-
-
-def _record(row: Any) -> Traffic:
-    return Traffic(**row._mapping)
-
-
 def _brought_back(history: Sequence[Traffic], record: Traffic) -> Traffic:
     """The record whose state a rollback brought back, the first one of several; any other record itself."""
     by_epoch = {each.epoch: each for each in history}
@@ -197,7 +150,7 @@ def _brought_back(history: Sequence[Traffic], record: Traffic) -> Traffic:
 
 def _lock(connection: Connection, expect_epoch: int | None) -> Traffic:
     lock_counter(connection, "traffic")
-    current = _current(connection)
+    current = current_record(connection)
     if expect_epoch is not None and expect_epoch != current.epoch:
         raise StaleEpochError(
             f"The traffic is at epoch {current.epoch}, not {expect_epoch}: somebody changed it meanwhile. "

@@ -6,14 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Engine, Row, insert, select
 
-from holdfast.base import ConflictError, NotFoundError, UnsoundError
+from holdfast.base import ConflictError, NotFoundError, StoreError, UnsoundError
 from holdfast.store.artifacts import Artifacts, sha256
 from holdfast.store.counters import advance_counter, lock_counter
+from holdfast.store.database import reading, writing
 from holdfast.store.schema import versions
+from holdfast.store.traffic_record import aliases
+
+if TYPE_CHECKING:
+    from holdfast.models import Encoder
 
 NAME = re.compile(r"v[1-9][0-9]*")
 DISTILLED_FROM = "distilled_from"
@@ -80,8 +85,70 @@ class Stored:
     files: dict[str, str]
 
 
-def all_versions(connection: Connection) -> list[Version]:
-    return [_version(row) for row in connection.execute(select(versions).order_by(versions.c.number))]
+class Versions:
+    """The published versions of a store."""
+
+    def __init__(self, engine: Engine, artifacts: Artifacts) -> None:
+        self._engine, self._artifacts = engine, artifacts
+
+    def list(self) -> list[Version]:
+        """All versions, oldest first."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(versions).order_by(versions.c.number))
+            return [_version(row) for row in rows]
+
+    def get(self, name: str) -> Version:
+        """A version by its name (`v3`) or by an alias (`live`, `canary`, `writing`, `previous`).
+
+        Raises NotFoundError that lists what there is.
+        """
+        with reading(self._engine) as connection:
+            return find_named(connection, name)
+
+    def load(self, name: str) -> "Encoder":
+        """The encoder of a version, in eval mode.
+
+        Raises NotFoundError, StoreError if it is damaged, and UnsoundError for weights that are not finite.
+        """
+        from holdfast.models import Encoder, find_weights_flaw
+
+        version = self.get(name)
+        encoder = Encoder.load(self._artifacts.folder(version.artifacts, version.files))
+        found = encoder.contract().id
+        if found != version.contract:
+            raise StoreError(
+                f"The files of {version.name} make {found}, but {version.contract} was published: "
+                "restore the artifacts from a backup."
+            )
+        flaw = find_weights_flaw(encoder)
+        if flaw is not None:
+            raise UnsoundError(f"{version.name} is of no use, {flaw}: take another version.")
+        return encoder
+
+    def file(self, name: str, file: str) -> bytes:
+        """One of the files that were published with a version. Raises NotFoundError."""
+        version = self.get(name)
+        if file not in version.files:
+            raise NotFoundError(f"{version.name} has no file {file!r}: it has {', '.join(version.files)}.")
+        return self._artifacts.read(f"{version.artifacts}/{file}")
+
+    def publish(self, draft: Draft) -> Version:
+        """Publish a version: its files first, then one transaction that makes it visible.
+
+        A crash in between leaves no version, and the retry succeeds. Publishing the same run, attempt and
+        task again with the same weights returns the version there is.
+
+        Raises:
+            ConflictError: that task published other weights before.
+            NotFoundError: the parent does not exist.
+            UnsoundError: weights that are not finite, or embeddings not finite or not of unit norm.
+        """
+        if draft.parent is not None:
+            with reading(self._engine) as connection:
+                find_version(connection, draft.parent)
+        stored = store_artifacts(self._artifacts, draft)
+        with writing(self._engine) as connection:
+            return insert_version(connection, draft, stored)
 
 
 def find_version(connection: Connection, name: str) -> Version:
@@ -90,6 +157,13 @@ def find_version(connection: Connection, name: str) -> Version:
     if row is None:
         raise unknown_version(connection, name)
     return _version(row)
+
+
+def find_named(connection: Connection, name: str) -> Version:
+    """A version by its name or by an alias. Raises NotFoundError that lists what there is."""
+    if not NAME.fullmatch(name):
+        name = aliases(connection).get(name, name)
+    return find_version(connection, name)
 
 
 def unknown_version(connection: Connection, name: str) -> NotFoundError:

@@ -98,7 +98,7 @@ class Replica:
         # The whole record: a restored database hands out the same epochs again.
         if self.routing is not None and self.routing.traffic == traffic:
             return
-        aliases = await self.in_thread(self.store.aliases)
+        aliases = await self.in_thread(self.store.traffic.aliases)
         routing = Routing.of(traffic, aliases.get("previous"))
         before = self.versions.names
         await self.versions.pin(routing.pinned)
@@ -201,8 +201,8 @@ class Replica:
 
     async def _load(self, name: str) -> Embedder:
         begun = time.perf_counter()
-        version = await self.in_thread(self.store.version, name)
-        encoder = await self.in_thread(self.store.load, version.name)
+        version = await self.in_thread(self.store.versions.get, name)
+        encoder = await self.in_thread(self.store.versions.load, version.name)
         encoder.eval()
         logger.info("loaded %s in %.2f s", version.name, time.perf_counter() - begun)
         return Embedder(

@@ -32,8 +32,8 @@ def adapted(store: Store, vectors: Vectors) -> Store:
     rows = vectors(80)
     Entries(store).upsert([Entry(f"e{n}", "v1" if n < 60 else "v2", rows[n], {"n": n}) for n in range(80)])
     for name, value in (("v1", 60.0), ("v2", 50.0)):
-        row = store.register_adapter("v3", name, LinearAdapter.of(TURN))
-        store.record_compatibility(
+        row = store.adapters.register("v3", name, LinearAdapter.of(TURN))
+        store.compatibility.record(
             [Compatibility("v3", name, value, 40.0, 1.0, 9.0, True, "test", adapter=row.digest)]
         )
     return store
@@ -58,7 +58,7 @@ def test_mapped_entries_rank_as_they_did_through_the_adapter(adapted: Store, vec
     results = [gallery.search(query, "v3", k=80) for query in queries]
     assert [[hit.id for hit in result.hits] for result in results] == before
     assert gallery.stats().entries == {"v3": 80}
-    digests = {row.gallery: row.digest for row in adapted.adapters()}
+    digests = {row.gallery: row.digest for row in adapted.adapters.list()}
     entry = Entries(adapted).get("e70")
     assert (entry.version, entry.mapped_from, entry.mapped_by) == ("v3", "v2", digests["v2"])
     assert entry.attributes == {"n": 70}
@@ -66,7 +66,7 @@ def test_mapped_entries_rank_as_they_did_through_the_adapter(adapted: Store, vec
 
 
 def test_moved_twice_the_first_version_still_looked_at_the_image(adapted: Store) -> None:
-    adapted.register_adapter("v2", "v1", LinearAdapter.of(TURN))
+    adapted.adapters.register("v2", "v1", LinearAdapter.of(TURN))
     Backfills(adapted).create("v2", "map", ["v1"], force=True)
     mover = AdapterMover(adapted, "v2", ["v1"])
     run_backfill(adapted, Backfills(adapted).claim("b1", "test"), mover, write_to(adapted))

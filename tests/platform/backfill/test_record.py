@@ -29,8 +29,8 @@ def verdict(query: str, gallery: str, adapter: str | None = None) -> Compatibili
 
 
 def adapt(store: Store, query: str, gallery: str) -> None:
-    row = store.register_adapter(query, gallery, LinearAdapter.of(np.eye(8)))
-    store.record_compatibility([verdict(query, gallery, row.digest)])
+    row = store.adapters.register(query, gallery, LinearAdapter.of(np.eye(8)))
+    store.compatibility.record([verdict(query, gallery, row.digest)])
 
 
 def move(store: Store, claim: object, *names: str) -> int:
@@ -96,7 +96,7 @@ def test_entries_stay_in_reach_of_who_answers_queries_and_of_who_did(filled: Sto
         Backfills(filled).create("live", "re-embed")
     assert Backfills(filled).create("live", "re-embed", force=True).forced
     Backfills(filled).cancel("b1")
-    filled.record_compatibility([verdict("v1", "v3")])
+    filled.compatibility.record([verdict("v1", "v3")])
     assert not Backfills(filled).create("live", "re-embed").forced
 
 
@@ -105,14 +105,14 @@ def test_a_map_needs_adapters_that_were_measured(filled: Store) -> None:
     with pytest.raises(IncompatibleError, match=r"maps entries of v2 to v3"):
         Backfills(filled).create("v3")
     assert Backfills(filled).create("v3", sources=["v1"]).total == 3
-    filled.register_adapter("v3", "v2", LinearAdapter.of(np.eye(8)))
+    filled.adapters.register("v3", "v2", LinearAdapter.of(np.eye(8)))
     with pytest.raises(IncompatibleError, match="never measured"):
         Backfills(filled).create("v3", sources=["v2"])
     assert Backfills(filled).create("v3", sources=["v2"], force=True).forced
 
 
 def test_an_adapter_that_maps_queries_moves_no_entries(filled: Store) -> None:
-    filled.register_adapter("v3", "v1", LinearAdapter.of(np.eye(8)), maps="queries")
+    filled.adapters.register("v3", "v1", LinearAdapter.of(np.eye(8)), maps="queries")
     with pytest.raises(IncompatibleError, match="No adapter maps entries of v1"):
         Backfills(filled).create("v3", sources=["v1"])
 

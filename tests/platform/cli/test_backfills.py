@@ -22,14 +22,14 @@ def filled(learned: Path, tmp_path: Path) -> Path:
     from PIL import Image
 
     with open_store(learned) as store:
-        encoder, entries = store.load("v1"), []
+        encoder, entries = store.versions.load("v1"), []
         for number in range(8):
             pixels = np.random.default_rng(number).integers(0, 255, (20, 20), dtype=np.uint8)
             file = tmp_path / f"{number}.png"
             Image.fromarray(pixels).save(file)
             entries.append(Entry(f"e{number}", "v1", encoder.embed([file.read_bytes()])[0], {}, str(file)))
         Entries(store).upsert(entries)
-        store.record_compatibility([Compatibility("v1", "v2", 60.0, 50.0, 5.0, 15.0, True, "test")])
+        store.compatibility.record([Compatibility("v1", "v2", 60.0, 50.0, 5.0, 15.0, True, "test")])
     return learned
 
 

@@ -61,7 +61,7 @@ def test_refusals(
     for part in said:
         assert part in sentence
     with open_store(learned) as opened:
-        assert [version.name for version in opened.versions()] == ["v1", "v2"]
+        assert [version.name for version in opened.versions.list()] == ["v1", "v2"]
         assert "small" not in {run.name for run in opened.runs.list()}
 
 

@@ -20,7 +20,7 @@ Holdfast = Any
 @pytest.fixture
 def file(learned: Path, tmp_path: Path) -> Path:
     with open_store(learned) as store:
-        dimension = store.version("v1").dimension
+        dimension = store.versions.get("v1").dimension
     vectors = np.eye(4, dimension, dtype=np.float32)
     table = pa.table(
         {

@@ -27,7 +27,7 @@ def assert_nothing_done(store: Path) -> None:
     if not (store / "holdfast.db").exists():
         return
     with open_store(store) as opened:
-        assert opened.versions() == []
+        assert opened.versions.list() == []
     assert not list(store.glob("runs/*/*"))
     assert not list(store.glob("artifacts/**/*.safetensors"))
 
@@ -266,7 +266,7 @@ def test_a_loss_that_becomes_nan_stops_with_its_name_and_keeps_the_checkpoint(
     assert "term 'classification' became" in sentence
     assert "learning_rate" in sentence
     with open_store(tmp_path / "store") as opened:
-        assert opened.versions() == []
+        assert opened.versions.list() == []
     assert FolderCheckpoints(tmp_path / "store" / "runs" / "tiny" / "checkpoints-1").latest() is not None
 
 
@@ -318,7 +318,7 @@ def test_promotion_without_compatibility_needs_force_which_is_recorded(
     assert (forced["query_version"], forced["forced"], forced["note"]) == (newest, True, "I know better")
     with open_store(learned) as opened:
         assert opened.traffic.current().forced
-        assert opened.aliases()["live"] == newest
+        assert opened.traffic.aliases()["live"] == newest
 
 
 def test_nothing_to_roll_back_to(holdfast: Holdfast, learned: Path) -> None:

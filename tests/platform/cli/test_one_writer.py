@@ -82,7 +82,7 @@ def test_a_backfill_is_the_one_writer_and_leaves_the_rest_to_whoever_comes_next(
     vector = np.full(16, 0.25, np.float32)
     with open_store(learned) as store:
         Entries(store).upsert([Entry("a", "v1", vector)])
-        store.record_compatibility([Compatibility("v1", "v2", 60.0, 50.0, 5.0, 15.0, True, "test")])
+        store.compatibility.record([Compatibility("v1", "v2", 60.0, 50.0, 5.0, 15.0, True, "test")])
         seen: list[str] = []
 
         def work(
@@ -115,7 +115,7 @@ def test_a_server_that_restarts_finds_its_lease_free(
     vector = np.full(16, 0.25, np.float32)
     with open_store(learned) as store:
         Entries(store).upsert([Entry("a", "v1", vector)])
-        store.record_compatibility([Compatibility("v1", "v2", 60.0, 50.0, 5.0, 15.0, True, "test")])
+        store.compatibility.record([Compatibility("v1", "v2", 60.0, 50.0, 5.0, 15.0, True, "test")])
         free_again = threading.Event()
         taken: list[int] = []
 

@@ -21,12 +21,12 @@ REPORTED = {
 
 def contracts(store: Path) -> dict[str, str]:
     with open_store(store) as opened:
-        return {version.name: version.contract for version in opened.versions()}
+        return {version.name: version.contract for version in opened.versions.list()}
 
 
 def parents(store: Path) -> dict[str, str | None]:
     with open_store(store) as opened:
-        return {version.name: version.parent for version in opened.versions()}
+        return {version.name: version.parent for version in opened.versions.list()}
 
 
 def test_a_run_leaves_a_report_with_all_that_others_rely_on(learned: Path) -> None:

@@ -61,7 +61,7 @@ def test_two_databases_over_one_root_from_two_folders(
     assert "already finished" not in learned.err
     assert not set(learned.json["contracts"]) & set(made.json["contracts"])
     with open_store(second) as store:
-        assert [version.contract for version in store.versions()] == learned.json["contracts"]
+        assert [version.contract for version in store.versions.list()] == learned.json["contracts"]
     # Finished, and called from elsewhere, without a word of where the files are.
     there = folder("there")
     for url, experiment, expected in ((first, one, made), (second, other, learned)):

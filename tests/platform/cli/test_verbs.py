@@ -130,7 +130,7 @@ def test_embed_writes_the_sources_rows_in_order(
     assert set(table["version"].to_pylist()) == {"v2"}
     vectors = np.stack(table["vector"].to_numpy())
     with open_store(learned) as store:
-        expected = store.load("v2").embed(source["image"].to_pylist())
+        expected = store.versions.load("v2").embed(source["image"].to_pylist())
     np.testing.assert_allclose(vectors, expected, atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
     if thumbnails:

@@ -41,7 +41,7 @@ def store(tmp_path: Path, encoders: list[Encoder]) -> Iterator[Store]:
     with open_store(tmp_path / "store") as opened:
         for task, encoder in enumerate(encoders):
             encoder.save(tmp_path / f"encoder{task}")
-            opened.publish(
+            opened.versions.publish(
                 Draft("run", 1, task, "v1" if task else None, tmp_path / f"encoder{task}", "name: a", "d", {})
             )
         entries = []

@@ -36,4 +36,4 @@ def test_a_submitted_run_learns_on_the_cluster(cluster, tiny_file, tmp_path):
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["status"] == "SUCCEEDED"
     with open_store(tmp_path / "store") as opened:
-        assert [version.name for version in opened.versions()] == ["v1", "v2", "v3"]
+        assert [version.name for version in opened.versions.list()] == ["v1", "v2", "v3"]

@@ -44,7 +44,7 @@ def test_a_run_leaves_versions_measurements_and_a_report(store, tiny):
     assert "<script src" not in page
     assert "http://" not in page.replace("http://www.w3.org", "")
 
-    measured = {(row.query, row.gallery): row for row in store.compatibility()}
+    measured = {(row.query, row.gallery): row for row in store.compatibility.list()}
     assert set(measured) == {(a, b) for a in outcome.versions for b in outcome.versions if a != b}
     row = measured["v3", "v1"]
     assert row.value == pytest.approx(report["recall_at_1"][2][0])
@@ -62,7 +62,7 @@ def test_a_version_is_what_the_report_measured(store, tiny):
     from holdfast.runs import load_datasets
 
     evaluation = load_datasets(tiny()).evaluation
-    encoder = store.load("v3")
+    encoder = store.versions.load("v3")
     best = (encoder.embed(evaluation.queries.images) @ encoder.embed(evaluation.gallery.images).T).argmax(1)
     recall = 100 * np.mean(evaluation.gallery.labels[best] == evaluation.queries.labels)
     assert report_of(outcome)["recall_at_1"][2][2] == pytest.approx(recall)
@@ -72,19 +72,19 @@ def test_runs_continue_one_lineage_unless_told_otherwise(store, tiny):
     run_experiment(store, tiny(), ignore_progress)
     following = run_experiment(store, tiny(name="following", seed=1), ignore_progress)
     alone = run_experiment(store, tiny(name="alone", parent="none"), ignore_progress)
-    parents = {version.name: version.parent for version in store.versions()}
+    parents = {version.name: version.parent for version in store.versions.list()}
     assert parents[following.versions[0]] == "v3"
     assert parents[alone.versions[0]] is None
     assert report_of(following)["versions"] == ["v1", "v2", "v3", "v4", "v5", "v6"]
-    assert store.compatible("v6", "v1") is not None
-    assert store.compatible(alone.versions[-1], "v1") is None
+    assert store.compatibility.get("v6", "v1") is not None
+    assert store.compatibility.get(alone.versions[-1], "v1") is None
 
 
 def test_fresh_gives_the_same_weights_as_new_versions(store, tiny):
     first = run_experiment(store, tiny(), ignore_progress)
     second = run_experiment(store, tiny(), ignore_progress, fresh=True)
     assert second.versions == ["v4", "v5", "v6"]
-    contract = {version.name: version.contract for version in store.versions()}
+    contract = {version.name: version.contract for version in store.versions.list()}
     assert [contract[name] for name in first.versions] == [contract[name] for name in second.versions]
 
 

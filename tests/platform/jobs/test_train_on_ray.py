@@ -27,7 +27,7 @@ def finish(process, seconds=240):
 
 def contracts(store):
     with open_store(store) as opened:
-        return [version.contract for version in opened.versions()]
+        return [version.contract for version in opened.versions.list()]
 
 
 def test_killed_runs_go_on_to_the_same_weights(holdfast, tiny, tiny_file, tmp_path):
@@ -60,12 +60,12 @@ def test_two_workers_learn_what_one_learns(holdfast, tiny, tiny_file, tmp_path):
     one = tiny(stream={"tasks": 1, "validation": 0.25})
     with open_store(tmp_path / "one") as store:
         run_experiment(store, one, ignore_progress)
-        alone = store.version("v1").metrics["history"]
+        alone = store.versions.get("v1").metrics["history"]
     tiny_file.write_text(one.to_yaml())
     code, output = finish(holdfast("run", tiny_file, "--store", tmp_path / "two", "--workers", 2, *SMALL_RAY))
     assert code == 0, output
     with open_store(tmp_path / "two") as store:
-        together = store.version("v1").metrics["history"]
+        together = store.versions.get("v1").metrics["history"]
     for epoch_alone, epoch_together in zip(alone, together, strict=True):
         assert epoch_together == pytest.approx(epoch_alone, abs=1e-3)
 
@@ -80,7 +80,7 @@ def test_a_mistake_on_a_worker_is_one_sentence(holdfast, tiny_file, tmp_path):
     assert "The term 'classification' became" in output
     assert "Traceback" not in output
     with open_store(tmp_path / "store") as opened:
-        assert opened.versions() == []
+        assert opened.versions.list() == []
 
 
 def test_a_run_reads_from_the_users_folder_and_leaves_nothing_there(

@@ -78,11 +78,11 @@ class Planted:
         newer, older = (self.embed(name, DATA.training, 3)[train] for name in (query, gallery))
         if maps == "entries":
             adapter = fit_from_pairs(ProcrustesConfig(), Pairs(older, newer))
-            return store.register_adapter(query, gallery, adapter)
+            return store.adapters.register(query, gallery, adapter)
         adapter = fit_from_pairs(ProcrustesConfig(maps="queries"), Pairs(newer, older))
         scores = calibrate(adapter.apply(newer), older, newer, DATA.training.labels[train])
-        row = store.register_adapter(query, gallery, adapter, maps=maps)
-        store.record_calibrations([MeasuredCalibration(query, gallery, scores.shift, row.digest)])
+        row = store.adapters.register(query, gallery, adapter, maps=maps)
+        store.calibrations.record([MeasuredCalibration(query, gallery, scores.shift, row.digest)])
         return row
 
 
@@ -110,14 +110,14 @@ def test_a_planted_rotation_is_incompatible_until_the_adapter_undoes_it(store, p
     raw = assessment.figures(lineage, None)
     assert raw["ac"] == 0.0
     assert raw["recall_at_1"][1][0] < 15  # five times chance: another frame altogether
-    assert store.compatible("v2", "v1").compatible is False
+    assert store.compatibility.get("v2", "v1").compatible is False
 
     row = planted.register(store, "v2", "v1", maps)
-    assert store.compatible("v2", "v1") is None
+    assert store.compatibility.get("v2", "v1") is None
     assessment = assess()
     assessment.measure(lineage)
     found = assessment.figures(lineage, None)
-    measured = store.compatible("v2", "v1")
+    measured = store.compatibility.get("v2", "v1")
     assert (measured.compatible, measured.adapter) == (True, row.digest)
     assert measured.value == found["recall_at_1"][1][0] > found["recall_at_1"][0][0]
     assert (found["ac"], found["ac_raw"]) == (1.0, 0.0)
@@ -176,10 +176,10 @@ def test_the_mixed_gallery_is_searched_as_production_would(store, planted, asses
         if version not in rows:
             products[:, mine] = queries @ entries.T
         elif rows[version].maps == "entries":
-            products[:, mine] = queries @ store.adapter("v3", version).apply(entries).T
+            products[:, mine] = queries @ store.adapters.load("v3", version).apply(entries).T
         else:
-            scores = store.adapter("v3", version).apply(queries) @ entries.T
-            (found,) = (row for row in store.calibrations() if row.gallery == version)
+            scores = store.adapters.load("v3", version).apply(queries) @ entries.T
+            (found,) = (row for row in store.calibrations.list() if row.gallery == version)
             products[:, mine] = scores + found.shift
     right = labels[products.argmax(1)] == DATA.evaluation.queries.labels
     assert figures["mixed"]["recall_at_1"][2] == pytest.approx(100 * right.mean())
@@ -193,7 +193,7 @@ def test_a_calibration_counts_without_an_adapter_and_its_gain_is_told(store, pla
     figures = []
     for shift in (None, 0.0, -3.0):
         if shift is not None:
-            store.record_calibrations([MeasuredCalibration("v2", "v1", shift)])
+            store.calibrations.record([MeasuredCalibration("v2", "v1", shift)])
         assessment = assess()
         assessment.measure(lineage)
         figures.append(assessment.figures(lineage, None)["mixed"])
@@ -218,11 +218,11 @@ def test_no_outcome_of_another_adapter_is_ever_used(store, planted, assess):
         if adapter is None:
             planted.register(store, "v2", "v1")
         else:
-            store.register_adapter("v2", "v1", adapter)
+            store.adapters.register("v2", "v1", adapter)
         assessment = assess()
         assessment.measure(lineage)
         values.append(assessment.figures(lineage, None)["recall_at_1"][1][0])
-        assert store.compatible("v2", "v1").value == values[-1]
+        assert store.compatibility.get("v2", "v1").value == values[-1]
     assert values[0] == values[2] > 50 > values[1]
 
     # One that was measured before, over and over: nothing is recorded twice.

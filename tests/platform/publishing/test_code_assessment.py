@@ -12,7 +12,7 @@ from holdfast.jobs.train import run_experiment
 from holdfast.learning.progress import ignore_progress
 from holdfast.runs import load_datasets
 from holdfast.runs.evaluate import evaluate_lineage
-from holdfast.store import Store, open_store
+from holdfast.store import Versions, open_store
 
 CODES = {"dimension": 16, "width": 0.25, "head": {"kind": "opqn", "bits": 8, "words": 4}}
 
@@ -34,7 +34,7 @@ def test_every_version_is_measured_on_the_codes_of_every_version(store, tiny, mo
     assert (codes["versions"], codes["bits"], codes["bytes"]) == (["v1", "v2", "v3"], 8, 1)
 
     evaluation = load_datasets(experiment).evaluation
-    encoders = [store.load(name) for name in codes["versions"]]
+    encoders = [store.versions.load(name) for name in codes["versions"]]
     queries = [encoder.embed(evaluation.queries.images) for encoder in encoders]
     gallery = [encoder.embed(evaluation.gallery.images) for encoder in encoders]
     recall, codes_of = np.zeros((3, 3)), {}
@@ -60,10 +60,10 @@ def test_every_version_is_measured_on_the_codes_of_every_version(store, tiny, mo
     assert "<h2>On compact codes</h2>" in page
     assert "An entry is kept as 8 bits" in page
 
-    def run_no_model(self: Store, name: str) -> None:
+    def run_no_model(self: Versions, name: str) -> None:
         raise AssertionError(f"{name} was run again")
 
-    monkeypatch.setattr(Store, "load", run_no_model)
+    monkeypatch.setattr(Versions, "load", run_no_model)
     evaluate_lineage(store, experiment, None, ignore_progress)
     assert report_of(outcome)["codes"] == codes
 
@@ -91,7 +91,7 @@ def test_codes_begin_in_the_middle_of_a_lineage(store, tiny):
 def test_a_learned_assignment_belongs_to_the_lineage(store, tiny):
     model = {**CODES, "head": {**CODES["head"], "assignment": "learned", "normalization": "public"}}
     outcome = run_experiment(store, tiny(model=model, adapter=None), ignore_progress)
-    first, *later = (store.load(name).assignment for name in outcome.versions)
+    first, *later = (store.versions.load(name).assignment for name in outcome.versions)
     assert len(later) == 2
     assert all(torch.equal(first, each) for each in later)
     assert report_of(outcome)["codes"]["versions"] == outcome.versions

@@ -19,7 +19,7 @@ from holdfast.models import Encoder
 from holdfast.publishing.calibrating import Sides, fit_shift, search_halves
 from holdfast.runs import load_datasets
 from holdfast.runs.evaluate import evaluate_lineage
-from holdfast.store import MeasuredCalibration, Store, open_store
+from holdfast.store import Adapters, MeasuredCalibration, Store, open_store
 from holdfast.store.schema import adapters
 
 PAIRS = [("v2", "v1"), ("v3", "v1"), ("v3", "v2")]
@@ -40,7 +40,7 @@ def adapted(tiny) -> Callable[..., Experiment]:
 
 
 def digests(store: Store) -> dict[tuple[str, str], str]:
-    return {(row.query, row.gallery): row.digest for row in store.adapters()}
+    return {(row.query, row.gallery): row.digest for row in store.adapters.list()}
 
 
 def read(page: Path) -> dict:
@@ -79,11 +79,11 @@ def test_every_ancestor_gets_a_map_that_was_fitted_on_the_tasks_training_images(
     assert list(digests(store)) == PAIRS
     data = load_datasets(experiment)
     tasks = build_stream(experiment.stream, data.training, experiment.seed)
-    encoders = {name: store.load(name) for name in outcome.versions}
+    encoders = {name: store.versions.load(name) for name in outcome.versions}
     report = read(outcome.report)
     evaluation = data.evaluation
-    registered = {(row.query, row.gallery): row for row in store.adapters()}
-    calibrations = {(row.query, row.gallery): row for row in store.calibrations()}
+    registered = {(row.query, row.gallery): row for row in store.adapters.list()}
+    calibrations = {(row.query, row.gallery): row for row in store.calibrations.list()}
     assert calibrations.keys() == {*PAIRS, *((gallery, query) for query, gallery in PAIRS)}
     for query, gallery in PAIRS:
         task = int(query[1:]) - 1
@@ -93,7 +93,7 @@ def test_every_ancestor_gets_a_map_that_was_fitted_on_the_tasks_training_images(
         )
         source, target = (older, newer) if maps == "entries" else (newer, older)
         rotation, _ = orthogonal_procrustes(source.astype(np.float64), target.astype(np.float64))
-        adapter = store.adapter(query, gallery)
+        adapter = store.adapters.load(query, gallery)
         assert np.allclose(adapter.matrix, rotation, atol=1e-5)
         row = registered[query, gallery]
         assert row.maps == maps
@@ -114,7 +114,7 @@ def test_every_ancestor_gets_a_map_that_was_fitted_on_the_tasks_training_images(
         recall = 100 * np.mean(evaluation.gallery.labels[best] == evaluation.queries.labels)
         i, j = int(query[1:]) - 1, int(gallery[1:]) - 1
         assert report["recall_at_1"][i][j] == pytest.approx(recall)
-        row = store.compatible(query, gallery)
+        row = store.compatibility.get(query, gallery)
         assert row is not None
         assert (row.adapter, row.value) == (digests(store)[query, gallery], pytest.approx(recall))
         assert report["adapters"][i][j] == row.adapter
@@ -122,7 +122,7 @@ def test_every_ancestor_gets_a_map_that_was_fitted_on_the_tasks_training_images(
         for j in range(i, 3):
             assert report["recall_at_1_raw"][i][j] == report["recall_at_1"][i][j]
             assert report["adapters"][i][j] is None
-    assert store.compatible("v1", "v3").adapter is None
+    assert store.compatibility.get("v1", "v3").adapter is None
     assert 0 <= report["ac_raw"] <= 1
     assert 0 <= report["mixed_raw"] <= 100
 
@@ -136,7 +136,7 @@ def test_a_map_rests_on_the_images_of_all_tasks_since(store, adapted):
     run_experiment(store, experiment, ignore_progress)
     tasks = build_stream(experiment.stream, load_datasets(experiment).training, experiment.seed)
     pairs = [len(task.train) * 2 for task in tasks]  # as they are and distorted
-    rests_on = {pair: store.adapter(*pair).evidence.pairs for pair in PAIRS}
+    rests_on = {pair: store.adapters.load(*pair).evidence.pairs for pair in PAIRS}
     assert rests_on == {
         ("v2", "v1"): pairs[1],
         ("v3", "v2"): pairs[2],
@@ -169,7 +169,7 @@ def test_the_adapter_decides_no_weights_and_can_come_later(store, tiny, adapted)
         before = digests(store)
         evaluate_lineage(store, other, None, ignore_progress)
         assert not set(digests(store).values()) & {*first.values(), *before.values()}
-        assert all(store.compatible(*pair).adapter == digests(store)[pair] for pair in PAIRS)
+        assert all(store.compatibility.get(*pair).adapter == digests(store)[pair] for pair in PAIRS)
 
     # Other distortions make other adapters, unless there are no distorted copies.
     learning = adapted().learning.model_dump(mode="json")
@@ -186,7 +186,7 @@ def test_a_crash_between_publishing_and_registering_heals(tmp_path, adapted, mon
         expected = read(run_experiment(store, adapted(), ignore_progress).report)
         wanted = digests(store)
     with open_store(tmp_path / "crashed") as store:
-        register, calls = Store.register_adapters, []
+        register, calls = Adapters.put_in_force, []
 
         def crash_at_the_second(self, *arguments, **options):
             calls.append(arguments)
@@ -194,25 +194,25 @@ def test_a_crash_between_publishing_and_registering_heals(tmp_path, adapted, mon
                 raise RuntimeError("the power went")
             return register(self, *arguments, **options)
 
-        monkeypatch.setattr(Store, "register_adapters", crash_at_the_second)
+        monkeypatch.setattr(Adapters, "put_in_force", crash_at_the_second)
         with pytest.raises(RuntimeError, match="power"):
             run_experiment(store, adapted(), ignore_progress)
         monkeypatch.undo()
-        assert [version.name for version in store.versions()] == ["v1", "v2", "v3"]
+        assert [version.name for version in store.versions.list()] == ["v1", "v2", "v3"]
         assert list(digests(store)) == PAIRS[:1]
         found = read(run_experiment(store, adapted(), ignore_progress).report)
-        assert [version.name for version in store.versions()] == ["v1", "v2", "v3"]
+        assert [version.name for version in store.versions.list()] == ["v1", "v2", "v3"]
         assert digests(store) == wanted
         assert found["recall_at_1"] == expected["recall_at_1"]
 
         # And whatever is lost later comes back, the same, when the lineage is measured again.
         with store.engine.begin() as connection:
             connection.execute(delete(adapters).where(adapters.c.query == "v3"))
-        file = store.artifacts.root / store.adapters()[0].artifact
+        file = store.artifacts.root / store.adapters.list()[0].artifact
         file.write_bytes(file.read_bytes()[:-1])
         evaluate_lineage(store, adapted(), None, ignore_progress)
         assert digests(store) == wanted
-        assert all(store.adapter(*pair) is not None for pair in PAIRS)
+        assert all(store.adapters.load(*pair) is not None for pair in PAIRS)
 
 
 def test_names_do_not_matter_and_a_lineage_of_two_runs_is_whole(store, tiny, adapted):

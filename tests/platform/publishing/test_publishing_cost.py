@@ -8,7 +8,7 @@ import pytest
 from holdfast.jobs.train import run_experiment
 from holdfast.learning.progress import ignore_progress
 from holdfast.publishing.publisher import StorePublisher
-from holdfast.store import Store, open_store
+from holdfast.store import Adapters, Versions, open_store
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def publications(monkeypatch):
     """For every publication: the adapters that were read, and the models that were loaded, each with its
     number of times."""
     seen: list[tuple[Counter, Counter]] = []
-    publish, load_adapter, load = StorePublisher.publish, Store.load_adapter, Store.load
+    publish, load_adapter, load = StorePublisher.publish, Adapters.open, Versions.load
 
     def noting_publish(publisher, learned):
         seen.append((Counter(), Counter()))
@@ -32,8 +32,8 @@ def publications(monkeypatch):
         return load(store, name)
 
     monkeypatch.setattr(StorePublisher, "publish", noting_publish)
-    monkeypatch.setattr(Store, "load_adapter", noting_adapter)
-    monkeypatch.setattr(Store, "load", noting_load)
+    monkeypatch.setattr(Adapters, "open", noting_adapter)
+    monkeypatch.setattr(Versions, "load", noting_load)
     return seen
 
 

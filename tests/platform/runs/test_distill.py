@@ -60,7 +60,7 @@ def test_a_small_version_of_its_own_measured_against_the_large_gallery(store, sm
     outcome = distill(store, small())
     assert (outcome.version, outcome.source) == ("v3", "v2")
     assert outcome.parameters < outcome.source_parameters
-    version = store.version("v3")
+    version = store.versions.get("v3")
     assert (version.parent, version.distilled_from) == ("v2", "v2")
     assert version.contract_body["preprocessing"]["view"] == "edges"
     report = json.loads(outcome.report.with_suffix(".json").read_text())
@@ -75,13 +75,18 @@ def test_a_small_version_of_its_own_measured_against_the_large_gallery(store, sm
 def test_the_measured_pair_is_small_queries_over_the_large_gallery(store, small):
     """Embeddings from the published files, each from its own pixels, scored by a plain argmax."""
     outcome = distill(store, small())
-    measured = {(row.query, row.gallery): row for row in store.compatibility()}
+    measured = {(row.query, row.gallery): row for row in store.compatibility.list()}
     assert {("v3", "v2"), ("v2", "v3"), ("v3", "v1"), ("v1", "v3")} <= set(measured)
     recall = {}
-    data = {name: load_datasets(small(), decoder=store.load(name).preprocessing) for name in ("v2", "v3")}
+    data = {
+        name: load_datasets(small(), decoder=store.versions.load(name).preprocessing) for name in ("v2", "v3")
+    }
     for query, gallery in (("v3", "v2"), ("v3", "v3"), ("v2", "v2")):
         queries, entries = data[query].evaluation.queries, data[gallery].evaluation.gallery
-        scores = store.load(query).embed(queries.images) @ store.load(gallery).embed(entries.images).T
+        scores = (
+            store.versions.load(query).embed(queries.images)
+            @ store.versions.load(gallery).embed(entries.images).T
+        )
         recall[query, gallery] = 100 * np.mean(entries.labels[scores.argmax(1)] == queries.labels)
     row = measured["v3", "v2"]
     assert row.value == pytest.approx(recall["v3", "v2"])
@@ -96,21 +101,21 @@ def test_it_imitates(store, small):
     """After some epochs an image's two embeddings are nearer to each other than to other images'."""
     learning = {"epochs": 20, "batch_size": 16, "precision": "float32", "optimizer": {"learning_rate": 0.01}}
     outcome = distill(store, small(learning=learning, distillation={"imitation": 1.0}))
-    theirs = load_datasets(small(), decoder=store.load("v2").preprocessing).training.images
+    theirs = load_datasets(small(), decoder=store.versions.load("v2").preprocessing).training.images
     ours = load_datasets(small()).training.images
-    cosines = store.load(outcome.version).embed(ours) @ store.load("v2").embed(theirs).T
+    cosines = store.versions.load(outcome.version).embed(ours) @ store.versions.load("v2").embed(theirs).T
     assert cosines.diagonal().mean() > 0.6 > np.abs(cosines).mean()
-    history = store.version(outcome.version).metrics["history"]
+    history = store.versions.get(outcome.version).metrics["history"]
     assert set(history[0]) == {"feature-distillation"}
     assert history[-1]["feature-distillation"] < history[0]["feature-distillation"] / 2
 
 
 def test_older_entries_reach_it_through_the_adapters_of_its_source(store, small):
     distill(store, small())
-    registered = {(row.query, row.gallery): row for row in store.adapters()}
+    registered = {(row.query, row.gallery): row for row in store.adapters.list()}
     assert registered["v3", "v1"].digest == registered["v2", "v1"].digest
     assert ("v3", "v2") not in registered
-    measured = {(row.query, row.gallery): row for row in store.compatibility()}
+    measured = {(row.query, row.gallery): row for row in store.compatibility.list()}
     assert measured["v3", "v1"].adapter == registered["v2", "v1"].digest
 
 
@@ -126,17 +131,17 @@ def test_measuring_again_reads_each_versions_own_images(store, small):
 
 def test_a_head_is_kept_only_if_it_was_taught(store, small):
     distill(store, small())
-    assert "head.safetensors" not in store.version("v3").files
+    assert "head.safetensors" not in store.versions.get("v3").files
     distill(store, small(name="labelled", distillation={"metric": 0.5}))
-    assert "head.safetensors" in store.version("v4").files
-    assert store.version("v4").parent == "v2"
-    assert "classification" in store.version("v4").metrics["history"][0]
+    assert "head.safetensors" in store.versions.get("v4").files
+    assert store.versions.get("v4").parent == "v2"
+    assert "classification" in store.versions.get("v4").metrics["history"][0]
 
 
 def test_the_next_run_does_not_start_from_the_small_one(store, small, tiny):
     distill(store, small())
     outcome = run_experiment(store, tiny(name="next", seed=1), ignore_progress)
-    assert store.version(outcome.versions[0]).parent == "v2"
+    assert store.versions.get(outcome.versions[0]).parent == "v2"
 
 
 class KilledError(Exception):
@@ -145,7 +150,7 @@ class KilledError(Exception):
 
 def test_an_interrupted_distillation_goes_on_bit_identically(store, small, monkeypatch, tmp_path):
     with open_store(shutil.copytree(store.runs_folder.parent, tmp_path / "whole")) as other:
-        whole = other.version(distill(other, small()).version).contract
+        whole = other.versions.get(distill(other, small()).version).contract
 
     class Dying(FolderCheckpoints):
         def save(self, state):
@@ -156,14 +161,14 @@ def test_an_interrupted_distillation_goes_on_bit_identically(store, small, monke
         patch.setattr(run_folder, "FolderCheckpoints", Dying)
         with pytest.raises(KilledError):
             distill(store, small())
-    assert store.version(distill(store, small()).version).contract == whole
+    assert store.versions.get(distill(store, small()).version).contract == whole
 
 
 def test_fewer_images_are_a_share_of_every_class(store, small):
     tenth = {"tasks": 1, "validation": 0.25, "share": 0.2}
     distill(store, small(stream=tenth))
     all_images = distill(store, small(name="all")).version
-    counts = [store.version(name).metrics["images"] for name in ("v3", all_images)]
+    counts = [store.versions.get(name).metrics["images"] for name in ("v3", all_images)]
     assert counts[0] < counts[1] / 2
 
 
@@ -216,4 +221,4 @@ def test_run_refuses_a_distillation(store, small):
 @pytest.mark.parametrize("preprocessing", [{"size": 20, "channels": 3}, {"view": "local-binary-patterns"}])
 def test_other_inputs(store, small, preprocessing):
     outcome = distill(store, small(model={"dimension": 16, "width": 0.125, "preprocessing": preprocessing}))
-    assert store.load(outcome.version).preprocessing == Preprocessing.model_validate(preprocessing)
+    assert store.versions.load(outcome.version).preprocessing == Preprocessing.model_validate(preprocessing)

@@ -31,7 +31,7 @@ def publish(store, config, task, metrics=None):
             encoder(torch.rand(8, 1, config.preprocessing.size, config.preprocessing.size))
     folder = store.runs_folder / f"encoder-{task}"
     encoder.eval().save(folder)
-    return store.publish(
+    return store.versions.publish(
         Draft("test", 1, task, None, folder, experiment="", data_fingerprint="", metrics=metrics or {})
     )
 
@@ -61,7 +61,7 @@ def test_the_file_makes_the_same_embeddings(store, format, version, tmp_path):
             pytest.importorskip(name)
     output = tmp_path / "exports" / "small"
     written, source = export_version(store, version, format, output)
-    encoder = store.load(version)
+    encoder = store.versions.load(version)
     embed = read_exported(format, output)
     for count in (1, 3, 50):
         pixels = random_pixels(encoder, count)
@@ -79,9 +79,9 @@ def test_a_version_that_imitates_none_stands_alone(store, tmp_path):
     written, source = export_version(store, "v1", "torch", tmp_path / "large.pt2")
     assert written.version == "v1"
     assert source is None
-    pixels = random_pixels(store.load("v1"), 3)
+    pixels = random_pixels(store.versions.load("v1"), 3)
     embed = read_exported("torch", tmp_path / "large.pt2")
-    np.testing.assert_allclose(embed(pixels), store.load("v1").embed(pixels), atol=1e-4)
+    np.testing.assert_allclose(embed(pixels), store.versions.load("v1").embed(pixels), atol=1e-4)
 
 
 def test_a_file_that_differs_is_not_written(store, tmp_path, monkeypatch):

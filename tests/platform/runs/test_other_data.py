@@ -99,7 +99,7 @@ def test_an_interrupted_run_refuses_other_data(store, over, images, monkeypatch,
     change(images)
     with pytest.raises(DataError, match=said):
         run_experiment(store, over(images), ignore_progress)
-    assert len(store.versions()) == 1
+    assert len(store.versions.list()) == 1
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_moved_and_touched_folder_goes_on(store, over, images, tmp_path, monke
     assert again.already_finished
     with open_store(tmp_path / "other") as other:
         run_experiment(other, over(images), ignore_progress)
-        contracts = [[version.contract for version in each.versions()] for each in (store, other)]
+        contracts = [[version.contract for version in each.versions.list()] for each in (store, other)]
     assert contracts[0] == contracts[1]
 
 

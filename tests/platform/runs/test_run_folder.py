@@ -50,7 +50,8 @@ def interrupt(patch, store, experiment, saves):
 def test_an_interrupted_run_goes_on_on_another_machine(remote, tiny, tmp_path, monkeypatch):
     with open_store(tmp_path / "whole") as store:
         whole = [
-            store.version(name).contract for name in run_experiment(store, tiny(), ignore_progress).versions
+            store.versions.get(name).contract
+            for name in run_experiment(store, tiny(), ignore_progress).versions
         ]
     with remote() as store:
         interrupt(monkeypatch, store, tiny(), 5)
@@ -59,7 +60,7 @@ def test_an_interrupted_run_goes_on_on_another_machine(remote, tiny, tmp_path, m
         run = store.runs.get("tiny")
         assert RunCheckpoints(store, run, none_of_it).latest()["task"] > 0
         found = run_experiment(store, tiny(), ignore_progress).versions
-        assert [store.version(name).contract for name in found] == whole
+        assert [store.versions.get(name).contract for name in found] == whole
         kept = store.remote_runs.sizes("tiny/checkpoints-1")
         assert len([name for name in kept if name.endswith(".pt")]) == 2
     shutil.rmtree(tmp_path / "another machine")
@@ -86,7 +87,7 @@ def test_a_report_that_is_gone_or_damaged_is_drawn_anew(tiny, tmp_path, damage):
         assert again.already_finished
         after = json.loads(again.report.with_suffix(".json").read_text())
         assert after["recall_at_1"] == before["recall_at_1"]
-        assert after["contracts"] == [store.version("v1").contract]
+        assert after["contracts"] == [store.versions.get("v1").contract]
         assert again.report.read_text().rstrip().endswith("</html>")
 
 
@@ -115,18 +116,18 @@ def test_checkpoints_of_another_history_are_not_gone_on_from(tiny, tmp_path, mon
     folder = tmp_path / "store"
     with open_store(folder) as store:
         interrupt(monkeypatch, store, tiny(seed=1), 5)
-        assert [version.name for version in store.versions()] == ["v1"]
+        assert [version.name for version in store.versions.list()] == ["v1"]
     for file in folder.glob("holdfast.db*"):
         file.unlink()
     with open_store(folder) as store:
         interrupt(monkeypatch, store, tiny(seed=2), 1)
         # Had it gone on, it would have been past its first task.
-        assert store.versions() == []
+        assert store.versions.list() == []
         saved = list((folder / "runs" / "tiny").rglob("*.pt"))
         assert len({path.parent for path in saved}) == 2
         shutil.copytree(folder, tmp_path / "backup")
         interrupt(monkeypatch, store, tiny(seed=2), 4)
-        assert len(store.versions()) == 1
+        assert len(store.versions.list()) == 1
     shutil.copytree(folder / "runs", tmp_path / "backup" / "runs", dirs_exist_ok=True)
     with open_store(tmp_path / "backup") as restored:
         with pytest.warns(UserWarning, match="of another history"):

@@ -27,7 +27,7 @@ def publish(store, experiment, folder, spoil, parent=None, task=0):
     with torch.no_grad():
         spoil(encoder)
     encoder.save(folder)
-    return store.publish(
+    return store.versions.publish(
         Draft("by-hand", 1, task, parent, folder, experiment.to_yaml(), "no data", {"images": 0})
     )
 
@@ -65,9 +65,9 @@ def test_a_last_step_that_breaks_the_weights_publishes_nothing(store, tiny):
     for _ in range(2):  # Nor is the second attempt any other.
         with pytest.raises(DivergedError, match=r"task 1 .*nothing was published.*learning_rate.*--fresh"):
             run_experiment(store, wild, ignore_progress)
-    assert store.versions() == []
+    assert store.versions.list() == []
     healthy = run_experiment(store, tiny(), ignore_progress)
-    assert store.version(healthy.versions[0]).parent is None
+    assert store.versions.get(healthy.versions[0]).parent is None
     mended = run_experiment(store, tiny(name="wild"), ignore_progress, fresh=True)
     assert mended.versions == ["v4", "v5", "v6"]
 
@@ -76,7 +76,7 @@ def test_a_last_step_that_breaks_the_weights_publishes_nothing(store, tiny):
 def test_the_store_publishes_nothing_unsound_whoever_asks(store, tiny, tmp_path, spoil):
     with pytest.raises(UnsoundError, match="nothing was published"):
         publish(store, tiny(), tmp_path / "encoder", spoil)
-    assert store.versions() == []
+    assert store.versions.list() == []
 
 
 @pytest.mark.parametrize("spoil", [not_a_number, all_zero])
@@ -98,11 +98,11 @@ def test_a_sound_version_is_proposed_and_a_run_can_start_from_it(store, tiny, pu
     with pytest.raises(UnsoundError, match="'parent: v3'"):
         run_experiment(store, following, ignore_progress)
     outcome = run_experiment(store, following.model_copy(update={"parent": "v2"}), ignore_progress)
-    assert store.version(outcome.versions[0]).parent == "v2"
+    assert store.versions.get(outcome.versions[0]).parent == "v2"
     report = json.loads(outcome.report.with_suffix(".json").read_text())
     assert report["versions"] == ["v1", "v2", *outcome.versions]
-    assert store.compatible(outcome.versions[-1], "v2") is not None
-    assert store.compatible(outcome.versions[-1], "v3") is None
+    assert store.compatibility.get(outcome.versions[-1], "v2") is not None
+    assert store.compatibility.get(outcome.versions[-1], "v3") is None
 
 
 def test_starting_over_takes_the_parent_that_the_experiment_names(store, tiny):
@@ -110,7 +110,7 @@ def test_starting_over_takes_the_parent_that_the_experiment_names(store, tiny):
     run_experiment(store, tiny(name="next", seed=1), ignore_progress)
     for parent in ("v2", "none"):
         outcome = run_experiment(store, tiny(name="next", parent=parent), ignore_progress, fresh=True)
-        assert store.version(outcome.versions[0]).parent == (None if parent == "none" else parent)
+        assert store.versions.get(outcome.versions[0]).parent == (None if parent == "none" else parent)
     with pytest.raises(NotFoundError, match="no version 'v99'"):
         run_experiment(store, tiny(name="other", parent="v99"), ignore_progress)
 
@@ -119,12 +119,12 @@ def test_an_alias_can_be_the_parent(store, tiny):
     run_experiment(store, tiny(), ignore_progress)
     store.traffic.promote("v2", force=True)
     outcome = run_experiment(store, tiny(name="next", parent="live"), ignore_progress)
-    assert store.version(outcome.versions[0]).parent == "v2"
+    assert store.versions.get(outcome.versions[0]).parent == "v2"
 
 
 def test_an_ancestor_that_is_gone_or_broken_is_named_and_left_out(store, tiny):
     run_experiment(store, tiny(), ignore_progress)
-    gone = Path(store.artifacts.uri) / store.version("v1").artifacts / "weights.safetensors"
+    gone = Path(store.artifacts.uri) / store.versions.get("v1").artifacts / "weights.safetensors"
     gone.unlink()
     following = tiny(name="following", seed=1)
     with pytest.warns(UserWarning, match="v1 is left out of adapters, measurements and the report"):

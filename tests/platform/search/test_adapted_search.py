@@ -32,13 +32,13 @@ def adapt(store: Store) -> Callable[..., LinearAdapter]:
         generator = np.random.default_rng(seed)
         drawn = generator.normal(size=[DIMENSIONS[end] for end in ends])
         adapter = LinearAdapter.of(drawn, 0.5 * generator.normal(size=DIMENSIONS[ends[1]]))
-        row = store.register_adapter(query, gallery, adapter, maps=maps)
+        row = store.adapters.register(query, gallery, adapter, maps=maps)
         if calibration:
-            store.record_calibrations(
+            store.calibrations.record(
                 [MeasuredCalibration(query, gallery, adapter=row.digest, **calibration)]
             )
         if compatible is not None:
-            store.record_compatibility(
+            store.compatibility.record(
                 [Compatibility(query, gallery, 0.7, 0.6, 0.0, 0.2, compatible, "e", adapter=row.digest)]
             )
         return adapter
@@ -63,7 +63,7 @@ def test_a_search_is_the_formula_over_the_partitions(
     for pair in ("v3", "v2"), ("v1", "v2"), ("v1", "v3"):
         allow(*pair)
         if pair in calibrations:
-            store.record_calibrations([MeasuredCalibration(*pair, calibrations[pair])])
+            store.calibrations.record([MeasuredCalibration(*pair, calibrations[pair])])
     opened = Gallery(store)
     entries = [
         Entry(f"{name}-{n}", name, vector, {"even": n % 2 == 0})
@@ -153,7 +153,7 @@ def test_a_calibration_needs_no_adapter_and_another_pairs_does_not_matter(
     query = vectors(1, seed=7)[0]
     before = gallery.search(query, "v2", k=12)
     assert all(hit.calibrated == hit.score for hit in before.hits)
-    store.record_calibrations([MeasuredCalibration("v2", "v1", 4.0), MeasuredCalibration("v3", "v1", 9.0)])
+    store.calibrations.record([MeasuredCalibration("v2", "v1", 4.0), MeasuredCalibration("v3", "v1", 9.0)])
     assert gallery.search(query, "v2", k=12) == before
     gallery.refresh()
     after = gallery.search(query, "v2", k=12)
@@ -166,7 +166,7 @@ def test_a_calibration_needs_no_adapter_and_another_pairs_does_not_matter(
         alone = gallery.search(query, "v2", k=12, versions=[name]).hits
         assert [hit.id for hit in alone] == [hit.id for hit in before.hits if hit.embedded_by == name]
     # Of another adapter, so it does not count.
-    store.record_calibrations([MeasuredCalibration("v2", "v1", 4.0, adapter="0" * 64)])
+    store.calibrations.record([MeasuredCalibration("v2", "v1", 4.0, adapter="0" * 64)])
     gallery.refresh()
     assert gallery.search(query, "v2", k=12) == before
 
@@ -213,8 +213,8 @@ def test_an_adapter_is_read_once_and_a_damaged_one_is_an_error(
     gallery.upsert([entry("a", "v1")])
     adapt("v2", "v1")
     read = []
-    original = store.load_adapter
-    monkeypatch.setattr(store, "load_adapter", lambda row: (read.append(row), original(row))[1])
+    original = store.adapters.open
+    monkeypatch.setattr(store.adapters, "open", lambda row: (read.append(row), original(row))[1])
     for seed in range(3):
         gallery.search(vectors(1, seed=seed)[0], "v2")
         allow("v3", "v1")  # another pair, but the counter moves

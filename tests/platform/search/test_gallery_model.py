@@ -103,7 +103,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(query=VERSIONS, gallery=VERSIONS, verdict=st.sampled_from([True, True, True, False]))
     def measure(self, query: str, gallery: str, verdict: bool) -> None:
-        self.store.record_compatibility(
+        self.store.compatibility.record(
             [Compatibility(query, gallery, 0.7, 0.6, 0.0, 0.2, verdict, "evaluation")]
         )
         if query != gallery:

@@ -58,8 +58,8 @@ def test_a_quantized_partition_is_searched_through_an_adapter_without_a_copy(
     rows = vectors(1000)
     turn = np.linalg.qr(np.random.default_rng(0).normal(size=(8, 8)))[0]
     adapter = LinearAdapter.of(turn)
-    digest = store.register_adapter("v2", "v1", adapter).digest
-    store.record_compatibility(
+    digest = store.adapters.register("v2", "v1", adapter).digest
+    store.compatibility.record(
         [Compatibility("v2", "v1", 0.7, 0.6, 0.05, 0.15, True, "evaluation-1", adapter=digest)]
     )
     gallery = Gallery(store, LocalIndex(CONFIG, store.index_folder))

@@ -73,7 +73,7 @@ def store(place: tuple[str, str]) -> Iterator[Store]:
 def lineage(store: Store, draft: Callable[..., Draft]) -> Store:
     """A store with v1 <- v2 <- v3, nothing measured."""
     for task in range(3):
-        store.publish(draft(task, parent=f"v{task}" if task else None))
+        store.versions.publish(draft(task, parent=f"v{task}" if task else None))
     return store
 
 

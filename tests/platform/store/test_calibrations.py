@@ -20,45 +20,45 @@ def turned(seed: int) -> LinearAdapter:
 
 
 def test_a_calibration_comes_back_as_it_was_and_a_new_one_takes_its_place(lineage: Store) -> None:
-    assert lineage.calibrations() == []
+    assert lineage.calibrations.list() == []
     first = MeasuredCalibration("v3", "v1", -0.05, None, 1.5, 1.1, 1.9, {"images": 3000})
     other = MeasuredCalibration("v1", "v3", 0.25)
     before = lineage.counters()["compatibility"]
-    lineage.record_calibrations([first, other])
-    assert lineage.calibrations() == [other, first]
+    lineage.calibrations.record([first, other])
+    assert lineage.calibrations.list() == [other, first]
     assert lineage.counters()["compatibility"] > before
     second = replace(first, shift=-0.01, low=None)
-    lineage.record_calibrations([second])
-    assert lineage.calibrations() == [other, second]
-    lineage.record_calibrations([])
-    assert lineage.calibrations() == [other, second]
+    lineage.calibrations.record([second])
+    assert lineage.calibrations.list() == [other, second]
+    lineage.calibrations.record([])
+    assert lineage.calibrations.list() == [other, second]
 
 
 def test_it_counts_with_the_adapter_that_it_was_measured_with(lineage: Store) -> None:
     without = MeasuredCalibration("v2", "v1", 0.1)
-    lineage.record_calibrations([without])
-    row = lineage.register_adapter("v2", "v1", turned(1))
-    assert lineage.calibrations() == []
+    lineage.calibrations.record([without])
+    row = lineage.adapters.register("v2", "v1", turned(1))
+    assert lineage.calibrations.list() == []
     through = replace(without, adapter=row.digest)
-    lineage.record_calibrations([through])
-    assert lineage.calibrations() == [through]
-    lineage.register_adapter("v2", "v1", turned(2))
-    assert lineage.calibrations() == []
-    lineage.register_adapter("v2", "v1", turned(1), maps="queries")
-    assert lineage.calibrations() == []
-    lineage.register_adapter("v2", "v1", turned(1))
-    assert lineage.calibrations() == [through]
+    lineage.calibrations.record([through])
+    assert lineage.calibrations.list() == [through]
+    lineage.adapters.register("v2", "v1", turned(2))
+    assert lineage.calibrations.list() == []
+    lineage.adapters.register("v2", "v1", turned(1), maps="queries")
+    assert lineage.calibrations.list() == []
+    lineage.adapters.register("v2", "v1", turned(1))
+    assert lineage.calibrations.list() == [through]
 
 
 @pytest.mark.parametrize("change", [{"shift": math.inf}, {"shift": math.nan}, {"gain": math.nan}])
 def test_what_would_turn_a_ranking_round_is_refused_whole(lineage: Store, change: dict[str, float]) -> None:
     good = MeasuredCalibration("v2", "v1", 0.1)
     with pytest.raises(ValueError, match=r"cannot rank entries by v1|is not a number"):
-        lineage.record_calibrations([replace(good, query="v3"), replace(good, **change)])
-    assert lineage.calibrations() == []
+        lineage.calibrations.record([replace(good, query="v3"), replace(good, **change)])
+    assert lineage.calibrations.list() == []
     with pytest.raises(NotFoundError, match="v9"):
-        lineage.record_calibrations([good, replace(good, gallery="v9")])
-    assert lineage.calibrations() == []
+        lineage.calibrations.record([good, replace(good, gallery="v9")])
+    assert lineage.calibrations.list() == []
 
 
 def test_an_older_schema_keeps_the_calibrations_of_mapped_queries_beside_their_adapters(
@@ -66,14 +66,14 @@ def test_an_older_schema_keeps_the_calibrations_of_mapped_queries_beside_their_a
 ) -> None:
     with open_store(*location) as store:
         for task in range(3):
-            store.publish(draft(task))
-        rows = [store.register_adapter("v2", "v1", turned(1), maps="queries")]
-        rows.append(store.register_adapter("v3", "v1", turned(2)))
-        rows.append(store.register_adapter("v3", "v2", turned(3), maps="queries"))
+            store.versions.publish(draft(task))
+        rows = [store.adapters.register("v2", "v1", turned(1), maps="queries")]
+        rows.append(store.adapters.register("v3", "v1", turned(2)))
+        rows.append(store.adapters.register("v3", "v2", turned(3), maps="queries"))
         kept = MeasuredCalibration("v2", "v1", 0.25, rows[0].digest, 1.0, 0.5, 1.5)
         mapped_entries = MeasuredCalibration("v3", "v1", 0.1, rows[1].digest)
         of_another = MeasuredCalibration("v3", "v2", 0.1, "0" * 64)
-        store.record_calibrations([kept, mapped_entries, of_another])
+        store.calibrations.record([kept, mapped_entries, of_another])
         with writing(store.engine) as connection:
             config = Config()
             config.set_main_option("script_location", str(migrate.SCRIPTS))
@@ -86,8 +86,8 @@ def test_an_older_schema_keeps_the_calibrations_of_mapped_queries_beside_their_a
             ("v3", "v2", 0.0),
         ]
     with open_store(*location) as store:
-        assert store.adapters() == rows
-        found = [(each.query, each.gallery, each.shift) for each in store.calibrations()]
+        assert store.adapters.list() == rows
+        found = [(each.query, each.gallery, each.shift) for each in store.calibrations.list()]
         assert found == [("v2", "v1", 0.25), ("v3", "v2", 0.0)]
-        assert [each.gain for each in store.calibrations()] == [None, None]
-        assert all(each.config == {} for each in store.calibrations())
+        assert [each.gain for each in store.calibrations.list()] == [None, None]
+        assert all(each.config == {} for each in store.calibrations.list())

@@ -28,7 +28,7 @@ from holdfast.store import open_store
 print("ready", flush=True)
 input()
 with open_store(*sys.argv[1:]) as store:
-    print(len(store.versions()), store.traffic.current().epoch)
+    print(len(store.versions.list()), store.traffic.current().epoch)
 """
 
 
@@ -55,10 +55,10 @@ def test_a_filled_store_goes_down_to_the_first_schema_and_up_again(
     """Without adapters, what was measured through one would pass for a measurement without."""
     with open_store(*location) as store:
         for task in range(3):
-            store.publish(draft(task))
-        row = store.register_adapter("v2", "v1", LinearAdapter.of(np.eye(8)))
-        store.record_compatibility([measured("v2", "v1"), measured("v3", "v1")])
-        store.record_compatibility([replace(measured("v2", "v1", value=0.9), adapter=row.digest)])
+            store.versions.publish(draft(task))
+        row = store.adapters.register("v2", "v1", LinearAdapter.of(np.eye(8)))
+        store.compatibility.record([measured("v2", "v1"), measured("v3", "v1")])
+        store.compatibility.record([replace(measured("v2", "v1", value=0.9), adapter=row.digest)])
         Entries(store).upsert([Entry(name, "v1", np.eye(8, dtype=np.float32)[0]) for name in "ab"])
         Backfills(store).create("v2", "re-embed")
         vector = np.eye(8, dtype="<f4")[1].tobytes()
@@ -80,15 +80,15 @@ def test_a_filled_store_goes_down_to_the_first_schema_and_up_again(
             values = connection.execute(text("SELECT query, value FROM compatibility ORDER BY id")).all()
         assert values == [("v2", 0.7), ("v3", 0.7)]
     with open_store(*location) as store:
-        assert [version.name for version in store.versions()] == ["v1", "v2", "v3"]
-        assert [(each.query, each.value, each.adapter) for each in store.compatibility()] == [
+        assert [version.name for version in store.versions.list()] == ["v1", "v2", "v3"]
+        assert [(each.query, each.value, each.adapter) for each in store.compatibility.list()] == [
             ("v2", 0.7, None),
             ("v3", 0.7, None),
         ]
-        assert store.adapters() == []
+        assert store.adapters.list() == []
         assert (Entries(store).get("a").version, Entries(store).get("a").mapped_from) == ("v2", None)
         assert Backfills(store).create("v2", "re-embed").name == "b1"
-        assert store.register_adapter("v2", "v1", LinearAdapter.of(np.eye(8))).digest == row.digest
+        assert store.adapters.register("v2", "v1", LinearAdapter.of(np.eye(8))).digest == row.digest
 
 
 def test_processes_may_open_a_fresh_store_at_once(
@@ -105,7 +105,7 @@ def test_a_migrated_store_is_opened_without_migrating(
 ) -> None:
     monkeypatch.setattr(migrate, "_upgrade", None)
     with open_store(*place) as again:
-        assert again.versions() == []
+        assert again.versions.list() == []
 
 
 def test_a_newer_schema_is_refused_with_the_holdfast_to_use(location: tuple[str, str]) -> None:
@@ -138,7 +138,7 @@ def test_a_migration_that_fails_leaves_nothing(
     engine.dispose()
     monkeypatch.undo()
     with open_store(*location) as store:
-        assert store.versions() == []
+        assert store.versions.list() == []
 
 
 def test_somebody_elses_database_is_left_alone(tmp_path: Path) -> None:

@@ -43,9 +43,9 @@ def filled(
     """Makes engines for a database that has rows in every table."""
     with open_store(*location) as store:
         for task in range(3):
-            store.publish(draft(task, parent=f"v{task}" if task else None))
-        store.register_adapter("v2", "v1", LinearAdapter.of(np.eye(8)))
-        store.record_compatibility([measured("v2", "v1"), measured("v3", "v1")])
+            store.versions.publish(draft(task, parent=f"v{task}" if task else None))
+        store.adapters.register("v2", "v1", LinearAdapter.of(np.eye(8)))
+        store.compatibility.record([measured("v2", "v1"), measured("v3", "v1")])
         store.traffic.promote("v1")
         store.keys.create("admin")
         vector = np.eye(1, 8, dtype=np.float32)[0]

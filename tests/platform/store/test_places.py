@@ -100,11 +100,11 @@ def test_relative_places_are_pinned_down(
     monkeypatch.chdir(tmp_path)
     for where, artifacts in (("store", None), ("sqlite:///deep/x.db", None), ("sqlite:///y.db", "files")):
         with open_store(where, artifacts) as store:
-            store.publish(draft())
+            store.versions.publish(draft())
             place = store.place
         monkeypatch.chdir("/")
         with open_store(*place, create=False) as again:
-            assert again.load("v1")
+            assert again.versions.load("v1")
             assert again.runs_folder == store.runs_folder
         monkeypatch.chdir(tmp_path)
 
@@ -113,26 +113,26 @@ def test_the_place_of_the_files_is_remembered(
     first: str, tmp_path: Path, draft: Callable[..., Draft]
 ) -> None:
     with open_store(first, str(tmp_path / "files")) as store:
-        store.publish(draft())
+        store.versions.publish(draft())
         runs = store.runs_folder
     with open_store(first) as again:
         assert again.artifacts.root == tmp_path / "files"
         assert again.runs_folder == runs
-        assert again.load("v1")
+        assert again.versions.load("v1")
 
 
 def test_another_place_counts_only_if_the_files_are_there(
     first: str, tmp_path: Path, draft: Callable[..., Draft]
 ) -> None:
     with open_store(first, str(tmp_path / "files")) as store:
-        store.publish(draft())
+        store.versions.publish(draft())
     with pytest.raises(StoreError, match=rf"no file of v1, .* They are in {tmp_path}/files: leave --artif"):
         open_store(first, str(tmp_path / "typo"))
     shutil.move(tmp_path / "files", tmp_path / "moved")
     for given in (str(tmp_path / "moved"), None, (tmp_path / "moved").as_uri()):
         with open_store(first, given) as again:
             assert again.artifacts.root == tmp_path / "moved"
-            assert again.load("v1")
+            assert again.versions.load("v1")
 
 
 def test_the_variable_counts_for_a_database_without_a_folder(
@@ -155,20 +155,20 @@ def test_a_database_without_a_place_for_files_stays_empty(postgres: str, other: 
 
 def test_a_folder_that_is_moved_finds_its_files(tmp_path: Path, draft: Callable[..., Draft]) -> None:
     with open_store(tmp_path / "store") as store:
-        store.publish(draft())
+        store.versions.publish(draft())
     (tmp_path / "store").rename(tmp_path / "moved")
     with open_store(tmp_path / "moved") as moved:
-        assert moved.load("v1")
+        assert moved.versions.load("v1")
         assert moved.artifacts.root == tmp_path / "moved" / "artifacts"
 
 
 def test_a_folder_may_have_its_artifacts_elsewhere(tmp_path: Path, draft: Callable[..., Draft]) -> None:
     elsewhere = f"fsspec+file://{tmp_path / 'bucket'}"
     with open_store(tmp_path / "store", elsewhere) as store:
-        store.publish(draft())
+        store.versions.publish(draft())
     with open_store(tmp_path / "store") as again:
         assert again.place == (str(tmp_path / "store"), elsewhere)
-        assert again.load("v1")
+        assert again.versions.load("v1")
         assert again.runs_folder == tmp_path / "store" / "runs"
 
 
@@ -184,13 +184,13 @@ def test_measurements_of_another_database_are_not_found(
     """Both have a v1; only where it is the same model are its measurements the same."""
     vectors = {"queries": np.eye(3, dtype=np.float32)}
     with open_store(first, str(tmp_path / "files")) as one, open_store(other, str(tmp_path / "files")) as two:
-        one.publish(draft(weights=0))
-        two.publish(draft(weights=1))
-        two.publish(draft(task=1, weights=0))
-        one.save_tensors("v1", "embedded", vectors)
+        one.versions.publish(draft(weights=0))
+        two.versions.publish(draft(weights=1))
+        two.versions.publish(draft(task=1, weights=0))
+        one.tensors.save("v1", "embedded", vectors)
         with pytest.raises(NotFoundError):
-            two.load_tensors("v1", "embedded")
-        assert np.array_equal(two.load_tensors("v2", "embedded")["queries"], vectors["queries"])
+            two.tensors.load("v1", "embedded")
+        assert np.array_equal(two.tensors.load("v2", "embedded")["queries"], vectors["queries"])
 
 
 def test_no_password_is_kept_or_shown(tmp_path: Path) -> None:

@@ -91,7 +91,7 @@ def test_a_read_only_folder_is_one_sentence(folder: Path, url: str) -> None:
     with _without_rights(), pytest.raises(StoreError, match=r"cannot be written \(.*mounted read-only"):
         open_store(url.format(folder))
     with open_store(folder) as store:
-        assert store.version("v1").dimension == 64
+        assert store.versions.get("v1").dimension == 64
 
 
 def test_a_read_only_file_is_read_and_refuses_writes(folder: Path) -> None:
@@ -170,7 +170,7 @@ def test_a_disk_that_is_full_from_the_start_makes_no_store(small_disk: Path) -> 
         open_store(small_disk / "store")
     ballast.unlink()
     with open_store(small_disk / "store") as store:
-        assert store.versions() == []
+        assert store.versions.list() == []
 
 
 def test_a_limit_on_the_size_of_files_refuses_whole_writes(tmp_path: Path) -> None:

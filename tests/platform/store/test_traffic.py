@@ -42,7 +42,7 @@ def test_the_first_promotion_throws_both_switches(lineage: Store) -> None:
     assert (record.epoch, record.query_version, record.write_version) == (1, "v2", "v2")
     assert not record.forced
     assert lineage.traffic.current() == record
-    assert lineage.aliases() == {"live": "v2", "writing": "v2"}
+    assert lineage.traffic.aliases() == {"live": "v2", "writing": "v2"}
 
 
 def test_an_unmeasured_version_is_refused_unless_forced(
@@ -51,7 +51,7 @@ def test_an_unmeasured_version_is_refused_unless_forced(
     lineage.traffic.promote("v1")
     with pytest.raises(IncompatibleError, match="v2 was never measured against entries of v1"):
         lineage.traffic.promote("v2")
-    lineage.record_compatibility([measured("v2", "v1", compatible=False)])
+    lineage.compatibility.record([measured("v2", "v1", compatible=False)])
     with pytest.raises(IncompatibleError, match=r"v2 is not compatible with entries of v1 .*0\.6"):
         lineage.traffic.promote("v2")
     assert lineage.traffic.current().epoch == 1
@@ -64,7 +64,7 @@ def test_an_unmeasured_version_is_refused_unless_forced(
 def test_force_that_was_not_needed_is_not_recorded(
     lineage: Store, measured: Callable[..., Compatibility]
 ) -> None:
-    lineage.record_compatibility([measured("v2", "v1")])
+    lineage.compatibility.record([measured("v2", "v1")])
     lineage.traffic.promote("v1")
     assert not lineage.traffic.promote("v2", force=True).forced
 
@@ -72,18 +72,18 @@ def test_force_that_was_not_needed_is_not_recorded(
 def test_promotion_and_rollback_of_the_query_version_alone_need_no_reverse_measurement(
     lineage: Store, measured: Callable[..., Compatibility]
 ) -> None:
-    lineage.record_compatibility([measured("v2", "v1")])
+    lineage.compatibility.record([measured("v2", "v1")])
     lineage.traffic.promote("v1")
     lineage.traffic.promote("v2")
     back = lineage.traffic.rollback()
     assert (back.epoch, back.query_version, back.write_version) == (3, "v1", "v1")
-    assert lineage.aliases() == {"live": "v1", "writing": "v1", "previous": "v2"}
+    assert lineage.traffic.aliases() == {"live": "v1", "writing": "v1", "previous": "v2"}
 
 
 def test_a_rollback_to_a_version_that_cannot_search_the_new_entries_is_refused(
     lineage: Store, measured: Callable[..., Compatibility], put: Callable[..., None]
 ) -> None:
-    lineage.record_compatibility([measured("v2", "v1")])
+    lineage.compatibility.record([measured("v2", "v1")])
     lineage.traffic.promote("v1")
     lineage.traffic.promote("v2")
     assert lineage.traffic.promote("v2", writes=True).write_version == "v2"
@@ -91,7 +91,7 @@ def test_a_rollback_to_a_version_that_cannot_search_the_new_entries_is_refused(
     put("v2")
     with pytest.raises(IncompatibleError, match="v1 was never measured against entries of v2"):
         lineage.traffic.change(query_version="v1")
-    lineage.record_compatibility([measured("v1", "v2")])
+    lineage.compatibility.record([measured("v1", "v2")])
     assert lineage.traffic.change(query_version="v1").query_version == "v1"
 
 
@@ -99,7 +99,7 @@ def test_every_version_with_entries_counts_but_not_deleted_ones(
     lineage: Store, measured: Callable[..., Compatibility], put: Callable[..., None]
 ) -> None:
     put("v2", deleted=True)
-    lineage.record_compatibility([measured("v3", "v1")])
+    lineage.compatibility.record([measured("v3", "v1")])
     lineage.traffic.promote("v1")
     lineage.traffic.promote("v3")
     lineage.traffic.rollback()
@@ -114,17 +114,17 @@ def test_a_canary_is_checked_as_a_query_version(
     lineage.traffic.promote("v1")
     with pytest.raises(IncompatibleError):
         lineage.traffic.change(canary_version="v2", canary_share=0.1)
-    lineage.record_compatibility([measured("v2", "v1")])
+    lineage.compatibility.record([measured("v2", "v1")])
     record = lineage.traffic.change(canary_version="v2", canary_share=0.1)
     assert (record.canary_version, record.canary_share) == ("v2", 0.1)
-    assert lineage.aliases()["canary"] == "v2"
+    assert lineage.traffic.aliases()["canary"] == "v2"
     promoted = lineage.traffic.promote("v2")
     assert (promoted.query_version, promoted.canary_version, promoted.canary_share) == ("v2", None, 0.0)
     assert lineage.traffic.rollback().canary_share == 0.1
 
 
 def test_dropping_the_canary_drops_its_share(lineage: Store, measured: Callable[..., Compatibility]) -> None:
-    lineage.record_compatibility([measured("v2", "v1")])
+    lineage.compatibility.record([measured("v2", "v1")])
     lineage.traffic.promote("v1")
     lineage.traffic.change(canary_version="v2", canary_share=0.5)
     assert lineage.traffic.change(canary_version=None).canary_share == 0.0
@@ -178,7 +178,7 @@ def test_of_many_changes_of_one_epoch_one_succeeds(lineage: Store) -> None:
 def test_what_has_nothing_before_it_is_not_rolled_back(
     lineage: Store, measured: Callable[..., Compatibility]
 ) -> None:
-    lineage.record_compatibility([measured("v2", "v1")])
+    lineage.compatibility.record([measured("v2", "v1")])
     with pytest.raises(ConflictError, match="nothing to roll back"):
         lineage.traffic.rollback()
     lineage.traffic.promote("v1")
@@ -196,7 +196,7 @@ def test_each_rollback_goes_further_back_and_a_new_change_begins_anew(
     lineage: Store, measured: Callable[..., Compatibility]
 ) -> None:
     names = ("v1", "v2", "v3")
-    lineage.record_compatibility([measured(a, b) for a in names for b in names if a != b])
+    lineage.compatibility.record([measured(a, b) for a in names for b in names if a != b])
     for name in names:
         lineage.traffic.promote(name)
     assert [lineage.traffic.rollback().query_version for _ in range(2)] == ["v2", "v1"]

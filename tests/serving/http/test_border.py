@@ -171,7 +171,7 @@ def test_bodies_at_the_edge_of_json(client: TestClient) -> None:
 
 def test_the_python_interface_answers_alike(store: Store) -> None:
     asks: list[Callable[[str], object]] = [
-        store.version,
+        store.versions.get,
         Entries(store).get,
         lambda text: Entries(store).get_many([text]),
         lambda text: Entries(store).delete([text]),

@@ -94,7 +94,7 @@ def test_hits_are_ranked_by_calibrated_scores_and_keep_their_own(
 ) -> None:
     before = ask(filled, image=data_uri(30), model="v3", k=40)["hits"]
     assert all(hit["calibrated"] == hit["score"] for hit in before)
-    store.record_calibrations([MeasuredCalibration("v3", "v1", 2.0)])
+    store.calibrations.record([MeasuredCalibration("v3", "v1", 2.0)])
     seq = Entries(store).delete(["0"])
     after = ask(filled, image=data_uri(30), model="v3", k=40, min_seq=seq)["hits"]
     assert [hit["embedded_by"] for hit in after] == ["v1"] * 19 + ["v3"] * 20
@@ -198,11 +198,11 @@ def test_an_adapter_leads_an_unrelated_version_to_old_entries_and_the_answer_say
 ) -> None:
     images = [png(number) for number in range(200, 600)]
     adapter = RidgeConfig().fit(encoders["v1"].embed(images), encoders["v2"].embed(images))
-    row = store.register_adapter("v2", "v1", adapter)
+    row = store.adapters.register("v2", "v1", adapter)
     refused = filled.post("/v1/search", json={"image": data_uri(3), "model": "v2", "versions": ["v1"]})
     assert refused.status_code == 409
     assert "through its adapter" in refused.json()["error"]["message"]
-    store.record_compatibility(
+    store.compatibility.record(
         [Compatibility("v2", "v1", 60.0, 50.0, 5.0, 15.0, True, "test", adapter=row.digest)]
     )
     old = adapter.apply(encoders["v1"].embed([png(number) for number in range(20)]))

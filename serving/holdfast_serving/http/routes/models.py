@@ -33,21 +33,24 @@ async def get_model(request: Request, version: str) -> Response:
 
 
 def _list(store: Store) -> dict[str, Any]:
-    aliases = store.aliases()
-    measured = store.compatibility()
-    return {"object": "list", "data": [_summary(version, aliases, measured) for version in store.versions()]}
+    aliases = store.traffic.aliases()
+    measured = store.compatibility.list()
+    return {
+        "object": "list",
+        "data": [_summary(version, aliases, measured) for version in store.versions.list()],
+    }
 
 
 def _one(store: Store, name: str) -> dict[str, Any]:
-    version = store.version(name)
-    by_name = {other.name: other for other in store.versions()}
+    version = store.versions.get(name)
+    by_name = {other.name: other for other in store.versions.list()}
     lineage: list[str] = []
     parent = version.parent
     while parent is not None:
         lineage.append(parent)
         parent = by_name[parent].parent
     return {
-        **_summary(version, store.aliases(), store.compatibility()),
+        **_summary(version, store.traffic.aliases(), store.compatibility.list()),
         "lineage": lineage,
         "contract_body": version.contract_body,
         "data_fingerprint": version.data_fingerprint,

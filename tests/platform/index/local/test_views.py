@@ -33,8 +33,8 @@ def random_map(source: str, target: str, seed: int) -> LinearAdapter:
 
 def register(store: Store, query: str, gallery: str, seed: int) -> LinearAdapter:
     adapter = random_map(gallery, query, seed)
-    row = store.register_adapter(query, gallery, adapter)
-    store.record_compatibility(
+    row = store.adapters.register(query, gallery, adapter)
+    store.compatibility.record(
         [Compatibility(query, gallery, 0.7, 0.6, 0.0, 0.2, True, "evaluation", adapter=row.digest)]
     )
     return adapter
@@ -148,15 +148,15 @@ class Counting:
 def counted(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], Counting]:
     """Register a map between two versions and count what goes through it."""
     found: dict[str, Counting] = {}
-    original = store.load_adapter
+    original = store.adapters.open
     monkeypatch.setattr(
-        store, "load_adapter", lambda row: found.setdefault(row.digest, Counting(original(row)))
+        store.adapters, "open", lambda row: found.setdefault(row.digest, Counting(original(row)))
     )
 
     def make(query: str, gallery: str) -> Counting:
         register(store, query, gallery, seed=int(query[1:]))
-        (row,) = (row for row in store.adapters() if (row.query, row.gallery) == (query, gallery))
-        return store.load_adapter(row)
+        (row,) = (row for row in store.adapters.list() if (row.query, row.gallery) == (query, gallery))
+        return store.adapters.open(row)
 
     return make
 

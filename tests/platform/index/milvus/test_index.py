@@ -196,9 +196,9 @@ def test_linear_adapters_are_turned_around_and_others_refused(
     gallery.upsert([Entry(f"e{n}", "v1", row, {"even": n % 2 == 0}) for n, row in enumerate(rows)])
 
     def register(adapter: LinearAdapter | ResidualMLPAdapter) -> None:
-        row = store.register_adapter("v4", "v1", adapter)
+        row = store.adapters.register("v4", "v1", adapter)
         measured = Compatibility("v4", "v1", 0.7, 0.6, 0.0, 0.2, True, "e", adapter=row.digest)
-        store.record_compatibility([measured])
+        store.compatibility.record([measured])
         gallery.refresh()
 
     register(linear)
