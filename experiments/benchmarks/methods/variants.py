@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from pydantic import TypeAdapter
 
+from experiments.benchmarks.methods.calibration import Calibration, calibrate
 from experiments.benchmarks.methods.training import Version
-from holdfast.adapters import Adapter, AdapterConfig, AnyAdapterConfig, Calibration, calibrate, carried, slerp
+from holdfast.adapters import Adapter, AdapterConfig, AnyAdapterConfig, carried
 from holdfast.data import AugmentConfig, Task
 from holdfast.learning import Datasets, Embedded
 from holdfast.publishing import embed_views, fit_adapter
@@ -30,7 +31,7 @@ class Variant:
 
     Attributes:
         adapter: the config of the map, which says too what it maps; None for none.
-        both: SLERP at 0.5 with the ancestor's own query, which needs its forward pass too.
+        both: halfway to the ancestor's own query (SLERP at 0.5), which needs its forward pass too.
         slow: fitted in seconds, so that sequences of many versions go without.
     """
 
@@ -119,7 +120,7 @@ def _calibrated(
 def _halfway(fitted: Fitted, newer: np.ndarray, older: np.ndarray, labels: np.ndarray) -> Fitted:
     """The same map, with scores calibrated for queries that go only half of its way."""
     own, there = newer[: len(labels)], older[: len(labels)]
-    return Fitted(fitted.adapter, calibrate(slerp(there, fitted.adapter.apply(own)), there, own, labels))
+    return Fitted(fitted.adapter, calibrate(halfway(there, fitted.adapter.apply(own)), there, own, labels))
 
 
 def _seen(
@@ -153,7 +154,15 @@ def meet(variant: Variant, fitted: Fitted | None, query: Embedded, entry: Embedd
     if variant.config.maps == "entries":
         return Meeting(query.queries, fitted.adapter.apply(entry.gallery))
     mapped = fitted.adapter.apply(query.queries)
-    return Meeting(slerp(entry.queries, mapped) if variant.both else mapped, entry.gallery, fitted.scores)
+    return Meeting(halfway(entry.queries, mapped) if variant.both else mapped, entry.gallery, fitted.scores)
+
+
+def halfway(old: np.ndarray, aligned: np.ndarray) -> np.ndarray:
+    """The middle of the great circle from row to row, float32 (n, d); the old row where there is no shortest
+    one. Ricci, Biondi and Pernici's SLERP with a share of 0.5, which does about as well as a fitted one."""
+    middle = old.astype(np.float64) + aligned
+    norms = np.linalg.norm(middle, axis=1, keepdims=True)
+    return np.where(norms > 1e-6, middle / np.maximum(norms, 1e-6), old).astype(np.float32)
 
 
 def same_width(queries: np.ndarray, entries: np.ndarray) -> Meeting:

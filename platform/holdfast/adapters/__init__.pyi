@@ -1,5 +1,4 @@
 from .adapter import Adapter
-from .calibration import Calibration, calibrate
 from .config import AnyAdapterConfig
 from .evidence import Evidence
 from .fitting import Pairs, carried, fit_from_pairs
@@ -12,14 +11,12 @@ from .procrustes import ProcrustesConfig
 from .residual_mlp import ResidualMLPAdapter, ResidualMLPConfig
 from .ridge import RidgeConfig
 from .settings import AdapterConfig, Maps
-from .slerping import fit_alpha, slerp
 
 __all__ = [
     "AS_THEY_ARE",
     "Adapter",
     "AdapterConfig",
     "AnyAdapterConfig",
-    "Calibration",
     "Evidence",
     "LambdaOrthogonalConfig",
     "LinearAdapter",
@@ -31,10 +28,7 @@ __all__ = [
     "ResidualMLPAdapter",
     "ResidualMLPConfig",
     "RidgeConfig",
-    "calibrate",
     "carried",
-    "fit_alpha",
     "fit_from_pairs",
     "load_adapter",
-    "slerp",
 ]

@@ -10,9 +10,9 @@ from .compatibility import (
     update_gains,
 )
 from .examples import example_queries, thumbnail
-from .intervals import Interval, bootstrap, bootstrap_many, paired_bootstrap
+from .intervals import Interval, bootstrap, bootstrap_many
 from .machine import describe_machine
-from .mixed import assign_versions, deal, mix, summarize_mixed
+from .mixed import assign_versions, deal, summarize_mixed
 from .report import Report
 from .retrieval import Outcome, Part, Scores, score, score_parts
 from .write import PAGE, REPORT, draw_report, write_report
@@ -38,9 +38,7 @@ __all__ = [
     "draw_report",
     "example_queries",
     "forgetting",
-    "mix",
     "negative_flips",
-    "paired_bootstrap",
     "score",
     "score_parts",
     "summarize_mixed",

@@ -30,17 +30,6 @@ def bootstrap(values: np.ndarray, resamples: int = 1000, seed: int = 0) -> Inter
     return bootstrap_many(np.asarray(values)[None, :], resamples, seed)[0]
 
 
-def paired_bootstrap(a: np.ndarray, b: np.ndarray, resamples: int = 1000, seed: int = 0) -> Interval:
-    """The interval of mean(a - b), where a[i] and b[i] (q,) are outcomes of the same query.
-
-    Pairing removes what both outcomes share, the difficulty of the query, so it is much narrower than the
-    difference of two intervals.
-    """
-    if np.shape(a) != np.shape(b):
-        raise DataError(f"Paired outcomes need the same queries: got {np.shape(a)} and {np.shape(b)} values.")
-    return bootstrap(np.asarray(a, np.float64) - np.asarray(b, np.float64), resamples, seed)
-
-
 def bootstrap_many(values: np.ndarray, resamples: int = 1000, seed: int = 0) -> list[Interval]:
     """The interval of every row of `values` (m, q), all rows over the same resamples."""
     values = np.asarray(values, np.float64)

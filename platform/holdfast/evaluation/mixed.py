@@ -48,23 +48,6 @@ def deal(
     return shares, assignment
 
 
-def mix(
-    galleries: Iterable[np.ndarray], labels: np.ndarray, versions: int, seed: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """`deal` for versions that share a space: vectors (n, d) and who embedded each, int64 (n,).
-
-    Raises `DataError` as `deal`, and if the dimensions differ.
-    """
-    shares, assignment = deal(galleries, labels, versions, seed)
-    widths = sorted({share.shape[1] for share in shares})
-    if len(widths) > 1:
-        raise DataError(f"A mixed gallery needs versions of one dimension: got {widths}.")
-    mixed = np.empty((len(labels), widths[0]), shares[0].dtype)
-    for version, share in enumerate(shares):
-        mixed[assignment == version] = share
-    return mixed, assignment
-
-
 def summarize_mixed(
     versions: Sequence[str],
     by_query_version: Sequence[Scores | None],

@@ -1,6 +1,6 @@
 """Embeddings with a known structure, and a report over several versions of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import pytest
@@ -12,14 +12,30 @@ from holdfast.evaluation import (
     average_multimodel_accuracy,
     bootstrap_many,
     compare_pair,
+    deal,
     example_queries,
     forgetting,
-    mix,
     negative_flips,
     score,
     summarize_mixed,
     update_gains,
 )
+
+
+def in_one_space(
+    galleries: Iterable[np.ndarray], labels: np.ndarray, versions: int, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """A mixed gallery of versions that share a space: vectors (n, d), and who embedded each."""
+    shares, assignment = deal(galleries, labels, versions, seed)
+    mixed = np.empty((len(labels), shares[0].shape[1]), shares[0].dtype)
+    for version, share in enumerate(shares):
+        mixed[assignment == version] = share
+    return mixed, assignment
+
+
+@pytest.fixture(scope="session")
+def mix() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    return in_one_space
 
 
 class Lineage:
@@ -66,7 +82,7 @@ def make_report(lineage: Callable[..., Lineage]) -> Callable[..., Report]:
             name: [[s.percent()[name] for s in row] for row in scores]
             for name in ("recall_at_1", "recall_at_5", "map_at_r")
         }
-        entries, assignment = mix(line.gallery, line.gallery_labels, versions)
+        entries, assignment = in_one_space(line.gallery, line.gallery_labels, versions)
         mixed = [score(q, line.query_labels, entries, line.gallery_labels) for q in line.queries]
         steps = range(versions)
         per_task = [[90.0 - 2 * (i - j) if j <= i else None for j in steps] for i in steps]

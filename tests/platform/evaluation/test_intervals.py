@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.base import DataError
-from holdfast.evaluation import bootstrap, bootstrap_many, paired_bootstrap
+from holdfast.evaluation import bootstrap, bootstrap_many
 
 outcomes = st.lists(st.integers(0, 1), min_size=1, max_size=60).map(lambda v: np.array(v, np.float32))
 
@@ -22,17 +22,6 @@ def test_ninety_five_of_a_hundred_intervals_hold_the_truth():
     generator = np.random.default_rng(1)
     intervals = bootstrap_many((generator.random((1000, 300)) < 0.6).astype(np.float32))
     assert 0.92 < np.mean([i.low <= 0.6 <= i.high for i in intervals]) < 0.97
-
-
-def test_pairing_removes_the_difficulty_of_the_query():
-    generator = np.random.default_rng(2)
-    hard = generator.random(2000) < 0.4
-    a, b = ~hard, ~hard & (generator.random(2000) < 0.98)
-    paired = paired_bootstrap(a, b)
-    alone = bootstrap(a)
-    assert paired.low > 0
-    assert paired.high - paired.low < (alone.high - alone.low) / 2
-    assert paired.mean == pytest.approx(a.mean() - b.mean())
 
 
 @settings(deadline=None, max_examples=50)
@@ -57,8 +46,6 @@ def test_rows_share_their_resamples_and_chunks_change_nothing(monkeypatch):
     assert bounds(bootstrap_many(values)) == pytest.approx(together)
 
 
-def test_outcomes_of_other_queries_cannot_be_paired():
-    with pytest.raises(DataError, match="same queries"):
-        paired_bootstrap(np.zeros(3), np.zeros(4))
+def test_no_queries_have_no_interval():
     with pytest.raises(DataError, match="at least one query"):
         bootstrap(np.zeros(0))

@@ -16,13 +16,14 @@ from experiments.benchmarks.harness import cells as kept
 from experiments.benchmarks.harness.child import module_command, module_environment
 from experiments.benchmarks.harness.places import EXPERIMENTS
 from experiments.benchmarks.methods import choosing, measuring, recipes, searching, training, variants, work
+from experiments.benchmarks.methods.calibration import Calibration
 from experiments.benchmarks.methods.protocols import UPGRADE_LEARNING, all_protocols, hold_out_classes
 from experiments.benchmarks.methods.training import Version
-from holdfast.adapters import Calibration, Meeting
+from holdfast.adapters import Meeting
 from holdfast.base import ConfigError, DataError
 from holdfast.config import load_experiment
 from holdfast.data import AugmentConfig, Evaluation, ImageSet, Task
-from holdfast.evaluation import Part, mix, score, score_parts
+from holdfast.evaluation import Part, assign_versions, score, score_parts
 from holdfast.jobs.train import run_experiment
 from holdfast.learning import Datasets, Embedded
 from holdfast.learning.progress import ignore_progress
@@ -370,7 +371,8 @@ def test_a_mixed_gallery_is_ranked_as_the_product_ranks_it() -> None:
     meeting = variants.Meeting
     queries, labels = random_units(generator, 700, 6), np.arange(700) % 8
     galleries, holds = [random_units(generator, 60, 6) for _ in range(3)], np.arange(60) % 8
-    mixed, assignment = mix(iter(galleries), holds, 3, seed=5)
+    assignment = assign_versions(holds, 3, seed=5)
+    mixed = np.stack(galleries)[assignment, np.arange(60)]
     plain = (meeting(queries, gallery) for gallery in galleries)
     assert np.array_equal(
         searching.search_mixed(plain, holds, 3, seed=5), score(queries, labels, mixed, holds).top[:, 0]
@@ -393,6 +395,15 @@ def test_a_mixed_gallery_is_ranked_as_the_product_ranks_it() -> None:
         searching.search_mixed(mapped, holds, 3, seed=5),
         score_parts(queries, labels, parts, holds).top[:, 0],
     )
+
+
+def test_halfway_is_on_the_great_circle_and_opposite_points_stay() -> None:
+    old, aligned = (random_units(np.random.default_rng(seed), 50, 6) for seed in range(2))
+    middle = variants.halfway(old, aligned)
+    to_old, to_aligned = ((middle * side).sum(axis=1) for side in (old, aligned))
+    assert np.allclose(to_old, to_aligned, atol=1e-6)
+    assert np.allclose(np.arccos(to_old) * 2, np.arccos((old * aligned).sum(axis=1)), atol=1e-3)
+    assert np.array_equal(variants.halfway(old, -old), old)
 
 
 def test_of_equal_entries_the_first_is_nearest() -> None:

@@ -11,8 +11,8 @@ class Calibration:
 
     It is the z-score among pairs that do not match, written in the unit of the query version's own scores,
     so that entries of several versions can be ranked together. The ranking of one version's entries stays.
-    The benchmark of methods ranks by it; a store by what `holdfast.publishing.calibrating` measures, which
-    does better on classes that no version has learned.
+    A store ranks by what publication measures instead, which does better on classes that no version has
+    learned.
     """
 
     scale: float = 1.0
