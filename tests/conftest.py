@@ -7,10 +7,14 @@ from pathlib import Path
 # Two files run at a time, and what is as small as in tests is quicker on one thread. Read when torch, faiss
 # and OpenBLAS are loaded, here and in the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Ray's processes would get only what others leave of a busy machine, and tests of others run beside them.
+os.environ.setdefault("RAY_worker_niceness", "0")
 
 import pytest
 import torch
 from hypothesis import settings
+
+from tests.fixtures.databases import postgres  # noqa: F401
 
 settings.register_profile("holdfast", deadline=None)
 settings.load_profile("holdfast")

@@ -2,28 +2,16 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import text
 
-from experiments.benchmarks.harness.postgres import running_postgres
 from holdfast.store import open_store
 from holdfast.store.database import make_engine
 from holdfast.store.migrate import migrate
 from holdfast.store.schema import metadata
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[str]:
-    """The URL of a PostgreSQL server that lives as long as the tests; skips where there is none."""
-    with ExitStack() as stack:
-        try:
-            url = stack.enter_context(running_postgres())
-        except FileNotFoundError as error:
-            pytest.skip(str(error))
-        yield url
+from tests.fixtures.databases import empty_database
 
 
 @pytest.fixture(scope="session")
@@ -35,13 +23,10 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared_database(postgres: str) -> str:
+def shared_database(postgres: str) -> Iterator[str]:
     """The URL of one PostgreSQL database for all tests that begin with an empty store."""
-    engine = create_engine(postgres, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text("CREATE DATABASE shared"))
-    engine.dispose()
-    return make_url(postgres).set(database="shared").render_as_string()
+    with empty_database(postgres) as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -23,7 +23,6 @@ import uvicorn
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from experiments.benchmarks.harness.postgres import running_postgres
 from holdfast.index import open_index
 from holdfast.models import Encoder, ModelConfig, Preprocessing
 from holdfast.search import Gallery
@@ -33,6 +32,7 @@ from holdfast_serving.http.app import create_app
 from holdfast_serving.replica.replica import Replica
 from holdfast_serving.writer.backfiller import Backfiller
 from holdfast_serving.writer.writer import StoreWriter
+from tests.fixtures.databases import empty_database
 from tests.fixtures.waiting import wait_until
 
 DIMENSION = 16
@@ -81,15 +81,11 @@ def template(encoders: dict[str, Encoder], tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def postgres_template(
-    encoders: dict[str, Encoder], tmp_path_factory: pytest.TempPathFactory
+    postgres: str, encoders: dict[str, Encoder], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, str]]:
     """The same in PostgreSQL: its URL and its artifacts; skips where there is no server."""
     folder = tmp_path_factory.mktemp("postgres")
-    with contextlib.ExitStack() as stack:
-        try:
-            url = stack.enter_context(running_postgres())
-        except FileNotFoundError as error:
-            pytest.skip(str(error))
+    with empty_database(postgres) as url:
         place = url, str(folder / "artifacts")
         with open_store(*place) as store:
             publish_three(store, encoders, folder)

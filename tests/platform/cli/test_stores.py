@@ -1,31 +1,25 @@
 """The command line over databases that are no folder: from any folder, several over one root of files."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
 from typer.main import get_command
 
 from holdfast import cli
 from holdfast.store import open_store
+from tests.fixtures.databases import empty_database
 
 Holdfast = Callable[..., Any]
 Write = Callable[..., Path]
 
 
 @pytest.fixture
-def databases(postgres: str) -> list[str]:
+def databases(postgres: str) -> Iterator[tuple[str, str]]:
     """The URLs of two empty PostgreSQL databases."""
-    engine = create_engine(postgres, isolation_level="AUTOCOMMIT")
-    names = [f"cli_{uuid4().hex[:12]}" for _ in range(2)]
-    with engine.connect() as connection:
-        for name in names:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return [make_url(postgres).set(database=name).render_as_string(hide_password=False) for name in names]
+    with empty_database(postgres) as first, empty_database(postgres) as second:
+        yield first, second
 
 
 @pytest.fixture
@@ -45,7 +39,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], P
 def test_two_databases_over_one_root_from_two_folders(
     holdfast: Holdfast,
     write: Write,
-    databases: list[str],
+    databases: tuple[str, str],
     folder: Callable[[str], Path],
     tmp_path: Path,
     root: str,

@@ -1,4 +1,3 @@
-import itertools
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -6,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from sqlalchemy import create_engine, make_url, text
 
 from holdfast.models import Encoder, ModelConfig, Preprocessing
 from holdfast.store import Compatibility, Draft, Store, open_store
+from tests.fixtures.databases import empty_database
 
 
 @pytest.fixture(scope="session")
@@ -42,24 +41,14 @@ def draft(encoder_folders: list[Path]) -> Callable[..., Draft]:
     return make
 
 
-_numbers = itertools.count()
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def location(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str, str]]:
     """Where a store may be made, nothing is there yet: its database and its artifacts."""
     if request.param == "sqlite":
         yield str(tmp_path / "store"), str(tmp_path / "store" / "artifacts")
         return
-    url = request.getfixturevalue("postgres")
-    name = f"test{next(_numbers)}"
-    engine = create_engine(url, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    yield make_url(url).set(database=name).render_as_string(), str(tmp_path / "artifacts")
-    with engine.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    engine.dispose()
+    with empty_database(request.getfixturevalue("postgres")) as url:
+        yield url, str(tmp_path / "artifacts")
 
 
 @pytest.fixture

@@ -1,35 +1,31 @@
 """Where a store's files lie, from whichever folder, under whichever name, and with which neighbours."""
 
 import contextlib
-import os
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 import pytest
-from sqlalchemy import make_url, text
 
 from holdfast.base import NotFoundError, StoreError
 from holdfast.store import Draft, Store, open_store
 from holdfast.store.artifacts import Artifacts, without_secret
 from holdfast.store.database import make_engine
 from holdfast.store.schema import identity
+from tests.fixtures.databases import empty_database
 
 
 @pytest.fixture
-def other(location: tuple[str, str], request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def other(location: tuple[str, str], request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A second database of the same kind."""
     if "://" not in location[0]:
-        return f"sqlite:///{tmp_path / 'second.db'}"
-    engine = make_engine(request.getfixturevalue("postgres"))
-    name = f"other_{os.urandom(4).hex()}"
-    with engine.execution_options(isolation_level="AUTOCOMMIT").connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    engine.dispose()
-    return make_url(location[0]).set(database=name).render_as_string()
+        yield f"sqlite:///{tmp_path / 'second.db'}"
+        return
+    with empty_database(request.getfixturevalue("postgres")) as url:
+        yield url
 
 
 @pytest.fixture
