@@ -4,7 +4,7 @@ from .contract import Contract
 from .encoder import Encoder, ModelConfig
 from .exporting import Format, read_exported, write_exported
 from .head_config import AnyHeadConfig
-from .heads import ArcFaceConfig, CosFaceConfig, Head, NormalizedSoftmaxConfig, SimplexConfig
+from .heads import ArcFaceConfig, CosFaceConfig, Head, HeadConfig, NormalizedSoftmaxConfig, SimplexConfig
 from .opening import FORMATS, MAX_PIXELS, decode_image
 from .opqn import OPQNConfig
 from .preprocessing import Preprocessing
@@ -23,6 +23,7 @@ __all__ = [
     "FORMATS",
     "Format",
     "Head",
+    "HeadConfig",
     "MAX_PIXELS",
     "ModelConfig",
     "NormalizedSoftmaxConfig",
