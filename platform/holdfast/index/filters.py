@@ -10,14 +10,11 @@ Several keys must all hold. An entry without the key does not match. Types count
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from holdfast.base import HoldfastError, Value, check_text, shown, valid_value
-from holdfast.index.local import Column, Columns
 
 MAX_CONDITIONS = 32
 MAX_CHOICES = 1000
-_COMPARE = {"gt": np.greater, "gte": np.greater_equal, "lt": np.less, "lte": np.less_equal}
+RANGES = ("gt", "gte", "lt", "lte")
 
 
 class InvalidFilterError(HoldfastError):
@@ -33,9 +30,6 @@ class OneOf:
     key: str
     choices: tuple[Value, ...]
 
-    def mask(self, column: Column) -> np.ndarray:
-        return column.one_of(self.choices)
-
 
 @dataclass(frozen=True)
 class Range:
@@ -44,27 +38,12 @@ class Range:
     key: str
     bounds: tuple[tuple[str, float], ...]
 
-    def mask(self, column: Column) -> np.ndarray:
-        numbers = column.numbers
-        with np.errstate(invalid="ignore"):
-            return np.logical_and.reduce([_COMPARE[name](numbers, bound) for name, bound in self.bounds])
-
 
 @dataclass(frozen=True)
 class Filter:
     """Conditions that must all hold."""
 
     conditions: tuple[OneOf | Range, ...]
-
-    def mask(self, columns: Columns) -> np.ndarray:
-        """bool (n,): which of the n entries match."""
-        allowed = np.ones(len(columns), bool)
-        for condition in self.conditions:
-            column = columns.get(condition.key)
-            if column is None:
-                return np.zeros(len(columns), bool)
-            allowed &= condition.mask(column)
-        return allowed
 
 
 def parse_filter(raw: object) -> Filter | None:
@@ -93,10 +72,10 @@ def _condition(key: object, raw: object) -> OneOf | Range:
         if len(choices) > MAX_CHOICES:
             raise InvalidFilterError(f'The filter on {shown(key)}: "in" takes at most {MAX_CHOICES} values.')
         return OneOf(key, tuple(_value(key, choice) for choice in choices))
-    if not operators or not operators <= _COMPARE.keys():
+    if not operators or not operators.issubset(RANGES):
         raise InvalidFilterError(
             f'The filter on {shown(key)} knows a plain value, {{"in": [...]}}, or a range of '
-            f"{', '.join(_COMPARE)}; it has {shown(sorted(map(str, operators))) if operators else 'nothing'}."
+            f"{', '.join(RANGES)}; it has {shown(sorted(map(str, operators))) if operators else 'nothing'}."
         )
     for name, bound in raw.items():
         if isinstance(bound, bool) or not isinstance(bound, int | float) or not valid_value(bound):

@@ -68,13 +68,6 @@ class Quantizer:
         self._words = torch.from_numpy(orthonormal_codebooks(shape).copy())
         self._matrix = self._words.transpose(1, 2) if matrix is None else matrix.detach().float().cpu()
 
-    def assign(self, embeddings: np.ndarray) -> np.ndarray:
-        """The soft assignment p, float32 (n, books, words), of embeddings float32 (n, d), unit norm."""
-        found = np.empty((len(embeddings), self.shape.books, self.shape.words), np.float32)
-        for rows, logits in self._logits(embeddings):
-            found[rows] = torch.softmax(logits, dim=2).numpy()
-        return found
-
     def ask(self, embeddings: np.ndarray) -> np.ndarray:
         """Queries as the score wants them, float32 (n, d), to be multiplied with decoded codes."""
         asked = np.empty((len(embeddings), self.shape.dimension), np.float32)

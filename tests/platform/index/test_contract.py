@@ -259,7 +259,7 @@ def test_filters_mean_what_their_masks_mean(index: Index, vectors: Callable[...,
             wanted = {key: next((each[key] for each in attributes if key in each), raw[key]) for key in raw}
             for allowed in (parse_filter(raw), parse_filter(wanted)):
                 assert allowed is not None
-                expected = {f"e{n}" for n in np.flatnonzero(allowed.mask(columns))}
+                expected = {f"e{n}" for n in np.flatnonzero(columns.mask(allowed))}
                 found = index.search(rows[0], 12, ["v1"], allowed)
                 assert {hit.id for hit in found} == expected
                 for hit in found:

@@ -174,7 +174,11 @@ def test_embeddings_come_near_their_codes(classification, sharpness, pressed):
         scores = quantizer.score(embeddings, codes)
         np.fill_diagonal(scores, -1)
         assert (labels[scores.argmax(1)] == labels).all()
-        confidence[entropy] = quantizer.assign(embeddings).max(axis=2).mean()
+        asked = quantizer.ask(embeddings).reshape(len(labels), quantizer.shape.books, -1)
+        logits = torch.from_numpy(asked).unsqueeze(2) * torch.from_numpy(
+            orthonormal_codebooks(quantizer.shape)
+        )
+        confidence[entropy] = logits.sum(dim=3).softmax(dim=2).amax(dim=2).mean()
     assert confidence[pressed] > confidence[0.0]
 
 

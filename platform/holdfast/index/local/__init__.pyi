@@ -1,10 +1,7 @@
-from .columns import Column, Columns
 from .index import LocalIndex
 from .snapshots import Snapshots
 
 __all__ = [
-    "Column",
-    "Columns",
     "LocalIndex",
     "Snapshots",
 ]

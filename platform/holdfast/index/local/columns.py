@@ -9,10 +9,12 @@ from typing import Self
 import numpy as np
 
 from holdfast.base import Value
+from holdfast.index import Filter, OneOf, Range
 from holdfast.index.local.rows import Rows
 from holdfast.index.local.snapshot_files import Loading, Saving
 
 _NUMBERS = {int, float}
+_COMPARE = {"gt": np.greater, "gte": np.greater_equal, "lt": np.less, "lte": np.less_equal}
 
 
 class Column:
@@ -43,12 +45,16 @@ class Column:
         files.array("codes", self._codes.array)
         files.note("values", list(self._code_of))
 
-    @property
-    def numbers(self) -> np.ndarray:
-        return self._numbers.array
+    def mask(self, condition: OneOf | Range) -> np.ndarray:
+        """bool (n,): which entries meet a condition."""
+        if isinstance(condition, OneOf):
+            return self._one_of(condition.choices)
+        numbers = self._numbers.array
+        with np.errstate(invalid="ignore"):
+            return np.logical_and.reduce([_COMPARE[name](numbers, bound) for name, bound in condition.bounds])
 
-    def one_of(self, choices: Sequence[Value]) -> np.ndarray:
-        """bool (n,): which entries hold one of these values, type and all."""
+    def _one_of(self, choices: Sequence[Value]) -> np.ndarray:
+        """Those that hold one of these values, type and all."""
         numbers = [choice for choice in choices if type(choice) in _NUMBERS]
         codes = [self._code_of.get(choice, -2) for choice in choices if type(choice) not in _NUMBERS]
         found = np.zeros(self.length, bool)
@@ -112,8 +118,15 @@ class Columns:
     def __len__(self) -> int:
         return self._length
 
-    def get(self, key: str) -> Column | None:
-        return self._columns.get(key)
+    def mask(self, allowed: Filter) -> np.ndarray:
+        """bool (n,): which of the n entries match."""
+        matching = np.ones(self._length, bool)
+        for condition in allowed.conditions:
+            column = self._columns.get(condition.key)
+            if column is None:
+                return np.zeros(self._length, bool)
+            matching &= column.mask(condition)
+        return matching
 
     def resize(self, length: int) -> None:
         """Make room for new empty entries at the end, or drop the last ones."""

@@ -144,7 +144,7 @@ class Partition:
         `among`: what `vector` is compared with instead of the vectors as they are, slot by slot.
         `through`: see `Vectors.search`.
         """
-        only = None if allowed is None else allowed.mask(self._columns)
+        only = None if allowed is None else self._columns.mask(allowed)
         k = min(k, len(self) if only is None else int(np.count_nonzero(only)))
         if k == 0:
             return np.empty(0, np.float32), np.empty(0, np.int64)

@@ -84,4 +84,4 @@ def test_columns_filter_as_dicts_would(rows: list[dict[str, Any]], data: st.Data
         raw = data.draw(FILTERS)
         found = parse_filter(raw)
         assert found is not None
-        assert found.mask(columns).tolist() == [_matches(row, raw) for row in model]
+        assert columns.mask(found).tolist() == [_matches(row, raw) for row in model]
