@@ -97,6 +97,31 @@ class Backfill:
         """Entries that are neither moved nor skipped yet."""
         return max(0, self.total - self.done - sum(self.skipped.values()))
 
+    def as_dict(self) -> dict[str, Any]:
+        """For a program: what HTTP answers, and `--json` prints."""
+        return {
+            "id": self.name,
+            "kind": self.kind,
+            "sources": self.sources,
+            "target": self.target,
+            "order": self.ordering,
+            "status": self.status,
+            "total": self.total,
+            "done": self.done,
+            "left": self.left,
+            "skipped": self.skipped,
+            "examples": self.examples,
+            "batch_size": self.batch_size,
+            "pace": self.pace,
+            "workers": self.workers,
+            "forced": self.forced,
+            "owner": self.owner,
+            "error": self.error,
+            "created_at": _text(self.created_at),
+            "started_at": _text(self.started_at),
+            "finished_at": _text(self.finished_at),
+        }
+
     def is_attended(self, now: datetime) -> bool:
         """Whether somebody who is alive works on it."""
         return (
@@ -391,3 +416,7 @@ def _find(connection: Connection, name: str) -> Backfill:
 
 def _record(row: Any) -> Backfill:
     return Backfill(**row._mapping)
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else moment.isoformat()

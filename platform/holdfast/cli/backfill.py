@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -41,7 +41,7 @@ def start(
     ] = None,
     sources: SourcesOption = None,
     order: Annotated[str, typer.Option(help="gain, random or oldest.")] = "gain",
-    batch: Annotated[int, typer.Option(help="Entries in one transaction at most.")] = 256,
+    batch_size: Annotated[int, typer.Option(help="Entries in one transaction at most.")] = 256,
     pace: Annotated[
         float | None, typer.Option(help="Entries a second at most; 0.001 is one in 17 minutes.")
     ] = None,
@@ -71,7 +71,7 @@ def start(
             kind,  # type: ignore[arg-type]  # refused there, in one sentence, if it is another
             source,
             ordering=order,  # type: ignore[arg-type]
-            batch_size=batch,
+            batch_size=batch_size,
             pace=pace,
             workers=workers,
             force=force,
@@ -97,7 +97,7 @@ def list_(
         sources = ", ".join(each.sources)
         skipped = _skipped(each)
         listed.add_row(each.name, each.kind, sources, each.target, each.ordering, each.status, done, skipped)
-    show(as_json, [_content(each) for each in found], listed)
+    show(as_json, [each.as_dict() for each in found], listed)
 
 
 @backfill.command("pause")
@@ -196,7 +196,7 @@ def _tell(found: "Backfill", as_json: bool) -> None:
     skipped = f"; skipped: {_skipped(found)}" if found.skipped else ""
     tell(
         as_json,
-        _content(found),
+        found.as_dict(),
         f"{found.name} is {found.status}: {found.done:,} of {found.total:,} entries moved to "
         f"{found.target}{skipped}.",
         *(f"  {example}" for example in found.examples),
@@ -206,7 +206,3 @@ def _tell(found: "Backfill", as_json: bool) -> None:
 
 def _skipped(found: "Backfill") -> str:
     return ", ".join(f"{count:,} {reason}" for reason, count in found.skipped.items())
-
-
-def _content(found: "Backfill") -> dict[str, Any]:
-    return {"id": found.name, **vars(found), "left": found.left}

@@ -69,7 +69,7 @@ def export(
 
     with existing_store(store, artifacts) as opened:
         count = Entries(opened).export_parquet(file)
-    tell(as_json, {"entries": count, "file": str(file)}, f"{count:,} entries written to {file}.")
+    tell(as_json, {"total": count, "file": str(file)}, f"{count:,} entries written to {file}.")
 
 
 @gallery.command("stats")
@@ -90,7 +90,7 @@ def stats(
     count = sum(by_version.values())
     show(
         as_json,
-        {"entries": count, "by_version": by_version, "seq": seq},
+        {"entries": by_version, "total": count, "last_seq": seq},
         f"{count:,} entries at sequence number {seq}.",
         *(f"  {version}: {count:,}" for version, count in by_version.items()),
     )
@@ -118,7 +118,7 @@ def snapshot(
     seconds, count = time.perf_counter() - started, sum(stats.entries.values())
     tell(
         as_json,
-        {"seq": stats.applied_seq, "entries": count, "written": written},
+        {"seq": stats.applied_seq, "total": count, "written": written},
         f"The snapshot of write {stats.applied_seq} ({count:,} entries) "
         f"{'written' if written else 'is there already'}, in {seconds:.1f} s.",
     )
@@ -155,7 +155,16 @@ def verify(
         report = report.with_served(ask_server(server), server)
     show(
         as_json,
-        {**vars(report), "ok": report.ok},
+        {
+            "ok": report.ok,
+            "entries": report.by_version,
+            "total": report.entries,
+            "deleted": report.deleted,
+            "last_seq": report.last_seq,
+            "problem_count": report.problem_count,
+            "problems": report.problems,
+            "remarks": report.remarks,
+        },
         f"{report.entries:,} entries, {report.deleted:,} deleted: {report.problem_count} problems.",
         *(f"  {line}" for line in (*report.problems, *report.remarks)),
     )

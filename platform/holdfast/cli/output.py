@@ -2,6 +2,7 @@
 
 import json
 import sys
+from datetime import datetime
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -26,7 +27,12 @@ def note(*said: str | Table) -> None:
 
 def write_json(value: Any) -> None:
     """One JSON document on standard output."""
-    sys.stdout.write(json.dumps(value, indent=1, default=str) + "\n")
+    sys.stdout.write(json.dumps(value, indent=1, default=_plain) + "\n")
+
+
+def _plain(value: object) -> str:
+    """What JSON has no word for; moments as HTTP writes them."""
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def table(*columns: str) -> Table:

@@ -20,36 +20,28 @@ def versions(
 
     Example: [bold]holdfast versions --json[/]
     """
+    from holdfast.store import version_summary
+
     with existing_store(store, artifacts) as opened:
         found, measured, aliases = (
             opened.versions.list(),
             opened.compatibility.list(),
             opened.traffic.aliases(),
         )
-    names = {v.name: sorted(alias for alias, name in aliases.items() if name == v.name) for v in found}
-    searches = {
-        v.name: [row.gallery for row in measured if row.query == v.name and row.compatible] for v in found
-    }
-    content = [
-        {
-            "version": v.name,
-            "parent": v.parent,
-            "run": v.run,
-            "task": v.task,
-            "contract": v.contract,
-            "dimension": v.dimension,
-            "created_at": v.created_at,
-            "aliases": names[v.name],
-            "searches": searches[v.name],
-        }
-        for v in found
-    ]
+    content = [version_summary(version, aliases, measured) for version in found]
     listed = table("version", "aliases", "parent", "run", "dim", "searches", "contract")
     listed.columns[-1].no_wrap = True
-    for v in found:
-        searched = " ".join([*searches[v.name], v.name])
-        cells = (", ".join(names[v.name]), v.parent or "-", v.run, str(v.dimension), searched, v.contract)
-        listed.add_row(v.name, *cells)
+    for each in content:
+        searched = [row["version"] for row in each["searches"] if row["compatible"]]
+        listed.add_row(
+            each["id"],
+            ", ".join(each["aliases"]),
+            each["parent"] or "-",
+            each["run"],
+            str(each["dimension"]),
+            " ".join([*searched, each["id"]]),
+            each["contract"],
+        )
     show(as_json, content, listed)
 
 

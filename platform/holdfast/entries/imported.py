@@ -58,8 +58,17 @@ class Imported:
             yield f"Columns that say otherwise than attributes, which count: {rows} rows."
 
     def as_dict(self) -> dict[str, Any]:
-        """For a program."""
-        return {**vars(self), "repeated_ids": list(self.repeated_ids), "attributes": list(self.attributes)}
+        """For a program, in the words of an upsert by HTTP."""
+        return {
+            "upserted": self.entries,
+            "rows": self.rows,
+            "repeated": self.repeated,
+            "repeated_ids": list(self.repeated_ids),
+            "attributes": list(self.attributes),
+            "left_out": self.left_out,
+            "null_attributes": self.null_attributes,
+            "overruled": self.overruled,
+        }
 
 
 class Tally:

@@ -18,6 +18,7 @@ from .places import VARIABLE, pin_down, sqlite_file
 from .runs import Run
 from .schema import metadata, versions
 from .store import Store, open_store
+from .summary import version_summary
 from .traffic_record import Traffic, aliases
 from .versions import DISTILLED_FROM, NAME, Draft, Version, Versions, find_named, find_version
 
@@ -65,5 +66,6 @@ __all__ = [
     "sqlite_file",
     "sync",
     "versions",
+    "version_summary",
     "writing",
 ]

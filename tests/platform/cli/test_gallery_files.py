@@ -37,7 +37,7 @@ def file(learned: Path, tmp_path: Path) -> Path:
 
 
 def test_an_import_says_what_it_kept_and_what_not(holdfast: Holdfast, learned: Path, file: Path) -> None:
-    before = holdfast("gallery", "stats", "--store", learned, "--json").json["entries"]
+    before = holdfast("gallery", "stats", "--store", learned, "--json").json["total"]
     said = holdfast("gallery", "import", file, "--store", learned).err
     for part in (
         "3 entries imported",
@@ -48,12 +48,12 @@ def test_an_import_says_what_it_kept_and_what_not(holdfast: Holdfast, learned: P
     ):
         assert part in said
     told = holdfast("gallery", "import", file, "--store", learned, "--attribute", "label", "--json").json
-    assert (told["entries"], told["rows"], told["repeated"], told["repeated_ids"]) == (3, 4, 1, ["a"])
+    assert (told["upserted"], told["rows"], told["repeated"], told["repeated_ids"]) == (3, 4, 1, ["a"])
     assert told["left_out"] == {
         "price": "not asked for",
         "taken": "timestamp[ms]: an attribute is a string, a number or a bool",
     }
-    assert holdfast("gallery", "stats", "--store", learned, "--json").json["entries"] == before + 3
+    assert holdfast("gallery", "stats", "--store", learned, "--json").json["total"] == before + 3
 
 
 def test_verify_names_a_damaged_snapshot(holdfast: Holdfast, learned: Path, file: Path) -> None:

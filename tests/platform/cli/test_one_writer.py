@@ -48,7 +48,7 @@ def test_an_import_beside_a_writer_is_refused(holdfast: Holdfast, learned: Path,
         assert f"has a writer: process {os.getpid()} on " in sentence
         assert "Send writes there, or stop that process and try again." in sentence
         assert Entries(store).last_seq() == 0
-        assert holdfast("gallery", "import", file, "--store", learned, "--json").json["entries"] == 12
+        assert holdfast("gallery", "import", file, "--store", learned, "--json").json["upserted"] == 12
         refuse_if_held(store)
 
 

@@ -136,4 +136,4 @@ def test_the_store_may_be_named_by_a_variable(
     if where == "variable":
         monkeypatch.setenv("HOLDFAST_STORE", str(learned))
     option = ["--store", learned] if where == "option" else []
-    assert [row["version"] for row in holdfast("versions", "--json", *option).json] == ["v1", "v2"]
+    assert [row["id"] for row in holdfast("versions", "--json", *option).json] == ["v1", "v2"]

@@ -76,7 +76,7 @@ def test_a_root_without_the_files_is_one_sentence(
     sentence = holdfast("versions", *where, "--artifacts", tmp_path / "typo").sentence
     assert f"They are in {tmp_path / 'files'}" in sentence
     assert not (tmp_path / "typo").exists()
-    assert [row["version"] for row in holdfast("versions", *where, "--json").json] == ["v1"]
+    assert [row["id"] for row in holdfast("versions", *where, "--json").json] == ["v1"]
 
 
 def test_every_verb_that_takes_a_store_takes_its_artifacts() -> None:

@@ -79,14 +79,14 @@ def test_every_verb_speaks_json_and_names_its_store(verb: str) -> None:
 
 def test_versions(holdfast: Holdfast, learned: Path) -> None:
     rows = holdfast("versions", "--store", learned, "--json").json
-    assert [(row["version"], row["parent"], row["run"], row["task"]) for row in rows] == [
+    assert [(row["id"], row["parent"], row["run"], row["task"]) for row in rows] == [
         ("v1", None, "tiny", 0),
         ("v2", "v1", "tiny", 1),
     ]
     assert all(re.fullmatch(r"hf1-[0-9a-f]{16}", row["contract"]) for row in rows)
     table = holdfast("versions", "--store", learned).out
     for row in rows:
-        assert row["version"] in table
+        assert row["id"] in table
         assert row["contract"] in table
 
 
@@ -102,7 +102,7 @@ def test_promote_canary_and_rollback_follow_the_record(holdfast: Holdfast, learn
     assert canary["query_version"] == "v1"
     full = call("promote", "canary", "--force")
     assert (full["query_version"], full["write_version"], full["canary_version"]) == ("v2", "v1", None)
-    aliases = {row["version"]: row["aliases"] for row in call("versions")}
+    aliases = {row["id"]: row["aliases"] for row in call("versions")}
     assert aliases == {"v1": ["previous", "writing"], "v2": ["live"]}
     writes = call("promote", "live", "--writes", "--force")
     assert writes["write_version"] == "v2"
@@ -155,27 +155,27 @@ def test_gallery_stats_export_verify_and_import_into_another_store(
     import shutil
 
     stats = holdfast("gallery", "stats", "--store", filled, "--json").json
-    assert stats == {"entries": 96, "by_version": {"v1": 48, "v2": 48}, "seq": 96}
+    assert stats == {"entries": {"v1": 48, "v2": 48}, "total": 96, "last_seq": 96}
     said = holdfast("gallery", "stats", "--store", filled).out
     assert "96 entries" in said
     assert "v2: 48" in said
     exported = holdfast("gallery", "export", tmp_path / "all.parquet", "--store", filled, "--json").json
-    assert exported == {"entries": 96, "file": str(tmp_path / "all.parquet")}
+    assert exported == {"total": 96, "file": str(tmp_path / "all.parquet")}
     other = shutil.copytree(template / "store", tmp_path / "other")
     imported = holdfast("gallery", "import", tmp_path / "all.parquet", "--store", other, "--json").json
-    assert imported["entries"] == 96
-    assert holdfast("gallery", "stats", "--store", other, "--json").json["by_version"] == stats["by_version"]
+    assert imported["upserted"] == 96
+    assert holdfast("gallery", "stats", "--store", other, "--json").json["entries"] == stats["entries"]
     verified = holdfast("gallery", "verify", "--store", other, "--json")
     assert verified.code == 0
     assert verified.json["ok"]
     # Importing again replaces, and adds nothing.
     assert holdfast("gallery", "import", tmp_path / "all.parquet", "--store", other).code == 0
-    assert holdfast("gallery", "stats", "--store", other, "--json").json["entries"] == 96
+    assert holdfast("gallery", "stats", "--store", other, "--json").json["total"] == 96
 
 
 def test_a_snapshot_is_written_once_for_each_state(holdfast: Holdfast, filled: Path) -> None:
     first = holdfast("gallery", "snapshot", "--store", filled, "--json").json
-    assert first == {"seq": 96, "entries": 96, "written": True}
+    assert first == {"seq": 96, "total": 96, "written": True}
     assert len(list((filled / "index" / "snapshots").glob("96-*/manifest.json"))) == 1
     again = holdfast("gallery", "snapshot", "--store", filled)
     assert again.code == 0

@@ -1,8 +1,6 @@
 """Backfills: start, watch, pause, resume, cancel. The writer's process does the work."""
 
 from collections.abc import Callable
-from datetime import datetime
-from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -44,7 +42,7 @@ async def create_backfill(request: Request, body: BackfillRequest) -> Response:
         workers=body.workers,
         force=body.force,
     )
-    return answer(_content(made), 201)
+    return answer(made.as_dict(), 201)
 
 
 @router.get("", dependencies=[require("read")], response_model=BackfillsAnswer)
@@ -52,7 +50,7 @@ async def list_backfills(request: Request) -> Response:
     """All backfills, oldest first."""
     replica = replica_of(request)
     found = await replica.in_thread(Backfills(replica.store).list)
-    return answer({"backfills": [_content(each) for each in found]})
+    return answer({"backfills": [each.as_dict() for each in found]})
 
 
 @router.get(
@@ -98,33 +96,4 @@ async def cancel_backfill(request: Request, backfill_id: str) -> Response:
 
 async def _one(request: Request, ask: Callable[[Backfills, str], Backfill], name: str) -> Response:
     replica = replica_of(request)
-    return answer(_content(await replica.in_thread(ask, Backfills(replica.store), name)))
-
-
-def _content(found: Backfill) -> dict[str, Any]:
-    return {
-        "id": found.name,
-        "kind": found.kind,
-        "sources": found.sources,
-        "target": found.target,
-        "order": found.ordering,
-        "status": found.status,
-        "total": found.total,
-        "done": found.done,
-        "left": found.left,
-        "skipped": found.skipped,
-        "examples": found.examples,
-        "batch_size": found.batch_size,
-        "pace": found.pace,
-        "workers": found.workers,
-        "forced": found.forced,
-        "owner": found.owner,
-        "error": found.error,
-        "created_at": _time(found.created_at),
-        "started_at": _time(found.started_at),
-        "finished_at": _time(found.finished_at),
-    }
-
-
-def _time(moment: datetime | None) -> str | None:
-    return None if moment is None else moment.isoformat()
+    return answer((await replica.in_thread(ask, Backfills(replica.store), name)).as_dict())

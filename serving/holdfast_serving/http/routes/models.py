@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from holdfast.base import hide_secrets
-from holdfast.store import Compatibility, Store, Version
+from holdfast.store import Compatibility, Store, Version, version_summary
 from holdfast_serving.http.answers import ModelAnswer, ModelsAnswer
 from holdfast_serving.http.auth import require
 from holdfast_serving.http.border import BorderRoute
@@ -60,31 +60,4 @@ def _one(store: Store, name: str) -> dict[str, Any]:
 
 
 def _summary(version: Version, aliases: dict[str, str], measured: Sequence[Compatibility]) -> dict[str, Any]:
-    return {
-        "id": version.name,
-        "object": "model",
-        "created": int(version.created_at.timestamp()),
-        "owned_by": "holdfast",
-        "aliases": sorted(alias for alias, name in aliases.items() if name == version.name),
-        "contract": version.contract,
-        "dimension": version.dimension,
-        "parent": version.parent,
-        "run": version.run,
-        "task": version.task,
-        "searches": [_measurement(row, row.gallery) for row in measured if row.query == version.name],
-        "searched_by": [_measurement(row, row.query) for row in measured if row.gallery == version.name],
-    }
-
-
-def _measurement(row: Compatibility, other: str) -> dict[str, Any]:
-    return {
-        "version": other,
-        "metric": row.metric,
-        "value": row.value,
-        "reference": row.reference,
-        "low": row.low,
-        "high": row.high,
-        "compatible": row.compatible,
-        "decided": row.decided,
-        "measured_at": row.measured_at.isoformat(),
-    }
+    return {"object": "model", "owned_by": "holdfast", **version_summary(version, aliases, measured)}

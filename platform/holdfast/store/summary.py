@@ -1,0 +1,44 @@
+"""A version as programs are told of it: what HTTP answers, and `--json` prints."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from holdfast.store.compatibility import Compatibility
+from holdfast.store.versions import Version
+
+
+def version_summary(
+    version: Version, aliases: Mapping[str, str], measured: Sequence[Compatibility]
+) -> dict[str, Any]:
+    """Plain values. `created` is in seconds since 1970, as in OpenAI's list of models.
+
+    Args:
+        aliases: what each stands for.
+        measured: the measurements that count, of any pairs.
+    """
+    return {
+        "id": version.name,
+        "created": int(version.created_at.timestamp()),
+        "aliases": sorted(alias for alias, name in aliases.items() if name == version.name),
+        "contract": version.contract,
+        "dimension": version.dimension,
+        "parent": version.parent,
+        "run": version.run,
+        "task": version.task,
+        "searches": [_measurement(row, row.gallery) for row in measured if row.query == version.name],
+        "searched_by": [_measurement(row, row.query) for row in measured if row.gallery == version.name],
+    }
+
+
+def _measurement(row: Compatibility, other: str) -> dict[str, Any]:
+    return {
+        "version": other,
+        "metric": row.metric,
+        "value": row.value,
+        "reference": row.reference,
+        "low": row.low,
+        "high": row.high,
+        "compatible": row.compatible,
+        "decided": row.decided,
+        "measured_at": row.measured_at.isoformat(),
+    }
