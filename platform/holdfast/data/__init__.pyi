@@ -2,17 +2,17 @@ from .augment import Augmentation, AugmentConfig
 from .batches import Batches
 from .config import Column, DataConfig, EvaluateConfig, SplitConfig
 from .decode import load_images, tell
-from .files import expand, locate
 from .image_set import ImageSet
-from .listing import Encoded, Listing
 from .loading import Evaluation, load_evaluation, load_training
-from .opening import open_source
 from .overlap import require_disjoint
 from .rows import row_notes
 from .selection import select
-from .source import Source, SourceConfig
+from .sources.files import expand, locate
+from .sources.listing import Encoded, Listing
+from .sources.opening import open_source
+from .sources.source import Source, SourceConfig
+from .sources.table import require_values, some
 from .stream import StreamConfig, Task, build_stream
-from .table import require_values, some
 
 __all__ = [
     "AugmentConfig",

@@ -21,7 +21,7 @@ from filelock import FileLock
 from holdfast.base import DataError
 from holdfast.data.image_set import DIGEST, ImageSet, image_digest
 from holdfast.data.intact import are_intact, note_intact
-from holdfast.data.text import text_array
+from holdfast.data.sources import text_array
 
 Columns = Mapping[str, np.ndarray]
 FILES = ("images.bin", "digests.bin", "rows.arrow")

@@ -18,12 +18,9 @@ from holdfast.base import DataError, InvalidImageError, cache_folder, thread_cou
 from holdfast.data.cache import locked, read_entry, write_entry
 from holdfast.data.config import Column, SplitConfig
 from holdfast.data.image_set import ImageSet
-from holdfast.data.listing import Encoded
-from holdfast.data.opening import open_source
 from holdfast.data.rows import row_columns, row_notes
 from holdfast.data.selection import names_in, select, unknown_column
-from holdfast.data.source import Source
-from holdfast.data.table import require_values, some
+from holdfast.data.sources import Encoded, Source, open_source, require_values, some
 
 Progress = Callable[[int, int], None]
 Batch = list[tuple[int, Encoded]]

@@ -16,7 +16,7 @@ class ImageSet:
     Attributes:
         images: uint8 (n, channels, height, width), read-only. Straight from `load_images` it is a memory map
             of a cache file, so that all processes of a machine share its pages.
-        labels, groups, sample_ids: text (n,), see `holdfast.data.text`. A missing group is the empty text.
+        labels, groups, sample_ids: text (n,), see `holdfast.data.sources`. A missing group is the empty text.
         columns: every array (n,) that a selection can name, derived columns included.
         fingerprint: hex digest of the decoded pixels, labels, groups and sample_ids; the same everywhere.
         digests: of the pixels of each image, uint8 (n, DIGEST), where they are known already.

@@ -13,7 +13,7 @@ from holdfast.data.decode import Decoder, Progress, load_images
 from holdfast.data.image_set import ImageSet
 from holdfast.data.selection import select
 from holdfast.data.shares import rounded_share, shuffled_ranks
-from holdfast.data.table import some
+from holdfast.data.sources import some
 
 
 @dataclass(frozen=True, eq=False)

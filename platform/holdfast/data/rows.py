@@ -9,9 +9,7 @@ import pyarrow as pa
 
 from holdfast.base import DataError
 from holdfast.data.config import Column
-from holdfast.data.passed_over import named
-from holdfast.data.table import some
-from holdfast.data.text import text_array
+from holdfast.data.sources import named, some, text_array
 
 
 def row_columns(

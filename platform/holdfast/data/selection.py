@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from holdfast.base import ConfigError, DataError
-from holdfast.data.table import some
-from holdfast.data.text import is_text
+from holdfast.data.sources import is_text, some
 
 _OPERATORS: Mapping[type[ast.cmpop], Callable[[Any, Any], Any]] = {
     ast.Eq: operator.eq,

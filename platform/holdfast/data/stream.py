@@ -11,11 +11,10 @@ from pydantic import Field, model_validator
 
 from holdfast.base import DataError, Settings
 from holdfast.data.config import Selection
-from holdfast.data.files import expand, read_text
 from holdfast.data.image_set import ImageSet
 from holdfast.data.selection import select
 from holdfast.data.shares import boundaries, rounded_share, shuffled_ranks
-from holdfast.data.table import some
+from holdfast.data.sources import expand, read_text, some
 
 Scenario = Literal[
     "class-incremental", "extended-class", "data-incremental", "extended-data", "domain-incremental"

@@ -11,11 +11,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from holdfast.base import DataError
-from holdfast.data.listing import Encoded, Listing, Survey
-from holdfast.data.passed_over import named
-from holdfast.data.shards import Shard, find_shards
-from holdfast.data.source import Source
-from holdfast.data.table import TEXT, conform, is_plain, require_columns, unknown_split
+from holdfast.data.sources.listing import Encoded, Listing, Survey
+from holdfast.data.sources.passed_over import named
+from holdfast.data.sources.shards import Shard, find_shards
+from holdfast.data.sources.source import Source
+from holdfast.data.sources.table import TEXT, conform, is_plain, require_columns, unknown_split
 
 BATCH = 64
 """Rows whose images are taken from a file at once."""

@@ -3,11 +3,11 @@
 from urllib.parse import parse_qsl
 
 from holdfast.base import ConfigError, DataError, load_class, parse_settings
-from holdfast.data.files import expand
-from holdfast.data.folder import FolderSource
-from holdfast.data.glyphs import GlyphSource
-from holdfast.data.parquet import ParquetSource
-from holdfast.data.source import Source, SourceConfig
+from holdfast.data.sources.files import expand
+from holdfast.data.sources.folder import FolderSource
+from holdfast.data.sources.glyphs import GlyphSource
+from holdfast.data.sources.parquet import ParquetSource
+from holdfast.data.sources.source import Source, SourceConfig
 
 ALLOWED = "glyphs:, glyphs:?classes=60, parquet:PATH_OR_URL, folder:PATH, or package.module:Class?key=value"
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from holdfast.data.table import some
+from holdfast.data.sources.table import some
 
 NAMED = 3
 REASONS = 8

@@ -10,8 +10,8 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 from holdfast.base import DataError
 from holdfast.data import DataConfig, StreamConfig, build_stream, load_training, open_source
-from holdfast.data.glyphs import FONTS, label
-from holdfast.data.scripts import SCRIPTS
+from holdfast.data.sources.glyphs import FONTS, label
+from holdfast.data.sources.scripts import SCRIPTS
 from holdfast.models import Preprocessing
 
 FOLDER = Path(matplotlib.get_data_path()) / "fonts" / "ttf"

@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 
 from holdfast.base import DataError
-from holdfast.data.listing import Encoded, Listing, Survey
-from holdfast.data.passed_over import PassedOver
-from holdfast.data.source import Source
-from holdfast.data.table import conform, of_split
-from holdfast.data.walk import FoundFile, as_text, starts_with_dot, walk
+from holdfast.data.sources.listing import Encoded, Listing, Survey
+from holdfast.data.sources.passed_over import PassedOver
+from holdfast.data.sources.source import Source
+from holdfast.data.sources.table import conform, of_split
+from holdfast.data.sources.walk import FoundFile, as_text, starts_with_dot, walk
 
 SUFFIXES = frozenset(
     {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".gif", ".webp", ".tif", ".tiff"}

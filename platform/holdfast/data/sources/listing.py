@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from holdfast.data.table import require_values
+from holdfast.data.sources.table import require_values
 
 
 class Encoded(NamedTuple):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from holdfast.base import DataError
-from holdfast.data.passed_over import PassedOver
+from holdfast.data.sources.passed_over import PassedOver
 
 
 @dataclass(frozen=True)

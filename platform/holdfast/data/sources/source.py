@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 import pyarrow as pa
 
 from holdfast.base import PartConfig
-from holdfast.data.listing import Listing, Survey
+from holdfast.data.sources.listing import Listing, Survey
 
 
 class Source(ABC):

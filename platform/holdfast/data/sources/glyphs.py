@@ -18,10 +18,10 @@ from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont, features
 
 from holdfast.base import DataError
-from holdfast.data.listing import Encoded, Listing, Survey
-from holdfast.data.scripts import SCRIPTS
-from holdfast.data.source import Source
-from holdfast.data.table import conform, of_split
+from holdfast.data.sources.listing import Encoded, Listing, Survey
+from holdfast.data.sources.scripts import SCRIPTS
+from holdfast.data.sources.source import Source
+from holdfast.data.sources.table import conform, of_split
 
 GENERATOR = 1
 """To be raised with every change to this file that changes a pixel, a name or the order."""

@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from holdfast.base import DataError
-from holdfast.data.files import locate
-from holdfast.data.passed_over import PassedOver
-from holdfast.data.walk import walk
+from holdfast.data.sources.files import locate
+from holdfast.data.sources.passed_over import PassedOver
+from holdfast.data.sources.walk import walk
 
 SUFFIXES = (".parquet", ".parq", ".pq")
 NO_VALUE = "__HIVE_DEFAULT_PARTITION__"

@@ -2,7 +2,7 @@ import pytest
 
 from holdfast.base import DataError
 from holdfast.data import open_source
-from holdfast.data.files import expand, locate
+from holdfast.data.sources.files import expand, locate
 
 
 @pytest.mark.parametrize("uri", ["", "omniglot.parquet", "csv:x.csv", "Glyphs:", "/data/images"])
