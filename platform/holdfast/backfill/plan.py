@@ -59,9 +59,9 @@ def make_plan(store: Store, found: Backfill) -> np.ndarray:
     In memory are some 20 bytes an entry.
     """
     candidates = _candidates(store, found)
-    if found.ordering == "oldest":
+    if found.order == "oldest":
         order = oldest_first(candidates)
-    elif found.ordering == "random":
+    elif found.order == "random":
         order = at_random(candidates, seed=found.number)
     else:
         order = by_gain(candidates, _cross_tests(store, found))

@@ -14,7 +14,7 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, sele
 
 from holdfast.backfill.rules import (
     Kind,
-    Ordering,
+    Order,
     check_options,
     require_adapters,
     unmeasured,
@@ -53,7 +53,7 @@ class Backfill:
         kind: `map` moves stored vectors by the adapter in force, `re-embed` embeds the images anew.
         sources: versions whose entries are moved (re-embedding takes those that were mapped from them to the
             target as well); target: the version that they become entries of.
-        ordering: what comes first, see `holdfast.backfill.plan`.
+        order: what comes first, see `holdfast.backfill.plan`.
         until: entries written after this number are not its business.
         total, done: entries that there were at the beginning, and how many of them were moved.
         skipped: how many were not, by reason; `changed` are those that a user wrote or deleted meanwhile.
@@ -69,7 +69,7 @@ class Backfill:
     kind: Kind
     sources: list[str]
     target: str
-    ordering: Ordering
+    order: Order
     status: Status
     until: int
     total: int
@@ -104,7 +104,7 @@ class Backfill:
             "kind": self.kind,
             "sources": self.sources,
             "target": self.target,
-            "order": self.ordering,
+            "order": self.order,
             "status": self.status,
             "total": self.total,
             "done": self.done,
@@ -167,7 +167,7 @@ class Backfills:
         kind: Kind = "map",
         sources: Sequence[str] | None = None,
         *,
-        ordering: Ordering = "gain",
+        order: Order = "gain",
         batch_size: int = 256,
         pace: float | None = None,
         workers: int = 0,
@@ -187,7 +187,7 @@ class Backfills:
             ConflictError: another backfill is moving some of these entries.
             ConfigError: an impossible option.
         """
-        check_options(kind, ordering, batch_size, pace, workers)
+        check_options(kind, order, batch_size, pace, workers)
         with writing(self._engine) as connection:
             number = advance_counter(connection, "backfills")
             named = aliases(connection)
@@ -218,7 +218,7 @@ class Backfills:
                 kind=kind,
                 sources=wanted,
                 target=goal.name,
-                ordering=ordering,
+                order=order,
                 status="running",
                 until=current_counter(connection, "entries"),
                 total=sum(found[name] for name in wanted),

@@ -9,7 +9,7 @@ from holdfast.base import ConfigError, IncompatibleError
 from holdfast.store import find_adapter, incompatibility
 
 Kind = Literal["map", "re-embed"]
-Ordering = Literal["gain", "random", "oldest"]
+Order = Literal["gain", "random", "oldest"]
 
 MAX_BATCH = 10_000
 MIN_PACE, MAX_PACE = 1e-4, 1e6
@@ -17,12 +17,12 @@ MIN_PACE, MAX_PACE = 1e-4, 1e6
 MAX_WORKERS = 256
 
 
-def check_options(kind: Kind, ordering: Ordering, batch: int, pace: float | None, workers: int) -> None:
+def check_options(kind: Kind, order: Order, batch: int, pace: float | None, workers: int) -> None:
     """Raises ConfigError for an option that cannot be."""
     if kind not in get_args(Kind):
         raise ConfigError(f"kind is {kind!r}: {' and '.join(get_args(Kind))} are allowed.")
-    if ordering not in get_args(Ordering):
-        raise ConfigError(f"order is {ordering!r}: {', '.join(get_args(Ordering))} are allowed.")
+    if order not in get_args(Order):
+        raise ConfigError(f"order is {order!r}: {', '.join(get_args(Order))} are allowed.")
     if not 1 <= batch <= MAX_BATCH:
         raise ConfigError(f"batch_size is {batch}: 1 to {MAX_BATCH:,} entries are moved at once.")
     if pace is not None and not MIN_PACE <= pace <= MAX_PACE:

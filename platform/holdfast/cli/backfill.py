@@ -70,7 +70,7 @@ def start(
             target,
             kind,  # type: ignore[arg-type]  # refused there, in one sentence, if it is another
             source,
-            ordering=order,  # type: ignore[arg-type]
+            order=order,  # type: ignore[arg-type]
             batch_size=batch_size,
             pace=pace,
             workers=workers,
@@ -96,7 +96,7 @@ def list_(
         done = f"{each.done:,} of {each.total:,}"
         sources = ", ".join(each.sources)
         skipped = _skipped(each)
-        listed.add_row(each.name, each.kind, sources, each.target, each.ordering, each.status, done, skipped)
+        listed.add_row(each.name, each.kind, sources, each.target, each.order, each.status, done, skipped)
     show(as_json, [each.as_dict() for each in found], listed)
 
 

@@ -10,7 +10,7 @@ from holdfast.base import StoreError, hide_in_url
 from holdfast.store.database import lock_for_migration, reading, use_write_ahead_log, writing
 from holdfast.store.schema import metadata, schema_history
 
-HEAD = "0007"  # the newest file in migrations/versions; a test compares the two
+HEAD = "0008"  # the newest file in migrations/versions; a test compares the two
 SCRIPTS = Path(__file__).parent / "migrations"
 
 
@@ -18,7 +18,8 @@ def migrate(engine: Engine) -> None:
     """Create or upgrade the tables; quick when there is nothing to do.
 
     Any number of processes may do so at once: one migrates, the others wait and find it done. A migration is
-    one transaction, so a crash leaves the schema as it was. Raises StoreError for a newer schema.
+    one transaction, so a crash leaves the schema as it was. Raises StoreError for a schema that
+    is newer, or older than any that was released.
     """
     use_write_ahead_log(engine)
     with reading(engine) as connection:
@@ -29,7 +30,7 @@ def migrate(engine: Engine) -> None:
         found = revision(connection)
         if found == HEAD:
             return
-        _refuse_newer(connection, found)
+        _refuse_unknown(connection, found)
         _upgrade(connection)
 
 
@@ -44,15 +45,20 @@ def revision(connection: Connection) -> str | None:
     return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
-def _refuse_newer(connection: Connection, found: str | None) -> None:
+def _refuse_unknown(connection: Connection, found: str | None) -> None:
     known = {path.name.split("_")[0] for path in (SCRIPTS / "versions").glob("[0-9]*.py")}
     if found is None or found in known:
         return
+    where = hide_in_url(connection.engine.url.render_as_string())
+    if found < min(known):
+        raise StoreError(
+            f"{where} has schema {found}, of a Holdfast before the first release, which is no longer read: "
+            "name another store, run the experiments again, and import the entries."
+        )
     maker = connection.execute(
         text("SELECT holdfast FROM schema_history WHERE revision = :revision ORDER BY id DESC"),
         {"revision": found},
     ).scalar()
-    where = hide_in_url(connection.engine.url.render_as_string())
     raise StoreError(
         f"{where} has schema {found}, newer than schema {HEAD} of this Holdfast "
         f"({installed_version('holdfast')}): use Holdfast {maker or 'of the version that made it'} or newer."

@@ -77,9 +77,9 @@ def test_moved_twice_the_first_version_still_looked_at_the_image(adapted: Store)
 
 def test_the_plan_follows_the_order(adapted: Store) -> None:
     plans = {}
-    for ordering in ("oldest", "random", "gain"):
-        made = Backfills(adapted).create("v3", "map", ordering=ordering)  # type: ignore[arg-type]
-        plans[ordering] = make_plan(adapted, made).tolist()
+    for order in ("oldest", "random", "gain"):
+        made = Backfills(adapted).create("v3", "map", order=order)  # type: ignore[arg-type]
+        plans[order] = make_plan(adapted, made).tolist()
         Backfills(adapted).cancel(made.name)
     assert plans["oldest"] == list(range(1, 81))
     assert sorted(plans["random"]) == plans["oldest"] != plans["random"]
@@ -111,7 +111,7 @@ class Look:
 
 
 def test_a_failure_has_a_sentence_and_is_resumed_where_it_was(adapted: Store) -> None:
-    name = Backfills(adapted).create("v3", "re-embed", ordering="oldest", batch_size=10).name
+    name = Backfills(adapted).create("v3", "re-embed", order="oldest", batch_size=10).name
     claim = Backfills(adapted).claim(name, "test")
     found = run_backfill(adapted, claim, Look(adapted, fail_after=3), write_to(adapted))
     assert (found.status, found.done, found.error) == ("failed", 30, "The disk is full.")

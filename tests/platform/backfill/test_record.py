@@ -61,7 +61,7 @@ def test_a_new_one_covers_the_entries_that_there_are(filled: Store) -> None:
         ("live", {}, NotFoundError, ["live"]),
         ("v3", {"sources": ["v3"]}, ConfigError, ["v3", "no backfill"]),
         ("v3", {"kind": "guess"}, ConfigError, ["guess", "map", "re-embed"]),
-        ("v3", {"ordering": "best"}, ConfigError, ["best", "gain", "random", "oldest"]),
+        ("v3", {"order": "best"}, ConfigError, ["best", "gain", "random", "oldest"]),
         ("v3", {"batch_size": 0}, ConfigError, ["batch_size", "1"]),
         ("v3", {"pace": float("nan")}, ConfigError, ["pace"]),
         ("v3", {"workers": -1}, ConfigError, ["workers"]),

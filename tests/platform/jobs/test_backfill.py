@@ -70,11 +70,11 @@ def check(store: Store, encoder: Encoder, numbers: list[int]) -> None:
         np.testing.assert_allclose(found.vector, encoder.embed([png(number)])[0], atol=1e-5)
 
 
-@pytest.mark.parametrize("ordering", ["gain", "random"])
+@pytest.mark.parametrize("order", ["gain", "random"])
 def test_entries_become_what_the_target_makes_of_their_images(
-    store: Store, encoders: list[Encoder], ordering: str
+    store: Store, encoders: list[Encoder], order: str
 ) -> None:
-    found = work(store, batch_size=7, ordering=ordering)
+    found = work(store, batch_size=7, order=order)
     assert (found.status, found.done, found.skipped) == ("done", 20, {})  # type: ignore[attr-defined]
     check(store, encoders[1], list(range(20)))
 
@@ -86,7 +86,7 @@ def test_entries_that_were_only_mapped_are_embedded_too(store: Store, encoders: 
     entries.write(
         [Replace(tuple(NewVector(each.id, each.seq, "v2", wrong, "v1", "digest") for each in found))]
     )
-    assert work(store, ordering="gain").done == 20  # type: ignore[attr-defined]
+    assert work(store, order="gain").done == 20  # type: ignore[attr-defined]
     check(store, encoders[1], list(range(20)))
     assert entries.get("e00").mapped_by is None
     with pytest.raises(DataError, match="versions other than v2"):
@@ -101,7 +101,7 @@ def test_what_cannot_be_read_is_counted_and_named(
     entries = Entries(store)
     without = entries.get("e02")
     entries.upsert([Entry("e02", "v1", without.vector), Entry("e03", "v1", without.vector, {}, "nfs9://a/b")])
-    found = work(store, batch_size=7, ordering="oldest")
+    found = work(store, batch_size=7, order="oldest")
     assert (found.status, found.done) == ("done", 16)  # type: ignore[attr-defined]
     assert found.skipped == {  # type: ignore[attr-defined]
         "not found": 1,
@@ -135,7 +135,7 @@ def test_ray_data_gives_the_same(store: Store, encoders: list[Encoder], tmp_path
     (tmp_path / "7.png").write_bytes(png(7))
     entries = Entries(store)
     entries.upsert([Entry("e07", "v1", entries.get("e07").vector, {}, str(tmp_path / "7.png"))])
-    name = Backfills(store).create("v2", "re-embed", batch_size=6, workers=1, ordering="oldest").name
+    name = Backfills(store).create("v2", "re-embed", batch_size=6, workers=1, order="oldest").name
     done = subprocess.run(
         [sys.executable, "-c", IN_A_PROCESS, store.location, name, str(tmp_path / "images")],
         capture_output=True,

@@ -1,18 +1,13 @@
 import math
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import text
 
 from holdfast.adapters import LinearAdapter
 from holdfast.base import NotFoundError
-from holdfast.store import Draft, MeasuredCalibration, Store, open_store
+from holdfast.store import MeasuredCalibration, Store
 from holdfast.store import migrate as migrate
-from holdfast.store.database import writing
 
 
 def turned(seed: int) -> LinearAdapter:
@@ -59,35 +54,3 @@ def test_what_would_turn_a_ranking_round_is_refused_whole(lineage: Store, change
     with pytest.raises(NotFoundError, match="v9"):
         lineage.calibrations.record([good, replace(good, gallery="v9")])
     assert lineage.calibrations.list() == []
-
-
-def test_an_older_schema_keeps_the_calibrations_of_mapped_queries_beside_their_adapters(
-    location: tuple[str, str], draft: Callable[..., Draft]
-) -> None:
-    with open_store(*location) as store:
-        for task in range(3):
-            store.versions.publish(draft(task))
-        rows = [store.adapters.register("v2", "v1", turned(1), maps="queries")]
-        rows.append(store.adapters.register("v3", "v1", turned(2)))
-        rows.append(store.adapters.register("v3", "v2", turned(3), maps="queries"))
-        kept = MeasuredCalibration("v2", "v1", 0.25, rows[0].digest, 1.0, 0.5, 1.5)
-        mapped_entries = MeasuredCalibration("v3", "v1", 0.1, rows[1].digest)
-        of_another = MeasuredCalibration("v3", "v2", 0.1, "0" * 64)
-        store.calibrations.record([kept, mapped_entries, of_another])
-        with writing(store.engine) as connection:
-            config = Config()
-            config.set_main_option("script_location", str(migrate.SCRIPTS))
-            config.attributes["connection"] = connection
-            command.downgrade(config, "0003")
-            found = connection.execute(text("SELECT query, gallery, shift FROM adapters")).all()
-        assert sorted(map(tuple, found)) == [
-            ("v2", "v1", 0.25),
-            ("v3", "v1", 0.0),
-            ("v3", "v2", 0.0),
-        ]
-    with open_store(*location) as store:
-        assert store.adapters.list() == rows
-        found = [(each.query, each.gallery, each.shift) for each in store.calibrations.list()]
-        assert found == [("v2", "v1", 0.25), ("v3", "v2", 0.0)]
-        assert [each.gain for each in store.calibrations.list()] == [None, None]
-        assert all(each.config == {} for each in store.calibrations.list())

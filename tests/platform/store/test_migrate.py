@@ -1,24 +1,17 @@
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, text
 
-from holdfast.adapters import LinearAdapter
-from holdfast.backfill import Backfills
 from holdfast.base import StoreError
-from holdfast.entries import Entries, Entry, NewVector, Replace
-from holdfast.store import Compatibility, Draft, Store, open_store
+from holdfast.store import Store, open_store
 from holdfast.store import migrate as migrate
-from holdfast.store.database import writing
 from holdfast.store.schema import metadata
 
 OPEN = """
@@ -45,50 +38,6 @@ def test_head_is_the_newest_script() -> None:
     config = Config()
     config.set_main_option("script_location", str(migrate.SCRIPTS))
     assert ScriptDirectory.from_config(config).get_heads() == [migrate.HEAD]
-
-
-def test_a_filled_store_goes_down_to_the_first_schema_and_up_again(
-    location: tuple[str, str],
-    draft: Callable[..., Draft],
-    measured: Callable[..., Compatibility],
-) -> None:
-    """Without adapters, what was measured through one would pass for a measurement without."""
-    with open_store(*location) as store:
-        for task in range(3):
-            store.versions.publish(draft(task))
-        row = store.adapters.register("v2", "v1", LinearAdapter.of(np.eye(8)))
-        store.compatibility.record([measured("v2", "v1"), measured("v3", "v1")])
-        store.compatibility.record([replace(measured("v2", "v1", value=0.9), adapter=row.digest)])
-        Entries(store).upsert([Entry(name, "v1", np.eye(8, dtype=np.float32)[0]) for name in "ab"])
-        Backfills(store).create("v2", "re-embed")
-        vector = np.eye(8, dtype="<f4")[1].tobytes()
-        assert Entries(store).write([Replace((NewVector("a", 1, "v2", vector, "v1", "digest"),))]) == [1]
-        with writing(store.engine) as connection:
-            config = Config()
-            config.set_main_option("script_location", str(migrate.SCRIPTS))
-            config.attributes["connection"] = connection
-            command.downgrade(config, "0001")
-        assert {"adapters", "backfills"}.isdisjoint(inspect(store.engine).get_table_names())
-        entries = {column["name"] for column in inspect(store.engine).get_columns("entries")}
-        assert {"mapped_from", "mapped_by"}.isdisjoint(entries)
-        with store.engine.connect() as connection:
-            rows = connection.execute(text("SELECT id, version FROM entries ORDER BY id")).all()
-        assert rows == [("a", "v2"), ("b", "v1")]
-        columns = {column["name"] for column in inspect(store.engine).get_columns("compatibility")}
-        assert "adapter" not in columns
-        with store.engine.connect() as connection:
-            values = connection.execute(text("SELECT query, value FROM compatibility ORDER BY id")).all()
-        assert values == [("v2", 0.7), ("v3", 0.7)]
-    with open_store(*location) as store:
-        assert [version.name for version in store.versions.list()] == ["v1", "v2", "v3"]
-        assert [(each.query, each.value, each.adapter) for each in store.compatibility.list()] == [
-            ("v2", 0.7, None),
-            ("v3", 0.7, None),
-        ]
-        assert store.adapters.list() == []
-        assert (Entries(store).get("a").version, Entries(store).get("a").mapped_from) == ("v2", None)
-        assert Backfills(store).create("v2", "re-embed").name == "b1"
-        assert store.adapters.register("v2", "v1", LinearAdapter.of(np.eye(8))).digest == row.digest
 
 
 def test_processes_may_open_a_fresh_store_at_once(
@@ -118,6 +67,13 @@ def test_a_newer_schema_is_refused_with_the_holdfast_to_use(location: tuple[str,
             )
         )
     with pytest.raises(StoreError, match=r"schema 9001, newer than schema .* use Holdfast 7\.3\.0"):
+        open_store(*location)
+
+
+def test_a_schema_from_before_the_first_release_is_refused(location: tuple[str, str]) -> None:
+    with open_store(*location) as store, store.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '0007'"))
+    with pytest.raises(StoreError, match=r"schema 0007, of a Holdfast before .* name another store"):
         open_store(*location)
 
 

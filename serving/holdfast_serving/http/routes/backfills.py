@@ -36,7 +36,7 @@ async def create_backfill(request: Request, body: BackfillRequest) -> Response:
         body.target,
         body.kind,
         body.sources,
-        ordering=body.order,
+        order=body.order,
         batch_size=body.batch_size,
         pace=body.pace,
         workers=body.workers,
