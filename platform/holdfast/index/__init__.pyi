@@ -1,5 +1,6 @@
 from .config import QUERY_VERSIONS, IndexConfig, IndexSettings
 from .filters import Filter, InvalidFilterError, OneOf, Range, parse_filter
+from .local.columns import Columns
 from .local.index import LocalIndex
 from .local.snapshots import Snapshots
 from .locks import ReadWriteLock
@@ -13,6 +14,7 @@ __all__ = [
     "AS_THEY_ARE",
     "AnyIndexConfig",
     "Capabilities",
+    "Columns",
     "Filter",
     "Held",
     "Hit",

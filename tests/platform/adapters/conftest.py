@@ -5,6 +5,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
+from holdfast.testing import unit_vectors
+
 
 def normalized(rows: np.ndarray) -> np.ndarray:
     return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
@@ -14,10 +16,7 @@ def normalized(rows: np.ndarray) -> np.ndarray:
 def units() -> Callable[[int, int, int], np.ndarray]:
     """Random unit rows."""
 
-    def make(seed: int, rows: int, width: int) -> np.ndarray:
-        return normalized(np.random.default_rng(seed).normal(size=(rows, width)))
-
-    return make
+    return unit_vectors
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,23 @@
+from .adapters import AdapterContract
+from .heads import HeadContract
+from .index import IndexContract, Opened
+from .regularizers import RegularizerContract
+from .sources import SourceContract
+from .store import tiny_store
+from .tasks import tiny_encoder, tiny_task
+from .trunks import TrunkContract
+from .vectors import unit_vectors
+
+__all__ = [
+    "AdapterContract",
+    "HeadContract",
+    "IndexContract",
+    "Opened",
+    "RegularizerContract",
+    "SourceContract",
+    "TrunkContract",
+    "tiny_encoder",
+    "tiny_store",
+    "tiny_task",
+    "unit_vectors",
+]

@@ -1,0 +1,416 @@
+"""What every index keeps to."""
+
+import itertools
+import json
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from holdfast.adapters import LinearAdapter
+from holdfast.index import Columns, Index, ReadWriteLock, Way, parse_filter, pull_back
+from holdfast.store import Changes
+from holdfast.testing.vectors import unit_vectors
+
+Row = tuple[str, str, np.ndarray | None, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Opened:
+    """An empty index, how it is closed and opened again, and how it comes to rest after many changes."""
+
+    index: Index
+    reopen: Callable[[], Index]
+    settle: Callable[[Index], None] = lambda index: None
+
+
+class IndexContract:
+    """Give it the fixture `opened`."""
+
+    @pytest.fixture
+    def opened(self, tmp_path: Path) -> Opened:
+        raise NotImplementedError("give the suite a fixture `opened`")
+
+    @pytest.fixture
+    def index(self, opened: Opened) -> Index:
+        return opened.index
+
+    def test_an_empty_index_finds_nothing(self, index: Index) -> None:
+        assert (index.applied, index.follow()) == (0, 0)
+        assert (index.versions(), index.count(), list(index.keys())) == ([], {}, [])
+        assert index.search(vectors(1)[0], 10, ["v1", "v2"]) == []
+        assert index.held("v1", ["a"]) == {}
+        index.apply(Changes())
+        index.apply(changes([("a", "v1", None, {})]))
+        assert (index.applied, index.versions()) == (1, [])
+
+    def test_rows_in_any_chunks_give_the_same_state(self, opened: Opened) -> None:
+        generator = np.random.default_rng(0)
+        rows = clustered(40, 8)
+        written: list[Row] = []
+        for n in range(40):
+            gone = generator.random() < 0.3
+            written.append(
+                (
+                    f"e{generator.integers(15)}",
+                    f"v{generator.integers(1, 3)}",
+                    None if gone else rows[n],
+                    {"n": n},
+                )
+            )
+        # The database shows the last row of an id only, in the order of the numbers.
+        last = {row[0]: n for n, row in enumerate(written)}
+        states = []
+        for size in (1, 7, 40):
+            index = opened.index
+            index.clear()
+            for start in range(0, len(written), size):
+                chunk = range(start, min(start + size, len(written)))
+                kept = [n for n in chunk if last[written[n][0]] == n or size == 1]
+                batch = changes([written[n] for n in kept])
+                if kept:
+                    index.apply(
+                        Changes(
+                            batch.ids, [n + 1 for n in kept], batch.versions, batch.vectors, batch.attributes
+                        )
+                    )
+            hits = [hit.id for hit in index.search(rows[0], 15, ["v1", "v2"])]
+            states.append((contents(index), index.count(), index.applied, hits))
+        assert states[0] == states[1] == states[2]
+        assert {identifier for _, identifier in states[0][0]} == {
+            name for name, n in last.items() if written[n][2] is not None
+        }
+
+    def test_rows_that_are_applied_again_change_nothing(self, index: Index) -> None:
+        rows = vectors(4)
+        batch = changes([("a", "v1", rows[0], {"n": 1}), ("b", "v2", rows[1], {}), ("c", "v1", None, {})])
+        index.apply(batch)
+        before = contents(index), index.count(), index.applied
+        index.apply(batch)
+        assert (contents(index), index.count(), index.applied) == before
+        assert [hit.id for hit in index.search(rows[0], 10, ["v1"])] == ["a"]
+
+    def test_more_hits_than_entries_are_all_entries(self, index: Index) -> None:
+        index.apply(changes([(f"e{n}", f"v{n % 2 + 1}", row, {}) for n, row in enumerate(vectors(7))]))
+        found = index.search(vectors(1)[0], 10_000, ["v1", "v2", "v7"])
+        assert sorted(hit.id for hit in found) == [f"e{n}" for n in range(7)]
+        assert {hit.embedded_by for hit in index.search(vectors(1)[0], 10_000, ["v2"])} == {"v2"}
+
+    def test_equal_scores_come_in_the_order_of_their_ids(self, index: Index) -> None:
+        row = vectors(1)[0]
+        index.apply(changes([(name, version, row, {}) for name, version in zip("dbca", ["v1", "v2"] * 2)]))  # noqa: B905
+        assert [hit.id for hit in index.search(row, 4, ["v1", "v2"])] == ["a", "b", "c", "d"]
+
+    def test_recall_scores_and_rare_filters(self, opened: Opened) -> None:
+        index = opened.index
+        rows, queries = clustered(3000), clustered(25, seed=1)
+        index.apply(
+            changes(
+                [
+                    (f"e{n}", "v1" if n < 2000 else "v2", row, {"share": n % 1000, "half": n % 2 == 0})
+                    for n, row in enumerate(rows)
+                ]
+            )
+        )
+        opened.settle(index)
+        able = index.capabilities
+        assert index.count() == {"v1": 2000, "v2": 1000}
+        assert (index.bytes() == 0) == able.remote
+        scores = queries.astype(np.float64) @ rows.T.astype(np.float64)
+        half = {"half": True}
+        for raw, matching in ((None, np.ones(3000, bool)), (half, np.arange(3000) % 2 == 0)):
+            hits = 0
+            for number, query in enumerate(queries):
+                found = index.search(query, 10, ["v1", "v2"], parse_filter(raw))
+                assert len(found) == len({hit.id for hit in found}) == 10
+                best = np.argsort(-np.where(matching, scores[number], -np.inf))[:10]
+                hits += len({f"e{n}" for n in best} & {hit.id for hit in found})
+                for hit in found:
+                    n = int(hit.id[1:])
+                    assert matching[n]
+                    assert hit.embedded_by == ("v1" if n < 2000 else "v2")
+                    assert abs(hit.score - scores[number][n]) <= able.tolerance
+                assert all(a.score >= b.score for a, b in itertools.pairwise(found))
+            assert hits >= 250 * (1.0 if able.exact else able.recall)
+        # A filter that leaves one entry in a thousand leaves three: all of them are found.
+        for number in (0, 17, 999):
+            rare = parse_filter({"share": number})
+            for query in queries[:5]:
+                found = index.search(query, 3, ["v1", "v2"], rare)
+                assert {hit.id for hit in found} == {f"e{n}" for n in range(number, 3000, 1000)}
+
+    def test_filters_mean_what_their_masks_mean(self, index: Index) -> None:
+        rows = vectors(12)
+
+        @settings(max_examples=25, suppress_health_check=list(HealthCheck))
+        @given(
+            attributes=st.lists(st.dictionaries(KEYS, VALUES, max_size=4), min_size=12, max_size=12),
+            filters=st.lists(
+                st.dictionaries(KEYS, CONDITIONS, min_size=1, max_size=2), min_size=4, max_size=4
+            ),
+        )
+        def check(attributes: list[dict[str, Any]], filters: list[dict[str, Any]]) -> None:
+            batch = changes([(f"e{n}", "v1", rows[n], each) for n, each in enumerate(attributes)])
+            index.apply(batch)
+            columns = Columns()
+            columns.resize(12)
+            columns.set(np.arange(12), batch.attributes)
+            for raw in filters:
+                # The keys that entries have are asked for what some entry holds, or it would match nothing.
+                wanted = {
+                    key: next((each[key] for each in attributes if key in each), raw[key]) for key in raw
+                }
+                for allowed in (parse_filter(raw), parse_filter(wanted)):
+                    assert allowed is not None
+                    expected = {f"e{n}" for n in np.flatnonzero(allowed.mask(columns))}
+                    found = index.search(rows[0], 12, ["v1"], allowed)
+                    assert {hit.id for hit in found} == expected
+                    for hit in found:
+                        assert hit.attributes == attributes[int(hit.id[1:])]
+
+        check()
+
+    def test_an_index_behaves_as_a_dict(self, opened: Opened) -> None:
+        Machine.opened = opened
+        Machine.rows = vectors(16)
+        slow = opened.index.capabilities.remote
+        run_state_machine_as_test(
+            Machine,
+            settings=settings(
+                max_examples=5 if slow else 50,
+                stateful_step_count=12,
+                deadline=None,
+                suppress_health_check=list(HealthCheck),
+            ),
+        )
+
+    def test_it_goes_on_after_a_restart(self, opened: Opened) -> None:
+        rows = vectors(6)
+        written: list[Row] = [(f"e{n}", "v1", row, {"n": n}) for n, row in enumerate(rows)]
+        written += [("e1", "v2", rows[0], {}), ("e2", "v1", None, {})]
+        opened.index.apply(changes(written[:4]))
+        again = opened.reopen()
+        assert again.applied == (4 if again.capabilities.durable else 0)
+        assert again.count() == ({"v1": 4} if again.capabilities.durable else {})
+        for start, end in (0, 4), (4, 8):
+            if again.applied == start:
+                again.apply(changes(written[start:end], start))
+        assert (again.applied, again.count()) == (8, {"v1": 4, "v2": 1})
+        assert sorted(hit.id for hit in again.search(rows[0], 10, ["v1", "v2"])) == [
+            "e0",
+            "e1",
+            "e3",
+            "e4",
+            "e5",
+        ]
+        again.clear()
+        assert (again.applied, again.count(), list(again.keys())) == (0, {}, [])
+
+    def test_searches_go_on_while_another_thread_applies(self, index: Index) -> None:
+        rows = clustered(1200)
+        lock = ReadWriteLock()
+        done = threading.Event()
+
+        def search(seed: int) -> int:
+            count = 0
+            while not done.is_set():
+                with lock.reading():
+                    applied = index.applied
+                    found = index.search(rows[seed], 10, ["v1", "v2"])
+                assert len(found) == len({hit.id for hit in found}) == min(10, applied)
+                assert all(np.isclose(hit.score, rows[int(hit.id[1:]) % 600] @ rows[seed]) for hit in found)
+                count += 1
+            return count
+
+        with ThreadPoolExecutor(3) as pool:
+            searching = [pool.submit(search, seed) for seed in range(3)]
+            # Every entry moves to the other version in the second half, to a vector of the same direction.
+            for start in range(0, 1200, 200):
+                batch: list[Row] = [
+                    (f"e{n % 600}", "v1" if n < 600 else "v2", rows[n % 600], {})
+                    for n in range(start, start + 200)
+                ]
+                with lock.writing():
+                    index.apply(changes(batch, start))
+            done.set()
+            assert all(future.result(60) for future in searching)
+        assert index.count() == {"v2": 600}
+
+    def test_another_query_and_a_calibration_for_a_version(self, index: Index) -> None:
+        narrow, wide = vectors(20), vectors(20, 16, seed=1)
+        written: list[Row] = [(f"n{n}", "v1", row, {}) for n, row in enumerate(narrow)]
+        index.apply(changes([*written, *((f"w{n}", "v4", row, {}) for n, row in enumerate(wide))]))
+        query, mapped = vectors(1, 16, seed=2)[0], vectors(1, seed=3)[0]
+        found = index.search(query, 12, ["v1", "v4"], None, {"v1": Way(None, mapped, 0.25)})
+        scores = {f"n{n}": float(row @ mapped) for n, row in enumerate(narrow)}
+        scores |= {f"w{n}": float(row @ query) for n, row in enumerate(wide)}
+        ranks = {name: score + 0.25 if name[0] == "n" else score for name, score in scores.items()}
+        assert [hit.id for hit in found] == sorted(ranks, key=lambda name: -ranks[name])[:12]
+        assert all(np.isclose(hit.score, scores[hit.id], atol=1e-5) for hit in found)
+
+    @pytest.mark.parametrize("bias", [0.0, 0.1])
+    def test_entries_are_searched_through_a_linear_map(self, opened: Opened, bias: float) -> None:
+        index = opened.index
+        rows, generator = clustered(3000), np.random.default_rng(0)
+        turn = np.linalg.qr(generator.normal(size=(16, 16)))[0]
+        # Without a bias the map turns, and nothing may be lost; with it, lengths change.
+        matrix = turn if not bias else turn + 0.05 * generator.normal(size=(16, 16))
+        adapter = LinearAdapter.of(matrix, bias * generator.normal(size=16) if bias else None)
+        index.apply(changes([(f"e{n}", "v1", row, {}) for n, row in enumerate(rows)]))
+        opened.settle(index)
+        able = index.capabilities
+        near = max(1e-5, able.tolerance)
+        mapped = adapter.apply(rows)
+        hits = 0
+        for query in adapter.apply(clustered(20, seed=1)):
+            way = Way(None, pull_back(adapter, query), -1.0, adapter)
+            found = index.search(query, 10, ["v1"], None, {"v1": way})
+            scores = mapped @ query
+            hits += len({f"e{n}" for n in np.argsort(-scores)[:10]} & {hit.id for hit in found})
+            assert all(np.isclose(hit.score, scores[int(hit.id[1:])], atol=near) for hit in found)
+        assert hits >= 200 * (0.98 * able.recall if bias or not able.exact else 1.0)
+
+
+def changes(rows: Sequence[Row], since: int = 0) -> Changes:
+    return Changes(
+        [row[0] for row in rows],
+        list(range(since + 1, since + 1 + len(rows))),
+        [row[1] for row in rows],
+        [None if row[2] is None else row[2].astype("<f4").tobytes() for row in rows],
+        [json.dumps(row[3]) for row in rows],
+    )
+
+
+def clustered(count: int, dimension: int = 16, seed: int = 0) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    centers = np.random.default_rng(100).normal(size=(50, dimension))
+    drawn = centers[generator.integers(0, 50, count)] + 0.3 * generator.normal(size=(count, dimension))
+    return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
+
+
+def contents(index: Index) -> dict[tuple[str, str], tuple[bytes, str]]:
+    found = {}
+    for version, identifier in index.keys():  # noqa: SIM118
+        found[version, identifier] = index.held(version, [identifier])[identifier]
+    return found
+
+
+ENDS = [0, 1, -1, 2, 1.5, -0.0, 1e300, -2.5e-7, 2**53, 0.1]
+TEXTS = st.sampled_from(["", "1", "true", 'a"b', "a\\b", "a'b", "\n\t\r", "é😀", "a and 1 == 1", "x y"])
+KEYS = st.sampled_from(["a", "b", 'k"', "k'\\", "terms", "id", "é", "a]", "k\n", "and"])
+VALUES = st.one_of(st.booleans(), st.sampled_from(ENDS), TEXTS)
+BOUNDS = st.dictionaries(st.sampled_from(["gt", "gte", "lt", "lte"]), st.sampled_from(ENDS), min_size=1)
+CONDITIONS = st.one_of(
+    VALUES, st.builds(lambda choices: {"in": choices}, st.lists(VALUES, min_size=1, max_size=4)), BOUNDS
+)
+
+
+NAMES = ["a", 'b"', "c'\\", "d\n\té", "id in [", "f" * 512]
+
+
+class Machine(RuleBasedStateMachine):
+    """An index and a dict follow the same writes."""
+
+    opened: Opened
+    rows: np.ndarray
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model: dict[str, tuple[str, int, dict[str, Any]]] = {}
+        self.seq = 0
+
+    @initialize()
+    def begin(self) -> None:
+        self.index = self.opened.reopen()
+        self.index.clear()
+
+    @rule(
+        batch=st.dictionaries(
+            st.sampled_from(NAMES),
+            st.none()
+            | st.tuples(
+                st.sampled_from(["v1", "v2", "v10"]),
+                st.integers(0, 15),
+                st.fixed_dictionaries({}, optional={"color": st.sampled_from(["red", True, 1])}),
+            ),
+            min_size=1,
+            max_size=4,
+        )
+    )
+    def apply(self, batch: dict[str, tuple[str, int, dict[str, Any]] | None]) -> None:
+        written: list[Row] = []
+        for name, entry in batch.items():
+            if entry is None:
+                version = self.model.pop(name)[0] if name in self.model else "v1"
+                written.append((name, version, None, {}))
+            else:
+                self.model[name] = entry
+                written.append((name, entry[0], self.rows[entry[1]], entry[2]))
+        self.index.apply(changes(written, self.seq))
+        self.seq += len(written)
+
+    @rule(
+        query=st.integers(0, 15),
+        k=st.integers(1, 8),
+        versions=st.lists(st.sampled_from(["v1", "v2", "v3", "v10"]), unique=True),
+        color=st.sampled_from([None, "red", True, 1]),
+    )
+    def search(self, query: int, k: int, versions: list[str], color: Any) -> None:
+        raw = None if color is None else {"color": color}
+        found = self.index.search(self.rows[query], k, versions, parse_filter(raw))
+        scores = {
+            name: float(self.rows[row] @ self.rows[query])
+            for name, (version, row, attributes) in self.model.items()
+            if version in versions
+            and (
+                color is None
+                or (color, type(color)) == (attributes.get("color"), type(attributes.get("color")))
+            )
+        }
+        assert len(found) == len({hit.id for hit in found}) == min(k, len(scores))
+        for hit in found:
+            version, _, attributes = self.model[hit.id]
+            assert (hit.embedded_by, hit.attributes) == (version, attributes)
+            assert np.isclose(hit.score, scores[hit.id], atol=1e-5)
+        best = sorted(scores.values(), reverse=True)[:k]
+        assert np.allclose([hit.score for hit in found], best, atol=1e-5)
+
+    @rule()
+    def reopen(self) -> None:
+        if self.index.capabilities.durable:
+            self.index = self.opened.reopen()
+
+    @invariant()
+    def holds_what_was_written(self) -> None:
+        if not hasattr(self, "index"):
+            return
+        assert self.index.applied == self.seq
+        held = [version for version, _, _ in self.model.values()]
+        counts = {name: held.count(name) for name in ("v1", "v2", "v10") if name in held}
+        assert self.index.count() == counts
+        assert self.index.versions() == list(counts)
+
+    def teardown(self) -> None:
+        if not hasattr(self, "index"):
+            return
+        found = contents(self.index)
+        expected = {(version, name) for name, (version, _, _) in self.model.items()}
+        assert found.keys() == expected
+        for (_, name), (vector, attributes) in found.items():
+            row = self.rows[self.model[name][1]]
+            if self.index.capabilities.keeps_vectors:
+                assert vector == row.tobytes()
+            assert np.allclose(np.frombuffer(vector, "<f4"), row, atol=1e-3)
+            assert json.loads(attributes) == self.model[name][2]
+
+
+def vectors(count: int, dimension: int = 8, seed: int = 0) -> np.ndarray:
+    return unit_vectors(seed, count, dimension)

@@ -1,0 +1,74 @@
+"""What every source keeps to."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+
+from holdfast.base import DataError
+from holdfast.data import Source, open_source
+from holdfast.models import decode_image
+
+COLUMNS = ["label", "split", "sample_id", "group"]
+
+
+class SourceContract:
+    """Give it the fixture `uri`, of a source with a few sound images."""
+
+    @pytest.fixture
+    def uri(self) -> str:
+        raise NotImplementedError("give the suite a fixture `uri`")
+
+    @pytest.fixture
+    def source(self, uri: str) -> Source:
+        return open_source(uri)
+
+    def test_it_goes_by_its_uri(self, source: Source, uri: str) -> None:
+        again = open_source(source.uri)
+        assert again.uri == source.uri
+        assert again.read().equals(source.read())
+
+    def test_its_rows_have_text_and_an_image_each(self, source: Source) -> None:
+        listing = source.listing()
+        assert len(listing) > 0
+        assert listing.rows.column_names[: len(COLUMNS)] == COLUMNS
+        assert all(pa.types.is_string(listing.rows.schema.field(name).type) for name in COLUMNS)
+        assert set(listing.rows.column_names) <= set(listing.available)
+        for name in COLUMNS[:3]:
+            assert listing.rows.column(name).null_count == 0
+        images = list(listing.images(np.arange(len(listing))))
+        assert len(images) == len(listing)
+        for image in images[:5]:
+            content = image.load()
+            assert content is not None
+            assert decode_image(content).width > 0
+
+    def test_images_are_those_of_the_rows_that_were_asked_for(self, source: Source) -> None:
+        listing, table = source.listing(), source.read()
+        assert table.column_names == ["image", *listing.rows.column_names]
+        assert pa.types.is_large_binary(table.schema.field("image").type)
+        rows = np.arange(len(listing))[1::2]
+        assert [each.load() for each in listing.images(rows)] == table.column("image").take(
+            pa.array(rows)
+        ).to_pylist()
+
+    def test_a_split_is_its_rows_in_the_order_of_the_whole(self, source: Source) -> None:
+        whole = source.read()
+        for split in whole.column("split").unique().to_pylist():
+            assert source.read(split).equals(whole.filter(pc.equal(whole.column("split"), split)))
+        with pytest.raises(DataError, match=r"no split 'no such split'; it has: \w"):
+            source.listing("no such split")
+
+    def test_columns_that_nobody_asked_for_need_not_be_read(self, source: Source) -> None:
+        whole, listing = source.listing(), source.listing(columns=())
+        assert listing.rows.select(COLUMNS).equals(whole.rows.select(COLUMNS))
+        assert set(whole.rows.column_names) <= set(listing.available)
+
+    def test_the_fingerprint_is_the_content_s(self, source: Source, uri: str) -> None:
+        assert source.fingerprint() == open_source(uri).fingerprint() == source.survey().fingerprint
+        assert len(source.fingerprint()) >= 8
+
+    def test_places_are_as_many_as_asked_for(self, source: Source) -> None:
+        named = source.listing().rows.column("sample_id").to_pylist()
+        places = source.places(named)
+        assert places is None or len(places) == len(named)
