@@ -1,4 +1,4 @@
-from .adapter import Adapter
+from .adapter import Adapter, unit_rows
 from .config import AnyAdapterConfig
 from .evidence import Evidence
 from .fitting import Pairs, carried, fit_from_pairs
@@ -11,6 +11,8 @@ from .procrustes import ProcrustesConfig
 from .residual_mlp import ResidualMLPAdapter, ResidualMLPConfig
 from .ridge import RidgeConfig
 from .settings import AdapterConfig, Maps
+from .tensors import take
+from .vectors import check_pairs, check_vectors
 
 __all__ = [
     "AS_THEY_ARE",
@@ -29,6 +31,10 @@ __all__ = [
     "ResidualMLPConfig",
     "RidgeConfig",
     "carried",
+    "check_pairs",
+    "check_vectors",
     "fit_from_pairs",
     "load_adapter",
+    "take",
+    "unit_rows",
 ]

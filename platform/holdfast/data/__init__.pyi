@@ -8,10 +8,10 @@ from .overlap import require_disjoint
 from .rows import row_notes
 from .selection import select
 from .sources.files import expand, locate
-from .sources.listing import Encoded, Listing
+from .sources.listing import Encoded, Listing, Survey
 from .sources.opening import open_source
 from .sources.source import Source, SourceConfig
-from .sources.table import require_values, some
+from .sources.table import conform, of_split, require_values, some
 from .stream import StreamConfig, Task, build_stream
 
 __all__ = [
@@ -29,13 +29,16 @@ __all__ = [
     "SourceConfig",
     "SplitConfig",
     "StreamConfig",
+    "Survey",
     "Task",
     "build_stream",
+    "conform",
     "expand",
     "load_evaluation",
     "load_images",
     "load_training",
     "locate",
+    "of_split",
     "open_source",
     "require_disjoint",
     "require_values",

@@ -17,7 +17,7 @@ def tiny_store(folder: str | Path, versions: int = 2, dimension: int = 8) -> Sto
     for number in range(1, versions + 1):
         with tempfile.TemporaryDirectory() as written:
             tiny_encoder(number, dimension).save(Path(written))
-            store.publish(
+            store.versions.publish(
                 Draft(
                     run="tiny",
                     attempt=1,
@@ -29,7 +29,7 @@ def tiny_store(folder: str | Path, versions: int = 2, dimension: int = 8) -> Sto
                 )
             )
     names = [f"v{number}" for number in range(1, versions + 1)]
-    store.record_compatibility(
+    store.compatibility.record(
         [
             Compatibility(newer, older, 60.0, 50.0, 5.0, 15.0, True, "made up")
             for at, newer in enumerate(names)
