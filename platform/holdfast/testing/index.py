@@ -170,7 +170,7 @@ class IndexContract:
                 }
                 for allowed in (parse_filter(raw), parse_filter(wanted)):
                     assert allowed is not None
-                    expected = {f"e{n}" for n in np.flatnonzero(allowed.mask(columns))}
+                    expected = {f"e{n}" for n in np.flatnonzero(columns.mask(allowed))}
                     found = index.search(rows[0], 12, ["v1"], allowed)
                     assert {hit.id for hit in found} == expected
                     for hit in found:
