@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from holdfast.data import AugmentConfig
 from holdfast.models import Encoder
 
-Matrix = tuple[float, float, float, float, float, float]
+Affine = tuple[float, float, float, float, float, float]
 
 
 class PngImages(Dataset[tuple[Tensor, int]]):
@@ -37,7 +37,7 @@ class PngImages(Dataset[tuple[Tensor, int]]):
         return to_tensor(distort(image, draw_matrix(self.augment))), self.labels[index]
 
 
-def draw_matrix(config: AugmentConfig) -> Matrix:
+def draw_matrix(config: AugmentConfig) -> Affine:
     """Where each output pixel comes from, in coordinates from -1 to 1; drawn as `Augmentation` draws."""
     angle = math.radians(config.rotate) * random.uniform(-1, 1)
     shear = math.tan(math.radians(config.shear) * random.uniform(-1, 1))
@@ -56,7 +56,7 @@ def draw_matrix(config: AugmentConfig) -> Matrix:
     )
 
 
-def distort(image: Image.Image, matrix: Matrix) -> Image.Image:
+def distort(image: Image.Image, matrix: Affine) -> Image.Image:
     """One affine transform by Pillow; what moves in from outside is white."""
     a, b, x, c, d, y = matrix
     half = image.width / 2

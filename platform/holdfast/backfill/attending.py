@@ -1,4 +1,4 @@
-"""How whoever works on a backfill keeps its pace, and lets go of it within a second."""
+"""How whoever works on a backfill keeps its rate, and lets go of it within a second."""
 
 import logging
 import queue
@@ -29,16 +29,16 @@ _ADVICE = {
 }
 
 
-class Pace:
+class RateLimit:
     """Entries a second at most, from the first one on: a resumed backfill begins by waiting, too."""
 
     def __init__(self, entries_a_second: float | None) -> None:
-        self._pace, self._since = entries_a_second, time.monotonic()
+        self._limit, self._since = entries_a_second, time.monotonic()
 
     def wait(self, entries: int, halt: threading.Event) -> bool:
         """Wait until so many entries may be moved. False, within a moment, once `halt` is set."""
-        if self._pace is not None:
-            due = self._since + entries / self._pace
+        if self._limit is not None:
+            due = self._since + entries / self._limit
             while not halt.is_set() and (left := due - time.monotonic()) > 0:
                 halt.wait(min(left, 3600.0))
             self._since = max(due, time.monotonic())

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 import numpy as np
 from sqlalchemy import select
 
-from holdfast.backfill.attending import Pace, ahead, attended, batch_of, nothing_moved
+from holdfast.backfill.attending import RateLimit, ahead, attended, batch_of, nothing_moved
 from holdfast.backfill.images import READERS, ImageMover
 from holdfast.backfill.mover import AdapterMover, Moved, Mover, Stored
 from holdfast.backfill.plan import make_plan
@@ -90,9 +90,9 @@ def run_backfill(
             def work() -> Iterator[Moved]:
                 return mover.move(_batches(store, found, make_plan(store, found), mover.reads_vectors))
 
-            pace = Pace(found.pace)
+            limit = RateLimit(found.pace)
             for moved in ahead(work, halt):
-                if not pace.wait(len(moved.rows), halt):
+                if not limit.wait(len(moved.rows), halt):
                     break
                 write(Replace(tuple(moved.rows), claim))
                 record.skip(claim, moved.skipped)

@@ -22,7 +22,7 @@ from holdfast.data.rows import row_columns, row_notes
 from holdfast.data.selection import names_in, select, unknown_column
 from holdfast.data.sources import Encoded, Source, open_source, require_values, some
 
-Progress = Callable[[int, int], None]
+OnDecoded = Callable[[int, int], None]
 Batch = list[tuple[int, Encoded]]
 S = TypeVar("S")
 T = TypeVar("T")
@@ -54,7 +54,7 @@ def load_images(
     columns: Mapping[str, Column] | None = None,
     undecodable: Literal["refuse", "skip"] = "refuse",
     cache: Path | None = None,
-    progress: Progress | None = None,
+    progress: OnDecoded | None = None,
     selections: Collection[str] | None = None,
 ) -> ImageSet:
     """The decoded images of one split, from the cache where it has them.
@@ -136,7 +136,7 @@ def _make(
     decoder: Decoder,
     columns: Mapping[str, Column],
     undecodable: str,
-    progress: Progress | None,
+    progress: OnDecoded | None,
     selections: Collection[str] | None,
 ) -> None:
     where = f"Source {source.uri!r}"
@@ -180,7 +180,7 @@ def _decode(
     sample_ids: np.ndarray,
     decoder: Decoder,
     skip: bool,
-    progress: Progress | None,
+    progress: OnDecoded | None,
     notes: list[str],
 ) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
     """Batches of (positions int64 (b,), pixels of each, uint8 (C, H, W)) in row order."""

@@ -9,7 +9,7 @@ import numpy as np
 from holdfast.base import DataError
 from holdfast.data.cache import map_rows
 from holdfast.data.config import DataConfig, EvaluateConfig
-from holdfast.data.decode import Decoder, Progress, load_images
+from holdfast.data.decode import Decoder, OnDecoded, load_images
 from holdfast.data.image_set import ImageSet
 from holdfast.data.selection import select
 from holdfast.data.shares import rounded_share, shuffled_ranks
@@ -28,7 +28,7 @@ def load_training(
     config: DataConfig,
     decoder: Decoder,
     cache: Path | None = None,
-    progress: Progress | None = None,
+    progress: OnDecoded | None = None,
     selections: Collection[str] | None = None,
 ) -> ImageSet:
     """The training images. `selections`: what will be selected from them; None for whatever may be.
@@ -48,7 +48,7 @@ def load_evaluation(
     decoder: Decoder,
     seed: int,
     cache: Path | None = None,
-    progress: Progress | None = None,
+    progress: OnDecoded | None = None,
     selections: Collection[str] | None = None,
 ) -> Evaluation:
     """The evaluation images, divided into queries and gallery; the same for the same seed.

@@ -48,7 +48,7 @@ CHUNK = 10_000
 _AT_ONCE = 500  # ids in one statement
 
 Fence = Callable[[Connection], None]
-Progress = Callable[[str, int, int], None]
+OnImported = Callable[[str, int, int], None]
 """Gets the phase ("checking", then "writing"), how many rows it has done, and of how many."""
 
 # Built once, see `holdfast.store.counters`.
@@ -208,7 +208,7 @@ class Entries:
     def import_parquet(
         self,
         path: str | Path,
-        progress: Progress | None = None,
+        progress: OnImported | None = None,
         fence: Fence | None = None,
         attributes: Sequence[str] | None = None,
     ) -> Imported:

@@ -13,13 +13,14 @@ from .examples import example_queries, thumbnail
 from .intervals import Interval, bootstrap, bootstrap_many
 from .machine import describe_machine
 from .mixed import assign_versions, deal, summarize_mixed
-from .report import Report
+from .report import Matrix, Report
 from .retrieval import Outcome, Part, Scores, score, score_parts
 from .write import PAGE, REPORT, draw_report, write_report
 
 __all__ = [
     "Comparison",
     "Interval",
+    "Matrix",
     "Outcome",
     "PAGE",
     "Part",

@@ -13,7 +13,7 @@ import numpy as np
 from holdfast.evaluation.intervals import bootstrap_many
 from holdfast.evaluation.retrieval import Outcome
 
-Matrix = Sequence[Sequence[float]]
+FullTable = Sequence[Sequence[float]]
 Table = Sequence[Sequence[float | None]]
 
 
@@ -70,7 +70,7 @@ def compare_pairs(
     return comparisons
 
 
-def average_compatibility(matrix: Matrix) -> float | None:
+def average_compatibility(matrix: FullTable) -> float | None:
     """AC: the share, 0 to 1, of the pairs i > j with C[i][j] > C[j][j]; a tie fails. None for one version.
 
     The rule of HOC (Ricci et al., NeurIPS 2024); CoReS and CL2R let ties pass.
@@ -79,7 +79,7 @@ def average_compatibility(matrix: Matrix) -> float | None:
     return sum(outcomes) / len(outcomes) if outcomes else None
 
 
-def average_multimodel_accuracy(matrix: Matrix) -> float | None:
+def average_multimodel_accuracy(matrix: FullTable) -> float | None:
     """AM: the mean of the lower triangle, diagonal included (CoReS). None for no version.
 
     AC alone can be gamed by a model that is poor everywhere; AM cannot.
@@ -118,7 +118,7 @@ def update_gain(cross: float, old_self: float, control_self: float) -> float | N
     return (cross - old_self) / possible if possible > 0 else None
 
 
-def update_gains(matrix: Matrix, control_self: Sequence[float | None]) -> list[list[float | None]]:
+def update_gains(matrix: FullTable, control_self: Sequence[float | None]) -> list[list[float | None]]:
     """`update_gain` of every pair i > j, where `control_self[i]` is the control's self-test after task i."""
     gains: list[list[float | None]] = [[None] * len(matrix) for _ in matrix]
     for i, row in enumerate(matrix):

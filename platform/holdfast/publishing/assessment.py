@@ -10,6 +10,7 @@ from holdfast.adapters import Adapter, Meeting
 from holdfast.config import EvaluationConfig
 from holdfast.data import Task
 from holdfast.evaluation import (
+    Matrix,
     Outcome,
     Part,
     Scores,
@@ -26,7 +27,7 @@ from holdfast.evaluation import (
 from holdfast.learning import Datasets, Embedded, validation_indices
 from holdfast.models import Preprocessing
 from holdfast.publishing.embeddings import StoredEmbeddings
-from holdfast.publishing.outcomes import Matrix, Outcomes, Pair, is_whole
+from holdfast.publishing.outcomes import Outcomes, Pair, is_whole
 from holdfast.store import Compatibility, MeasuredCalibration, RegisteredAdapter, Store, Version
 
 ADAPTERS = 64

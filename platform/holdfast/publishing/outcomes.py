@@ -8,6 +8,7 @@ import numpy as np
 from holdfast.base import NotFoundError
 from holdfast.evaluation import (
     Comparison,
+    Matrix,
     Outcome,
     average_compatibility,
     average_multimodel_accuracy,
@@ -16,7 +17,6 @@ from holdfast.evaluation import (
 )
 from holdfast.store import Store
 
-Matrix = list[list[float | None]]
 Pair = tuple[str, str, str | None]
 """Query version, gallery version, and the digest of the adapter between them, None for none."""
 METRICS = ("recall_at_1", "recall_at_5", "map_at_r")

@@ -155,7 +155,7 @@ def _begin_sqlite(connection: Connection) -> None:
 def use_write_ahead_log(engine: Engine) -> None:
     """Put an SQLite file into WAL mode (it stays so); does nothing on PostgreSQL.
 
-    Switching needs the file for oneself and does not heed the busy timeout, hence the retries: any number of
+    Switching needs the file for oneself and ignores the busy timeout, hence the retries: any number of
     processes may open a fresh store at once.
     """
     if engine.dialect.name != "sqlite":
