@@ -77,6 +77,8 @@ class Reader:
                     self._run(command)
             case "yaml":
                 self._write(block.text)
+            case "python" if file := re.match(r"# (\S+\.py)\n", block.text):
+                (self._folder / file[1]).write_text(block.text)
             case "python":
                 exec(compile(block.text, "documentation", "exec"), {})
 
@@ -224,6 +226,7 @@ def test_the_commands_of_a_page_run(
         pytest.skip("curl is not installed")
     folder = Path(shutil.copytree(prepared, tmp_path / "workspace"))
     monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(str(folder))
     if page == "docs/http.md":
         fill(folder)
     reader = Reader(folder, small, asks_the_server="curl" in commands)
