@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import numpy as np
 import torch
 
-from experiments.benchmarks.methods.variants import Meeting
+from experiments.benchmarks.methods.variants import Comparable
 from holdfast.base import DataError
 from holdfast.evaluation import assign_versions
 
@@ -13,7 +13,7 @@ _BLOCK = 512
 """Queries whose products with all entries are held at a time."""
 
 
-def nearest(meeting: Meeting, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+def nearest(meeting: Comparable, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
     """The best score of every query, calibrated, float32 (q,), and the entry's position, int64 (q,).
 
     Of equal ones the first entry, as `holdfast.evaluation.score` ranks them. With `rows` only these entries
@@ -38,7 +38,9 @@ def nearest(meeting: Meeting, rows: np.ndarray | None = None) -> tuple[np.ndarra
     return values, positions if rows is None else rows[positions]
 
 
-def search_mixed(partitions: Iterable[Meeting], labels: np.ndarray, versions: int, seed: int) -> np.ndarray:
+def search_mixed(
+    partitions: Iterable[Comparable], labels: np.ndarray, versions: int, seed: int
+) -> np.ndarray:
     """The nearest entry of every query in a mixed gallery, int64 (q,).
 
     Every version wrote an equal share of the entries (`holdfast.evaluation.assign_versions`), whose classes

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from experiments.benchmarks.methods.calibration import Calibration, calibrate
 from experiments.benchmarks.methods.training import Version
-from holdfast.adapters import Adapter, AdapterConfig, AnyAdapterConfig, carried
+from holdfast.adapters import Adapter, AdapterConfig, AnyAdapterConfig, Meeting, carried
 from holdfast.data import AugmentConfig, Task
 from holdfast.learning import Datasets, Embedded
 from holdfast.publishing import embed_views, fit_adapter
@@ -76,7 +76,7 @@ class Fitted:
 
 
 @dataclass(frozen=True, eq=False)
-class Meeting:
+class Comparable:
     """Queries (q, d) and entries (n, d) in one space, and what makes their cosines comparable with others."""
 
     queries: np.ndarray
@@ -144,17 +144,16 @@ def _seen(
             yield (i, j), alike, newer, embed(versions[j])
 
 
-def meet(variant: Variant, fitted: Fitted | None, query: Embedded, entry: Embedded) -> Meeting:
+def meet(variant: Variant, fitted: Fitted | None, query: Embedded, entry: Embedded) -> Comparable:
     """The queries of a version and the entries of an older one.
 
     Without an adapter, and of different widths, the first dimensions of the wider side count.
     """
     if fitted is None:
         return same_width(query.queries, entry.gallery)
-    if variant.config.maps == "entries":
-        return Meeting(query.queries, fitted.adapter.apply(entry.gallery))
-    mapped = fitted.adapter.apply(query.queries)
-    return Meeting(halfway(entry.queries, mapped) if variant.both else mapped, entry.gallery, fitted.scores)
+    meeting = Meeting(fitted.adapter, variant.config.maps)
+    queries, entries = meeting.together(query.queries, entry.gallery)
+    return Comparable(halfway(entry.queries, queries) if variant.both else queries, entries, fitted.scores)
 
 
 def halfway(old: np.ndarray, aligned: np.ndarray) -> np.ndarray:
@@ -165,10 +164,10 @@ def halfway(old: np.ndarray, aligned: np.ndarray) -> np.ndarray:
     return np.where(norms > 1e-6, middle / np.maximum(norms, 1e-6), old).astype(np.float32)
 
 
-def same_width(queries: np.ndarray, entries: np.ndarray) -> Meeting:
+def same_width(queries: np.ndarray, entries: np.ndarray) -> Comparable:
     """Cut the wider side to the first dimensions of the other, of unit norm."""
     width = min(queries.shape[1], entries.shape[1])
-    return Meeting(_cut(queries, width), _cut(entries, width))
+    return Comparable(_cut(queries, width), _cut(entries, width))
 
 
 def _cut(vectors: np.ndarray, width: int) -> np.ndarray:

@@ -368,7 +368,7 @@ def test_a_recipe_with_an_adapter_is_measured_with_it(small: Any, monkeypatch: p
 
 def test_a_mixed_gallery_is_ranked_as_the_product_ranks_it() -> None:
     generator = np.random.default_rng(1)
-    meeting = variants.Meeting
+    meeting = variants.Comparable
     queries, labels = random_units(generator, 700, 6), np.arange(700) % 8
     galleries, holds = [random_units(generator, 60, 6) for _ in range(3)], np.arange(60) % 8
     assignment = assign_versions(holds, 3, seed=5)
@@ -407,7 +407,7 @@ def test_halfway_is_on_the_great_circle_and_opposite_points_stay() -> None:
 
 
 def test_of_equal_entries_the_first_is_nearest() -> None:
-    nearest, meeting = searching.nearest, variants.Meeting
+    nearest, meeting = searching.nearest, variants.Comparable
     entries = np.eye(2, dtype=np.float32)[[1, 0, 0, 1]]
     values, positions = nearest(meeting(np.eye(2, dtype=np.float32), entries))
     assert (values.tolist(), positions.tolist()) == ([1, 1], [1, 0])
