@@ -83,24 +83,23 @@ def set_key(values: dict[str, Any], key: str, value: Any) -> tuple[str | int, ..
     """
     at: Any = values
     place: list[str | int] = []
-    parts = key.split(".")
-    for depth, part in enumerate(parts):
-        last = depth == len(parts) - 1
+    rest = key.split(".")
+    while rest:
+        part: str | int
         if isinstance(at, list):
-            position = _list_position(at, part, key)
-            place.append(position)
-            if last:
-                at[position] = value
-            at = at[position]
+            part, count = _list_position(at, rest, key)
         elif isinstance(at, dict):
-            place.append(part)
-            if last:
-                at[part] = value
-            elif at.get(part) is None:
-                at[part] = {}
-            at = at[part]
+            part, count = rest[0], 1
         else:
-            raise ConfigError(f"{key}: '{'.'.join(parts[:depth])}' is a single value, nothing lies below it.")
+            above = key.removesuffix("." + ".".join(rest))
+            raise ConfigError(f"{key}: '{above}' is a single value, nothing lies below it.")
+        place.append(part)
+        rest = rest[count:]
+        if not rest:
+            at[part] = value
+        elif isinstance(at, dict) and at.get(part) is None:
+            at[part] = {}
+        at = at[part]
     return tuple(place)
 
 
@@ -116,14 +115,18 @@ def refuse_same_place(values: dict[str, Any], keys: Iterable[str], origin: str) 
         places[place] = key
 
 
-def _list_position(items: list[Any], part: str, key: str) -> int:
-    if part.isascii() and part.isdigit() and int(part) < len(items):
-        return int(part)
-    kinds = [item.get("kind") if isinstance(item, dict) else None for item in items]
-    if part in kinds:
-        return kinds.index(part)
+def _list_position(items: list[Any], parts: list[str], key: str) -> tuple[int, int]:
+    """Which item is named by the first parts of the rest of a key, and by how many: a kind may have dots."""
+    first = parts[0]
+    if first.isascii() and first.isdigit() and int(first) < len(items):
+        return int(first), 1
+    kinds = [str(item.get("kind", "")) if isinstance(item, dict) else "" for item in items]
+    for position, kind in enumerate(kinds):
+        count = kind.count(".") + 1
+        if kind and ".".join(parts[:count]) == kind:
+            return position, count
     allowed = ", ".join([*(str(number) for number in range(len(items))), *(kind for kind in kinds if kind)])
-    raise ConfigError(f"{key}: the list has no item '{part}'; it has {allowed or 'no items'}.")
+    raise ConfigError(f"{key}: the list has no item '{first}'; it has {allowed or 'no items'}.")
 
 
 def _explain(model: type[BaseModel], detail: Any) -> str:

@@ -102,6 +102,8 @@ def test_it_is_read_written_and_read_again_like_a_built_in_one(tmp_path: Path) -
     assert type(term.build()).__name__ == "Pull"
     (tmp_path / "some.yaml").write_text(given.to_yaml())
     assert load_experiment(tmp_path / "some.yaml") == given
+    changed = load_experiment(tmp_path / "some.yaml", [f"regularizers.{PULL}.power=6"])
+    assert changed.regularizers[0].model_dump()["power"] == 6
     assert Experiment.model_validate_json(given.model_dump_json()) == given
     assert pickle.loads(pickle.dumps(given)) == given
 
