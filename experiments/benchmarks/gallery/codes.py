@@ -19,7 +19,7 @@ NEAR = 0.95
 
 def measure(cells: Part, quick: bool) -> list[Row]:
     """Memory against codes and ids, and the time of a query at a recall that both reach."""
-    entries = 20_000 if quick else 10_000_000
+    entries = 4_000 if quick else 10_000_000
     with filled_folder(large_codes.__name__, entries) as folder:
 
         def search(kind: str) -> dict[str, Any]:

@@ -39,7 +39,7 @@ from holdfast.store import open_store
 MODULE = "experiments.benchmarks.gallery.large"
 DIMENSION, CLUSTERS, NOISE = 128, 10_000, 0.04
 QUERIES, ROUNDS, K = 300, 5, 10
-BATCH, SINGLES, WRITING_SECONDS = 1_000, 200, 8.0
+BATCH, SINGLES = 1_000, 200
 KINDS = ("exact", "sq8", "pq4")
 QUANTIZED = IndexConfig(kind="quantized", snapshot_from=None)
 
@@ -208,7 +208,7 @@ def start(folder: Path) -> dict[str, Any]:
     return {"seconds": now - began, "load_seconds": loaded}
 
 
-def writes(folder: Path) -> dict[str, Any]:
+def writes(folder: Path, for_seconds: float) -> dict[str, Any]:
     """Upserts alone, searches alone, and searches beside a process that upserts as fast as it can."""
     faiss.omp_set_num_threads(1)
     queries = draw(QUERIES, 2)
@@ -222,23 +222,23 @@ def writes(folder: Path) -> dict[str, Any]:
             gallery.entries.upsert([Entry(_name(row), "v1", rows[row], {"shelf": 1})])
             singles.append(1000 * (time.perf_counter() - began))
         kept, upserts = [], []
-        with _writer(folder) as rates:
+        with _writer(folder, for_seconds) as rates:
             upserts_alone = rates()
         for _ in range(3):
             gallery.refresh()
             gallery.settle()
-            alone = _throughput(gallery, queries, WRITING_SECONDS / 2)
-            with _writer(folder) as rates:
-                beside = _throughput(gallery, queries, WRITING_SECONDS)
+            alone = _throughput(gallery, queries, for_seconds / 2)
+            with _writer(folder, for_seconds) as rates:
+                beside = _throughput(gallery, queries, for_seconds)
                 upserts += rates()
             kept.append(beside / alone)
     return {"singles_ms": singles, "kept": kept, "upserts": upserts, "upserts_alone": upserts_alone}
 
 
 @contextlib.contextmanager
-def _writer(folder: Path) -> Iterator[Callable[[], list[float]]]:
+def _writer(folder: Path, for_seconds: float) -> Iterator[Callable[[], list[float]]]:
     """A process that is about to write; the call waits for its end and returns what it printed."""
-    command = module_command(MODULE, "write", "--folder", str(folder))
+    command = module_command(MODULE, "write", "--folder", str(folder), "--seconds", str(for_seconds))
     with subprocess.Popen(command, env=module_environment(), stdout=subprocess.PIPE, text=True) as process:
         output = process.stdout
         assert output is not None
@@ -266,7 +266,7 @@ def _throughput(gallery: Gallery, queries: np.ndarray, for_seconds: float) -> fl
     return count / took
 
 
-def write(folder: Path) -> None:
+def write(folder: Path, for_seconds: float) -> None:
     """Upsert batches for some seconds, and print how many entries a second each of them made."""
     with open_store(folder / "store") as store:
         rows = draw(20 * BATCH, 4)
@@ -278,7 +278,7 @@ def write(folder: Path) -> None:
         print("ready", flush=True)
         rates, began = [], time.perf_counter()
         for batch in _again_and_again(batches):
-            if time.perf_counter() - began > WRITING_SECONDS:
+            if time.perf_counter() - began > for_seconds:
                 break
             started = time.perf_counter()
             entries.upsert(batch)
@@ -356,6 +356,7 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=1_000_000)
     parser.add_argument("--codes", choices=KINDS, default="sq8")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    parser.add_argument("--seconds", type=float, default=8.0, help="so long it writes")
     parser.add_argument("--folder", type=Path, required=True)
     given = parser.parse_args()
     match given.what:
@@ -368,9 +369,9 @@ def main() -> None:
         case "start":
             print(json.dumps(start(given.folder)))
         case "writes":
-            print(json.dumps(writes(given.folder)))
+            print(json.dumps(writes(given.folder, given.seconds)))
         case "write":
-            write(given.folder)
+            write(given.folder, given.seconds)
         case "bulk":
             print(json.dumps(bulk(given.folder, given.database)))
         case "usearch":
