@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.benchmarks.harness.cells import Cells, Name, Record, unpack
+from experiments.benchmarks.harness.cells import Cells, Name, Outcomes, Record, unpack
 from holdfast.evaluation import Interval
 
 LEVEL = 0.95
@@ -34,6 +34,7 @@ class Results:
     def __init__(self, cells: Cells) -> None:
         self._cells = cells
         self._records: dict[Name, Record] = {}
+        self._outcomes: dict[Name, Outcomes] = {}
         for name in cells.names():
             record = cells.record(name)
             if record is not None:
@@ -108,7 +109,7 @@ class Results:
 
     def _values(self, benchmark: str, row: Row, seed: int, quantity: str) -> np.ndarray | None:
         record = self.record(benchmark, row[0], seed)
-        outcomes = self._cells.outcomes(Name(benchmark, row[0], seed))
+        outcomes = self._read(Name(benchmark, row[0], seed))
         if quantity.endswith("_closed"):
             tasks = outcomes["closed_tasks"]
             newest = unpack(outcomes["closed"], len(tasks)).astype(np.float64)
@@ -126,6 +127,11 @@ class Results:
         if quantity in counted:
             return values / counted[quantity]
         return unpack(values, record["queries"]).astype(np.float64)
+
+    def _read(self, name: Name) -> Outcomes:
+        if name not in self._outcomes:
+            self._outcomes[name] = self._cells.outcomes(name)
+        return self._outcomes[name]
 
     def step_seconds(self, benchmark: str, method: str) -> float | None:
         """Median over the seeds of the time of a step, of the versions that have a parent."""
