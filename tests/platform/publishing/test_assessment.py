@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from sqlalchemy import insert
 
-from holdfast.adapters import LinearAdapter, Maps, Pairs, ProcrustesConfig, calibrate, fit_from_pairs
+from experiments.benchmarks.methods.calibration import calibrate
+from holdfast.adapters import LinearAdapter, Maps, Pairs, ProcrustesConfig, fit_from_pairs
 from holdfast.base import StoreError
 from holdfast.config import EvaluationConfig
 from holdfast.data import Evaluation, Task
