@@ -10,6 +10,7 @@ import numpy as np
 from sqlalchemy import select
 
 from holdfast.backfill.record import Backfill, origin, still_old
+from holdfast.base import version_number
 from holdfast.store import Store, metadata, reading
 
 entries = metadata.tables["entries"]
@@ -73,7 +74,7 @@ def _candidates(store: Store, found: Backfill) -> Candidates:
     statement = select(entries.c.seq, moved_from).where(still_old(found)).order_by(entries.c.seq)
     with reading(store.engine) as connection:
         rows = connection.execute(statement).all()
-    numbers = {name: int(name[1:]) for name in found.sources}
+    numbers = {name: version_number(name) for name in found.sources}
     return Candidates(
         np.array([row.seq for row in rows], np.int64),
         np.array([numbers[row.moved_from] for row in rows], np.int64),
@@ -82,4 +83,4 @@ def _candidates(store: Store, found: Backfill) -> Candidates:
 
 def _cross_tests(store: Store, found: Backfill) -> dict[int, float]:
     measured = ((name, store.compatibility.get(found.target, name)) for name in found.sources)
-    return {int(name[1:]): row.value for name, row in measured if row is not None}
+    return {version_number(name): row.value for name, row in measured if row is not None}

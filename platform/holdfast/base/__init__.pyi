@@ -21,6 +21,7 @@ from .errors import (
 )
 from .folders import cache_folder
 from .kinds import Kinds, PartConfig, configs_of, load_class, outside_part, unknown_kinds
+from .names import version_number
 from .process import Process
 from .processors import THREADS_VARIABLE, cpu_count, cpu_quotas, has_quota, thread_count
 from .redaction import HIDDEN, hide_in_url, hide_secrets, is_secret
@@ -28,7 +29,7 @@ from .settings import Settings
 from .settings_file import load_settings, parse_settings, read_values, refuse_same_place, set_key
 from .text import InvalidTextError, check_text, shown
 from .vectors import NORM_TOLERANCE, as_vector, bad_norms, explain_norm
-from .whole_files import remove_drafts, require_writable, whole_file
+from .whole_files import remove_drafts, require_writable, sync, whole_file
 from .yaml_text import decode_yaml, dump_yaml, load_yaml
 
 __all__ = [
@@ -87,8 +88,10 @@ __all__ = [
     "require_writable",
     "set_key",
     "shown",
+    "sync",
     "thread_count",
     "unknown_kinds",
     "valid_value",
+    "version_number",
     "whole_file",
 ]

@@ -48,9 +48,9 @@ def whole_file(path: Path) -> Iterator[Path]:
     draft = _draft(target)
     try:
         yield draft
-        with draft.open("rb") as written:
-            os.fsync(written.fileno())
+        sync(draft)
         draft.replace(target)
+        sync(target.parent)
     except OSError as error:
         # What is written to is not always named, but of what is read nobody says that it is full.
         if error.errno in _FULL or error.filename == str(draft):
@@ -58,6 +58,15 @@ def whole_file(path: Path) -> Iterator[Path]:
         raise
     finally:
         draft.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Bring a file, or the names in a folder, to the disk: a power cut may bring them back otherwise."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def remove_drafts(folder: Path) -> None:

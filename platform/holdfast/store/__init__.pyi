@@ -1,5 +1,5 @@
 from .adapters import Adapters, RegisteredAdapter, find_adapter
-from .artifacts import Artifacts, sync
+from .artifacts import Artifacts
 from .calibrations import MeasuredCalibration
 from .changes import Changes
 from .compatibility import METRIC, Compatibility, incompatibility
@@ -64,8 +64,7 @@ __all__ = [
     "reading",
     "replace_rows",
     "sqlite_file",
-    "sync",
-    "versions",
     "version_summary",
+    "versions",
     "writing",
 ]

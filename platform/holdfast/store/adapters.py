@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from sqlalchemy import Connection, Engine, delete, insert, select
 
-from holdfast.base import InvalidVectorError, NotFoundError, StoreError
+from holdfast.base import InvalidVectorError, NotFoundError, StoreError, version_number
 from holdfast.store.artifacts import Artifacts, sha256
 from holdfast.store.counters import advance_counter, lock_counter
 from holdfast.store.database import reading, writing
@@ -52,7 +52,7 @@ class Adapters:
         """The adapter in force of every pair that has one, oldest versions first."""
         with reading(self._engine) as connection:
             found = [RegisteredAdapter(**row._mapping) for row in connection.execute(select(adapters))]
-        return sorted(found, key=lambda row: (int(row.query[1:]), int(row.gallery[1:])))
+        return sorted(found, key=lambda row: (version_number(row.query), version_number(row.gallery)))
 
     def load(self, query: str, gallery: str) -> "Adapter | None":
         """The adapter in force for a pair, None if there is none. Raises what `open` raises."""

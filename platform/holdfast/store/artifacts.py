@@ -5,14 +5,12 @@ A file appears whole or not at all, and is on the disk when `put` returns.
 
 import copy
 import hashlib
-import os
-import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from holdfast.base import NotFoundError, StoreError, cache_folder, hide_in_url
+from holdfast.base import DataError, NotFoundError, StoreError, cache_folder, hide_in_url, sync, whole_file
 
 
 class Artifacts:
@@ -184,19 +182,12 @@ def sha256(data: bytes) -> str:
 
 
 def _replace_local(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     try:
         _make_folder(path.parent)
-        try:
-            with temporary.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        sync(path.parent)
+        with whole_file(path) as draft:
+            draft.write_bytes(data)
+    except DataError as error:
+        raise StoreError(str(error)) from error
     except OSError as error:
         raise StoreError(f"{path} cannot be written: {error.strerror or error}.") from error
 
@@ -207,12 +198,3 @@ def _make_folder(folder: Path) -> None:
     _make_folder(folder.parent)
     folder.mkdir(exist_ok=True)
     sync(folder.parent)
-
-
-def sync(path: Path) -> None:
-    """Bring a file, or the names in a folder, to the disk: a power cut may bring them back otherwise."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Engine, and_, delete, insert, select
 
+from holdfast.base import version_number
 from holdfast.store.counters import advance_counter
 from holdfast.store.database import reading, writing
 from holdfast.store.schema import adapters, calibrations
@@ -54,7 +55,7 @@ class Calibrations:
         )
         with reading(self._engine) as connection:
             found = [MeasuredCalibration(**row._mapping) for row in connection.execute(statement)]
-        return sorted(found, key=lambda row: (int(row.query[1:]), int(row.gallery[1:])))
+        return sorted(found, key=lambda row: (version_number(row.query), version_number(row.gallery)))
 
     def record(self, rows: Sequence[MeasuredCalibration]) -> None:
         """Keep calibrations, each in place of the one before of its pair.

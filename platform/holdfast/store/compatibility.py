@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, insert, select
 
+from holdfast.base import version_number
 from holdfast.store.adapters import find_adapter
 from holdfast.store.counters import advance_counter
 from holdfast.store.database import reading, writing
@@ -67,7 +68,9 @@ class Measurements:
         statement = select(*_COLUMNS).where(compatibility.c.id.in_(latest))
         with reading(self._engine) as connection:
             found = [Compatibility(**row._mapping) for row in connection.execute(statement)]
-        return sorted(found, key=lambda row: (int(row.query[1:]), int(row.gallery[1:]), row.metric))
+        return sorted(
+            found, key=lambda row: (version_number(row.query), version_number(row.gallery), row.metric)
+        )
 
     def get(self, query: str, gallery: str) -> Compatibility | None:
         """The measurement of a pair that counts, None if there is none; `compatible` is the verdict."""

@@ -15,11 +15,6 @@ Role = Literal["read", "write", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
-def allows(role: Role, needed: Role) -> bool:
-    """Whether a key of `role` may do what needs `needed`: read < write < admin."""
-    return ROLES.index(role) >= ROLES.index(needed)
-
-
 class Keys:
     """The API keys of a store.
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, exists, insert, select
 
-from holdfast.base import ConfigError, ConflictError, IncompatibleError, StaleEpochError
+from holdfast.base import ConfigError, ConflictError, IncompatibleError, StaleEpochError, version_number
 from holdfast.store.compatibility import incompatibility
 from holdfast.store.counters import advance_counter, lock_counter
 from holdfast.store.database import reading, writing
@@ -203,14 +203,10 @@ def _incompatibilities(connection: Connection, current: Traffic, wanted: Traffic
         needed = set(searched)
         # A newer version must not be worse than the one that it takes over from. The way back needs no such
         # measurement: the older version meets only entries that it could always search.
-        if current.query_version is not None and _number(current.query_version) < _number(name):
+        if current.query_version is not None and version_number(current.query_version) < version_number(name):
             needed.add(current.query_version)
-        for gallery in sorted(needed, key=_number):
+        for gallery in sorted(needed, key=version_number):
             problem = incompatibility(connection, name, gallery)
             if problem is not None:
                 problems.append(problem)
     return problems
-
-
-def _number(name: str) -> int:
-    return int(name[1:])

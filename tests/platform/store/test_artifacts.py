@@ -85,7 +85,7 @@ def test_a_file_and_its_folders_are_synced_before_it_counts(
     monkeypatch.setattr(os, "fsync", watch)
     Artifacts(tmp_path).put("new/deeper/file", b"x")
     assert synced[:2] == [tmp_path, tmp_path / "new"]
-    assert synced[2].name.startswith(".file.")
+    assert synced[2].name.startswith(".holdfast-draft-")
     assert synced[3] == tmp_path / "new" / "deeper"
 
 

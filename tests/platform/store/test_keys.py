@@ -4,7 +4,7 @@ import pytest
 
 from holdfast.base import ConfigError
 from holdfast.store import Store, open_store
-from holdfast.store.keys import ROLES, allows
+from holdfast.store.keys import ROLES
 
 
 def test_a_key_has_its_role_until_it_is_revoked(store: Store) -> None:
@@ -36,11 +36,3 @@ def test_the_store_does_not_hold_the_secret(tmp_path: Path) -> None:
     held = b"".join(path.read_bytes() for path in tmp_path.rglob("holdfast.db*"))
     assert secret.encode() not in held
     assert secret[8:].encode() not in held
-
-
-def test_a_role_includes_the_lower_ones() -> None:
-    assert [[allows(role, needed) for needed in ROLES] for role in ROLES] == [
-        [True, False, False],
-        [True, True, False],
-        [True, True, True],
-    ]

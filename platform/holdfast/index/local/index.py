@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
-from holdfast.base import StoreError
+from holdfast.base import StoreError, version_number
 from holdfast.index import (
     AS_THEY_ARE,
     QUERY_VERSIONS,
@@ -97,7 +97,7 @@ class LocalIndex:
     def versions(self) -> list[str]:
         """The versions that have entries, oldest first."""
         found = [name for name, partition in self._partitions.items() if len(partition)]
-        return sorted(found, key=lambda name: int(name[1:]))
+        return sorted(found, key=version_number)
 
     def partition(self, version: str) -> Partition | None:
         return self._partitions.get(version)

@@ -11,9 +11,8 @@ from typing import Any
 import faiss
 import numpy as np
 
-from holdfast.base import StoreError
+from holdfast.base import StoreError, sync
 from holdfast.index.local.rows import Rows
-from holdfast.store import sync
 
 MANIFEST = "manifest.json"
 FORMAT = 2

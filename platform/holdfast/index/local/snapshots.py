@@ -10,9 +10,9 @@ from typing import TypeVar
 
 from filelock import FileLock, Timeout
 
-from holdfast.base import StoreError
+from holdfast.base import StoreError, sync
 from holdfast.index.local.snapshot_files import DamagedSnapshotError, Loading, Saving
-from holdfast.store import SNAPSHOT, Mark, Store, sync
+from holdfast.store import SNAPSHOT, Mark, Store
 
 logger = logging.getLogger(__name__)
 

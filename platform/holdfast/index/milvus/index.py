@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from holdfast.base import ConflictError
+from holdfast.base import ConflictError, version_number
 from holdfast.index import (
     AS_THEY_ARE,
     Capabilities,
@@ -262,7 +262,7 @@ class MilvusIndex:
         own = re.compile(rf"{re.escape(self.config.name)}_(v\d+)")
         names = [match for name in self._milvus.collections() if (match := own.fullmatch(name))]
         found = [match[1] for match in names if self._milvus.ready(match[0])]
-        return sorted(found, key=lambda version: int(version[1:]))
+        return sorted(found, key=version_number)
 
     def _collection(self, version: str) -> str:
         return f"{self.config.name}_{version}"
