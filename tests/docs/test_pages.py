@@ -8,7 +8,12 @@ from types import ModuleType
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
-PAGES = ["README.md", *(f"docs/{page.name}" for page in sorted((REPOSITORY / "docs").glob("*.md")))]
+PAGES = [
+    "README.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    *(f"docs/{page.name}" for page in sorted((REPOSITORY / "docs").glob("*.md"))),
+]
 
 
 @pytest.fixture(scope="module")

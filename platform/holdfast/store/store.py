@@ -30,6 +30,10 @@ def open_store(
 ) -> "Store":
     """Open a store, and make or upgrade its tables if need be.
 
+    >>> with open_store("my-store") as store:
+    ...     [version.name for version in store.versions.list()]
+    []
+
     Args:
         where: a folder (SQLite), or an SQLAlchemy URL (`sqlite:///FILE`, `postgresql+psycopg://...`).
         artifacts: a folder or any pyarrow file system URI. By default a folder beside the SQLite file; for
