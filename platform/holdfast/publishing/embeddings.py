@@ -11,8 +11,8 @@ from holdfast.store import Store
 
 
 class StoredEmbeddings:
-    """A cache in the store: what is missing is embedded anew. In memory are the newest's
-    embeddings and the last other's.
+    """A cache in the store: what is missing is embedded anew. In memory are those of
+    the two versions that were asked for last.
 
     Args:
         decode: reads the same images for a version's preprocessing; without it all versions have that of
@@ -34,23 +34,22 @@ class StoredEmbeddings:
         places = (evaluation.queries.fingerprint, evaluation.gallery.fingerprint, data.training.fingerprint)
         digest = hashlib.sha256("/".join(places).encode() + validation_indices(tasks).tobytes())
         self.fingerprint = digest.hexdigest()[:16]
-        self._newest: tuple[str, Embedded] | None = None
-        self._other: tuple[str, Embedded] | None = None
+        self._held: dict[str, Embedded] = {}
 
     def keep(self, version: str, embedded: Embedded) -> None:
         """Store what a version makes of the data, and hold it in memory."""
         self._store.tensors.save(version, f"embedded-{self.fingerprint}", vars(embedded))
-        self._newest = (version, embedded)
+        self._hold(version, embedded)
 
     def of(self, version: str) -> Embedded:
         """The stored embeddings; a version that never saw these data embeds them once, now."""
-        for held in (self._newest, self._other):
-            if held is not None and held[0] == version:
-                return held[1]
-        self._other = None  # before another comes into memory
+        if version in self._held:
+            self._hold(version, self._held[version])
+            return self._held[version]
+        self._leave_one()  # before another comes into memory
         try:
             embedded = Embedded(**self._store.tensors.load(version, f"embedded-{self.fingerprint}"))
-            self._other = (version, embedded)
+            self._hold(version, embedded)
             return embedded
         except NotFoundError:
             encoder = self._store.versions.load(version)
@@ -67,6 +66,11 @@ class StoredEmbeddings:
             return False
         return all(find_vectors_flaw(vectors) is None for vectors in kept.values())
 
-    def hold(self, version: str) -> None:
-        """Have a version's embeddings in memory, in place of another's."""
-        self._newest = (version, self.of(version))
+    def _hold(self, version: str, embedded: Embedded) -> None:
+        self._held.pop(version, None)
+        self._leave_one()
+        self._held[version] = embedded
+
+    def _leave_one(self) -> None:
+        while len(self._held) > 1:
+            del self._held[next(iter(self._held))]
