@@ -42,7 +42,7 @@ with open_store(where, artifacts) as store:
 DIE_BEFORE_THE_ROW = f"""
 {LIGHT}
 module.insert_version = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-open_store(where, artifacts).publish(Draft(run, 1, 0, None, Path(folder), "", ""))
+open_store(where, artifacts).versions.publish(Draft(run, 1, 0, None, Path(folder), "", ""))
 """
 
 
