@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from holdfast.store import open_store
-from holdfast.store.database import make_engine
-from holdfast.store.migrate import migrate
-from holdfast.store.schema import metadata
+from holdfast.store.database.engine import make_engine
+from holdfast.store.database.migration import migrate
+from holdfast.store.database.schema import metadata
 from tests.fixtures.databases import empty_database
 
 

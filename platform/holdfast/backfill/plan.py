@@ -9,7 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from sqlalchemy import select
 
-from holdfast.backfill.record import Backfill, origin, still_old
+from holdfast.backfill.record import Backfill
+from holdfast.backfill.remaining import origin, still_old
 from holdfast.base import version_number
 from holdfast.store import Store, metadata, reading
 
@@ -71,7 +72,11 @@ def make_plan(store: Store, found: Backfill) -> np.ndarray:
 
 def _candidates(store: Store, found: Backfill) -> Candidates:
     moved_from = origin(found.kind, found.target).label("moved_from")
-    statement = select(entries.c.seq, moved_from).where(still_old(found)).order_by(entries.c.seq)
+    statement = (
+        select(entries.c.seq, moved_from)
+        .where(still_old(found.kind, found.target, found.sources, found.until))
+        .order_by(entries.c.seq)
+    )
     with reading(store.engine) as connection:
         rows = connection.execute(statement).all()
     numbers = {name: version_number(name) for name in found.sources}

@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, insert, select, update
 
+from holdfast.backfill.remaining import count_by_origin, still_old
 from holdfast.backfill.rules import (
     Kind,
     Order,
@@ -192,7 +193,7 @@ class Backfills:
             number = advance_counter(connection, "backfills")
             named = aliases(connection)
             goal = find_named(connection, target)
-            found = _present(connection, kind, goal.name)
+            found = count_by_origin(connection, kind, goal.name)
             if sources is None:
                 sources = [name for name in found if name != goal.name]
             wanted = [find_version(connection, name).name for name in dict.fromkeys(sources)]
@@ -350,37 +351,13 @@ class Backfills:
 _DONE_TO: dict[Status, str] = {"paused": "paused", "running": "resumed", "cancelled": "cancelled"}
 
 
-def still_old(found: Backfill) -> ColumnElement[bool]:
-    """Which rows of the entries are still to be moved."""
-    return and_(
-        origin(found.kind, found.target).in_(found.sources),
-        entries.c.deleted.is_(False),
-        entries.c.seq <= found.until,
-    )
-
-
-def origin(kind: Kind, target: str) -> ColumnElement[str | None]:
-    """The version of an entry from which it is moved, null for what the target itself embedded.
-
-    To embed anew there are also the entries that were mapped to the target: it never saw their images.
-    """
-    if kind == "map":
-        return entries.c.version
-    return case((entries.c.version == target, entries.c.mapped_from), else_=entries.c.version)
-
-
-def _present(connection: Connection, kind: Kind, target: str) -> dict[str, int]:
-    """Entries by the version that they would be moved from, oldest first."""
-    moved_from = origin(kind, target).label("moved_from")
-    # By its name: PostgreSQL takes an expression with parameters for another one each time.
-    statement = select(moved_from, func.count()).where(entries.c.deleted.is_(False)).group_by("moved_from")
-    rows = [(name, count) for name, count in connection.execute(statement).tuples() if name is not None]
-    return dict(sorted(rows, key=lambda row: int(row[0][1:])))
-
-
 def _changed(connection: Connection, found: Backfill) -> dict[str, int]:
     """How many entries users have taken out of its hands: what was neither moved nor is still there."""
-    still_there = int(connection.execute(select(func.count()).where(still_old(found))).scalar_one())
+    still_there = int(
+        connection.execute(
+            select(func.count()).where(still_old(found.kind, found.target, found.sources, found.until))
+        ).scalar_one()
+    )
     changed = found.total - found.done - still_there
     return {_CHANGED: changed} if changed > 0 else {}
 

@@ -16,7 +16,8 @@ from holdfast.backfill.attending import RateLimit, ahead, attended, batch_of, no
 from holdfast.backfill.images import READERS, ImageMover
 from holdfast.backfill.mover import AdapterMover, Moved, Mover, Stored
 from holdfast.backfill.plan import make_plan
-from holdfast.backfill.record import Backfill, Backfills, Claim, still_old
+from holdfast.backfill.record import Backfill, Backfills, Claim
+from holdfast.backfill.remaining import still_old
 from holdfast.backfill.sources import Sources, require_sources
 from holdfast.base import HoldfastError, NotReadyError
 from holdfast.entries import Replace
@@ -150,6 +151,10 @@ def _read(store: Store, found: Backfill, seqs: np.ndarray, vectors: bool) -> lis
     with reading(store.engine) as connection:
         for start in range(0, len(seqs), 500):
             some = seqs[start : start + 500].tolist()
-            for row in connection.execute(select(*columns).where(still_old(found), entries.c.seq.in_(some))):
+            for row in connection.execute(
+                select(*columns).where(
+                    still_old(found.kind, found.target, found.sources, found.until), entries.c.seq.in_(some)
+                )
+            ):
                 rows[row.seq] = Stored(*row)
     return [rows[seq] for seq in seqs.tolist() if seq in rows]

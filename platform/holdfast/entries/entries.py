@@ -51,7 +51,7 @@ Fence = Callable[[Connection], None]
 OnImported = Callable[[str, int, int], None]
 """Gets the phase ("checking", then "writing"), how many rows it has done, and of how many."""
 
-# Built once, see `holdfast.store.counters`.
+# Built once, see `holdfast.store.database.counters`.
 _CHANGES = (
     select(entries.c.id, entries.c.seq, entries.c.version, entries.c.vector, cast(entries.c.attributes, Text))
     .where(entries.c.seq > bindparam("since"))

@@ -18,7 +18,7 @@ WRITER = "writer"
 SECONDS = 10.0
 _NOBODY = {"epoch": 0, "host": "", "machine": "", "pid": 0, "started": "", "expires_at": 0.0}
 
-# Built once, see `holdfast.store.counters`.
+# Built once, see `holdfast.store.database.counters`.
 _FOUND = select(leases, DatabaseClock().label("now")).where(leases.c.name == bindparam("wanted"))
 _RENEW = (
     update(leases)

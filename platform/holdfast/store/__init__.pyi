@@ -3,8 +3,8 @@ from .artifacts import Artifacts
 from .calibrations import MeasuredCalibration
 from .changes import Changes
 from .compatibility import METRIC, Compatibility, incompatibility
-from .counters import advance_counter, current_counter, lock_counter
-from .database import (
+from .database.counters import advance_counter, current_counter, lock_counter
+from .database.engine import (
     DatabaseClock,
     abandon_after,
     as_parameter,
@@ -13,10 +13,10 @@ from .database import (
     replace_rows,
     writing,
 )
+from .database.schema import metadata
 from .history import NO_MARK, SNAPSHOT, Mark, has_mark, leave_mark, mark_of, newest_mark
 from .places import VARIABLE, pin_down, sqlite_file
 from .runs import Run
-from .schema import metadata, versions
 from .store import Store, open_store
 from .summary import version_summary
 from .traffic_record import Traffic, aliases
@@ -65,6 +65,5 @@ __all__ = [
     "replace_rows",
     "sqlite_file",
     "version_summary",
-    "versions",
     "writing",
 ]

@@ -10,9 +10,7 @@ from sqlalchemy import Connection, Engine, delete, insert, select
 
 from holdfast.base import InvalidVectorError, NotFoundError, StoreError, version_number
 from holdfast.store.artifacts import Artifacts, sha256
-from holdfast.store.counters import advance_counter, lock_counter
-from holdfast.store.database import reading, writing
-from holdfast.store.schema import adapters
+from holdfast.store.database import adapters, advance_counter, lock_counter, reading, writing
 from holdfast.store.tensors import pack, unpack
 from holdfast.store.versions import find_named
 

@@ -9,9 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, and_, delete, insert, select
 
 from holdfast.base import version_number
-from holdfast.store.counters import advance_counter
-from holdfast.store.database import reading, writing
-from holdfast.store.schema import adapters, calibrations
+from holdfast.store.database import adapters, advance_counter, calibrations, reading, writing
 from holdfast.store.versions import find_version
 
 

@@ -10,9 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, in
 
 from holdfast.base import version_number
 from holdfast.store.adapters import find_adapter
-from holdfast.store.counters import advance_counter
-from holdfast.store.database import reading, writing
-from holdfast.store.schema import adapters, compatibility
+from holdfast.store.database import adapters, advance_counter, compatibility, reading, writing
 from holdfast.store.versions import find_version
 
 METRIC = "recall_at_1"

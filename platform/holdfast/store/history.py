@@ -13,8 +13,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine, bindparam, delete, insert, select
 
 from holdfast.base import StoreError
-from holdfast.store.database import reading, writing
-from holdfast.store.schema import counters, marks
+from holdfast.store.database import marks, metadata, reading, writing
 
 WRITE = "write"
 SNAPSHOT = "snapshot"
@@ -22,6 +21,8 @@ SNAPSHOT = "snapshot"
 KEPT_WRITES = 100_000
 """Marks of so many transactions are kept: who has not looked for longer has to begin anew."""
 _PRUNED_ONCE_IN = 1_000  # transactions
+
+counters = metadata.tables["counters"]
 
 _NEWEST = select(counters.c.value, counters.c.nonce).where(counters.c.name == "entries")
 _FOUND = select(marks.c.seq).where(marks.c.nonce == bindparam("wanted"))

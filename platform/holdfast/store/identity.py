@@ -5,8 +5,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, inspect, select, update
 
-from holdfast.store.database import insert_missing, reading, writing
-from holdfast.store.schema import identity
+from holdfast.store.database import identity, insert_missing, reading, writing
 
 ROW = 1
 

@@ -8,8 +8,7 @@ from typing import Literal, get_args
 from sqlalchemy import Engine, insert, select, update
 
 from holdfast.base import ConfigError
-from holdfast.store.database import reading, writing
-from holdfast.store.schema import keys
+from holdfast.store.database import keys, reading, writing
 
 Role = Literal["read", "write", "admin"]
 ROLES: tuple[Role, ...] = get_args(Role)

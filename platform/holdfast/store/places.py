@@ -13,9 +13,8 @@ from sqlalchemy.exc import ArgumentError
 
 from holdfast.base import StoreError, cache_folder, hide_in_url
 from holdfast.store.artifacts import Artifacts
-from holdfast.store.database import reading
+from holdfast.store.database import reading, versions
 from holdfast.store.identity import Identity, record_artifacts, recorded
-from holdfast.store.schema import versions
 
 DATABASE = "holdfast.db"
 VARIABLE = "HOLDFAST_ARTIFACTS"

@@ -11,9 +11,7 @@ from typing import Any, Literal
 from sqlalchemy import Connection, Engine, insert, select, update
 
 from holdfast.base import ConflictError, NotFoundError
-from holdfast.store.counters import lock_counter
-from holdfast.store.database import reading, writing
-from holdfast.store.schema import runs
+from holdfast.store.database import lock_counter, reading, runs, writing
 from holdfast.store.versions import find_version
 
 Status = Literal["running", "finished"]

@@ -11,15 +11,12 @@ from holdfast.store.adapters import Adapters
 from holdfast.store.artifacts import Artifacts
 from holdfast.store.calibrations import Calibrations
 from holdfast.store.compatibility import Measurements
-from holdfast.store.counters import all_counters, all_nonces
-from holdfast.store.database import make_engine, reading
+from holdfast.store.database import all_counters, all_nonces, make_engine, migrate, reading, schema_history
 from holdfast.store.history import History
 from holdfast.store.identity import identify
 from holdfast.store.keys import Keys
-from holdfast.store.migrate import migrate
 from holdfast.store.places import Places, chosen_artifacts, pin_down, places, settle_artifacts, sqlite_file
 from holdfast.store.runs import Runs
-from holdfast.store.schema import schema_history
 from holdfast.store.tensors import Tensors
 from holdfast.store.traffic import TrafficLog
 from holdfast.store.versions import Versions

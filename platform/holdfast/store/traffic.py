@@ -14,9 +14,15 @@ from sqlalchemy import Connection, Engine, exists, insert, select
 
 from holdfast.base import ConfigError, ConflictError, IncompatibleError, StaleEpochError, version_number
 from holdfast.store.compatibility import incompatibility
-from holdfast.store.counters import advance_counter, lock_counter
-from holdfast.store.database import reading, writing
-from holdfast.store.schema import entries, traffic, versions
+from holdfast.store.database import (
+    advance_counter,
+    entries,
+    lock_counter,
+    reading,
+    traffic,
+    versions,
+    writing,
+)
 from holdfast.store.traffic_record import Traffic, aliases, all_records, current_record
 from holdfast.store.versions import find_version
 

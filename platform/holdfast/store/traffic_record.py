@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from holdfast.store.schema import traffic
+from holdfast.store.database import traffic
 
 
 @dataclass(frozen=True)

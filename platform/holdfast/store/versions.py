@@ -12,9 +12,7 @@ from sqlalchemy import Connection, Engine, Row, insert, select
 
 from holdfast.base import ConflictError, NotFoundError, StoreError, UnsoundError
 from holdfast.store.artifacts import Artifacts, sha256
-from holdfast.store.counters import advance_counter, lock_counter
-from holdfast.store.database import reading, writing
-from holdfast.store.schema import versions
+from holdfast.store.database import advance_counter, lock_counter, reading, versions, writing
 from holdfast.store.traffic_record import aliases
 
 if TYPE_CHECKING:

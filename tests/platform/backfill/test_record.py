@@ -11,7 +11,7 @@ from holdfast.backfill.record import CLAIM_SECONDS, Backfills
 from holdfast.base import ConfigError, ConflictError, DataError, IncompatibleError, NotFoundError
 from holdfast.entries import Entries, Entry, NewVector, Replace
 from holdfast.store import Compatibility, Store
-from holdfast.store.schema import backfills
+from holdfast.store.database.schema import backfills
 
 ROWS = np.eye(8, dtype=np.float32)
 

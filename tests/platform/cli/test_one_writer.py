@@ -17,8 +17,8 @@ from holdfast.backfill import Backfills
 from holdfast.entries import Entries, Entry, Lease, LeaseHeldError, LeaseLostError, Replace
 from holdfast.entries.lease import refuse_if_held
 from holdfast.store import Compatibility, Store, open_store
-from holdfast.store.database import writing
-from holdfast.store.schema import leases
+from holdfast.store.database.engine import writing
+from holdfast.store.database.schema import leases
 
 Holdfast = Callable[..., Any]
 ANEW = ("--kind", "re-embed", "--sources", "/")

@@ -17,8 +17,8 @@ from holdfast.base import StoreError
 from holdfast.entries import Delete, Entries, Entry, Lease, NewVector, Replace, Upsert
 from holdfast.entries.change import Checked
 from holdfast.store import Store
-from holdfast.store.database import reading
-from holdfast.store.schema import backfills, counters, entries, marks
+from holdfast.store.database.engine import reading
+from holdfast.store.database.schema import backfills, counters, entries, marks
 
 pytestmark = pytest.mark.long
 

@@ -20,8 +20,8 @@ from holdfast.base import Process, StoreError
 from holdfast.entries import Entries, Entry, GroupCommit, Lease, LeaseHeldError, LeaseLostError, Upsert
 from holdfast.entries.lease import refuse_if_held
 from holdfast.store import Store, open_store
-from holdfast.store.database import reading, writing
-from holdfast.store.schema import leases
+from holdfast.store.database.engine import reading, writing
+from holdfast.store.database.schema import leases
 
 # Importing PyTorch takes a process longer than all that it does here.
 WRITER = """

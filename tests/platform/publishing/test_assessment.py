@@ -17,7 +17,7 @@ from holdfast.evaluation import assign_versions
 from holdfast.learning import Datasets, Embedded
 from holdfast.publishing.assessment import Assessment
 from holdfast.store import MeasuredCalibration, RegisteredAdapter, Store, open_store
-from holdfast.store.schema import versions
+from holdfast.store.database.schema import versions
 
 CLASSES, WIDTHS = 20, {"v1": 12, "v2": 12, "v3": 18}
 NOISE = {"v1": 0.9, "v2": 0.6, "v3": 0.4}

@@ -20,7 +20,7 @@ from holdfast.publishing.calibrating import Sides, fit_shift, search_halves
 from holdfast.runs import load_datasets
 from holdfast.runs.evaluate import evaluate_lineage
 from holdfast.store import Adapters, MeasuredCalibration, Store, open_store
-from holdfast.store.schema import adapters
+from holdfast.store.database.schema import adapters
 
 PAIRS = [("v2", "v1"), ("v3", "v1"), ("v3", "v2")]
 

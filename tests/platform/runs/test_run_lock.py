@@ -15,8 +15,8 @@ from holdfast.runs.evaluate import evaluate_lineage
 from holdfast.runs.run_folder import RunCheckpoints
 from holdfast.runs.run_lock import RunHeldError, holding_run, require_run
 from holdfast.store import open_store
-from holdfast.store.database import writing
-from holdfast.store.schema import leases
+from holdfast.store.database.engine import writing
+from holdfast.store.database.schema import leases
 from tests.fixtures.waiting import wait_until
 
 

@@ -18,8 +18,8 @@ from holdfast.index import IndexConfig, open_index
 from holdfast.index.local.snapshots import Snapshots
 from holdfast.search import Gallery
 from holdfast.store import Store, history, open_store
+from holdfast.store.database.schema import marks
 from holdfast.store.history import Mark
-from holdfast.store.schema import marks
 
 EXACT = IndexConfig(kind="exact", snapshot_from=None)
 QUANTIZED = IndexConfig(threshold=300, target_recall=0.9, snapshot_from=None)

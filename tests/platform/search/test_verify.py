@@ -8,7 +8,7 @@ from holdfast.entries import Entries, Entry
 from holdfast.search import Gallery
 from holdfast.store import Store
 from holdfast.store.changes import Changes
-from holdfast.store.schema import entries as table
+from holdfast.store.database.schema import entries as table
 
 
 def test_a_good_gallery_has_no_problems(store: Store, entry: Callable[..., Entry]) -> None:

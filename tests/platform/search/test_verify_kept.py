@@ -13,7 +13,7 @@ from holdfast.index.milvus import MilvusConfig
 from holdfast.search import Gallery
 from holdfast.search.verify_kept import verify_store
 from holdfast.store import Store
-from holdfast.store.schema import entries as table
+from holdfast.store.database.schema import entries as table
 
 # Which database makes no difference to what is kept beside it.
 pytestmark = pytest.mark.parametrize("place", ["sqlite"], indirect=True)

@@ -7,7 +7,6 @@ import pytest
 from holdfast.adapters import LinearAdapter
 from holdfast.base import NotFoundError
 from holdfast.store import MeasuredCalibration, Store
-from holdfast.store import migrate as migrate
 
 
 def turned(seed: int) -> LinearAdapter:

@@ -13,8 +13,8 @@ import pytest
 from holdfast.base import NotFoundError, StoreError
 from holdfast.store import Draft, Store, open_store
 from holdfast.store.artifacts import Artifacts, without_secret
-from holdfast.store.database import make_engine
-from holdfast.store.schema import identity
+from holdfast.store.database.engine import make_engine
+from holdfast.store.database.schema import identity
 from tests.fixtures.databases import empty_database
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import insert, make_url
 from holdfast.base import StoreError
 from holdfast.entries import Entries, Entry, GroupCommit, Lease, Upsert
 from holdfast.store import Store, open_store
-from holdfast.store.schema import versions
+from holdfast.store.database.schema import versions
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from sqlalchemy import insert
 
 from holdfast.base import ConfigError, ConflictError, IncompatibleError, NotFoundError, StaleEpochError
 from holdfast.store import Compatibility, Store, Traffic
-from holdfast.store.schema import entries
+from holdfast.store.database.schema import entries
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from holdfast.base import HoldfastError
 from holdfast.entries import Entries, Entry
 from holdfast.entries.entry import InvalidEntryError
 from holdfast.store import Store, open_store
-from holdfast.store.database import replace_rows, writing
-from holdfast.store.schema import entries as entries_table
+from holdfast.store.database.engine import replace_rows, writing
+from holdfast.store.database.schema import entries as entries_table
 
 ENTRIES = "/v1/gallery/entries"
 NUL = "\0"

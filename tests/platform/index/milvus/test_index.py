@@ -21,7 +21,7 @@ from holdfast.index.milvus.index import MilvusIndex
 from holdfast.search import Gallery
 from holdfast.store import Compatibility, Store
 from holdfast.store.changes import Changes
-from holdfast.store.schema import marks
+from holdfast.store.database.schema import marks
 
 pytest.importorskip("pymilvus", reason="pip install 'holdfast[milvus]'")
 pytest.importorskip("milvus_lite", reason="pip install 'holdfast[milvus]'")

@@ -11,8 +11,8 @@ from sqlalchemy import create_engine, inspect, text
 
 from holdfast.base import StoreError
 from holdfast.store import Store, open_store
-from holdfast.store import migrate as migrate
-from holdfast.store.schema import metadata
+from holdfast.store.database import migration as migrate
+from holdfast.store.database.schema import metadata
 
 OPEN = """
 import sys, types

@@ -1,8 +1,8 @@
-"""Alembic's entry: runs the migrations inside the transaction that `holdfast.store.migrate` opened."""
+"""Alembic's entry: runs the migrations inside the transaction that `migration.migrate` opened."""
 
 from alembic import context
 
-from holdfast.store.schema import metadata
+from holdfast.store.database.schema import metadata
 
 connection = context.config.attributes.get("connection")
 if connection is None:

@@ -7,8 +7,8 @@ from collections.abc import Set
 from sqlalchemy import MetaData, event, inspect
 
 from holdfast.store import open_store
-from holdfast.store.database import make_engine, reading
-from holdfast.store.migrate import HEAD, migrate, revision
+from holdfast.store.database.engine import make_engine, reading
+from holdfast.store.database.migration import HEAD, migrate, revision
 
 OURS = {"alembic_version", "schema_history"}
 

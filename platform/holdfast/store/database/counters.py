@@ -4,7 +4,7 @@ import secrets
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from holdfast.store.schema import counters
+from holdfast.store.database.schema import counters
 
 # Built once: on a busy path SQLAlchemy takes longer to build a statement than the database to run it.
 _ADVANCE = (

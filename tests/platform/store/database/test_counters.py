@@ -3,8 +3,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from holdfast.store import Store
-from holdfast.store.counters import advance_counter, current_counter, lock_counter
-from holdfast.store.database import reading, writing
+from holdfast.store.database.counters import advance_counter, current_counter, lock_counter
+from holdfast.store.database.engine import reading, writing
 
 
 def test_numbers_have_no_gaps_and_a_failed_transaction_takes_none(store: Store) -> None:

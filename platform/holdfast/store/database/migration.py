@@ -7,8 +7,8 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, insert, inspect, text
 
 from holdfast.base import StoreError, hide_in_url
-from holdfast.store.database import lock_for_migration, reading, use_write_ahead_log, writing
-from holdfast.store.schema import metadata, schema_history
+from holdfast.store.database.engine import lock_for_migration, reading, use_write_ahead_log, writing
+from holdfast.store.database.schema import metadata, schema_history
 
 HEAD = "0008"  # the newest file in migrations/versions; a test compares the two
 SCRIPTS = Path(__file__).parent / "migrations"

@@ -1,0 +1,5 @@
+"""One database, SQLite or PostgreSQL: its tables, their migration, its transactions and its counters."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
