@@ -11,6 +11,7 @@ REPOSITORY = Path(__file__).parents[2]
 PAGES = [
     "README.md",
     "CONTRIBUTING.md",
+    "CHANGELOG.md",
     "SECURITY.md",
     *(f"docs/{page.name}" for page in sorted((REPOSITORY / "docs").glob("*.md"))),
 ]
@@ -47,7 +48,7 @@ def test_links_lead_somewhere(page: str) -> None:
 
 
 def test_every_page_is_reached_from_the_front_page() -> None:
-    linked = set(re.findall(r"\((docs/[^)#]+\.md)\)", (REPOSITORY / "README.md").read_text()))
+    linked = set(re.findall(r"\(((?:docs/)?[^)#/]+\.md)\)", (REPOSITORY / "README.md").read_text()))
     assert linked == set(PAGES) - {"README.md"}
 
 

@@ -271,7 +271,7 @@ def served_here(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(open_store(folder))
         writer = stack.enter_context(contextlib.closing(StoreWriter(store)))
-        stack.enter_context(contextlib.closing(Backfiller(store, writer.replace, config.sources)))
+        stack.enter_context(contextlib.closing(Backfiller(store, writer.submit_here, config.sources)))
         replica = Replica(config, store, Gallery(store, open_index(store, config.index)), writer)
         running = uvicorn.Server(uvicorn.Config(create_app(replica), port=0, log_level="error"))
         thread = threading.Thread(target=running.run)

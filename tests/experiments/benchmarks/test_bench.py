@@ -19,7 +19,10 @@ pytestmark = pytest.mark.long
 def bench(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
     """Starts the command with small sizes, over the built-in images and a cache of its own."""
     environment = module_environment(
-        HOLDFAST_DATA=str(tmp_path), HOLDFAST_CACHE=str(tmp_path / "cache"), OMP_NUM_THREADS="1"
+        HOLDFAST_DATA=str(tmp_path),
+        HOLDFAST_CACHE=str(tmp_path / "cache"),
+        OMP_NUM_THREADS="1",
+        COLUMNS="200",
     )
 
     def start(*arguments: str) -> subprocess.Popen[str]:

@@ -24,7 +24,7 @@ WRITER = """
 import json, sys, types
 sys.modules["holdfast.models"] = types.SimpleNamespace(Encoder=None)
 import numpy as np
-from holdfast.entries import Entries, Entry, GroupCommit
+from holdfast.entries import Delete, Entries, Entry, GroupCommit, Upsert
 from holdfast.store import open_store
 
 where, artifacts, name, count = sys.argv[1:]
@@ -34,13 +34,13 @@ with open_store(where, artifacts) as store, GroupCommit(Entries(store)) as write
     input()
     for number in range(int(count)):
         waiting = [
-            (f"{name}-{(number * 3 + part) % 500}", writer.upsert(
-                [Entry(f"{name}-{(number * 3 + part) % 500}", "v1", vector, {"number": number})]))
+            (f"{name}-{(number * 3 + part) % 500}", writer.submit(Upsert(
+                [Entry(f"{name}-{(number * 3 + part) % 500}", "v1", vector, {"number": number})])))
             for part in range(3)
         ]
         if number % 5 == 4:
             gone = f"{name}-{number % 500}"
-            waiting.append((gone, writer.delete([gone])))
+            waiting.append((gone, writer.submit(Delete([gone]))))
         for identifier, future in waiting:
             print(json.dumps([identifier, future.result(), number]), flush=True)
 """

@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from holdfast import cli
+from holdfast.cli.learn import run
+from holdfast.cli.submit import FLAGS
 from holdfast.jobs import submit as submitting
 from holdfast_serving.launch import free_port
 
@@ -186,7 +188,7 @@ def test_no_option_of_the_run_is_lost(cluster, submit, tmp_path):
     assert "workers: 3" in cluster.experiment
     assert "epochs: 7" in cluster.experiment
     elsewhere = {"experiment", "set_", "store", "artifacts", "workers"}
-    assert set(inspect.signature(cli.run).parameters) == elsewhere | set(cli.SUBMITTED_FLAGS)
+    assert set(inspect.signature(run).parameters) == elsewhere | set(FLAGS)
 
 
 @pytest.mark.parametrize(
