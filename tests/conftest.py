@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-# Two files run at a time, and what is as small as in tests is quicker on one thread. Read when torch, faiss
+# Several files run at a time, and what is as small as in tests is quicker on one thread. Read when torch, faiss
 # and OpenBLAS are loaded, here and in the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Ray's processes would get only what others leave of a busy machine, and tests of others run beside them.
