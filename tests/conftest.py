@@ -4,8 +4,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-# Several files run at a time, and what is as small as in tests is quicker on one thread. Read when torch, faiss
-# and OpenBLAS are loaded, here and in the processes that tests start.
+# Several files run at a time, and what is as small as in tests is quicker on one thread. Read when torch,
+# faiss and OpenBLAS are loaded, here and in the processes that tests start.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Ray's processes would get only what others leave of a busy machine, and tests of others run beside them.
 os.environ.setdefault("RAY_worker_niceness", "0")

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
 from holdfast.backfill.rules import Kind
+from holdfast.base import version_number
 from holdfast.store import metadata
 
 entries = metadata.tables["entries"]
@@ -35,4 +36,4 @@ def count_by_origin(connection: Connection, kind: Kind, target: str) -> dict[str
     # By its name: PostgreSQL takes an expression with parameters for another one each time.
     statement = select(moved_from, func.count()).where(entries.c.deleted.is_(False)).group_by("moved_from")
     rows = [(name, count) for name, count in connection.execute(statement).tuples() if name is not None]
-    return dict(sorted(rows, key=lambda row: int(row[0][1:])))
+    return dict(sorted(rows, key=lambda row: version_number(row[0])))

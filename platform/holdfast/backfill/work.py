@@ -22,7 +22,7 @@ from holdfast.backfill.sources import Sources, require_sources
 from holdfast.base import HoldfastError, NotReadyError
 from holdfast.entries import Replace
 from holdfast.models import Encoder
-from holdfast.store import Store, metadata, reading
+from holdfast.store import Store, in_chunks, metadata, reading
 
 entries = metadata.tables["entries"]
 
@@ -149,8 +149,7 @@ def _read(store: Store, found: Backfill, seqs: np.ndarray, vectors: bool) -> lis
         columns.append(entries.c.vector)
     rows: dict[int, Stored] = {}
     with reading(store.engine) as connection:
-        for start in range(0, len(seqs), 500):
-            some = seqs[start : start + 500].tolist()
+        for some in in_chunks(seqs.tolist()):
             for row in connection.execute(
                 select(*columns).where(
                     still_old(found.kind, found.target, found.sources, found.until), entries.c.seq.in_(some)

@@ -19,6 +19,7 @@ from .errors import (
     TooManyPixelsError,
     UnsoundError,
 )
+from .extras import import_extra
 from .folders import cache_folder
 from .kinds import Kinds, PartConfig, configs_of, load_class, outside_part, unknown_kinds
 from .names import version_number
@@ -33,6 +34,7 @@ from .whole_files import remove_drafts, require_writable, sync, whole_file
 from .yaml_text import decode_yaml, dump_yaml, load_yaml
 
 __all__ = [
+    "import_extra",
     "ClusterError",
     "ConfigError",
     "ConflictError",

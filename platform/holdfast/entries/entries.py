@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Engine, Text, bindparam, cast, func, select
 
-from holdfast.base import NotFoundError, shown
+from holdfast.base import NotFoundError, shown, version_number
 from holdfast.entries.batch import Row
 from holdfast.entries.change import Change, Checked, Delete, Rows, Upsert
 from holdfast.entries.entry import (
@@ -34,6 +34,7 @@ from holdfast.store import (
     Store,
     current_counter,
     has_mark,
+    in_chunks,
     leave_mark,
     mark_of,
     metadata,
@@ -45,7 +46,6 @@ from holdfast.store import (
 entries, versions = (metadata.tables[name] for name in ("entries", "versions"))
 
 CHUNK = 10_000
-_AT_ONCE = 500  # ids in one statement
 
 Fence = Callable[[Connection], None]
 OnImported = Callable[[str, int, int], None]
@@ -144,8 +144,7 @@ class Entries:
         wanted = list(dict.fromkeys(ids))
         found: dict[str, Entry] = {}
         with reading(self.engine) as connection:
-            for start in range(0, len(wanted), _AT_ONCE):
-                chunk = wanted[start : start + _AT_ONCE]
+            for chunk in in_chunks(wanted):
                 statement = select(entries).where(entries.c.id.in_(chunk), entries.c.deleted.is_(False))
                 found |= {row.id: _entry(row) for row in connection.execute(statement)}
         return [found[identifier] for identifier in wanted if identifier in found]
@@ -273,7 +272,7 @@ class Entries:
         with reading(self.engine) as connection:
             last = current_counter(connection, "entries")
             found: dict[str, int] = dict(connection.execute(statement).tuples().all())
-        return last, dict(sorted(found.items(), key=lambda item: int(item[0][1:])))
+        return last, dict(sorted(found.items(), key=lambda item: version_number(item[0])))
 
     def forget_versions(self) -> None:
         """Look at the versions anew, whose dimensions are remembered."""

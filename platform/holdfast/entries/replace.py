@@ -6,10 +6,9 @@ from typing import NamedTuple, Protocol
 
 from sqlalchemy import Connection, bindparam, select, update
 
-from holdfast.store import advance_counter, lock_counter, metadata
+from holdfast.store import advance_counter, in_chunks, lock_counter, metadata
 
 entries = metadata.tables["entries"]
-_CHUNK = 500  # ids in one question
 
 _UPDATE = (
     update(entries)
@@ -73,9 +72,9 @@ def replace_vectors(connection: Connection, change: Replace) -> int:
         return 0
     current: dict[str, int] = {}
     ids = [row.id for row in change.rows]
-    for start in range(0, len(ids), _CHUNK):
+    for chunk in in_chunks(ids):
         statement = select(entries.c.id, entries.c.seq).where(
-            entries.c.id.in_(ids[start : start + _CHUNK]), entries.c.deleted.is_(False)
+            entries.c.id.in_(chunk), entries.c.deleted.is_(False)
         )
         current |= dict(connection.execute(statement).tuples().all())
     same = [row for row in change.rows if current.get(row.id) == row.seq]

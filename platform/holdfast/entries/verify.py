@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from holdfast.base import bad_norms, explain_norm
+from holdfast.base import bad_norms, explain_norm, version_number
 from holdfast.store import Changes
 
 SHOWN = 100  # problems that a report spells out
@@ -85,7 +85,7 @@ def verify_rows(chunks: Iterable[Changes], dimensions: Mapping[str, int]) -> Ver
             matrix = as_matrix(changes, positions)
             for row in bad_norms(matrix):
                 problems.add(explain_norm(f"of {changes.ids[positions[row]]!r}", matrix[row]))
-    counts = dict(sorted(by_version.items(), key=lambda item: int(item[0][1:])))
+    counts = dict(sorted(by_version.items(), key=lambda item: version_number(item[0])))
     return VerifyReport(sum(counts.values()), deleted, counts, last, problems.count, problems.shown)
 
 

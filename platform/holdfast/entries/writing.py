@@ -9,11 +9,9 @@ from sqlalchemy import Connection, select
 from holdfast.entries.batch import Row
 from holdfast.entries.change import Checked, Delete, Rows
 from holdfast.entries.replace import Replace, replace_vectors
-from holdfast.store import advance_counter, as_parameter, metadata, replace_rows
+from holdfast.store import advance_counter, as_parameter, in_chunks, metadata, replace_rows
 
 entries = metadata.tables["entries"]
-
-_AT_ONCE = 500  # ids in one statement
 
 
 def write_changes(connection: Connection, changes: Sequence[Checked]) -> list[int]:
@@ -55,8 +53,7 @@ def _delete(connection: Connection, ids: Sequence[str]) -> int:
     last = advance_counter(connection, "entries", by=0)
     wanted = list(dict.fromkeys(ids))
     version_of: dict[str, str] = {}
-    for start in range(0, len(wanted), _AT_ONCE):
-        chunk = wanted[start : start + _AT_ONCE]
+    for chunk in in_chunks(wanted):
         statement = select(entries.c.id, entries.c.version).where(
             entries.c.id.in_(chunk), entries.c.deleted.is_(False)
         )

@@ -1,13 +1,12 @@
 """The networks below the embedding: pixels (b, channels, size, size) float32 -> features (b, features)."""
 
-import importlib
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from holdfast.base import ConfigError
+from holdfast.base import ConfigError, import_extra
 from holdfast.models.normalization import SyncedBatchNorm2d, synchronize
 
 TIMM = "timm:"
@@ -158,12 +157,7 @@ class TimmBackbone(Backbone):
 
     def __init__(self, name: str, channels: int, size: int) -> None:
         super().__init__()
-        try:
-            timm: Any = importlib.import_module("timm")
-        except ImportError as error:
-            raise ConfigError(
-                f"model.backbone is 'timm:{name}', but timm is not installed: pip install 'holdfast[timm]'."
-            ) from error
+        timm = import_extra("timm", "timm", f"model.backbone 'timm:{name}' needs timm", ConfigError)
         try:
             model = timm.create_model(name, pretrained=False, num_classes=0, in_chans=channels)
             # The number that timm declares is not always what comes out, so one image is run.

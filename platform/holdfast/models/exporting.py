@@ -1,6 +1,5 @@
 """Encoders as files that run without Holdfast: torch.export (`.pt2`) and ONNX."""
 
-import importlib
 import io
 import json
 import logging
@@ -15,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from holdfast.base import ConfigError
+from holdfast.base import ConfigError, import_extra
 from holdfast.models.encoder import Encoder
 
 Format = Literal["torch", "onnx"]
@@ -111,10 +110,4 @@ def _quietly() -> Iterator[None]:
 
 
 def _import(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise ConfigError(
-            f"An export to ONNX needs the package {name}, which is not installed: pip install "
-            "'holdfast[onnx]', or export with --format torch."
-        ) from error
+    return import_extra(name, "onnx", f"An export with --format onnx needs {name}", ConfigError)

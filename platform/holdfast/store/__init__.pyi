@@ -3,6 +3,7 @@ from .artifacts import Artifacts
 from .calibrations import MeasuredCalibration
 from .changes import Changes
 from .compatibility import METRIC, Compatibility, incompatibility
+from .database.chunks import in_chunks
 from .database.counters import advance_counter, current_counter, lock_counter
 from .database.engine import (
     DatabaseClock,
@@ -23,6 +24,7 @@ from .traffic_record import Traffic, aliases
 from .versions import DISTILLED_FROM, NAME, Draft, Version, Versions, find_named, find_version
 
 __all__ = [
+    "in_chunks",
     "Adapters",
     "Artifacts",
     "Changes",

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from holdfast.base import MAX_ATTRIBUTES, MAX_ID_BYTES, ConfigError, StoreError
+from holdfast.base import MAX_ATTRIBUTES, MAX_ID_BYTES, ConfigError, StoreError, import_extra
 
 _PAGE = 1000
 _STRONG = "Strong"  # a request sees everything that was written before it
@@ -31,10 +31,7 @@ class Milvus:
     """
 
     def __init__(self, uri: str, token: str = "") -> None:
-        try:
-            import pymilvus
-        except ImportError as error:
-            raise ConfigError("Milvus needs pymilvus: pip install 'holdfast[milvus]'.") from error
+        pymilvus = import_extra("pymilvus", "milvus", "Milvus needs pymilvus", ConfigError)
         self._types = pymilvus.DataType
         self._error = pymilvus.MilvusException
         self.uri = uri

@@ -40,7 +40,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from holdfast.base import HIDDEN, StoreError, check_text, hide_in_url
+from holdfast.base import HIDDEN, StoreError, check_text, hide_in_url, import_extra
 
 BUSY_TIMEOUT_SECONDS = 30
 CONNECT_SECONDS = 10
@@ -75,16 +75,10 @@ def make_engine(url: str) -> Engine:
             )
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
-        try:
-            # A server that does not answer is a sentence after seconds; left alone it would take minutes.
-            wait = {} if "connect_timeout" in parsed.query else {"connect_timeout": CONNECT_SECONDS}
-            engine = create_engine(
-                parsed, pool_pre_ping=True, pool_size=8, max_overflow=24, connect_args=wait
-            )
-        except ModuleNotFoundError as error:
-            raise StoreError(
-                "A PostgreSQL store needs the driver psycopg: pip install 'holdfast[postgres]'."
-            ) from error
+        import_extra("psycopg", "postgres", "A PostgreSQL store needs the driver psycopg", StoreError)
+        # A server that does not answer is a sentence after seconds; left alone it would take minutes.
+        wait = {} if "connect_timeout" in parsed.query else {"connect_timeout": CONNECT_SECONDS}
+        engine = create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=24, connect_args=wait)
         event.listen(engine, "before_cursor_execute", _check_texts)
         return engine
     if backend != "sqlite":
