@@ -16,9 +16,9 @@ export OMP_WAIT_POLICY ?= PASSIVE
 run: .venv/ready
 	$(BIN)/python experiments/quickstart.py
 
-# Most of a test's time is waiting for processes to start, so two files run at a time.
+# Most of a test's time is waiting for processes to start, so three files run at a time, on two cores.
 test: .venv/ready
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 lint: .venv/ready
 	$(BIN)/ruff check .
