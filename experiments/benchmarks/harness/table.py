@@ -11,7 +11,8 @@ from experiments.benchmarks.harness.rows import Row
 def show_table(rows: Sequence[Row], notes: bool) -> Table:
     """The rows for a terminal; command and machine are left to the Markdown."""
     table = Table(title="Benchmarks", title_justify="left", show_lines=False)
-    for name, justify in (("figure", "left"), ("median", "right"), ("min..max", "right"), ("unit", "left")):
+    table.add_column("figure", no_wrap=True)
+    for name, justify in (("median", "right"), ("min..max", "right"), ("unit", "left")):
         table.add_column(name, justify=justify)  # type: ignore[arg-type]
     for name in ("bound", "held", *(["note"] if notes else [])):
         table.add_column(name)
