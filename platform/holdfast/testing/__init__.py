@@ -21,7 +21,7 @@ except ImportError as error:
     ) from error
 
 # Before the suites are imported, so that their failures are explained as those of test files are.
-SUITES = ("adapters", "heads", "index", "regularizers", "sources", "trunks")
+SUITES = ("adapters", "heads", "index", "index_model", "regularizers", "sources", "trunks")
 pytest.register_assert_rewrite(*(f"{__name__}.{suite}" for suite in SUITES))
 
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

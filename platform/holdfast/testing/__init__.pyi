@@ -1,6 +1,7 @@
 from .adapters import AdapterContract
 from .heads import HeadContract
-from .index import IndexContract, Opened
+from .index import IndexContract
+from .index_rows import Opened
 from .regularizers import RegularizerContract
 from .sources import SourceContract
 from .store import tiny_store

@@ -1,11 +1,8 @@
 """What every index keeps to."""
 
 import itertools
-import json
 import threading
-from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +10,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import run_state_machine_as_test
 
 from holdfast.adapters import LinearAdapter
 from holdfast.index import Columns, Index, ReadWriteLock, Way, parse_filter, pull_back
 from holdfast.store import Changes
-from holdfast.testing.vectors import unit_vectors
-
-Row = tuple[str, str, np.ndarray | None, dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Opened:
-    """An empty index, how it is closed and opened again, and how it comes to rest after many changes."""
-
-    index: Index
-    reopen: Callable[[], Index]
-    settle: Callable[[Index], None] = lambda index: None
+from holdfast.testing.index_model import Machine
+from holdfast.testing.index_rows import CONDITIONS, KEYS, VALUES, Opened, Row, changes, contents, vectors
 
 
 class IndexContract:
@@ -279,138 +266,8 @@ class IndexContract:
         assert hits >= 200 * (0.98 * able.recall if bias or not able.exact else 1.0)
 
 
-def changes(rows: Sequence[Row], since: int = 0) -> Changes:
-    return Changes(
-        [row[0] for row in rows],
-        list(range(since + 1, since + 1 + len(rows))),
-        [row[1] for row in rows],
-        [None if row[2] is None else row[2].astype("<f4").tobytes() for row in rows],
-        [json.dumps(row[3]) for row in rows],
-    )
-
-
 def clustered(count: int, dimension: int = 16, seed: int = 0) -> np.ndarray:
     generator = np.random.default_rng(seed)
     centers = np.random.default_rng(100).normal(size=(50, dimension))
     drawn = centers[generator.integers(0, 50, count)] + 0.3 * generator.normal(size=(count, dimension))
     return (drawn / np.linalg.norm(drawn, axis=1, keepdims=True)).astype(np.float32)
-
-
-def contents(index: Index) -> dict[tuple[str, str], tuple[bytes, str]]:
-    found = {}
-    for version, identifier in index.keys():  # noqa: SIM118
-        found[version, identifier] = index.held(version, [identifier])[identifier]
-    return found
-
-
-ENDS = [0, 1, -1, 2, 1.5, -0.0, 1e300, -2.5e-7, 2**53, 0.1]
-TEXTS = st.sampled_from(["", "1", "true", 'a"b', "a\\b", "a'b", "\n\t\r", "é😀", "a and 1 == 1", "x y"])
-KEYS = st.sampled_from(["a", "b", 'k"', "k'\\", "terms", "id", "é", "a]", "k\n", "and"])
-VALUES = st.one_of(st.booleans(), st.sampled_from(ENDS), TEXTS)
-BOUNDS = st.dictionaries(st.sampled_from(["gt", "gte", "lt", "lte"]), st.sampled_from(ENDS), min_size=1)
-CONDITIONS = st.one_of(
-    VALUES, st.builds(lambda choices: {"in": choices}, st.lists(VALUES, min_size=1, max_size=4)), BOUNDS
-)
-
-
-NAMES = ["a", 'b"', "c'\\", "d\n\té", "id in [", "f" * 512]
-
-
-class Machine(RuleBasedStateMachine):
-    """An index and a dict follow the same writes."""
-
-    opened: Opened
-    rows: np.ndarray
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.model: dict[str, tuple[str, int, dict[str, Any]]] = {}
-        self.seq = 0
-
-    @initialize()
-    def begin(self) -> None:
-        self.index = self.opened.reopen()
-        self.index.clear()
-
-    @rule(
-        batch=st.dictionaries(
-            st.sampled_from(NAMES),
-            st.none()
-            | st.tuples(
-                st.sampled_from(["v1", "v2", "v10"]),
-                st.integers(0, 15),
-                st.fixed_dictionaries({}, optional={"color": st.sampled_from(["red", True, 1])}),
-            ),
-            min_size=1,
-            max_size=4,
-        )
-    )
-    def apply(self, batch: dict[str, tuple[str, int, dict[str, Any]] | None]) -> None:
-        written: list[Row] = []
-        for name, entry in batch.items():
-            if entry is None:
-                version = self.model.pop(name)[0] if name in self.model else "v1"
-                written.append((name, version, None, {}))
-            else:
-                self.model[name] = entry
-                written.append((name, entry[0], self.rows[entry[1]], entry[2]))
-        self.index.apply(changes(written, self.seq))
-        self.seq += len(written)
-
-    @rule(
-        query=st.integers(0, 15),
-        k=st.integers(1, 8),
-        versions=st.lists(st.sampled_from(["v1", "v2", "v3", "v10"]), unique=True),
-        color=st.sampled_from([None, "red", True, 1]),
-    )
-    def search(self, query: int, k: int, versions: list[str], color: Any) -> None:
-        raw = None if color is None else {"color": color}
-        found = self.index.search(self.rows[query], k, versions, parse_filter(raw))
-        scores = {
-            name: float(self.rows[row] @ self.rows[query])
-            for name, (version, row, attributes) in self.model.items()
-            if version in versions
-            and (
-                color is None
-                or (color, type(color)) == (attributes.get("color"), type(attributes.get("color")))
-            )
-        }
-        assert len(found) == len({hit.id for hit in found}) == min(k, len(scores))
-        for hit in found:
-            version, _, attributes = self.model[hit.id]
-            assert (hit.embedded_by, hit.attributes) == (version, attributes)
-            assert np.isclose(hit.score, scores[hit.id], atol=1e-5)
-        best = sorted(scores.values(), reverse=True)[:k]
-        assert np.allclose([hit.score for hit in found], best, atol=1e-5)
-
-    @rule()
-    def reopen(self) -> None:
-        if self.index.capabilities.durable:
-            self.index = self.opened.reopen()
-
-    @invariant()
-    def holds_what_was_written(self) -> None:
-        if not hasattr(self, "index"):
-            return
-        assert self.index.applied == self.seq
-        held = [version for version, _, _ in self.model.values()]
-        counts = {name: held.count(name) for name in ("v1", "v2", "v10") if name in held}
-        assert self.index.count() == counts
-        assert self.index.versions() == list(counts)
-
-    def teardown(self) -> None:
-        if not hasattr(self, "index"):
-            return
-        found = contents(self.index)
-        expected = {(version, name) for name, (version, _, _) in self.model.items()}
-        assert found.keys() == expected
-        for (_, name), (vector, attributes) in found.items():
-            row = self.rows[self.model[name][1]]
-            if self.index.capabilities.keeps_vectors:
-                assert vector == row.tobytes()
-            assert np.allclose(np.frombuffer(vector, "<f4"), row, atol=1e-3)
-            assert json.loads(attributes) == self.model[name][2]
-
-
-def vectors(count: int, dimension: int = 8, seed: int = 0) -> np.ndarray:
-    return unit_vectors(seed, count, dimension)
