@@ -12,7 +12,7 @@ from holdfast.config import Experiment, load_experiment
 from holdfast.data import Source, open_source
 from holdfast.entries import Entry
 from holdfast.index import Hit, Index, IndexConfig, IndexSettings, open_index
-from holdfast.models import Backbone, Contract, ModelConfig, TrunkConfig
+from holdfast.models import Backbone, Contract, Model, ModelConfig, TrunkConfig
 from holdfast.regularizers import Regularizer, RegularizerConfig
 from holdfast.search import Gallery, SearchResult
 from holdfast_serving import ServingConfig
@@ -22,7 +22,8 @@ def a_store_is_opened_read_and_closed(folder: Path) -> None:
     assert_type(holdfast.__version__, str)
     with open_store(folder) as store:
         assert_type(store, Store)
-        assert_type(store.versions.load("v1"), Encoder)
+        assert_type(store.versions.load("v1"), Model)
+        assert_type(store.versions.load_encoder("v1"), Encoder)
         assert_type(store.versions.list(), list[Version])
 
 

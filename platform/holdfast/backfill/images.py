@@ -10,7 +10,7 @@ from holdfast.backfill.mover import Moved, Stored
 from holdfast.backfill.sources import Sources, UnreadableError
 from holdfast.base import InvalidImageError, TooManyPixelsError
 from holdfast.entries import NewVector
-from holdfast.models import Encoder
+from holdfast.models import Model
 
 READERS = 8
 """Images of a batch that are read at once: most of the time goes to waiting for a disk or a network."""
@@ -27,14 +27,14 @@ class ImageMover:
 
     def __init__(
         self,
-        encoder: Encoder,
+        model: Model,
         target: str,
         readers: ThreadPoolExecutor,
         sources: Sources,
         halt: threading.Event | None = None,
     ) -> None:
         """`halt`: once it is set, the batch in progress is given up."""
-        self._encoder = encoder.eval()
+        self._model = model
         self._target = target
         self._readers = readers
         self._sources = sources
@@ -49,7 +49,7 @@ class ImageMover:
                 if self._halt.is_set():
                     break
                 some = seen[start : start + EMBEDDED]
-                vectors = self._encoder.embed(np.stack([pixels[position] for position in some]))
+                vectors = self._model.embed(np.stack([pixels[position] for position in some]))
                 for position, vector in zip(some, vectors, strict=True):
                     entry = batch[position]
                     rows.append(NewVector(entry.id, entry.seq, self._target, vector.astype("<f4").tobytes()))
@@ -63,11 +63,11 @@ class ImageMover:
             yield Moved(rows, skipped)
 
     def _look(self, source: str | None) -> np.ndarray | str:
-        """uint8 (c, s, s), or why there is none."""
+        """The prepared image, or why there is none."""
         if self._halt.is_set():
             return "given up"
         try:
-            return self._encoder.preprocessing.pixels(read_image(source, self._sources))
+            return self._model.prepare(read_image(source, self._sources))
         except UnreadableError as error:
             return str(error)
         except TooManyPixelsError:

@@ -21,7 +21,7 @@ from holdfast.backfill.remaining import still_old
 from holdfast.backfill.sources import Sources, require_sources
 from holdfast.base import HoldfastError, NotReadyError
 from holdfast.entries import Replace
-from holdfast.models import Encoder
+from holdfast.models import Model
 from holdfast.store import Store, in_chunks, metadata, reading
 
 entries = metadata.tables["entries"]
@@ -29,8 +29,8 @@ entries = metadata.tables["entries"]
 Write = Callable[[Replace], int]
 """Hands a batch to the one writer; returns how many of its rows were applied."""
 
-Spread = Callable[[Encoder, str, int, Sources], AbstractContextManager[Mover]]
-"""Makes a mover that embeds images by an encoder, of a version of that name, with so many workers."""
+Spread = Callable[[Model, str, int, Sources], AbstractContextManager[Mover]]
+"""Makes a mover that embeds images by a model, of a version of that name, with so many workers."""
 
 
 def work_on(
@@ -123,14 +123,14 @@ def _mover(
         return
     require_sources(found.kind, roots)
     sources = Sources.of(roots)
-    encoder = store.versions.load(found.target)
+    model = store.versions.load(found.target)
     if found.workers:
-        with spread(encoder, found.target, found.workers, sources) as mover:
+        with spread(model, found.target, found.workers, sources) as mover:
             yield mover
         return
     readers = ThreadPoolExecutor(READERS, thread_name_prefix="backfill-read")
     try:
-        yield ImageMover(encoder, found.target, readers, sources, halt)
+        yield ImageMover(model, found.target, readers, sources, halt)
     finally:
         # A file that a network does not deliver is waited for by nobody.
         readers.shutdown(wait=False, cancel_futures=True)

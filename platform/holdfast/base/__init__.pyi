@@ -1,5 +1,6 @@
 from .attributes import MAX_ATTRIBUTES, MAX_ID_BYTES, Value, is_null, valid_value
 from .errors import (
+    ChangedModelError,
     ClusterError,
     ConfigError,
     ConflictError,
@@ -10,6 +11,7 @@ from .errors import (
     IncompatibleError,
     InvalidImageError,
     InvalidVectorError,
+    NotEmbeddableError,
     NotFoundError,
     NotReadyError,
     ResourcesError,
@@ -37,6 +39,7 @@ __all__ = [
     "import_extra",
     "ClusterError",
     "ConfigError",
+    "ChangedModelError",
     "ConflictError",
     "DataError",
     "DivergedError",
@@ -51,6 +54,7 @@ __all__ = [
     "MAX_ATTRIBUTES",
     "MAX_ID_BYTES",
     "NORM_TOLERANCE",
+    "NotEmbeddableError",
     "NotFoundError",
     "NotReadyError",
     "PartConfig",

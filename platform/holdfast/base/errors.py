@@ -84,6 +84,18 @@ class InvalidImageError(HoldfastError):
     code = "invalid_image"
 
 
+class NotEmbeddableError(HoldfastError):
+    """A version was asked for what it does not embed: says what it does."""
+
+    code = "not_embeddable"
+
+
+class ChangedModelError(StoreError):
+    """A foreign model no longer answers as it did when it was adopted: it is another version by now."""
+
+    code = "model_changed"
+
+
 class TooManyPixelsError(InvalidImageError):
     """An image that is larger than what is decoded: says its size and the limit."""
 

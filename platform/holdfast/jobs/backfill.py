@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from holdfast.backfill import Backfill, Mover, Sources, Write, work_on
 from holdfast.jobs.runtime import prepare_environment
-from holdfast.models import Encoder
+from holdfast.models import Model
 from holdfast.store import Store
 
 
@@ -24,10 +24,10 @@ def work_on_backfill(
 
 
 @contextmanager
-def _on_ray(encoder: Encoder, target: str, workers: int, sources: Sources) -> Iterator[Mover]:
+def _on_ray(model: Model, target: str, workers: int, sources: Sources) -> Iterator[Mover]:
     if "ray" not in sys.modules:  # beside a server Ray runs already, as the server has set it up
         prepare_environment()
     from holdfast.jobs.backfill_on_ray import ray_mover
 
-    with ray_mover(encoder, target, workers, sources) as mover:
+    with ray_mover(model, target, workers, sources) as mover:
         yield mover

@@ -15,7 +15,7 @@ from holdfast.backfill import READERS, ImageMover, Moved, Mover, Sources, Stored
 from holdfast.entries import NewVector
 from holdfast.jobs.resources import require_resources
 from holdfast.jobs.runtime import ray_session
-from holdfast.models import Encoder
+from holdfast.models import Model
 
 NICE = 10
 _ASKED = pa.schema(
@@ -39,7 +39,7 @@ _ANSWERED = pa.schema(
 
 
 @contextmanager
-def ray_mover(encoder: Encoder, target: str, workers: int, sources: Sources) -> Iterator[Mover]:
+def ray_mover(model: Model, target: str, workers: int, sources: Sources) -> Iterator[Mover]:
     """A mover that embeds with `workers` actors of the Ray that runs here, or of one for as long as it
     lasts. Beside a server they take no share of its cores from it, and run at a lower priority."""
     with ExitStack() as stack:
@@ -47,7 +47,7 @@ def ray_mover(encoder: Encoder, target: str, workers: int, sources: Sources) -> 
         if not beside:
             stack.enter_context(ray_session(cpus=workers + 1))
             require_resources("The backfill", workers, {"CPU": 1})
-        yield RayMover(encoder, target, workers, sources, cpus=0 if beside else 1)
+        yield RayMover(model, target, workers, sources, cpus=0 if beside else 1)
 
 
 class RayMover:
@@ -55,8 +55,8 @@ class RayMover:
 
     reads_vectors = False
 
-    def __init__(self, encoder: Encoder, target: str, workers: int, sources: Sources, cpus: float) -> None:
-        self._encoder, self._target, self._sources = encoder, target, sources
+    def __init__(self, model: Model, target: str, workers: int, sources: Sources, cpus: float) -> None:
+        self._model, self._target, self._sources = model, target, sources
         self._workers, self._cpus = workers, cpus
 
     def move(self, batches: Iterator[list[Stored]]) -> Iterator[Moved]:
@@ -68,7 +68,7 @@ class RayMover:
         context.enable_progress_bars = False
         embedded = ray.data.from_arrow(tables).map_batches(
             _Reembedder,
-            fn_constructor_args=(self._encoder, self._target, self._sources),
+            fn_constructor_args=(self._model, self._target, self._sources),
             batch_format="pyarrow",
             # A batch is what one transaction takes.
             batch_size=None,
@@ -82,10 +82,10 @@ class RayMover:
 class _Reembedder:
     """One Ray Data actor."""
 
-    def __init__(self, encoder: Encoder, target: str, sources: Sources) -> None:
+    def __init__(self, model: Model, target: str, sources: Sources) -> None:
         torch.set_num_threads(1)
         os.nice(NICE)
-        self._mover = ImageMover(encoder, target, ThreadPoolExecutor(READERS), sources)
+        self._mover = ImageMover(model, target, ThreadPoolExecutor(READERS), sources)
 
     def __call__(self, table: pa.Table) -> pa.Table:
         asked = table.to_pylist()

@@ -12,7 +12,7 @@ from holdfast.data import Encoded, Listing, Source, open_source, require_values,
 from holdfast.jobs.embedded_batch import BATCH, embed_batch
 from holdfast.jobs.runtime import prepare_environment
 from holdfast.learning import Progress, Watcher
-from holdfast.models import Preprocessing
+from holdfast.models import Model, blank_image
 from holdfast.store import Store
 
 BATCH_BYTES = 64 * 2**20
@@ -46,28 +46,28 @@ def embed_source(
     """
     require_writable(output)
     name = store.versions.get(version).name
-    encoder = store.versions.load(name)
+    model = store.versions.load(name)
     where = f"Source {source!r}"
     opened = open_source(source)
     listing = opened.listing(split, columns=())
     require_values(listing.rows, where)
     tell((*listing.notes, *row_notes(listing.rows, where)))
-    batches = _batches(listing, encoder.preprocessing, where)
+    batches = _batches(listing, model, where)
     if len(listing) < large:
-        embedded: Iterable[pa.Table] = (embed_batch(encoder, name, batch, thumbnails) for batch in batches)
+        embedded: Iterable[pa.Table] = (embed_batch(model, name, batch, thumbnails) for batch in batches)
     else:
         prepare_environment()
         from holdfast.jobs.embed_on_ray import embed_on_ray
 
-        embedded = embed_on_ray(encoder, name, batches, thumbnails)
+        embedded = embed_on_ray(model, name, batches, thumbnails)
     _write(output, _watched(_placed(embedded, opened), len(listing), watch))
     return len(listing), name
 
 
-def _batches(listing: Listing, preprocessing: Preprocessing, where: str) -> Iterator[pa.Table]:
+def _batches(listing: Listing, model: Model, where: str) -> Iterator[pa.Table]:
     """Rows with their encoded images, few enough for memory whatever the size of an image."""
     rows = listing.rows.select(["sample_id", "label"])
-    most = int(np.clip(BATCH_BYTES // (preprocessing.channels * preprocessing.size**2), 1, BATCH))
+    most = int(np.clip(BATCH_BYTES // model.prepare(blank_image()).nbytes, 1, BATCH))
     images: list[bytes | None] = []
     start = held = 0
     for number, image in enumerate(listing.images(np.arange(len(listing)))):

@@ -12,32 +12,32 @@ import torch
 from holdfast.jobs.embedded_batch import embed_batch
 from holdfast.jobs.resources import require_resources
 from holdfast.jobs.runtime import ray_session
-from holdfast.models import Encoder
+from holdfast.models import Model
 
 AHEAD = 2
 """Batches that wait for each actor, so that none of them is idle; there are no more in memory."""
 
 
 class _Embedder:
-    """One actor: holds the encoder, embeds batches."""
+    """One actor: holds the model, embeds batches."""
 
-    def __init__(self, encoder: Encoder, version: str, thumbnails: bool) -> None:
+    def __init__(self, model: Model, version: str, thumbnails: bool) -> None:
         torch.set_num_threads(1)
-        self._encoder, self._version, self._thumbnails = encoder.eval(), version, thumbnails
+        self._model, self._version, self._thumbnails = model, version, thumbnails
 
     def embed(self, batch: pa.Table) -> pa.Table:
-        return embed_batch(self._encoder, self._version, batch, self._thumbnails)
+        return embed_batch(self._model, self._version, batch, self._thumbnails)
 
 
 def embed_on_ray(
-    encoder: Encoder, version: str, batches: Iterator[pa.Table], thumbnails: bool
+    model: Model, version: str, batches: Iterator[pa.Table], thumbnails: bool
 ) -> Iterator[pa.Table]:
     """Yield embedded tables in the order of `batches`, from one actor a core."""
     with ray_session():
         require_resources("Embedding", 1, {"CPU": 1})
         cores = max(1, int(ray.available_resources().get("CPU", 1)) - 1)
         kind = ray.remote(num_cpus=1, max_restarts=3, max_task_retries=3)(_Embedder)
-        shared = ray.put(encoder)
+        shared = ray.put(model)
         actors = [kind.remote(shared, version, thumbnails) for _ in range(cores)]
         waiting: deque[Any] = deque()
         for batch, actor in zip(batches, cycle(actors), strict=False):

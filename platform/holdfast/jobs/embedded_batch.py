@@ -8,18 +8,16 @@ import numpy as np
 import pyarrow as pa
 
 from holdfast.base import DataError, InvalidImageError
-from holdfast.models import Encoder, decode_image
+from holdfast.models import Model, decode_image
 
 BATCH = 512
 
 
-def embed_batch(
-    encoder: Encoder, version: str, batch: pa.RecordBatch | pa.Table, thumbnails: bool
-) -> pa.Table:
+def embed_batch(model: Model, version: str, batch: pa.RecordBatch | pa.Table, thumbnails: bool) -> pa.Table:
     """Embed a batch of encoded images; see `embed_source` for the columns."""
     sample_ids, images = batch.column("sample_id").to_pylist(), batch.column("image").to_pylist()
-    pixels = np.stack([_decode(encoder, *item) for item in zip(sample_ids, images, strict=True)])
-    vectors = encoder.embed(pixels)
+    pixels = np.stack([_decode(model, *item) for item in zip(sample_ids, images, strict=True)])
+    vectors = model.embed(pixels)
     flat = pa.array(vectors.reshape(-1), pa.float32())
     columns = {
         "sample_id": pa.array(sample_ids, pa.string()),
@@ -31,7 +29,7 @@ def embed_batch(
         labels = batch.column("label").to_pylist()
         columns["attributes"] = pa.array(
             [
-                json.dumps({"label": label, "thumbnail": _data_uri(encoder, image)})
+                json.dumps({"label": label, "thumbnail": _data_uri(image)})
                 for label, image in zip(labels, images, strict=True)
             ],
             pa.string(),
@@ -39,15 +37,16 @@ def embed_batch(
     return pa.table(columns)
 
 
-def _decode(encoder: Encoder, sample_id: str, image: bytes) -> np.ndarray:
+def _decode(model: Model, sample_id: str, image: bytes) -> np.ndarray:
     try:
-        return encoder.preprocessing.pixels(image)
+        return model.prepare(image)
     except InvalidImageError as error:
         raise DataError(f"Image '{sample_id}' cannot be embedded: {error}") from error
 
 
-def _data_uri(encoder: Encoder, image: bytes) -> str:
-    picture = decode_image(image).convert("L" if encoder.preprocessing.channels == 1 else "RGB")
+def _data_uri(image: bytes) -> str:
+    picture = decode_image(image)
+    picture = picture.convert("L" if picture.mode in ("1", "L") else "RGB")
     picture.thumbnail((64, 64))
     buffer = io.BytesIO()
     picture.save(buffer, format="PNG", optimize=True)

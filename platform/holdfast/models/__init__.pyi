@@ -3,11 +3,16 @@ from .codebooks import CodeShape, code_shape, orthonormal_codebooks
 from .contract import Contract
 from .encoder import Encoder, ModelConfig
 from .exporting import Format, read_exported, write_exported
+from .foreign import ForeignConfig, ForeignContract, VectorsConfig, load_foreign, write_description
 from .head_config import AnyHeadConfig
 from .heads import ArcFaceConfig, CosFaceConfig, Head, HeadConfig, NormalizedSoftmaxConfig, SimplexConfig
+from .identity import Identity
+from .loading import load_model
+from .model import Modality, Model, RawImage
 from .opening import FORMATS, MAX_PIXELS, decode_image
 from .opqn import OPQNConfig
 from .preprocessing import Preprocessing
+from .probes import PROBE_TEXTS, blank_image, probe_files
 from .quantizer import Quantizer, decode
 from .soundness import find_flaw, find_vectors_flaw, find_weights_flaw, probe_images
 from .trunks import TrunkConfig
@@ -21,25 +26,38 @@ __all__ = [
     "CosFaceConfig",
     "Encoder",
     "FORMATS",
+    "ForeignConfig",
+    "ForeignContract",
     "Format",
     "Head",
     "HeadConfig",
+    "Identity",
     "MAX_PIXELS",
+    "Modality",
+    "Model",
     "ModelConfig",
     "NormalizedSoftmaxConfig",
     "OPQNConfig",
+    "PROBE_TEXTS",
     "Preprocessing",
     "Quantizer",
+    "RawImage",
     "SimplexConfig",
     "TrunkConfig",
+    "VectorsConfig",
+    "blank_image",
     "code_shape",
     "decode",
     "decode_image",
     "find_flaw",
     "find_vectors_flaw",
     "find_weights_flaw",
+    "load_foreign",
+    "load_model",
     "orthonormal_codebooks",
+    "probe_files",
     "probe_images",
     "read_exported",
+    "write_description",
     "write_exported",
 ]

@@ -15,11 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
-from holdfast.base import InvalidImageError, Settings, StoreError, unknown_kinds
+from holdfast.base import InvalidImageError, NotEmbeddableError, Settings, StoreError, unknown_kinds
 from holdfast.models.contract import Contract
 from holdfast.models.head_config import AnyHeadConfig
 from holdfast.models.heads import CosFaceConfig, HeadConfig
+from holdfast.models.model import Modality, RawImage
 from holdfast.models.normalization import SyncedBatchNorm1d
+from holdfast.models.opening import MAX_PIXELS
 from holdfast.models.preprocessing import Preprocessing
 from holdfast.models.quantizer import Quantizer
 from holdfast.models.trunks import AnyTrunk, build_trunk, describe_trunk
@@ -121,6 +123,21 @@ class Encoder(nn.Module):
             if was_training:
                 self.train()
         return embeddings
+
+    @property
+    def takes(self) -> frozenset[Modality]:
+        return frozenset({"image"})
+
+    def prepare(self, image: RawImage, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+        """See `Preprocessing.pixels`."""
+        return self.preprocessing.pixels(image, max_pixels)
+
+    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
+        raise NotEmbeddableError("A version that was trained here embeds images, and no text.")
+
+    def check(self) -> None:
+        preprocessing = self.preprocessing
+        self.embed(np.zeros((1, preprocessing.channels, preprocessing.size, preprocessing.size), np.uint8))
 
     @property
     def quantizer(self) -> Quantizer | None:

@@ -5,25 +5,36 @@ import torch
 from torch import nn
 
 from holdfast.models.encoder import Encoder
+from holdfast.models.model import Model
 from holdfast.models.preprocessing import Preprocessing
+from holdfast.models.probes import probe_files
 
 NORM_TOLERANCE = 1e-3
 
 
-def find_flaw(encoder: Encoder, images: np.ndarray | None = None) -> str | None:
-    """What is wrong with an encoder, as the end of a sentence about it; None if it is sound.
+def find_flaw(model: Model, images: np.ndarray | None = None) -> str | None:
+    """What is wrong with a model, as the end of a sentence about it; None if it is sound.
 
     Weights, buffers (running statistics, the assignment of codes) and what it makes of the built-in probe
-    images are looked at, and of `images`, uint8 (n, channels, size, size), if there are any.
+    images are looked at, and of `images`, prepared (n, ...), if there are any.
     """
-    probes = probe_images(encoder.preprocessing)
+    flaw = find_weights_flaw(model)
+    if flaw is not None or "image" not in model.takes:
+        return flaw
+    probes = (
+        probe_images(model.preprocessing)
+        if isinstance(model, Encoder)
+        else np.stack([model.prepare(file) for file in probe_files()])
+    )
     if images is not None:
         probes = np.concatenate([probes, images])
-    return find_weights_flaw(encoder) or find_vectors_flaw(encoder.embed(probes))
+    return find_vectors_flaw(model.embed(probes))
 
 
-def find_weights_flaw(module: nn.Module) -> str | None:
-    """The same of a module's weights and buffers alone. Waits for the device once."""
+def find_weights_flaw(module: object) -> str | None:
+    """The same of the weights and buffers alone, of what has any. Waits for the device once."""
+    if not isinstance(module, nn.Module):
+        return None
     named = [(name, value) for name, value in module.state_dict().items() if value.is_floating_point()]
     if not named:
         return None

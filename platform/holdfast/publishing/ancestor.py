@@ -3,12 +3,13 @@
 import json
 import warnings
 from collections.abc import Sequence
+from typing import TypeVar
 
 import safetensors.torch
 
 from holdfast.base import StoreError, UnsoundError
 from holdfast.learning import Ancestor
-from holdfast.models import Encoder, find_flaw
+from holdfast.models import Encoder, Model, find_flaw
 from holdfast.regularizers import Classifier
 from holdfast.store import Run, Store, Version
 
@@ -25,8 +26,9 @@ def choose_parent(store: Store, parent: str) -> str | None:
 
 
 def latest_learned(store: Store) -> str | None:
-    """The newest version that was not distilled: a small encoder is nobody's parent by itself."""
-    learned = [version.name for version in store.versions.list() if version.distilled_from is None]
+    """The newest version that was trained: small encoders and foreign models are nobody's parent by
+    themselves."""
+    learned = [version.name for version in store.versions.list() if version.kind == "trained"]
     return learned[-1] if learned else None
 
 
@@ -52,12 +54,11 @@ def load_ancestor(store: Store, name: str) -> Ancestor:
 
 
 def load_sound(store: Store, name: str) -> Encoder:
-    """A version's encoder. Raises UnsoundError, StoreError if it is damaged, NotFoundError."""
-    encoder = store.versions.load(name)
-    flaw = find_flaw(encoder)
-    if flaw is not None:
-        raise UnsoundError(f"{name} is of no use, {flaw}: take another version.")
-    return encoder
+    """The network of a version that was learned here.
+
+    Raises UnsoundError, StoreError if it is damaged, ConfigError for a foreign version, NotFoundError.
+    """
+    return _sound(name, store.versions.load_encoder(name))
 
 
 def lineage(store: Store, newest: str) -> list[Version]:
@@ -79,7 +80,7 @@ def find_unusable(store: Store, versions: Sequence[Version]) -> dict[str, str]:
     reasons = {}
     for version in versions:
         try:
-            load_sound(store, version.name)
+            _sound(version.name, store.versions.load(version.name))
         except StoreError as error:
             reasons[version.name] = str(error)
     return reasons
@@ -93,6 +94,17 @@ def warn_of_unusable(reasons: dict[str, str]) -> None:
 
 def _newest_sound(store: Store, but: str) -> str | None:
     for version in reversed(store.versions.list()):
-        if version.name != but and version.distilled_from is None and not find_unusable(store, [version]):
+        if version.name != but and version.kind == "trained" and not find_unusable(store, [version]):
             return version.name
     return None
+
+
+Sound = TypeVar("Sound", bound=Model)
+
+
+def _sound(name: str, model: Sound) -> Sound:
+    """Raises UnsoundError."""
+    flaw = find_flaw(model)
+    if flaw is not None:
+        raise UnsoundError(f"{name} is of no use, {flaw}: take another version.")
+    return model

@@ -234,7 +234,7 @@ class _Embedder:
         self._held = {name: made for name, made in self._held.items() if name == self._version.name}
 
     def _embed(self, name: str, indices: np.ndarray, views: int) -> np.ndarray:
-        material, encoder = self._material, self._store.versions.load(name)
+        material, encoder = self._material, self._store.versions.load_encoder(name)
         return embed_views(
             encoder,
             material.training.images,

@@ -52,7 +52,7 @@ class StoredEmbeddings:
             self._hold(version, embedded)
             return embedded
         except NotFoundError:
-            encoder = self._store.versions.load(version)
+            encoder = self._store.versions.load_encoder(version)
             data = self._data if self._decode is None else self._decode(encoder.preprocessing)
             embedded = embed_datasets(encoder, data, self._tasks)
             self.keep(version, embedded)

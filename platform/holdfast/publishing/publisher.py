@@ -128,7 +128,7 @@ class StorePublisher:
                     attempt=self._run.attempt,
                     task=learned.task,
                     parent=learned.parent,
-                    encoder_folder=folder,
+                    model_folder=folder,
                     experiment=hide_secrets(self._experiment.to_yaml()),
                     data_fingerprint=self._data.training.fingerprint,
                     metrics={
@@ -143,6 +143,7 @@ class StorePublisher:
                         **({DISTILLED_FROM: learned.parent} if distilled else {}),
                     },
                     files=files,
+                    kind="distilled" if distilled else "trained",
                 )
             )
         self._sound.add(version.name)

@@ -130,7 +130,7 @@ def _distill(
     return Distilled(
         version=version,
         source=source,
-        parameters=count_parameters(store.versions.load(version)),
+        parameters=count_parameters(store.versions.load_encoder(version)),
         source_parameters=count_parameters(encoder),
         report=RunFolder(store, run.name).path / PAGE,
         seconds=0.0 if data is None else time.monotonic() - started,

@@ -64,7 +64,7 @@ def export_version(store: Store, name: str, format: Format, output: Path) -> tup
 
 
 def _export(store: Store, name: str, format: Format, file: Path) -> Exported:
-    encoder = store.versions.load(name)
+    encoder = store.versions.load_encoder(name)
     write_exported(encoder, format, file)
     embed = read_exported(format, file)
     difference = _difference(name, encoder, embed)

@@ -12,6 +12,8 @@ class Pairing:
 
     adapter: RegisteredAdapter | None = None
     shift: float = 0.0
+    candidates: int = 0
+    """Of a cascade: how many entries are recalled, and then ranked by their images; 0 for none."""
 
 
 AS_THEY_ARE = Pairing()
@@ -64,7 +66,8 @@ def read_rules(store: Store, revision: str) -> Rules:
         meet = adapter is not None or dimensions[row.query] == dimensions[row.gallery]
         if row.compatible and row.metric == METRIC and row.adapter == digest and meet:
             counts = calibration is not None and calibration.adapter == digest
-            pairings[pair] = Pairing(adapter, calibration.shift if calibration and counts else 0.0)
+            shift = calibration.shift if calibration and counts else 0.0
+            pairings[pair] = Pairing(adapter, shift, row.candidates)
     return Rules(revision, pairings)
 
 
@@ -77,6 +80,6 @@ def explain_refusal(store: Store, query: Version, gallery: Version) -> str:
                 f"({gallery.dimension}) without an adapter"
             )
         return (
-            incompatibility(connection, query.name, gallery.name)
+            incompatibility(connection, query.name, gallery.name, provisional=True)
             or f"{query.name} may not search {gallery.name}"
         )

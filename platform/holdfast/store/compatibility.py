@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, get_args
 
 from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, insert, select
 
@@ -14,6 +14,10 @@ from holdfast.store.database import adapters, advance_counter, compatibility, re
 from holdfast.store.versions import find_version
 
 METRIC = "recall_at_1"
+Truth = Literal["labels", "pairs", "views", "agreement"]
+"""What tells a right entry, the most trustworthy first: class labels; relevance pairs; the entry of which the
+query is a distorted view; the entry that the query's version itself finds nearest."""
+_PROVISIONAL = ("views", "agreement")
 _COLUMNS = [column for column in compatibility.c if column.name != "id"]
 
 
@@ -29,6 +33,8 @@ class Compatibility:
         compatible: the verdict. `evaluation` is the fingerprint of the data it rests on.
         adapter: digest of the adapter between the two, None if they met as they are.
             The measurement counts as long as the pair has this very adapter (or none).
+        candidates: of a cascade, how many entries are recalled and ranked by their images; 0 for no cascade.
+        truth: what told a right entry.
     """
 
     query: str
@@ -42,6 +48,13 @@ class Compatibility:
     metric: str = METRIC
     measured_at: datetime = field(default_factory=lambda: datetime.now(UTC))
     adapter: str | None = None
+    candidates: int = 0
+    truth: Truth = "labels"
+
+    @property
+    def provisional(self) -> bool:
+        """Whether it was measured without labels and without pairs."""
+        return self.truth in _PROVISIONAL
 
     @property
     def decided(self) -> bool:
@@ -55,20 +68,26 @@ class Measurements:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def list(self) -> list[Compatibility]:
-        """The measurement that counts for every pair and metric, the latest with the adapter in force; oldest
-        versions first."""
-        latest = (
-            _that_count(func.max(compatibility.c.id))
-            .group_by(compatibility.c.query, compatibility.c.gallery, compatibility.c.metric)
-            .scalar_subquery()
-        )
-        statement = select(*_COLUMNS).where(compatibility.c.id.in_(latest))
+    def ways(self) -> list[Compatibility]:
+        """The latest measurement with the adapter in force of every pair, metric, number of candidates and
+        kind of truth; oldest versions first."""
+        statement = select(*_COLUMNS).where(compatibility.c.id.in_(_latest().scalar_subquery()))
         with reading(self._engine) as connection:
             found = [Compatibility(**row._mapping) for row in connection.execute(statement)]
         return sorted(
-            found, key=lambda row: (version_number(row.query), version_number(row.gallery), row.metric)
+            found,
+            key=lambda row: (
+                version_number(row.query),
+                version_number(row.gallery),
+                row.metric,
+                row.candidates,
+                row.truth,
+            ),
         )
+
+    def list(self) -> list[Compatibility]:
+        """The measurement that counts for every pair and metric; oldest versions first."""
+        return _chosen_of_each(self.ways())
 
     def get(self, query: str, gallery: str) -> Compatibility | None:
         """The measurement of a pair that counts, None if there is none; `compatible` is the verdict."""
@@ -96,17 +115,12 @@ def measurement(
     connection: Connection, query: str, gallery: str, metric: str = METRIC
 ) -> Compatibility | None:
     """The measurement of a pair that counts, None if there is none. A version is compatible with itself."""
-    row = connection.execute(
-        _that_count(*_COLUMNS)
-        .where(
-            compatibility.c.query == query,
-            compatibility.c.gallery == gallery,
-            compatibility.c.metric == metric,
-        )
-        .order_by(compatibility.c.id.desc())
-        .limit(1)
-    ).first()
-    found = None if row is None else Compatibility(**row._mapping)
+    pair = and_(
+        compatibility.c.query == query, compatibility.c.gallery == gallery, compatibility.c.metric == metric
+    )
+    statement = select(*_COLUMNS).where(compatibility.c.id.in_(_latest().where(pair).scalar_subquery()))
+    rows = [Compatibility(**row._mapping) for row in connection.execute(statement)]
+    found = _chosen(rows) if rows else None
     if query == gallery:
         if found is None:
             return Compatibility(query, gallery, 0.0, 0.0, 0.0, 0.0, True, "identity", metric)
@@ -114,12 +128,22 @@ def measurement(
     return found
 
 
-def incompatibility(connection: Connection, query: str, gallery: str) -> str | None:
-    """Why `query` may not search entries of `gallery`; None if it may."""
+def incompatibility(
+    connection: Connection, query: str, gallery: str, provisional: bool = False
+) -> str | None:
+    """Why `query` may not search entries of `gallery`; None if it may.
+
+    Args:
+        provisional: whether a measurement without labels will do.
+    """
     found = measurement(connection, query, gallery)
     if found is None:
         through = " through its adapter" if find_adapter(connection, query, gallery) is not None else ""
         return f"{query} was never measured against entries of {gallery}{through}"
+    if found.provisional and not provisional:
+        return (
+            f"{query} was measured against entries of {gallery} without labels or pairs, which is provisional"
+        )
     if not found.compatible:
         chance = "" if found.decided else "; the difference is within chance, which is not enough"
         return (
@@ -127,6 +151,33 @@ def incompatibility(connection: Connection, query: str, gallery: str) -> str | N
             f"({found.metric} {found.value:.4g}, has to beat {found.reference:.4g}{chance})"
         )
     return None
+
+
+def _chosen_of_each(rows: Sequence[Compatibility]) -> list[Compatibility]:
+    by_pair: dict[tuple[str, str, str], list[Compatibility]] = {}
+    for row in rows:
+        by_pair.setdefault((row.query, row.gallery, row.metric), []).append(row)
+    return [_chosen(each) for each in by_pair.values()]
+
+
+def _chosen(rows: Sequence[Compatibility]) -> Compatibility:
+    """The one that counts, of the latest measurements of a pair: by the best kind of truth that there is, of
+    the cheapest way that holds; where none does, of the cheapest one."""
+    order = get_args(Truth)
+    best = min((row.truth for row in rows), key=order.index)
+    of_best = sorted((row for row in rows if row.truth == best), key=lambda row: row.candidates)
+    return next((row for row in of_best if row.compatible), of_best[0])
+
+
+def _latest() -> Select[Any]:
+    """Ids of the newest row of each kind."""
+    return _that_count(func.max(compatibility.c.id)).group_by(
+        compatibility.c.query,
+        compatibility.c.gallery,
+        compatibility.c.metric,
+        compatibility.c.candidates,
+        compatibility.c.truth,
+    )
 
 
 def _that_count(*columns: ColumnElement[Any]) -> Select[Any]:

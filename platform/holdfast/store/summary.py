@@ -23,6 +23,7 @@ def version_summary(
         "contract": version.contract,
         "dimension": version.dimension,
         "parent": version.parent,
+        "kind": version.kind,
         "run": version.run,
         "task": version.task,
         "searches": [_measurement(row, row.gallery) for row in measured if row.query == version.name],
@@ -40,5 +41,8 @@ def _measurement(row: Compatibility, other: str) -> dict[str, Any]:
         "high": row.high,
         "compatible": row.compatible,
         "decided": row.decided,
+        "candidates": row.candidates,
+        "truth": row.truth,
+        "provisional": row.provisional,
         "measured_at": row.measured_at.isoformat(),
     }

@@ -6,26 +6,32 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from sqlalchemy import Connection, Engine, Row, insert, select
 
-from holdfast.base import ConflictError, NotFoundError, StoreError, UnsoundError
+from holdfast.base import ConfigError, ConflictError, NotFoundError, StoreError, UnsoundError
 from holdfast.store.artifacts import Artifacts, sha256
 from holdfast.store.database import advance_counter, lock_counter, reading, versions, writing
 from holdfast.store.traffic_record import aliases
 
 if TYPE_CHECKING:
-    from holdfast.models import Encoder
+    from holdfast.models import Encoder, Model
 
 NAME = re.compile(r"v[1-9][0-9]*")
 DISTILLED_FROM = "distilled_from"
 """Key of a version's metrics: the version that it imitates."""
+Kind = Literal["trained", "distilled", "foreign"]
 
 
 @dataclass(frozen=True)
 class Version:
-    """A published version. `contract` is the identity of its embeddings (`hf1-...`)."""
+    """A published version. `contract` is the identity of its embeddings (`hf1-...`).
+
+    Attributes:
+        run: the run that made it; of a foreign version the name under which it was adopted.
+        kind: `trained` and `distilled` here; `foreign`: a model that Holdfast did not make.
+    """
 
     name: str
     number: int
@@ -42,6 +48,7 @@ class Version:
     contract_body: dict[str, Any] = field(default_factory=dict)
     artifacts: str = ""
     files: dict[str, str] = field(default_factory=dict)
+    kind: Kind = "trained"
 
     @property
     def distilled_from(self) -> str | None:
@@ -56,7 +63,7 @@ class Draft:
     Args:
         run, attempt, task: who made it; publishing the same three again is the same publication.
         parent: name of the version that it learned from, None for a root.
-        encoder_folder: what `Encoder.save` wrote.
+        model_folder: what `holdfast.models.load_model` reads.
         experiment: text of the experiment file, as it was run.
         files: further files to keep beside the encoder, by name.
     """
@@ -65,11 +72,12 @@ class Draft:
     attempt: int
     task: int
     parent: str | None
-    encoder_folder: Path
+    model_folder: Path
     experiment: str
     data_fingerprint: str
     metrics: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
+    kind: Kind = "trained"
 
 
 @dataclass(frozen=True)
@@ -96,32 +104,47 @@ class Versions:
             return [_version(row) for row in rows]
 
     def get(self, name: str) -> Version:
-        """A version by its name (`v3`) or by an alias (`live`, `canary`, `writing`, `previous`).
+        """A version by its name (`v3`), by an alias (`live`, `canary`, `writing`, `previous`), or by the name
+        under which it was adopted.
 
         Raises NotFoundError that lists what there is.
         """
         with reading(self._engine) as connection:
             return find_named(connection, name)
 
-    def load(self, name: str) -> "Encoder":
-        """The encoder of a version, in eval mode.
+    def load(self, name: str) -> "Model":
+        """What embeds for a version.
 
         Raises NotFoundError, StoreError if it is damaged, and UnsoundError for weights that are not finite.
         """
-        from holdfast.models import Encoder, find_weights_flaw
+        from holdfast.models import find_weights_flaw, load_model
 
         version = self.get(name)
-        encoder = Encoder.load(self._artifacts.folder(version.artifacts, version.files))
-        found = encoder.contract().id
+        model = load_model(self._artifacts.folder(version.artifacts, version.files))
+        found = model.contract().id
         if found != version.contract:
             raise StoreError(
                 f"The files of {version.name} make {found}, but {version.contract} was published: "
                 "restore the artifacts from a backup."
             )
-        flaw = find_weights_flaw(encoder)
+        flaw = find_weights_flaw(model)
         if flaw is not None:
             raise UnsoundError(f"{version.name} is of no use, {flaw}: take another version.")
-        return encoder
+        return model
+
+    def load_encoder(self, name: str) -> "Encoder":
+        """The network of a version that was learned here, in eval mode.
+
+        Raises ConfigError for a version that has none, and what `load` raises.
+        """
+        from holdfast.models import Encoder
+
+        model = self.load(name)
+        if not isinstance(model, Encoder):
+            raise ConfigError(
+                f"{self.get(name).name} is a foreign model: name a version that was trained here."
+            )
+        return model
 
     def file(self, name: str, file: str) -> bytes:
         """One of the files that were published with a version. Raises NotFoundError."""
@@ -160,8 +183,13 @@ def find_version(connection: Connection, name: str) -> Version:
 def find_named(connection: Connection, name: str) -> Version:
     """A version by its name or by an alias. Raises NotFoundError that lists what there is."""
     if not NAME.fullmatch(name):
-        name = aliases(connection).get(name, name)
+        name = aliases(connection).get(name) or _adopted_as(connection, name) or name
     return find_version(connection, name)
+
+
+def _adopted_as(connection: Connection, name: str) -> str | None:
+    of_that_name = (versions.c.kind == "foreign") & (versions.c.run == name)
+    return connection.execute(select(versions.c.name).where(of_that_name)).scalar()
 
 
 def unknown_version(connection: Connection, name: str) -> NotFoundError:
@@ -199,20 +227,20 @@ def store_artifacts(artifacts: Artifacts, draft: Draft) -> Stored:
     A crash leaves files that nobody refers to, and the retry finds and uses them. Raises UnsoundError before
     anything is written: whoever publishes, and whatever was checked before, passes here.
     """
-    from holdfast.models import Encoder, find_flaw
+    from holdfast.models import find_flaw, load_model
 
-    encoder = Encoder.load(draft.encoder_folder)
-    flaw = find_flaw(encoder)
+    model = load_model(draft.model_folder)
+    flaw = find_flaw(model)
     if flaw is not None:
         raise UnsoundError(
             f"What task {draft.task + 1} of run {draft.run!r} made is no version, {flaw}: nothing was "
             "published."
         )
-    contract = encoder.contract()
-    paths = {path.name: path for path in sorted(draft.encoder_folder.iterdir()) if path.is_file()}
+    contract = model.contract()
+    paths = {path.name: path for path in sorted(draft.model_folder.iterdir()) if path.is_file()}
     for name, path in draft.files.items():
         if name in paths or "/" in name or name.startswith("."):
-            raise ConflictError(f"A file beside an encoder cannot be called {name!r}: choose another name.")
+            raise ConflictError(f"A file beside a model cannot be called {name!r}: choose another name.")
         paths[name] = path
     contents = {name: path.read_bytes() for name, path in paths.items()}
     files = {name: sha256(data) for name, data in contents.items()}
@@ -253,6 +281,7 @@ def insert_version(connection: Connection, draft: Draft, stored: Stored) -> Vers
             artifacts=stored.folder,
             files=stored.files,
             created_at=datetime.now(UTC),
+            kind=draft.kind,
         )
     )
     return find_version(connection, f"v{number}")

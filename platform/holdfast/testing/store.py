@@ -23,7 +23,7 @@ def tiny_store(folder: str | Path, versions: int = 2, dimension: int = 8) -> Sto
                     attempt=1,
                     task=number - 1,
                     parent=f"v{number - 1}" if number > 1 else None,
-                    encoder_folder=Path(written),
+                    model_folder=Path(written),
                     experiment="name: tiny\n",
                     data_fingerprint="none",
                 )

@@ -6,7 +6,7 @@ from concurrent.futures import Executor
 
 import numpy as np
 
-from holdfast.models import Encoder
+from holdfast.models import Model
 from holdfast_serving.config import BatchingConfig
 from holdfast_serving.replica.batching import Batcher
 from holdfast_serving.replica.images import decode_images
@@ -14,25 +14,24 @@ from holdfast_serving.threads import run_in
 
 
 class Embedder:
-    """A version's encoder behind its own queue. The model runs in a thread, never on the event loop."""
+    """A version's model behind its own queue. The model runs in a thread, never on the event loop."""
 
     def __init__(
         self,
         version: str,
-        encoder: Encoder,
+        model: Model,
         batching: BatchingConfig,
         max_pixels: int,
         decoders: Executor,
         observe: Callable[[int, float], None] | None = None,
     ) -> None:
         self.version = version
-        self.dimension = encoder.dimension
-        self._preprocessing = encoder.preprocessing
+        self.dimension = model.dimension
+        self._model = model
         self._max_pixels = max_pixels
         self._decoders = decoders
-        self._encode = encoder.embed
         self._batcher: Batcher = Batcher(
-            encoder.embed, version, batching.images, batching.wait_seconds, observe
+            model.embed, version, batching.images, batching.wait_seconds, observe
         )
 
     async def embed(self, images: Sequence[str], names: Sequence[str]) -> np.ndarray:
@@ -40,16 +39,12 @@ class Embedder:
 
         `names` say in an InvalidImageError which image is meant.
         """
-        pixels = await run_in(
-            self._decoders, decode_images, images, names, self._preprocessing, self._max_pixels
-        )
+        pixels = await run_in(self._decoders, decode_images, images, names, self._model, self._max_pixels)
         return await self._batcher.run(pixels)
 
     async def warm(self) -> None:
-        """One pass over a blank image, so that the first request does not pay for the model's first pass."""
-        preprocessing = self._preprocessing
-        blank = np.zeros((1, preprocessing.channels, preprocessing.size, preprocessing.size), np.uint8)
-        await run_in(self._decoders, self._encode, blank)
+        """One pass, so that the first request does not pay for it. Raises ChangedModelError."""
+        await run_in(self._decoders, self._model.check)
 
 
 def to_base64(vector: np.ndarray) -> str:

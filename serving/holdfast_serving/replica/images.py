@@ -8,7 +8,7 @@ from urllib.parse import unquote_to_bytes
 import numpy as np
 
 from holdfast.base import InvalidImageError, shown
-from holdfast.models import FORMATS, MAX_PIXELS, Preprocessing
+from holdfast.models import FORMATS, MAX_PIXELS, Model
 
 _URL_SAFE = str.maketrans("-_", "+/")
 
@@ -63,24 +63,22 @@ def _not_empty(content: bytes, where: str) -> bytes:
     return content
 
 
-def decode_images(
-    texts: Sequence[str], names: Sequence[str], preprocessing: Preprocessing, max_pixels: int
-) -> np.ndarray:
-    """Data URIs or base64 -> uint8 (n, channels, size, size), as the version's preprocessing wants them.
+def decode_images(texts: Sequence[str], names: Sequence[str], model: Model, max_pixels: int) -> np.ndarray:
+    """Data URIs or base64 -> (n, ...), as the version's model prepares them.
 
     Raises InvalidImageError for bytes that are not an image and for one whose header announces more than
     `max_pixels` pixels; the header is read first, so a decompression bomb is never decoded.
     """
     return np.stack(
         [
-            _decode(image_bytes(text, name), name, preprocessing, max_pixels)
+            _decode(image_bytes(text, name), name, model, max_pixels)
             for text, name in zip(texts, names, strict=True)
         ]
     )
 
 
-def _decode(content: bytes, name: str, preprocessing: Preprocessing, max_pixels: int) -> np.ndarray:
+def _decode(content: bytes, name: str, model: Model, max_pixels: int) -> np.ndarray:
     try:
-        return preprocessing.pixels(content, min(max_pixels, MAX_PIXELS))
+        return model.prepare(content, min(max_pixels, MAX_PIXELS))
     except InvalidImageError as error:
         raise InvalidImageError(f"{name}: {error}") from None

@@ -202,12 +202,11 @@ class Replica:
     async def _load(self, name: str) -> Embedder:
         begun = time.perf_counter()
         version = await self.in_thread(self.store.versions.get, name)
-        encoder = await self.in_thread(self.store.versions.load, version.name)
-        encoder.eval()
+        model = await self.in_thread(self.store.versions.load, version.name)
         logger.info("loaded %s in %.2f s", version.name, time.perf_counter() - begun)
         return Embedder(
             version.name,
-            encoder,
+            model,
             self.config.batching,
             self.config.limits.pixels,
             self._decoders,

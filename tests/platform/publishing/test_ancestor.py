@@ -14,7 +14,7 @@ def test_an_ancestor_knows_how_many_images_its_lineage_learned(tmp_path):
         attempt=1,
         task=0,
         parent=None,
-        encoder_folder=tmp_path / "encoder",
+        model_folder=tmp_path / "encoder",
         experiment="name: a\n",
         data_fingerprint="data",
         metrics={"lineage_images": 30},

@@ -31,7 +31,7 @@ def draft(encoder_folders: list[Path]) -> Callable[..., Draft]:
             "attempt": 1,
             "task": task,
             "parent": None,
-            "encoder_folder": encoder_folders[(task if weights is None else weights) % 4],
+            "model_folder": encoder_folders[(task if weights is None else weights) % 4],
             "experiment": "name: a\n",
             "data_fingerprint": "data-1",
             "metrics": {"recall_at_1": 50.0},

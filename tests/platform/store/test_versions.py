@@ -25,7 +25,7 @@ class Encoder:
         )
         return types.SimpleNamespace(contract=lambda: contract)
 
-sys.modules["holdfast.models"] = types.SimpleNamespace(Encoder=Encoder, find_flaw=lambda encoder: None)
+sys.modules["holdfast.models"] = types.SimpleNamespace(load_model=Encoder.load, find_flaw=lambda model: None)
 from holdfast.store import Draft, open_store, versions as module
 where, artifacts, run, folder = sys.argv[1:]
 """

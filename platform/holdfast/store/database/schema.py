@@ -123,6 +123,8 @@ versions = Table(
     Column("artifacts", Text, nullable=False),
     Column("files", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    # trained, distilled, foreign.
+    Column("kind", String(16), nullable=False, server_default="trained"),
     UniqueConstraint("run", "attempt", "task"),
 )
 
@@ -155,8 +157,8 @@ calibrations = Table(
     Column("measured_at", UtcDateTime, nullable=False),
 )
 
-# Append-only: of the rows of a (query, gallery, metric) that were measured with the adapter in force (or
-# without one where there is none) the newest counts.
+# Append-only: of the rows of a (query, gallery, metric, candidates, truth) that were measured with the
+# adapter in force (or without one where there is none) the newest counts.
 compatibility = Table(
     "compatibility",
     metadata,
@@ -173,6 +175,10 @@ compatibility = Table(
     # The digest of the adapter that the queries or the entries went through; null where there was none.
     Column("adapter", String(64)),
     Column("measured_at", UtcDateTime, nullable=False),
+    # Of a cascade: how many entries are recalled and then ranked by their images; 0 is no cascade.
+    Column("candidates", Integer, nullable=False, server_default="0"),
+    # What a right answer was told by: labels, pairs, views, agreement.
+    Column("truth", String(16), nullable=False, server_default="labels"),
     Index("ix_compatibility_pair", "query", "gallery", "metric"),
 )
 
@@ -227,6 +233,17 @@ entries = Table(
     Column("mapped_from", String(32)),
     Column("mapped_by", String(64)),
     Index("ix_entries_version", "version", "deleted"),
+)
+
+# How far an import has come: the position is committed with the rows before it.
+imports = Table(
+    "imports",
+    metadata,
+    Column("origin", String(64), primary_key=True),
+    Column("version", String(32), ForeignKey("versions.name"), primary_key=True),
+    Column("position", Text, nullable=False),
+    Column("counts", JSON, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
 )
 
 # What is still to be done is told by the entries themselves; a row holds what was asked and what came of it.

@@ -1,0 +1,5 @@
+"""Models that Holdfast did not make: files, endpoints, vectors alone."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

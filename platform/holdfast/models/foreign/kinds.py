@@ -1,0 +1,10 @@
+"""Which foreign models there are."""
+
+from typing import Annotated
+
+from holdfast.base import Kinds
+from holdfast.models.foreign.description import ForeignConfig
+from holdfast.models.foreign.vectors import VectorsConfig
+
+AnyForeignConfig = Annotated[ForeignConfig, Kinds(VectorsConfig)]
+"""A built-in kind, or one of another package."""

@@ -1,0 +1,59 @@
+"""Vectors whose model is out of reach: queries and entries come as vectors."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, NoReturn
+
+import numpy as np
+from PIL import Image
+from pydantic import Field
+
+from holdfast.base import NotEmbeddableError
+from holdfast.models.foreign.description import ForeignConfig, ForeignContract
+from holdfast.models.model import Modality, Model, RawImage
+from holdfast.models.opening import MAX_PIXELS
+
+
+class VectorsConfig(ForeignConfig):
+    """Who made the vectors, as far as it is known: two of one dimension are told apart by nothing else."""
+
+    kind: Literal["vectors"] = "vectors"
+    provider: str = Field(min_length=1)
+    model: str = Field(min_length=1)
+    revision: str = ""
+    dimension: int = Field(ge=2, le=65536)
+
+    def open(self, folder: Path, contract: ForeignContract) -> Model:
+        return VectorsModel(contract)
+
+
+class VectorsModel:
+    """Embeds nothing."""
+
+    quantizer = None
+    takes: frozenset[Modality] = frozenset()
+
+    def __init__(self, contract: ForeignContract) -> None:
+        self._contract = contract
+        self.dimension = contract.dimension
+
+    def contract(self) -> ForeignContract:
+        return self._contract
+
+    def prepare(self, image: RawImage, max_pixels: int = MAX_PIXELS) -> NoReturn:
+        self._refuse("images")
+
+    def embed(self, images: np.ndarray | Sequence[Image.Image | bytes]) -> NoReturn:
+        self._refuse("images")
+
+    def embed_text(self, texts: Sequence[str]) -> NoReturn:
+        self._refuse("text")
+
+    def check(self) -> None:
+        """There is nothing to run."""
+
+    def _refuse(self, what: str) -> NoReturn:
+        made_by = f"{self._contract.model['provider']}'s {self._contract.model['model']}"
+        raise NotEmbeddableError(
+            f"Only vectors of {made_by} were adopted, and no model: it embeds no {what}; give vectors."
+        )
