@@ -96,6 +96,20 @@ class ChangedModelError(StoreError):
     code = "model_changed"
 
 
+class EndpointError(HoldfastError):
+    """An endpoint that embeds does not answer, or not as it should: says which one, and what it said."""
+
+    http_status = 503
+    code = "endpoint_unavailable"
+
+
+class EndpointRefusedError(EndpointError):
+    """An endpoint does not embed what it was given, and would not the next time."""
+
+    http_status = 422
+    code = "endpoint_refused"
+
+
 class TooManyPixelsError(InvalidImageError):
     """An image that is larger than what is decoded: says its size and the limit."""
 

@@ -20,6 +20,10 @@ class ForeignConfig(PartConfig):
     """Base of the configs of all foreign models: which kind it is, and all that its embeddings depend on
     besides its files."""
 
+    def identity(self) -> dict[str, Any]:
+        """What of it decides the embeddings: all of it, but for what says how a model is reached."""
+        return self.model_dump(mode="json")
+
     @abstractmethod
     def open(self, folder: Path, contract: "ForeignContract") -> Model:
         """The model whose files lie in `folder`. Raises StoreError for files that are not intact."""
@@ -29,38 +33,40 @@ class ForeignContract(Identity):
     """Everything that a foreign model's embedding depends on.
 
     Attributes:
-        model: its config, with its `kind`.
-        files: SHA-256 of each file, by name.
-        answers: of an endpoint, SHA-256 of what it made of the built-in probes at adoption.
+        model: what its config says of it, with its `kind`.
+        files: SHA-256 of each file, by name; of an endpoint that of its answers to the built-in probes.
     """
 
     model: dict[str, Any]
     files: dict[str, str] = Field(default_factory=dict)
-    answers: str | None = None
 
 
-def write_description(
-    folder: Path, config: ForeignConfig, dimension: int, answers: str | None = None
-) -> ForeignContract:
+def write_description(folder: Path, config: ForeignConfig, dimension: int) -> ForeignContract:
     """Describe the files that lie in `folder`; returns the contract that they make."""
     files = {
         path.name: hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(folder.iterdir())
         if path.name != DESCRIPTION
     }
-    contract = ForeignContract(
-        dimension=dimension, model=config.model_dump(mode="json"), files=files, answers=answers
-    )
-    described = {"contract": contract.model_dump(mode="json"), "contract_id": contract.id}
+    contract = ForeignContract(dimension=dimension, model=config.identity(), files=files)
+    described = {
+        "config": config.model_dump(mode="json"),
+        "contract": contract.model_dump(mode="json"),
+        "contract_id": contract.id,
+    }
     (folder / DESCRIPTION).write_text(json.dumps(described, indent=2, sort_keys=True) + "\n")
     return contract
 
 
-def read_description(folder: Path) -> ForeignContract:
-    """What `write_description` wrote; the files are as they were then. Raises StoreError."""
+def read_description(folder: Path) -> tuple[dict[str, Any], ForeignContract]:
+    """The config and the contract that `write_description` wrote; the files are as they were then.
+
+    Raises StoreError.
+    """
     path = folder / DESCRIPTION
     try:
         described = json.loads(path.read_text())
+        config = dict(described["config"])
         contract = ForeignContract.model_validate(described["contract"])
         promised = described["contract_id"]
     except OSError as error:
@@ -70,7 +76,7 @@ def read_description(folder: Path) -> ForeignContract:
     if contract.id != promised:
         raise StoreError(f"{path} was changed after it was written: it is not the contract {promised}.")
     _require_intact(folder, contract.files)
-    return contract
+    return config, contract
 
 
 def _require_intact(folder: Path, files: Mapping[str, str]) -> None:

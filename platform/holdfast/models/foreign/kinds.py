@@ -4,7 +4,8 @@ from typing import Annotated
 
 from holdfast.base import Kinds
 from holdfast.models.foreign.description import ForeignConfig
+from holdfast.models.foreign.http import HttpConfig
 from holdfast.models.foreign.vectors import VectorsConfig
 
-AnyForeignConfig = Annotated[ForeignConfig, Kinds(VectorsConfig)]
+AnyForeignConfig = Annotated[ForeignConfig, Kinds(HttpConfig, VectorsConfig)]
 """A built-in kind, or one of another package."""

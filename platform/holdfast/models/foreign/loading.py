@@ -12,9 +12,9 @@ from holdfast.models.model import Model
 
 def load_foreign(folder: Path) -> Model:
     """Raises StoreError naming a file that is not intact, or a kind that is not known here."""
-    contract = read_description(folder)
+    described, contract = read_description(folder)
     try:
-        config: ForeignConfig = TypeAdapter(AnyForeignConfig).validate_python(contract.model)
+        config: ForeignConfig = TypeAdapter(AnyForeignConfig).validate_python(described)
     except ValidationError as error:
         missing = unknown_kinds(error)
         raise StoreError(f"{folder / DESCRIPTION}: {missing[0] if missing else error}") from error
