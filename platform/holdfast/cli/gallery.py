@@ -1,5 +1,6 @@
-"""`holdfast gallery ...`: what is in the shared gallery, in and out of Parquet."""
+"""`holdfast gallery ...`: what is in the shared gallery, and how it gets in and out."""
 
+import dataclasses
 import json
 import time
 from pathlib import Path
@@ -7,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from holdfast.base import ConfigError
 from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption, existing_store
 from holdfast.cli.output import show, tell
 
 if TYPE_CHECKING:
+    from holdfast.entries import ForeignImport, Imported, Layout
     from holdfast.index import IndexSettings
 
 gallery = typer.Typer(
@@ -20,38 +23,110 @@ gallery = typer.Typer(
 
 @gallery.command("import")
 def import_(
-    file: Annotated[
-        Path, typer.Argument(help="Parquet: id or sample_id, version, vector, attributes, source.")
+    origin: Annotated[
+        str,
+        typer.Argument(
+            metavar="FROM",
+            help="Parquet, Arrow or Feather file or a folder of them, .npy, FAISS index (faiss:FILE), "
+            "lancedb:FOLDER/TABLE, postgresql://USER@HOST/DATABASE, qdrant:URL_OR_FOLDER/COLLECTION, "
+            "milvus:URI_OR_FILE/COLLECTION.",
+        ),
     ],
+    version: Annotated[
+        str | None,
+        typer.Option(help="Version or alias whose vectors they are; else a Parquet file says it by column."),
+    ] = None,
+    id_: Annotated[str | None, typer.Option("--id", help="Column of the ids; integers become text.")] = None,
+    vector: Annotated[str | None, typer.Option(help="Column, or named vector.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="Column of where the image lies, or a pattern: '/photos/{file}.jpg'."),
+    ] = None,
     attribute: Annotated[
         list[str] | None,
         typer.Option(help="A column that becomes an attribute; repeat it. Default: all that can."),
     ] = None,
+    ids: Annotated[
+        Path | None,
+        typer.Option(help="For .npy and FAISS: file of the ids, a row for each vector (.npy, .txt, table)."),
+    ] = None,
+    row_numbers: Annotated[
+        bool, typer.Option("--row-numbers", help="For .npy and FAISS: the numbers of the rows are the ids.")
+    ] = False,
+    from_table: Annotated[str | None, typer.Option("--table", help="For PostgreSQL: the table.")] = None,
+    query: Annotated[str | None, typer.Option(help="For PostgreSQL: a SELECT in place of a table.")] = None,
+    normalize: Annotated[
+        bool | None,
+        typer.Option(
+            "--normalize/--no-normalize",
+            help="Scale vectors to norm 1, or refuse others. Default: scale those of a foreign version.",
+        ),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin again, where an earlier import had stopped.")
+    ] = False,
     store: StoreOption = STORE,
     artifacts: ArtifactsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Put the entries of a Parquet file into the gallery; what `holdfast embed` wrote fits.
+    """Put the entries of a file or of another database into the gallery.
 
-    Further columns of strings, numbers and bools become attributes; those that cannot are named. Of rows with
-    one id the last one counts. Refused while a server runs over this store, or somebody else writes to it.
+    With --version it takes any gallery, a portion at a time: what cannot be an entry is counted and named,
+    and the same command goes on where a killed one has stopped. Without, it takes a Parquet file that names
+    the version of each row, such as `holdfast embed` and `gallery export` write, whole or not at all. Further
+    columns of strings, numbers and bools become attributes; those that cannot are named.
 
-    Example: [bold]holdfast gallery import photos-v1.parquet[/]
+    Keys: PGPASSWORD, QDRANT_API_KEY, MILVUS_TOKEN. Refused while a server runs over this store, or somebody
+    else writes to it.
+
+    Example: [bold]holdfast gallery import photos.parquet --version clip --id key --vector emb[/]
     """
     from holdfast.cli.progress import import_bars
-    from holdfast.entries import Entries, Lease
+    from holdfast.entries import Entries, Layout, Lease, import_from, open_reader
 
+    layout = Layout(id_, vector, source, attribute or None, ids, row_numbers, from_table, query)
     with existing_store(store, artifacts) as opened:
         entries = Entries(opened)
-        with Lease.take(opened) as lease, import_bars() as progress:
-            done = entries.import_parquet(file, progress, lease.fence, attribute or None)
+        done: Imported | ForeignImport
+        if version is None:
+            _refuse_without_version(layout, normalize, fresh)
+            with Lease.take(opened) as lease, import_bars() as progress:
+                done = entries.import_parquet(Path(origin), progress, lease.fence, layout.attributes)
+        else:
+            with (
+                open_reader(origin, layout) as reader,
+                Lease.take(opened) as lease,
+                import_bars() as progress,
+            ):
+                done = import_from(
+                    entries,
+                    reader,
+                    layout,
+                    version,
+                    normalize=normalize,
+                    fresh=fresh,
+                    progress=progress,
+                    fence=lease.fence,
+                )
         seq = entries.last_seq()
     tell(
         as_json,
         {**done.as_dict(), "seq": seq},
-        f"{done.entries:,} entries imported; the gallery is at sequence number {seq}.",
+        f"{done.said()}; the gallery is at sequence number {seq}.",
         *(f"  {remark}" for remark in done.remarks()),
     )
+    if done.rows and not done.entries:
+        raise typer.Exit(1)
+
+
+def _refuse_without_version(layout: "Layout", normalize: bool | None, fresh: bool) -> None:
+    """What is only for the galleries of others."""
+    others = dataclasses.replace(layout, attributes=None)
+    if others != type(layout)() or normalize is not None or fresh:
+        raise ConfigError(
+            "Of these options only --attribute is for a file that names the version of each row: say with "
+            "--version whose vectors they are."
+        )
 
 
 @gallery.command("export")

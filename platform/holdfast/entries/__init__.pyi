@@ -1,8 +1,12 @@
 from .change import Change, Delete, Upsert
 from .entries import CHUNK, Entries
 from .entry import Entry, InvalidEntryError, check_attributes, check_id, check_source
+from .foreign_counts import ForeignImport
 from .group_commit import GroupCommit
+from .imported import Imported
+from .importing import import_from
 from .lease import RENEW_LATE, Lease, LeaseHeldError, LeaseLostError, refuse_if_held
+from .readers import Layout, open_reader
 from .replace import NewVector, Replace
 from .verify import Problems, VerifyReport
 
@@ -12,8 +16,11 @@ __all__ = [
     "Delete",
     "Entries",
     "Entry",
+    "ForeignImport",
     "GroupCommit",
+    "Imported",
     "InvalidEntryError",
+    "Layout",
     "Lease",
     "LeaseHeldError",
     "LeaseLostError",
@@ -26,5 +33,7 @@ __all__ = [
     "check_attributes",
     "check_id",
     "check_source",
+    "import_from",
+    "open_reader",
     "refuse_if_held",
 ]

@@ -42,6 +42,11 @@ class RawAttributes:
     whole: Any
     columns: Mapping[str, Any]
 
+    def take(self, rows: Any) -> "RawAttributes":
+        """Those of some rows, an Arrow array of int64."""
+        whole = None if self.whole is None else self.whole.take(rows)
+        return RawAttributes(len(rows), whole, {key: each.take(rows) for key, each in self.columns.items()})
+
     def texts(self, check: Check, refuse: Refuse) -> tuple[list[str], Found]:
         """The JSON text of each row, and what was met on the way. `refuse` gets what is no JSON."""
         found = Found()

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NoReturn
 
@@ -42,6 +42,24 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def take(self, rows: np.ndarray) -> "Batch":
+        """Some of the rows, int64 (m,), of a batch whose vectors are all of one dimension."""
+        import pyarrow as pa
+
+        wanted, size = pa.array(rows, pa.int64()), len(self)
+        matrix = self.numbers.reshape(size, -1)[rows]
+        return replace(
+            self,
+            ids=self.ids.take(wanted),
+            versions=self.versions.take(wanted),
+            numbers=matrix.ravel(),
+            offsets=np.arange(len(rows) + 1) * (self.numbers.size // max(1, size)),
+            attributes=self.attributes.take(wanted),
+            sources=self.sources.take(wanted),
+            mapped_from=self.mapped_from.take(wanted),
+            mapped_by=self.mapped_by.take(wanted),
+        )
 
     def check(self, dimensions_of: Callable[[set[str]], Mapping[str, int]]) -> None:
         """Raises what `Entries.upsert` raises, naming the row in front.

@@ -234,7 +234,7 @@ class Entries:
                 done = 0
                 for batch in file.batches():
                     # The second time as well: somebody may have changed the file.
-                    batch.check(self._dimensions_of)
+                    batch.check(self.dimensions_of)
                     if writes:
                         self.write([Rows(batch.rows())], fence)
                         tally.written(batch)
@@ -278,8 +278,20 @@ class Entries:
         """Look at the versions anew, whose dimensions are remembered."""
         self._dimensions = {}
 
+    def dimensions_of(self, names: set[str]) -> dict[str, int]:
+        """The dimensions of versions, of these ones at least. Raises NotFoundError for an unknown one."""
+        # A version never changes, so what was read once holds for ever.
+        if not names <= self._dimensions.keys():
+            with reading(self.engine) as connection:
+                rows = connection.execute(select(versions.c.name, versions.c.dimension))
+                self._dimensions = dict(rows.tuples().all())
+            for name in names - self._dimensions.keys():
+                self.store.versions.get(name if isinstance(name, str) else repr(name))
+                raise NotFoundError(f"{name!r} is an alias: an entry names the version that embedded it.")
+        return self._dimensions
+
     def _rows(self, batch: Sequence[Entry]) -> Rows:
-        dimensions = self._dimensions_of({entry.version for entry in batch})
+        dimensions = self.dimensions_of({entry.version for entry in batch})
         ids = [check_id(entry.id) for entry in batch]
         vectors = check_vectors(
             ids, [entry.version for entry in batch], [entry.vector for entry in batch], dimensions
@@ -298,17 +310,6 @@ class Entries:
                 for entry, vector in zip(batch, vectors, strict=True)
             )
         )
-
-    def _dimensions_of(self, names: set[str]) -> dict[str, int]:
-        # A version never changes, so what was read once holds for ever.
-        if not names <= self._dimensions.keys():
-            with reading(self.engine) as connection:
-                rows = connection.execute(select(versions.c.name, versions.c.dimension))
-                self._dimensions = dict(rows.tuples().all())
-            for name in names - self._dimensions.keys():
-                self.store.versions.get(name if isinstance(name, str) else repr(name))
-                raise NotFoundError(f"{name!r} is an alias: an entry names the version that embedded it.")
-        return self._dimensions
 
 
 def _changes(connection: Connection, since: int, limit: int) -> Changes:

@@ -36,6 +36,10 @@ class Imported:
     null_attributes: dict[str, int] = field(default_factory=dict)
     overruled: dict[str, int] = field(default_factory=dict)
 
+    def said(self) -> str:
+        """The one sentence about it, without its end."""
+        return f"{self.entries:,} entries imported"
+
     def remarks(self) -> Iterator[str]:
         """A sentence about everything that is not simply kept."""
         if self.repeated:

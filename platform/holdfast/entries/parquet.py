@@ -6,12 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn, Self
-
-import numpy as np
+from typing import Any, Self
 
 from holdfast.base import DataError, require_writable, whole_file
-from holdfast.entries.attribute_columns import RawAttributes, is_text, why_no_attribute
+from holdfast.entries.arrow_columns import decoded, stored, strings, vectors
+from holdfast.entries.attribute_columns import RawAttributes, why_no_attribute
 from holdfast.entries.batch import Batch, Row
 
 BATCH = 10_000
@@ -95,7 +94,7 @@ class EntryFile:
             for batch in self._file.iter_batches(BATCH, columns=self.columns.read):
                 # Parquet does not promise that a string is UTF-8.
                 batch.validate(full=True)
-                found = {name: _stored(batch.column(name)) for name in self.columns.read}
+                found = {name: stored(batch.column(name)) for name in self.columns.read}
                 yield _batch(str(self.path), first, found, self.columns)
                 first += len(batch)
         except (OSError, pa.ArrowInvalid) as error:
@@ -130,8 +129,8 @@ class Columns:
         if missing:
             raise DataError(
                 f"{path} has no column {' and no column '.join(missing)}: entries need id (or sample_id), "
-                "version and vector; attributes (JSON), source and columns that become attributes may be "
-                f"there. It has {', '.join(names)}."
+                "version (or --version for all of them) and vector; attributes (JSON), source and columns "
+                f"that become attributes may be there. It has {', '.join(names)}."
             )
         own = tuple(name for name in (identifier, *_OWN[1:]) if name in names)
         others = [name for name in names if name not in own]
@@ -164,20 +163,13 @@ def _why_left_out(name: str, kind: Any) -> str | None:
     return why_no_attribute(kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind)
 
 
-def _stored(column: Any) -> Any:
-    """An Arrow array without the name that somebody gave to its type."""
-    import pyarrow as pa
-
-    return column.storage if isinstance(column, pa.ExtensionArray) else column
-
-
 def _batch(path: str, first: int, columns: dict[str, Any], layout: Columns) -> Batch:
     import pyarrow as pa
 
-    ids = _strings(path, layout.identifier, columns[layout.identifier])
-    numbers, offsets = _vectors(path, first, columns["vector"], ids)
+    ids = strings(path, layout.identifier, columns[layout.identifier])
+    numbers, offsets = vectors(path, first, columns["vector"], ids)
     texts = {
-        name: _strings(path, name, columns[name]) if name in columns else pa.nulls(len(ids), pa.string())
+        name: strings(path, name, columns[name]) if name in columns else pa.nulls(len(ids), pa.string())
         for name in ("version", "source", "mapped_from", "mapped_by")
     }
     whole = columns.get("attributes")
@@ -190,70 +182,10 @@ def _batch(path: str, first: int, columns: dict[str, Any], layout: Columns) -> B
         offsets=offsets,
         attributes=RawAttributes(
             len(ids),
-            None if whole is None else _decoded(whole),
-            {name: _decoded(columns[name]) for name in layout.attributes},
+            None if whole is None else decoded(whole),
+            {name: decoded(columns[name]) for name in layout.attributes},
         ),
         sources=texts["source"],
         mapped_from=texts["mapped_from"],
         mapped_by=texts["mapped_by"],
     )
-
-
-def _decoded(column: Any) -> Any:
-    import pyarrow as pa
-
-    return column.cast(column.type.value_type) if pa.types.is_dictionary(column.type) else column
-
-
-def _strings(path: str, name: str, column: Any) -> Any:
-    import pyarrow as pa
-
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if is_text(kind) or pa.types.is_null(kind):
-        return column.cast(pa.string())
-    raise DataError(f"{path} has a column {name} of type {column.type}: strings are allowed.")
-
-
-def _vectors(path: str, first: int, column: Any, ids: Any) -> tuple[np.ndarray, np.ndarray]:
-    """The numbers of all vectors, float32, and where each one begins and ends, int64 (n + 1,)."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    def refuse(rows: Any, sentence: str) -> NoReturn:
-        row = pc.index(rows, pa.scalar(True)).as_py()
-        raise DataError(f"Row {first + row:,} of {path}: the vector of {ids[row].as_py()!r} {sentence}")
-
-    if column.null_count:
-        refuse(pc.is_null(column), "is missing.")
-    kind = column.type
-    if pa.types.is_fixed_size_binary(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        sizes = pc.binary_length(column).to_numpy(zero_copy_only=False).astype(np.int64)
-        if (sizes % 4).any():
-            refuse(pa.array(sizes % 4 != 0), "has bytes that are no float32 numbers.")
-        # Offsets count from the start of the buffer, which a slice shares with the rest of its column.
-        if pa.types.is_fixed_size_binary(kind):
-            start = column.offset * kind.byte_width
-        else:
-            wide = np.int64 if pa.types.is_large_binary(kind) else np.int32
-            start = int(np.frombuffer(column.buffers()[1], wide)[column.offset]) if len(column) else 0
-        data = column.buffers()[-1]
-        count = int(sizes.sum()) // 4
-        numbers = np.frombuffer(data, "<f4", count, start) if count else np.zeros(0, np.float32)
-        return numbers, np.concatenate([[0], np.cumsum(sizes // 4)])
-    if not _is_list(kind) or not pa.types.is_floating(kind.value_type):
-        raise DataError(f"{path} has vectors of type {kind}: a list of floats or float32 bytes is allowed.")
-    values = column.flatten()
-    sizes = pc.list_value_length(column).to_numpy(zero_copy_only=False).astype(np.int64)
-    offsets = np.concatenate([[0], np.cumsum(sizes)])
-    if values.null_count:
-        missing = pc.index(pc.is_null(values), pa.scalar(True)).as_py()
-        row = int(np.searchsorted(offsets, missing, side="right")) - 1
-        raise DataError(f"Row {first + row:,} of {path}: the vector of {ids[row].as_py()!r} lacks numbers.")
-    with np.errstate(over="ignore"):
-        return values.to_numpy(zero_copy_only=False).astype(np.float32, copy=False), offsets
-
-
-def _is_list(kind: Any) -> bool:
-    import pyarrow as pa
-
-    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from holdfast.entries import Entries
 from holdfast.store import open_store
 
 Holdfast = Any
@@ -54,6 +55,44 @@ def test_an_import_says_what_it_kept_and_what_not(holdfast: Holdfast, learned: P
         "taken": "timestamp[ms]: an attribute is a string, a number or a bool",
     }
     assert holdfast("gallery", "stats", "--store", learned, "--json").json["total"] == before + 3
+
+
+def test_a_gallery_of_others_comes_in_by_version(holdfast: Holdfast, learned: Path, tmp_path: Path) -> None:
+    vectors = np.eye(5, 16, dtype=np.float32)
+    vectors[3] = 0
+    np.save(tmp_path / "x.npy", vectors)
+    table = pa.table({"name": list("abcde"), "label": ["cat"] * 5, "when": pa.array([0] * 5, pa.date32())})
+    pq.write_table(table, tmp_path / "ids.parquet")
+    options = (
+        "--version",
+        "v1",
+        "--ids",
+        tmp_path / "ids.parquet",
+        "--id",
+        "name",
+        "--source",
+        "/p/{name}.jpg",
+    )
+    said = holdfast("gallery", "import", tmp_path / "x.npy", *options, "--store", learned).err
+    for part in (
+        "4 of 5 rows are entries (4 new",
+        "a vector of zeros: 1 ('d')",
+        "became attributes: label",
+        "when",
+    ):
+        assert part in said
+    told = holdfast("gallery", "import", tmp_path / "x.npy", *options, "--store", learned, "--json").json
+    assert (told["new"], told["unchanged"], told["refused"]) == (0, 4, {"a vector of zeros": 1})
+    with open_store(learned) as store:
+        assert Entries(store).get("b").source == "/p/b.jpg"
+
+
+def test_what_can_be_no_entry_at_all_is_a_failure(holdfast: Holdfast, learned: Path, tmp_path: Path) -> None:
+    np.save(tmp_path / "x.npy", np.zeros((3, 16), np.float32))
+    command = ("gallery", "import", tmp_path / "x.npy", "--row-numbers", "--store", learned)
+    done = holdfast(*command, "--version", "v1")
+    assert (done.code, "0 of 3 rows are entries" in done.err) == (1, True)
+    assert "say with --version whose vectors they are" in holdfast(*command).sentence
 
 
 def test_verify_names_a_damaged_snapshot(holdfast: Holdfast, learned: Path, file: Path) -> None:

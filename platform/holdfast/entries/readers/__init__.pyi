@@ -1,0 +1,5 @@
+from .layout import Layout, Roles, assign_roles
+from .opening import open_reader
+from .reader import Portion, Reader
+
+__all__ = ["Layout", "Portion", "Reader", "Roles", "assign_roles", "open_reader"]
