@@ -25,7 +25,7 @@ from .errors import (
 )
 from .extras import import_extra
 from .folders import cache_folder
-from .kinds import Kinds, PartConfig, configs_of, load_class, outside_part, unknown_kinds
+from .kinds import Kinds, PartConfig, configs_of, kinds_of, load_class, outside_part, unknown_kinds
 from .names import version_number
 from .process import Process
 from .processors import THREADS_VARIABLE, cpu_count, cpu_quotas, has_quota, thread_count
@@ -87,6 +87,7 @@ __all__ = [
     "hide_secrets",
     "is_null",
     "is_secret",
+    "kinds_of",
     "load_class",
     "load_settings",
     "load_yaml",

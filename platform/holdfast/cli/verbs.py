@@ -2,6 +2,7 @@
 
 import typer
 
+from holdfast.cli.adopt import adopt
 from holdfast.cli.backfill import backfill
 from holdfast.cli.encoders import embed, export
 from holdfast.cli.gallery import gallery
@@ -17,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for verb in (run, evaluate, embed, tune, distill, export, versions, promote, rollback, serve, submit):
+for verb in (run, evaluate, adopt, embed, tune, distill, export, versions, promote, rollback, serve, submit):
     app.command()(verb)
 app.add_typer(gallery, name="gallery")
 app.add_typer(backfill, name="backfill")

@@ -3,7 +3,15 @@ from .codebooks import CodeShape, code_shape, orthonormal_codebooks
 from .contract import Contract
 from .encoder import Encoder, ModelConfig
 from .exporting import Format, read_exported, write_exported
-from .foreign import ForeignConfig, ForeignContract, VectorsConfig, load_foreign, write_description
+from .foreign import (
+    ForeignConfig,
+    ForeignContract,
+    VectorsConfig,
+    Wishes,
+    adopt_files,
+    load_foreign,
+    write_description,
+)
 from .head_config import AnyHeadConfig
 from .heads import ArcFaceConfig, CosFaceConfig, Head, HeadConfig, NormalizedSoftmaxConfig, SimplexConfig
 from .identity import Identity
@@ -45,6 +53,8 @@ __all__ = [
     "SimplexConfig",
     "TrunkConfig",
     "VectorsConfig",
+    "Wishes",
+    "adopt_files",
     "blank_image",
     "code_shape",
     "decode",

@@ -1,3 +1,4 @@
+from .adopt import Candidate, adopt_model, try_model
 from .datasets import load_datasets, load_own_training
 from .device import device_here
 from .distill import distill_experiment
@@ -10,11 +11,13 @@ from .run_lock import holding_run, require_run
 from .trial import NoCheckpoints, TrialPublisher
 
 __all__ = [
+    "Candidate",
     "NoCheckpoints",
     "RunCheckpoints",
     "RunFolder",
     "RunOutcome",
     "TrialPublisher",
+    "adopt_model",
     "device_here",
     "distill_experiment",
     "evaluate_lineage",
@@ -29,4 +32,5 @@ __all__ = [
     "require_run",
     "require_same_data",
     "restore_report",
+    "try_model",
 ]

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import Field
 
 from holdfast.base import PartConfig, StoreError
+from holdfast.models.foreign.wishes import Wishes
 from holdfast.models.identity import Identity
 from holdfast.models.model import Model
 
@@ -23,6 +24,18 @@ class ForeignConfig(PartConfig):
     def identity(self) -> dict[str, Any]:
         """What of it decides the embeddings: all of it, but for what says how a model is reached."""
         return self.model_dump(mode="json")
+
+    @classmethod
+    @abstractmethod
+    def adopt(cls, reference: str, wishes: Wishes, folder: Path) -> None:
+        """Put the files of the model that `reference` names into an empty folder, with their description
+        (`write_description`), so that `load_foreign` makes it of them.
+
+        Args:
+            reference: what followed the kind and a colon.
+
+        Raises ConfigError for what is no such model, or needs what is not installed.
+        """
 
     @abstractmethod
     def open(self, folder: Path, contract: "ForeignContract") -> Model:
@@ -43,11 +56,7 @@ class ForeignContract(Identity):
 
 def write_description(folder: Path, config: ForeignConfig, dimension: int) -> ForeignContract:
     """Describe the files that lie in `folder`; returns the contract that they make."""
-    files = {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.iterdir())
-        if path.name != DESCRIPTION
-    }
+    files = {path.name: _digest(path) for path in sorted(folder.iterdir()) if path.name != DESCRIPTION}
     contract = ForeignContract(dimension=dimension, model=config.identity(), files=files)
     described = {
         "config": config.model_dump(mode="json"),
@@ -80,10 +89,15 @@ def read_description(folder: Path) -> tuple[dict[str, Any], ForeignContract]:
 
 
 def _require_intact(folder: Path, files: Mapping[str, str]) -> None:
-    for name, digest in files.items():
+    for name, promised in files.items():
         try:
-            content = (folder / name).read_bytes()
+            found = _digest(folder / name)
         except OSError as error:
             raise StoreError(f"{folder / name} cannot be read: {error.strerror}.") from error
-        if hashlib.sha256(content).hexdigest() != digest:
+        if found != promised:
             raise StoreError(f"{folder / name} is damaged: its SHA-256 is not the one that was promised.")
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

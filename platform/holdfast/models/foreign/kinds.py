@@ -5,7 +5,10 @@ from typing import Annotated
 from holdfast.base import Kinds
 from holdfast.models.foreign.description import ForeignConfig
 from holdfast.models.foreign.http import HttpConfig
+from holdfast.models.foreign.onnx import OnnxConfig
 from holdfast.models.foreign.vectors import VectorsConfig
 
-AnyForeignConfig = Annotated[ForeignConfig, Kinds(HttpConfig, VectorsConfig)]
+BUILT_IN: tuple[type[ForeignConfig], ...] = (OnnxConfig, HttpConfig, VectorsConfig)
+
+AnyForeignConfig = Annotated[ForeignConfig, Kinds(*BUILT_IN)]
 """A built-in kind, or one of another package."""

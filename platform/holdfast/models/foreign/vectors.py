@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image
 from pydantic import Field
 
-from holdfast.base import NotEmbeddableError
-from holdfast.models.foreign.description import ForeignConfig, ForeignContract
+from holdfast.base import ConfigError, NotEmbeddableError, parse_settings
+from holdfast.models.foreign.description import ForeignConfig, ForeignContract, write_description
+from holdfast.models.foreign.wishes import Wishes
 from holdfast.models.model import Modality, Model, RawImage
 from holdfast.models.opening import MAX_PIXELS
 
@@ -22,6 +23,26 @@ class VectorsConfig(ForeignConfig):
     model: str = Field(min_length=1)
     revision: str = ""
     dimension: int = Field(ge=2, le=65536)
+
+    @classmethod
+    def adopt(cls, reference: str, wishes: Wishes, folder: Path) -> None:
+        """`reference`: PROVIDER/MODEL, the provider being what stands before the first slash."""
+        wishes.require_only("vectors", "revision", "dimension")
+        provider, _, model = reference.partition("/")
+        if not provider or not model:
+            raise ConfigError(
+                f"vectors:{reference} does not say whose vectors they are: give vectors:PROVIDER/MODEL."
+            )
+        if wishes.dimension is None:
+            raise ConfigError(f"vectors:{reference}: say of which dimension the vectors are, by --dimension.")
+        values = {
+            "provider": provider,
+            "model": model,
+            "revision": wishes.revision or "",
+            "dimension": wishes.dimension,
+        }
+        config = parse_settings(cls, values, f"vectors:{reference}")
+        write_description(folder, config, config.dimension)
 
     def open(self, folder: Path, contract: ForeignContract) -> Model:
         return VectorsModel(contract)

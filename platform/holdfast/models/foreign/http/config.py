@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from holdfast.base import hide_in_url
-from holdfast.models.foreign.description import ForeignConfig, ForeignContract
+from holdfast.base import hide_in_url, parse_settings
+from holdfast.models.foreign.description import ForeignConfig, ForeignContract, write_description
 from holdfast.models.foreign.http.bodies import BODIES, BodyName
+from holdfast.models.foreign.wishes import Wishes
 from holdfast.models.model import Model
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
@@ -95,6 +96,25 @@ class HttpConfig(ForeignConfig):
             "model": self.model,
             "revision": self.revision,
         }
+
+    @classmethod
+    def adopt(cls, reference: str, wishes: Wishes, folder: Path) -> None:
+        """`reference`: the address."""
+        from holdfast.models.foreign.http.probing import probe
+
+        wishes.require_only("http", "model_name", "revision", "dimension", "body", "key_env")
+        said = {
+            "model": wishes.model_name,
+            "revision": wishes.revision,
+            "dimension": wishes.dimension,
+            "body": wishes.body,
+            "key_env": wishes.key_env,
+        }
+        given = {key: value for key, value in said.items() if value is not None}
+        config = parse_settings(cls, {"url": reference, **given}, f"http:{hide_in_url(reference)}")
+        answers = probe(config)
+        answers.save(folder)
+        write_description(folder, config, answers.dimension)
 
     def open(self, folder: Path, contract: ForeignContract) -> Model:
         from holdfast.models.foreign.http.model import HttpModel

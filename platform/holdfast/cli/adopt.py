@@ -1,0 +1,69 @@
+"""`holdfast adopt`: a model that others made becomes a version."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption
+from holdfast.cli.output import tell
+
+
+def adopt(
+    name: Annotated[
+        str, typer.Argument(help="What to call it; verbs and routes take the name where they take v3.")
+    ],
+    model: Annotated[str, typer.Argument(help="onnx:FILE, http:URL or vectors:PROVIDER/MODEL.")],
+    preprocessing: Annotated[
+        Path | None,
+        typer.Option(
+            help="YAML of how it wants its pixels: size, fit, resampling, scale, mean, std and so on."
+        ),
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option(help="Which of its outputs is the embedding, where there are several.")
+    ] = None,
+    dimension: Annotated[
+        int | None,
+        typer.Option(help="Of vectors: how many numbers each has. An endpoint is asked for so many."),
+    ] = None,
+    revision: Annotated[
+        str | None, typer.Option(help="Of vectors and endpoints: which state of the model it is.")
+    ] = None,
+    model_name: Annotated[str | None, typer.Option(help="Of endpoints: what they call the model.")] = None,
+    body: Annotated[
+        str | None, typer.Option(help="Of endpoints: openai, cohere, jina or tei, whose requests they speak.")
+    ] = None,
+    key_env: Annotated[
+        str | None, typer.Option(help="Of endpoints: the environment variable that holds the key.")
+    ] = None,
+    store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Publish a model that Holdfast did not make, as a version; the store is made if there is none.
+
+    Its files are copied, and it is tried on eight images first. Vectors alone have no model: queries and
+    entries come as vectors.
+
+    Example: [bold]holdfast adopt clip onnx:clip.onnx --preprocessing preprocessor_config.json[/]
+    """
+    from holdfast.models import Wishes
+    from holdfast.runs import adopt_model, try_model
+    from holdfast.store import open_store
+
+    wishes = Wishes(preprocessing, output, revision, dimension, model_name, body, key_env)
+    with try_model(name, model, wishes) as candidate, open_store(store, artifacts) as opened:
+        version, new = adopt_model(opened, candidate)
+    said = "is" if new else "was adopted before:"
+    tell(
+        as_json,
+        {
+            "version": version.name,
+            "name": name,
+            "new": new,
+            "dimension": version.dimension,
+            "contract": version.contract,
+        },
+        f"{name} {said} {version.name}, {version.dimension} numbers an image ({version.contract}).",
+    )

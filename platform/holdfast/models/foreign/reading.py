@@ -1,0 +1,101 @@
+"""The preprocessing of a model that is adopted: what is said about it, and what its input fixes."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError
+
+from holdfast.base import ConfigError, parse_settings, read_values
+from holdfast.models.preprocessing import Preprocessing
+
+_INSIDE = ("mean", "std", "scale", "view")
+"""What a network that takes bytes does by itself."""
+_RAW: Mapping[str, Any] = {"mean": 0.0, "std": 1.0, "scale": "0..255", "view": "plain"}
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a network's input fixes.
+
+    Args:
+        order: where its channels are; channels, sides: how many, and height and width; None: any.
+        raw: it takes uint8 pixels.
+    """
+
+    order: Literal["NCHW", "NHWC"]
+    channels: int | None
+    sides: tuple[int | None, int | None]
+    raw: bool
+
+
+def own_description(metadata: Mapping[str, str]) -> Preprocessing | None:
+    """The preprocessing that `holdfast export` wrote into a file's metadata, if it did."""
+    try:
+        return Preprocessing.model_validate(json.loads(metadata["contract"])["preprocessing"])
+    except (KeyError, ValueError, TypeError, ValidationError):
+        return None
+
+
+def read_preprocessing(
+    file: Path | None, layout: Layout, own: Preprocessing | None, named: str
+) -> Preprocessing:
+    """What `file` says; without one, what the model says itself.
+
+    Raises ConfigError where neither says it, or the model's input contradicts it.
+    """
+    if file is None and own is None:
+        raise ConfigError(
+            f"How {named} wants its pixels decides its embeddings, and it does not say it: give "
+            "--preprocessing FILE."
+        )
+    if file is None:
+        assert own is not None
+        values = own.model_dump(exclude=set(_INSIDE) if layout.raw else set())
+    else:
+        values = _complete(read_values(file), layout, str(file))
+    if layout.raw:
+        values = {**values, **_RAW}
+    read = parse_settings(Preprocessing, values, named if file is None else str(file))
+    _require_fit(read, layout, named)
+    return read
+
+
+def _complete(values: dict[str, Any], layout: Layout, origin: str) -> dict[str, Any]:
+    """With what the input fixes; what the file leaves open has to be fixed by that."""
+    if layout.channels is not None:
+        values.setdefault("channels", layout.channels)
+    values.setdefault("channels", 3)
+    if layout.sides[0] is not None:
+        values.setdefault("size", layout.sides[0])
+    if "size" not in values:
+        raise ConfigError(f"{origin}: the model takes images of any size; say which is meant (size: 224).")
+    if layout.raw:
+        heard = [name for name in _INSIDE if name in values]
+        if heard:
+            raise ConfigError(
+                f"{origin}: {', '.join(heard)} cannot be honoured: the model takes uint8 pixels as they are."
+            )
+        return values
+    if "scale" not in values and not {"mean", "std"} <= values.keys():
+        raise ConfigError(
+            f"{origin}: say how the pixels are normalized: mean and std, or scale (0..1, -1..1 or 0..255)."
+        )
+    return {"mean": 0.0, "std": 1.0, **values}
+
+
+def _require_fit(preprocessing: Preprocessing, layout: Layout, named: str) -> None:
+    if layout.channels not in (None, preprocessing.channels):
+        raise ConfigError(
+            f"{named} takes images of {layout.channels} channels; the preprocessing makes "
+            f"{preprocessing.channels}."
+        )
+    for side in layout.sides:
+        if side not in (None, preprocessing.size):
+            height, width = layout.sides
+            raise ConfigError(
+                f"{named} takes images of {height or '?'} x {width or '?'} pixels; the preprocessing makes "
+                f"{preprocessing.size} x {preprocessing.size}."
+            )
