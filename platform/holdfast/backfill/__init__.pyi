@@ -1,9 +1,9 @@
-from .images import READERS, ImageMover
+from .images import READERS, ImageMover, read_image
 from .mover import Moved, Mover, Stored
 from .plan import Candidates, at_random, by_gain, oldest_first
 from .record import Backfill, Backfills
 from .rules import MAX_BATCH, MAX_PACE, MAX_WORKERS, MIN_PACE
-from .sources import Sources, require_sources
+from .sources import Sources, UnreadableError, require_sources
 from .work import Write, work_on
 
 __all__ = [
@@ -20,10 +20,12 @@ __all__ = [
     "READERS",
     "Sources",
     "Stored",
+    "UnreadableError",
     "Write",
     "at_random",
     "by_gain",
     "oldest_first",
+    "read_image",
     "require_sources",
     "work_on",
 ]

@@ -4,6 +4,7 @@ import typer
 
 from holdfast.cli.adopt import adopt
 from holdfast.cli.backfill import backfill
+from holdfast.cli.bridge import bridge
 from holdfast.cli.encoders import embed, export
 from holdfast.cli.gallery import gallery
 from holdfast.cli.learn import distill, evaluate, run, tune
@@ -18,7 +19,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-for verb in (run, evaluate, adopt, embed, tune, distill, export, versions, promote, rollback, serve, submit):
+for verb in (
+    run, evaluate, adopt, bridge, embed, tune, distill, export, versions, promote, rollback, serve, submit
+):  # fmt: skip
     app.command()(verb)
 app.add_typer(gallery, name="gallery")
 app.add_typer(backfill, name="backfill")

@@ -9,11 +9,15 @@ from .ancestor import (
     published_by,
     warn_of_unusable,
 )
+from .bridging import Bridge, BridgeRequest, bridge_versions
 from .publisher import DATA, StorePublisher
 
 __all__ = [
+    "Bridge",
+    "BridgeRequest",
     "DATA",
     "StorePublisher",
+    "bridge_versions",
     "choose_parent",
     "embed_views",
     "find_unusable",

@@ -1,4 +1,5 @@
 from .adopt import Candidate, adopt_model, try_model
+from .bridge import Bridged, build_bridge
 from .datasets import load_datasets, load_own_training
 from .device import device_here
 from .distill import distill_experiment
@@ -11,6 +12,7 @@ from .run_lock import holding_run, require_run
 from .trial import NoCheckpoints, TrialPublisher
 
 __all__ = [
+    "Bridged",
     "Candidate",
     "NoCheckpoints",
     "RunCheckpoints",
@@ -18,6 +20,7 @@ __all__ = [
     "RunOutcome",
     "TrialPublisher",
     "adopt_model",
+    "build_bridge",
     "device_here",
     "distill_experiment",
     "evaluate_lineage",

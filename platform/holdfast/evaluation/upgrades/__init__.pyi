@@ -1,0 +1,55 @@
+from .advice import Advice, Prices, advise
+from .page import rows_of
+from .sides import Sides
+from .thresholds import Threshold, match_thresholds
+from .truths import Agreement, Judged, Labels, Truth, Views, pairs_from
+from .verdict import Cost, Line, Named, Verdict
+from .ways import (
+    ADAPTER,
+    CASCADES,
+    NAIVE,
+    RE_EMBED,
+    STATUS_QUO,
+    Answers,
+    Figure,
+    Way,
+    compare_ways,
+    search_ways,
+    with_ceiling,
+)
+from .write import VERDICT, VERDICT_PAGE, VERDICT_PICTURE, draw_verdict
+
+__all__ = [
+    "ADAPTER",
+    "Advice",
+    "Agreement",
+    "Answers",
+    "CASCADES",
+    "Cost",
+    "Figure",
+    "Labels",
+    "Line",
+    "NAIVE",
+    "Named",
+    "Judged",
+    "Prices",
+    "RE_EMBED",
+    "STATUS_QUO",
+    "Sides",
+    "Threshold",
+    "Truth",
+    "VERDICT",
+    "VERDICT_PAGE",
+    "VERDICT_PICTURE",
+    "Verdict",
+    "Views",
+    "Way",
+    "advise",
+    "compare_ways",
+    "draw_verdict",
+    "match_thresholds",
+    "pairs_from",
+    "rows_of",
+    "search_ways",
+    "with_ceiling",
+]

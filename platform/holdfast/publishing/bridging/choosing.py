@@ -1,0 +1,146 @@
+"""Which map between two spaces is the best, by pairs that it was not fitted on, if they are pairs at all."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from holdfast.adapters import AS_THEY_ARE, Adapter, AdapterConfig, Meeting, Pairs, fit_from_pairs
+from holdfast.base import DataError
+
+FOLDS = 5
+_SHUFFLES = 200
+_FAR = 5.0
+"""Of a pair's similarity below the median, in robust standard deviations: it is taken to be a wrong one."""
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """The map between two versions.
+
+    Attributes:
+        meeting: how queries of the new version meet entries of the old one.
+        config: how it was fitted; None where they meet as they are.
+        scores: what each of the rivals scored, as `{"adapter", "score"}`.
+        apart: bool (n,), the pairs that do not belong together, on which it was not fitted.
+    """
+
+    meeting: Meeting
+    config: AdapterConfig | None
+    scores: Sequence[dict[str, Any]]
+    apart: np.ndarray
+
+    @property
+    def adapter(self) -> Adapter | None:
+        return self.meeting.adapter
+
+
+def choose_meeting(
+    old: np.ndarray,
+    new: np.ndarray,
+    candidates: Sequence[AdapterConfig],
+    seed: int,
+    in_force: Meeting | None = None,
+) -> Chosen:
+    """The best way for queries of one version to meet entries of the other.
+
+    A rival's score is the mean reciprocal rank at which it finds, for each sampled image as a query of the
+    new version, first the same image among the old entries, then the one that the new version itself finds
+    nearest; every image is mapped by a map that was not fitted on it.
+
+    Args:
+        old, new: float32 (n, d), the pairs.
+        in_force: the adapter that the two have already, if they have. It is a rival, and without it the two
+            as they are, where they have one dimension.
+
+    Raises:
+        DataError: the pairs do not belong together.
+    """
+    standing = in_force or (AS_THEY_ARE if old.shape[1] == new.shape[1] else None)
+    rivals = [_cross_fit(config, old, new, seed) for config in candidates]
+    if standing is not None:
+        rivals.insert(0, _Rival(None, standing, *standing.together(new, old)))
+    scores = [_score(rival.queries, rival.entries, new) for rival in rivals]
+    best = rivals[int(np.argmax(scores))]
+    require_pairs(best.queries, best.entries, seed)
+    apart = wrong_pairs(best.queries, best.entries)
+    meeting = best.meeting
+    if best.config is not None:
+        meeting = _fit(best.config, old[~apart], new[~apart], seed)
+    assert meeting is not None
+    told = [
+        {"adapter": None if rival.config is None else rival.config.model_dump(mode="json"), "score": score}
+        for rival, score in zip(rivals, scores, strict=True)
+    ]
+    return Chosen(meeting, best.config, told, apart)
+
+
+@dataclass(frozen=True, eq=False)
+class _Rival:
+    """One way to meet: queries and entries in one space, each mapped without having been fitted on.
+
+    `meeting` is known beforehand where there is no `config` to fit.
+    """
+
+    config: AdapterConfig | None
+    meeting: Meeting | None
+    queries: np.ndarray
+    entries: np.ndarray
+
+
+def require_pairs(queries: np.ndarray, entries: np.ndarray, seed: int) -> None:
+    """Raises DataError unless query i and entry i, mapped without knowing of each other, are nearer than
+    shuffled ones ever are."""
+    products = queries @ entries.T
+    generator = np.random.default_rng(seed)
+    together = float(np.diag(products).mean())
+    rows = np.arange(len(products))
+    shuffled = max(float(products[rows, generator.permutation(rows)].mean()) for _ in range(_SHUFFLES))
+    if not together > shuffled:
+        raise DataError(
+            f"The {len(products)} pairs do not belong together: a map fitted on some brings the others no "
+            f"nearer than if they were shuffled (mean similarity {together:.3f}, shuffled up to "
+            f"{shuffled:.3f}). Look whether entries and images have the same ids, and whether the vectors "
+            "are those of the version that was named."
+        )
+
+
+def wrong_pairs(queries: np.ndarray, entries: np.ndarray) -> np.ndarray:
+    """bool (n,): pairs whose similarity lies far below that of the others."""
+    together = np.einsum("ij,ij->i", queries, entries)
+    middle = float(np.median(together))
+    spread = 1.4826 * float(np.median(np.abs(together - middle)))
+    return np.asarray(together < middle - _FAR * max(spread, 1e-6))
+
+
+def _fit(config: AdapterConfig, old: np.ndarray, new: np.ndarray, seed: int) -> Meeting:
+    pairs = Pairs(old, new) if config.maps == "entries" else Pairs(new, old)
+    return Meeting(fit_from_pairs(config, pairs, seed), config.maps)
+
+
+def _cross_fit(config: AdapterConfig, old: np.ndarray, new: np.ndarray, seed: int) -> _Rival:
+    """Each vector mapped by what was fitted on the other folds."""
+    order = np.random.default_rng(seed).permutation(len(old))
+    mapped = np.empty_like(new if config.maps == "entries" else old)
+    for held in np.array_split(order, min(FOLDS, len(order))):
+        rest = np.setdiff1d(order, held)
+        meeting = _fit(config, old[rest], new[rest], seed)
+        mapped[held] = meeting.entries(old[held]) if config.maps == "entries" else meeting.queries(new[held])
+    sides = (new, mapped) if config.maps == "entries" else (mapped, old)
+    return _Rival(config, None, *sides)
+
+
+def _score(queries: np.ndarray, entries: np.ndarray, new: np.ndarray) -> float:
+    products = queries @ entries.T
+    themselves = np.arange(len(new))
+    partner = _reciprocal_ranks(products, themselves)
+    ideal = new @ new.T
+    np.fill_diagonal(ideal, -np.inf)
+    np.fill_diagonal(products, -np.inf)
+    return float(partner.mean() + _reciprocal_ranks(products, ideal.argmax(axis=1)).mean()) / 2
+
+
+def _reciprocal_ranks(products: np.ndarray, wanted: np.ndarray) -> np.ndarray:
+    own = products[np.arange(len(products)), wanted][:, None]
+    return np.asarray(1.0 / (1 + (products > own).sum(axis=1)))
