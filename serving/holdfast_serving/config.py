@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from holdfast.backfill import CascadeConfig
 from holdfast.base import Settings
 from holdfast.index import AnyIndexConfig, IndexConfig
 
@@ -69,7 +70,10 @@ class ServingConfig(Settings):
     access_log: bool = False
     """Whether every request is logged, as a line of JSON on standard error."""
     sources: tuple[str, ...] = ()
-    """Folders and URL prefixes below which a re-embedding may read the images that entries name."""
+    """Folders and URL prefixes below which the images that entries name may be read: by re-embeddings, and by
+    cascades."""
+    cascade: CascadeConfig = CascadeConfig()
+    """What a search may spend on the images of entries that older versions embedded."""
 
     @property
     def loadable_versions(self) -> int:

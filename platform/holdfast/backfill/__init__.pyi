@@ -1,5 +1,8 @@
+from .cascade_config import MAX_CANDIDATES, CascadeConfig
 from .images import READERS, ImageMover, read_image
+from .keeping import Keeping
 from .mover import Moved, Mover, Stored
+from .on_read import Eye, ModelCascade, OnRead
 from .plan import Candidates, at_random, by_gain, oldest_first
 from .record import Backfill, Backfills
 from .rules import MAX_BATCH, MAX_PACE, MAX_WORKERS, MIN_PACE
@@ -10,13 +13,19 @@ __all__ = [
     "Backfill",
     "Backfills",
     "Candidates",
+    "CascadeConfig",
+    "Eye",
     "ImageMover",
+    "Keeping",
     "MAX_BATCH",
+    "MAX_CANDIDATES",
     "MAX_PACE",
     "MAX_WORKERS",
     "MIN_PACE",
+    "ModelCascade",
     "Moved",
     "Mover",
+    "OnRead",
     "READERS",
     "Sources",
     "Stored",

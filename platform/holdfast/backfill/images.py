@@ -1,10 +1,12 @@
 """Embedding the images of entries anew: reading them, and saying why one could not be."""
 
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from pyarrow import fs
 
 from holdfast.backfill.mover import Moved, Stored
 from holdfast.backfill.sources import Sources, UnreadableError
@@ -63,17 +65,19 @@ class ImageMover:
             yield Moved(rows, skipped)
 
     def _look(self, source: str | None) -> np.ndarray | str:
-        """The prepared image, or why there is none."""
-        if self._halt.is_set():
-            return "given up"
-        try:
-            return self._model.prepare(read_image(source, self._sources))
-        except UnreadableError as error:
-            return str(error)
-        except TooManyPixelsError:
-            return "too many pixels"
-        except InvalidImageError:
-            return "not an image"
+        return "given up" if self._halt.is_set() else look(self._model.prepare, source, self._sources)
+
+
+def look(prepare: Callable[[bytes], np.ndarray], source: str | None, sources: Sources) -> np.ndarray | str:
+    """The image that an entry's source names, as a model prepares it, or why there is none."""
+    try:
+        return prepare(read_image(source, sources))
+    except UnreadableError as error:
+        return str(error)
+    except TooManyPixelsError:
+        return "too many pixels"
+    except InvalidImageError:
+        return "not an image"
 
 
 def read_image(source: str | None, sources: Sources) -> bytes:
@@ -85,6 +89,9 @@ def read_image(source: str | None, sources: Sources) -> bytes:
     if not source:
         raise UnreadableError("no source")
     filesystem, path = sources.find(source)
+    if isinstance(filesystem, fs.LocalFileSystem) and os.path.exists(path) and not os.path.isfile(path):
+        # A pipe would be waited for without end.
+        raise UnreadableError("unreadable")
     try:
         with filesystem.open_input_stream(path) as stream:
             data = stream.read(LARGEST + 1)

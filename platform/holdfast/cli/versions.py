@@ -1,6 +1,6 @@
 """`holdfast versions`, `promote` and `rollback`: which versions there are, and which of them answers."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -32,17 +32,24 @@ def versions(
     listed = table("version", "aliases", "parent", "run", "dim", "searches", "contract")
     listed.columns[-1].no_wrap = True
     for each in content:
-        searched = [row["version"] for row in each["searches"] if row["compatible"]]
+        searched = [_searched(row) for row in each["searches"] if row["compatible"]]
         listed.add_row(
             each["id"],
             ", ".join(each["aliases"]),
             each["parent"] or "-",
             each["run"],
             str(each["dimension"]),
-            " ".join([*searched, each["id"]]),
+            ", ".join([*searched, each["id"]]),
             each["contract"],
         )
     show(as_json, content, listed)
+
+
+def _searched(row: dict[str, Any]) -> str:
+    """A gallery, and by which way it is searched if that is not as it is."""
+    way = {"as_they_are": [], "adapter": ["adapter"], "cascade": [f"cascade of {row['candidates']}"]}
+    notes = [*way[row["way"]], *(["provisional"] if row["provisional"] else [])]
+    return f"{row['version']} ({', '.join(notes)})" if notes else str(row["version"])
 
 
 def promote(

@@ -1,7 +1,7 @@
 """Search over one gallery that several versions filled."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import faiss
 import numpy as np
@@ -17,31 +17,16 @@ from holdfast.base import (
     explain_norm,
 )
 from holdfast.entries import Entries, Entry, Problems, VerifyReport
-from holdfast.index import Filter, Hit, Index, LocalIndex, parse_filter
+from holdfast.index import Filter, Index, LocalIndex, parse_filter
+from holdfast.search.cascade import WITHOUT, Cascade, Recalled, Terms, merged
 from holdfast.search.following import Follower
 from holdfast.search.known import Known
 from holdfast.search.preparing import Plan, Preparer
+from holdfast.search.result import SearchResult
 from holdfast.search.verify import verify_index
 from holdfast.store import Store, Version
 
 MAX_K = 10_000
-
-
-@dataclass(frozen=True)
-class SearchResult:
-    """Hits, best first; which versions' entries were searched, and up to which write (`seq`).
-
-    `adapted`: those of the searched versions whose entries and the query met through an adapter.
-    `excluded`: how many entries were left out because the query version may not search them, by version;
-    entries of versions that the caller did not name are not among them.
-    """
-
-    hits: list[Hit]
-    query_version: str
-    seq: int
-    searched: list[str]
-    adapted: list[str] = field(default_factory=list)
-    excluded: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -164,6 +149,7 @@ class Gallery:
         versions: Sequence[str] | None = None,
         min_seq: int | None = None,
         leave_out: str | None = None,
+        cascade: Cascade | None = None,
     ) -> SearchResult:
         """The k best entries, by inner product or by calibrated score, through adapters where the query's
         version has them.
@@ -177,6 +163,8 @@ class Gallery:
             versions: search only the entries that these embedded; all that `version` may search if None.
             min_seq: the answer has to include this write.
             leave_out: the id of an entry that is not to be among the k.
+            cascade: embeds the images of the best ones, where the versions meet in no other way; without one
+                the entries of such versions are left out.
 
         Raises:
             IncompatibleError: `version` may search none of the entries there are, or not those of a version
@@ -184,6 +172,28 @@ class Gallery:
             NotFoundError: an unknown version. InvalidVectorError, InvalidFilterError, ConfigError (k),
             TooLargeError (k). NotReadyError: `min_seq` lies beyond the last write, or the index is being
             built anew because the database has become another one. StoreError: an adapter is damaged.
+        """
+        terms = WITHOUT if cascade is None else cascade.terms(self._known.version(version).name)
+        found = self.recall(vector, version, k, filter, versions, min_seq, leave_out, terms)
+        if cascade is None or not (missing := found.missing):
+            return found.ranked()
+        return found.ranked(cascade.embed(found.found.query_version, missing))
+
+    def recall(
+        self,
+        vector: np.ndarray,
+        version: str,
+        k: int = 10,
+        filter: Mapping[str, object] | None = None,
+        versions: Sequence[str] | None = None,
+        min_seq: int | None = None,
+        leave_out: str | None = None,
+        terms: Terms = WITHOUT,
+    ) -> Recalled:
+        """`search` up to where images would be embedded, for who embeds them in a way of their own.
+
+        Args:
+            terms: on which the search may cascade.
         """
         self._follower.announce_search()
         query = self._known.version(version)
@@ -194,29 +204,33 @@ class Gallery:
         if min_seq is not None and self._follower.applied < min_seq and (seq := self.refresh()) < min_seq:
             raise NotReadyError(f"The gallery is at write {seq}, before {min_seq}: try again soon.")
         while True:
-            plan = self._preparer.prepare(query, row, wanted)
+            plan = self._preparer.prepare(query, row, wanted, terms)
             found = None if plan is None else self._answer(plan, row, k, allowed, leave_out)
             if found is not None:
                 return found
 
     def _answer(
         self, plan: Plan, vector: np.ndarray, k: int, allowed: Filter | None, leave_out: str | None
-    ) -> SearchResult | None:
+    ) -> Recalled | None:
         """None if the index has changed since the plan was made, so that it no longer holds."""
         with self._lock.reading():
             if not plan.holds(self._index):
                 return None
-            more = leave_out is not None
-            hits = self._index.search(vector, k + more, plan.searched, allowed, plan.ways)
+            count = max(k, plan.candidates) + (leave_out is not None)
+            rankings = [
+                self._index.search(vector, count, names, allowed, plan.ways) for names in plan.rankings
+            ]
+            hits = rankings[0] if len(rankings) == 1 else merged(rankings)
             counts = self._index.count() if plan.refused else {}
-            return SearchResult(
-                hits=[hit for hit in hits if hit.id != leave_out][:k],
+            found = SearchResult(
+                hits=[hit for hit in hits if hit.id != leave_out],
                 query_version=plan.query,
                 seq=self._follower.applied,
                 searched=plan.searched,
                 adapted=plan.adapted,
                 excluded={name: counts[name] for name in plan.refused},
             )
+            return Recalled(found, vector, k, plan.candidates)
 
 
 def _query_vector(vector: object, version: Version) -> np.ndarray:

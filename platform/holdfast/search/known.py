@@ -46,7 +46,7 @@ class Known:
                 self._versions[name] = found
         return found
 
-    def rules_for(self, query: Version, names: Sequence[str], named: bool) -> Rules:
+    def rules_for(self, query: Version, names: Sequence[str], named: bool, obstacle: str = "") -> Rules:
         """The rules for a search of the entries of these versions.
 
         Where entries are left out for the first time the database is asked once more: the version may have
@@ -54,18 +54,20 @@ class Known:
 
         Args:
             named: the user named these versions, so that none may be left out.
+            obstacle: why no images can be embedded, so that versions that meet only in a cascade do not; ""
+                if they can.
 
         Raises:
             IncompatibleError: `query` may search none of them, or not all those that were named.
         """
-        rules = self._rules
-        refused = rules.refused(query.name, names)
+        rules, without = self._rules, bool(obstacle)
+        refused = rules.refused(query.name, names, without)
         left_out = not named and len(refused) < len(names)
         if refused and not (left_out and rules.are_settled(query.name, refused)):
             rules = self._newest_rules()
-            refused = rules.refused(query.name, names)
+            refused = rules.refused(query.name, names, without)
             if refused and (named or len(refused) == len(names)):
-                raise self._incompatible(query, refused, named)
+                raise self._incompatible(query, refused, named, obstacle)
             rules.settle(query.name, refused)
         return rules
 
@@ -93,12 +95,18 @@ class Known:
         if (index := as_mapping(self._index)) is not None:
             index.keep_views(in_use)
 
-    def _incompatible(self, query: Version, refused: Sequence[str], named: bool) -> IncompatibleError:
-        problems = "; ".join(explain_refusal(self._store, query, self.version(name)) for name in refused)
+    def _incompatible(
+        self, query: Version, refused: Sequence[str], named: bool, obstacle: str
+    ) -> IncompatibleError:
+        problems = "; ".join(
+            explain_refusal(self._store, query, self.version(name), obstacle) for name in refused
+        )
         if named:
             return IncompatibleError(
                 f"{problems}. Leave these out of `versions`, or query by a compatible version."
             )
+        if all((query.name, name) in self._rules.pairings for name in refused):
+            return IncompatibleError(f"{query.name} may search no entry of this gallery: {problems}.")
         return IncompatibleError(
             f"{query.name} may search no entry of this gallery: {problems}. Query by a version that may, or "
             f"measure {query.name} against them with holdfast evaluate."

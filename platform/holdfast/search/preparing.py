@@ -7,6 +7,7 @@ import numpy as np
 
 from holdfast.adapters import Meeting
 from holdfast.index import Index, ReadWriteLock, Way, as_mapping, is_linear, pull_back
+from holdfast.search.cascade import Terms
 from holdfast.search.known import Known
 from holdfast.search.rules import AS_THEY_ARE, Pairing
 from holdfast.store import Version
@@ -22,6 +23,7 @@ class Plan:
         searched: those of them whose entries the query meets; `adapted`: through an adapter.
         refused: those whose entries are left out.
         ways: by version, where its entries are not met as they are.
+        candidates: how many entries are recalled to be ranked by their images; 0 for no cascade.
     """
 
     query: str
@@ -30,6 +32,16 @@ class Plan:
     adapted: list[str]
     refused: list[str]
     ways: Mapping[str, Way]
+    candidates: int = 0
+
+    @property
+    def rankings(self) -> list[list[str]]:
+        """The versions that are searched together: for a cascade the query's own entries are found beside the
+        others, which may push them away with what an adapter makes of their scores."""
+        others = [name for name in self.searched if name != self.query]
+        if not self.candidates or not others or others == self.searched:
+            return [self.searched]
+        return [[self.query], others]
 
     def holds(self, index: Index) -> bool:
         """Whether the index is still as the plan takes it; the caller keeps others from changing it."""
@@ -44,11 +56,14 @@ class Preparer:
     def __init__(self, known: Known, index: Index, lock: ReadWriteLock) -> None:
         self._known, self._index, self._lock = known, index, lock
 
-    def prepare(self, query: Version, vector: np.ndarray, wanted: Collection[str] | None) -> Plan | None:
+    def prepare(
+        self, query: Version, vector: np.ndarray, wanted: Collection[str] | None, terms: Terms
+    ) -> Plan | None:
         """The plan for a query, float32 (d,); None if entries went away meanwhile.
 
         Args:
             wanted: the versions that the user named, None for all that `query` may search.
+            terms: on which the search may cascade.
 
         Raises:
             IncompatibleError: see `Known.rules_for`. StoreError: an adapter is damaged.
@@ -56,8 +71,8 @@ class Preparer:
         with self._lock.reading():
             present = self._index.versions()
         names = present if wanted is None else [name for name in present if name in wanted]
-        rules = self._known.rules_for(query, names, wanted is not None)
-        refused = rules.refused(query.name, names)
+        rules = self._known.rules_for(query, names, wanted is not None, terms.obstacle)
+        refused = rules.refused(query.name, names, bool(terms.obstacle))
         searched = [name for name in names if name not in refused]
         pairings = {name: rules.pairing(query.name, name) for name in searched}
         ways: dict[str, Way] = {}
@@ -68,7 +83,8 @@ class Preparer:
                     return None
                 ways[name] = way
         adapted = [name for name, pairing in pairings.items() if pairing.adapter is not None]
-        return Plan(query.name, present, searched, adapted, refused, ways)
+        candidates = terms.recalls(max((each.candidates for each in pairings.values()), default=0))
+        return Plan(query.name, present, searched, adapted, refused, ways, candidates)
 
     def _way(self, pairing: Pairing, vector: np.ndarray) -> Way | None:
         """None if the partition went away."""

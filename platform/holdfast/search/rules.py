@@ -33,9 +33,10 @@ class Rules:
     pairings: Mapping[tuple[str, str], Pairing] = field(default_factory=dict)
     settled: set[tuple[str, str]] = field(default_factory=set)
 
-    def refused(self, query: str, names: Sequence[str]) -> list[str]:
-        """Those of the versions whose entries `query` may not search."""
-        return [name for name in names if name != query and (query, name) not in self.pairings]
+    def refused(self, query: str, names: Sequence[str], without_cascade: bool = False) -> list[str]:
+        """Those of the versions whose entries `query` may not search, perhaps without a cascade."""
+        others = ((name, self.pairings.get((query, name))) for name in names if name != query)
+        return [name for name, found in others if found is None or (without_cascade and found.candidates)]
 
     def are_settled(self, query: str, refused: Sequence[str]) -> bool:
         return all((query, name) in self.settled for name in refused)
@@ -71,15 +72,22 @@ def read_rules(store: Store, revision: str) -> Rules:
     return Rules(revision, pairings)
 
 
-def explain_refusal(store: Store, query: Version, gallery: Version) -> str:
-    """Why a version may not search the entries of another."""
+def explain_refusal(store: Store, query: Version, gallery: Version, obstacle: str = "") -> str:
+    """Why a version may not search the entries of another.
+
+    Args:
+        obstacle: why nothing can be embedded for a cascade; "" if it can.
+    """
     with reading(store.engine) as connection:
         if query.dimension != gallery.dimension and not find_adapter(connection, query.name, gallery.name):
             return (
                 f"{query.name} ({query.dimension} dimensions) cannot search entries of {gallery.name} "
                 f"({gallery.dimension}) without an adapter"
             )
-        return (
-            incompatibility(connection, query.name, gallery.name, provisional=True)
-            or f"{query.name} may not search {gallery.name}"
-        )
+        problem = incompatibility(connection, query.name, gallery.name, provisional=True)
+        if problem is None and obstacle:
+            return (
+                f"{query.name} searches entries of {gallery.name} only in a cascade, which embeds the images "
+                f"of the best ones, and {obstacle}"
+            )
+        return problem or f"{query.name} may not search {gallery.name}"

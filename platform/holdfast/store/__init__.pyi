@@ -2,7 +2,7 @@ from .adapters import Adapters, RegisteredAdapter, find_adapter
 from .artifacts import Artifacts
 from .calibrations import MeasuredCalibration
 from .changes import Changes
-from .compatibility import METRIC, Compatibility, incompatibility
+from .compatibility import METRIC, Compatibility, Truth, Way, incompatibility
 from .database.chunks import in_chunks
 from .database.counters import advance_counter, current_counter, lock_counter
 from .database.engine import (
@@ -42,9 +42,11 @@ __all__ = [
     "SNAPSHOT",
     "Store",
     "Traffic",
+    "Truth",
     "VARIABLE",
     "Version",
     "Versions",
+    "Way",
     "abandon_after",
     "advance_counter",
     "aliases",

@@ -17,6 +17,8 @@ METRIC = "recall_at_1"
 Truth = Literal["labels", "pairs", "views", "agreement"]
 """What tells a right entry, the most trustworthy first: class labels; relevance pairs; the entry of which the
 query is a distorted view; the entry that the query's version itself finds nearest."""
+Way = Literal["as_they_are", "adapter", "cascade"]
+"""How queries and entries met."""
 _PROVISIONAL = ("views", "agreement")
 _COLUMNS = [column for column in compatibility.c if column.name != "id"]
 
@@ -50,6 +52,12 @@ class Compatibility:
     adapter: str | None = None
     candidates: int = 0
     truth: Truth = "labels"
+
+    @property
+    def way(self) -> Way:
+        if self.candidates:
+            return "cascade"
+        return "as_they_are" if self.adapter is None else "adapter"
 
     @property
     def provisional(self) -> bool:
@@ -146,8 +154,9 @@ def incompatibility(
         )
     if not found.compatible:
         chance = "" if found.decided else "; the difference is within chance, which is not enough"
+        way = f" in a cascade of {found.candidates}" if found.candidates else ""
         return (
-            f"{query} is not compatible with entries of {gallery} "
+            f"{query} is not compatible with entries of {gallery}{way} "
             f"({found.metric} {found.value:.4g}, has to beat {found.reference:.4g}{chance})"
         )
     return None

@@ -41,6 +41,7 @@ def _measurement(row: Compatibility, other: str) -> dict[str, Any]:
         "high": row.high,
         "compatible": row.compatible,
         "decided": row.decided,
+        "way": row.way,
         "candidates": row.candidates,
         "truth": row.truth,
         "provisional": row.provisional,

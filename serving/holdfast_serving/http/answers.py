@@ -4,6 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
+from holdfast.search import RankedBy
+from holdfast.store import Truth, Way
 from holdfast_serving.http.api import Attributes, Vector
 
 
@@ -53,7 +55,21 @@ class FoundHit(BaseModel):
     score: float
     calibrated: float
     embedded_by: str
+    ranked_by: RankedBy
     attributes: Attributes
+
+
+class CascadeCounts(BaseModel):
+    """What became of the entries that were to be ranked by their images. `kept`: vectors on their way to the
+    gallery, where these entries become the query version's."""
+
+    recalled: int
+    own: int
+    cached: int
+    embedded: int
+    unreachable: int
+    over_budget: int
+    kept: int
 
 
 class SearchAnswer(BaseModel):
@@ -64,6 +80,7 @@ class SearchAnswer(BaseModel):
     versions: list[str]
     adapted: list[str]
     excluded: dict[str, int]
+    cascade: CascadeCounts | None
     seq: int
 
 
@@ -153,6 +170,11 @@ class Measurement(BaseModel):
     low: float
     high: float
     compatible: bool
+    decided: bool
+    way: Way
+    candidates: int
+    truth: Truth
+    provisional: bool
     measured_at: str
 
 

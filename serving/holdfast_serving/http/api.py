@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from holdfast.backfill import MAX_BATCH, MAX_PACE, MAX_WORKERS, MIN_PACE
+from holdfast.backfill import MAX_BATCH, MAX_CANDIDATES, MAX_PACE, MAX_WORKERS, MIN_PACE
 from holdfast.base import MAX_ID_BYTES, shown
 from holdfast.entries import check_attributes, check_id, check_source
 
@@ -111,6 +111,13 @@ class SearchRequest(Body):
         default=None, description="Search only entries of these versions."
     )
     min_seq: Seq | None = Field(default=None, description="Answer only once this write is searchable.")
+    cascade: int | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_CANDIDATES,
+        description="Rank so many of the best entries by their images; 0: none, and entries that only a "
+        "cascade can search are left out. By default where the versions meet in no other way.",
+    )
     user: str | None = None
 
     @model_validator(mode="after")

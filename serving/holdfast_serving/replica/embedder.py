@@ -6,7 +6,7 @@ from concurrent.futures import Executor
 
 import numpy as np
 
-from holdfast.models import Model
+from holdfast.models import MAX_PIXELS, Model
 from holdfast_serving.config import BatchingConfig
 from holdfast_serving.replica.batching import Batcher
 from holdfast_serving.replica.images import decode_images
@@ -27,6 +27,7 @@ class Embedder:
     ) -> None:
         self.version = version
         self.dimension = model.dimension
+        self.takes = model.takes
         self._model = model
         self._max_pixels = max_pixels
         self._decoders = decoders
@@ -41,6 +42,14 @@ class Embedder:
         """
         pixels = await run_in(self._decoders, decode_images, images, names, self._model, self._max_pixels)
         return await self._batcher.run(pixels)
+
+    def prepare(self, image: bytes) -> np.ndarray:
+        """One encoded image, as `embed_prepared` takes a stack of them; raises what `Model.prepare` does."""
+        return self._model.prepare(image, min(self._max_pixels, MAX_PIXELS))
+
+    async def embed_prepared(self, images: np.ndarray) -> np.ndarray:
+        """(n, ...) -> float32 (n, dimension), unit norm."""
+        return await self._batcher.run(images)
 
     async def warm(self) -> None:
         """One pass, so that the first request does not pay for it. Raises ChangedModelError."""

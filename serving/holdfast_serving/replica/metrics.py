@@ -37,6 +37,24 @@ class Metrics:
         self.search_seconds = Histogram(
             "holdfast_search_seconds", "Time in the index.", buckets=_SECONDS, registry=self.registry
         )
+        self.cascade_seconds = Histogram(
+            "holdfast_cascade_seconds",
+            "Wait of a search for the images of candidates.",
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.cascade_candidates = Counter(
+            "holdfast_cascade_candidates",
+            "Entries that were recalled to be ranked by their images.",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.cascade_vectors = Counter(
+            "holdfast_cascade_vectors",
+            "Vectors of cascades that were handed to the writer.",
+            ("outcome",),
+            registry=self.registry,
+        )
         self.entries = Gauge(
             "holdfast_gallery_entries", "Searchable entries.", ("version",), registry=self.registry
         )

@@ -6,16 +6,18 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from holdfast.base import HoldfastError, NotReadyError
 from holdfast.entries import Change
-from holdfast.search import Gallery, SearchResult
+from holdfast.search import Gallery, Recalled, SearchResult, Terms
 from holdfast.store import Store, Traffic, Version
 from holdfast_serving.config import ServingConfig
 from holdfast_serving.replica.admission import Admission
+from holdfast_serving.replica.cascades import Cascades
 from holdfast_serving.replica.embedder import Embedder
 from holdfast_serving.replica.metrics import Metrics
 from holdfast_serving.replica.routing import Routing
@@ -51,6 +53,7 @@ class Replica:
         self._awaiting = 0
         self.routing: Routing | None = None
         self.versions = LoadedVersions(self._load, config.spare_versions)
+        self.cascades = Cascades(config, store, self.metrics, self.versions, self.submit)
         self._threads = ThreadPoolExecutor(SEARCHERS, thread_name_prefix="store")
         self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
         self._caught_up = False
@@ -66,10 +69,12 @@ class Replica:
         except Exception:
             logger.exception("the store could not be followed at the start; trying again")
         self._follower = asyncio.get_running_loop().create_task(self._follow())
+        self.cascades.start()
 
     async def close(self) -> None:
         if self._follower is not None:
             self._follower.cancel()
+        self.cascades.close()
         self._threads.shutdown(wait=False, cancel_futures=True)
         self._decoders.shutdown(wait=False, cancel_futures=True)
 
@@ -223,17 +228,22 @@ class Replica:
         filter: Mapping[str, Any] | None,
         versions: Sequence[str] | None,
         leave_out: str | None = None,
+        cascade: int | None = None,
     ) -> SearchResult:
-        with self.metrics.search_seconds.time():
-            return await self.in_thread(
-                self.gallery.search,
-                vector,
-                version,
-                k=k,
-                filter=filter,
-                versions=versions,
-                leave_out=leave_out,
-            )
+        """See `Gallery.search`.
+
+        Args:
+            cascade: of how many candidates, 0 for none; None for what the settings say.
+        """
+        recall = partial(
+            self.gallery.recall, vector, version, k, filter=filter, versions=versions, leave_out=leave_out
+        )
+
+        async def recall_on(terms: Terms) -> Recalled:
+            with self.metrics.search_seconds.time():
+                return await self.in_thread(recall, terms=terms)
+
+        return await self.cascades.search(recall_on, self.resolve(version), cascade)
 
     async def submit(self, change: Change) -> int:
         """Commits a change; returns its number. Raises what the writer does."""

@@ -26,6 +26,10 @@ class LoadedVersions:
     def names(self) -> tuple[str, ...]:
         return (*self._pinned, *self._spare)
 
+    def loaded(self, name: str) -> Embedder | None:
+        """The version, if it is in memory now."""
+        return self._pinned.get(name) or self._spare.get(name)
+
     async def get(self, name: str) -> Embedder:
         """The version, loaded now if need be. What loading raises reaches every caller that waits."""
         found = self._pinned.get(name)

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,18 @@ def test_versions(holdfast: Holdfast, learned: Path) -> None:
     for row in rows:
         assert row["id"] in table
         assert row["contract"] in table
+
+
+def test_versions_say_by_which_way_each_searches_others(holdfast: Holdfast, learned: Path) -> None:
+    with open_store(learned) as store:
+        (row,) = [each for each in store.compatibility.list() if each.query == "v2" and each.gallery == "v1"]
+        newer = replace(row, compatible=False, value=row.reference - 1, low=-2.0, high=-0.5)
+        store.compatibility.record([newer, replace(newer, compatible=True, candidates=50)])
+    (found,) = holdfast("versions", "--store", learned, "--json").json[1]["searches"]
+    assert (found["way"], found["candidates"], found["provisional"]) == ("cascade", 50, False)
+    table = holdfast("versions", "--store", learned).out
+    assert "v1 (cascade" in table
+    assert "of 50), v2" in table
 
 
 def test_promote_canary_and_rollback_follow_the_record(holdfast: Holdfast, learned: Path) -> None:

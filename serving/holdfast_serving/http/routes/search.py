@@ -1,5 +1,7 @@
 """POST /v1/search: by image, by vector, or by the id of an entry."""
 
+from dataclasses import asdict
+
 import numpy as np
 from fastapi import APIRouter, Request, Response
 
@@ -20,7 +22,10 @@ router = APIRouter(tags=["search"], dependencies=[require("read")], route_class=
 async def search(request: Request, body: SearchRequest) -> Response:
     """The nearest entries, ranked by `calibrated`; `score` is the inner product as it is. Entries of versions
     that the query version may not search are left out, and `excluded` counts them; 409 when nothing is left,
-    or when `versions` names one of them. A search by id leaves the entry itself out."""
+    or when `versions` names one of them. A search by id leaves the entry itself out.
+
+    In a cascade the best entries are ranked by their images, as far as the server's budget reaches: `cascade`
+    counts what became of them, and `ranked_by` says by which vector each hit got its place."""
     replica = replica_of(request)
     limit = replica.config.limits.k
     if body.k > limit:
@@ -30,7 +35,7 @@ async def search(request: Request, body: SearchRequest) -> Response:
     version, vector = await _query(replica, body, sticky_text(request, body.user))
     remember_version(request, version)
     versions = None if body.versions is None else [replica.resolve(name) for name in body.versions]
-    result = await replica.search(vector, version, body.k, body.filter, versions, body.id)
+    result = await replica.search(vector, version, body.k, body.filter, versions, body.id, body.cascade)
     return answer(
         {
             "hits": [
@@ -39,6 +44,7 @@ async def search(request: Request, body: SearchRequest) -> Response:
                     "score": hit.score,
                     "calibrated": hit.calibrated,
                     "embedded_by": hit.embedded_by,
+                    "ranked_by": result.ranked_by(hit),
                     "attributes": hit.attributes,
                 }
                 for hit in result.hits
@@ -47,6 +53,7 @@ async def search(request: Request, body: SearchRequest) -> Response:
             "versions": list(result.searched),
             "adapted": list(result.adapted),
             "excluded": dict(result.excluded),
+            "cascade": None if result.cascade is None else asdict(result.cascade),
             "seq": result.seq,
         },
         version=result.query_version,
