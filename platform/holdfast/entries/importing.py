@@ -15,7 +15,7 @@ from holdfast.entries.change import Rows
 from holdfast.entries.entries import Entries, Fence
 from holdfast.entries.foreign import Screen, Screened, require_dimension
 from holdfast.entries.foreign_counts import ForeignImport
-from holdfast.entries.readers import Layout, Reader, Roles, assign_roles
+from holdfast.entries.readers import Layout, Reader, Roles, roles_of
 from holdfast.entries.writing import write_changes
 from holdfast.store import in_chunks, leave_mark, lock_counter, metadata, reading, writing
 
@@ -58,7 +58,7 @@ def import_from(
     dimension than the version's, and ids that repeat; NotFoundError for an unknown version.
     """
     found = entries.store.versions.get(version)
-    roles = assign_roles(reader.place, reader.fields, layout, reader.key, reader.vector)
+    roles = roles_of(reader, layout)
     require_dimension(reader.place, roles.vector, reader.dimension, found.name, found.dimension)
     normalizes = found.kind == "foreign" if normalize is None else normalize
     told = progress or (lambda phase, done, count: None)
@@ -68,7 +68,7 @@ def import_from(
         work.forget()
     position, counts = work.stopped_at()
     counts.resumed_at = counts.rows
-    counts.attributes, counts.left_out, counts.notes = roles.attributes, dict(roles.left_out), reader.notes
+    counts.attributes, counts.left_out = roles.attributes, dict(roles.left_out)
     screen = Screen(reader.place, found.name, found.dimension, normalizes, entries.dimensions_of)
     rows = min(_ROWS, max(1, _NUMBERS // found.dimension))
     for portion in reader.portions(roles, position, rows):
@@ -76,6 +76,7 @@ def import_from(
         counts.left_out_keys.update(portion.left_out)
         work.write(screened, portion.position, counts)
         told("writing", counts.rows, len(reader))
+    counts.notes = reader.notes
     work.forget()
     return counts
 

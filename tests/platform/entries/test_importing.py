@@ -14,7 +14,7 @@ from sqlalchemy import Connection, func, select
 
 from holdfast.base import DataError, HoldfastError, NotFoundError
 from holdfast.entries import Entries, Entry, ForeignImport, Layout, import_from, open_reader
-from holdfast.entries.readers import assign_roles
+from holdfast.entries.readers import roles_of
 from holdfast.store import Store, metadata, reading
 
 sqlite = pytest.mark.parametrize("place", ["sqlite"], indirect=True)
@@ -202,7 +202,7 @@ def test_what_was_exported_comes_back_through_any_file(
         ("x.npy", Layout(id="id", ids=folder / "ids.parquet")),
     ):
         with open_reader(str(folder / origin), layout) as reader:
-            roles = assign_roles(reader.place, reader.fields, layout, reader.key, reader.vector)
+            roles = roles_of(reader, layout)
             portions = list(reader.portions(roles, None, rows + 1))
             tables = [pa.table(dict(portion.columns)) for portion in portions]
             found = pa.concat_tables(tables).select(["id", "label", "vector"])

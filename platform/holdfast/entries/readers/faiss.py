@@ -69,7 +69,11 @@ class IndexReader(Reader):
         self.identity = f"{self.identity} {self._beside.identity}"
         self.key = self._beside.key
         self.fields = with_vectors(self._beside, self.dimension)
-        self.notes = self._try()
+        self._notes = self._try()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self._notes
 
     def __len__(self) -> int:
         return int(self._index.ntotal)

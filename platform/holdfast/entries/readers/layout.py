@@ -79,12 +79,14 @@ def assign_roles(
     layout: Layout,
     key: str | None = None,
     vector: str | None = None,
+    has_objects: bool = False,
 ) -> Roles:
     """Raises DataError for a column that is not there, or cannot be what it is to be.
 
     Args:
         fields: Arrow types by column.
         key, vector: where the place itself says that ids and vectors are.
+        has_objects: whether an attribute may also be a key of an object.
     """
     identifier = layout.id or key or next((name for name in _IDS if name in fields), None)
     if identifier is None:
@@ -102,6 +104,8 @@ def assign_roles(
     others = [name for name in fields if name not in (identifier, chosen, whole, *plain)]
     reasons = {name: _why_left_out(name, fields[name]) for name in others}
     for name in layout.attributes or ():
+        if has_objects and name not in fields:
+            continue
         _require(place, fields, name, "for an attribute")
         if reasons.get(name) is not None:
             raise DataError(f"The column {name!r} of {place} can be no attribute ({reasons[name]}).")
@@ -172,4 +176,6 @@ def _why_left_out(name: str, kind: Any) -> str | None:
 
     if _INDEX.fullmatch(name):
         return "the index of a data frame: name it to have it as an attribute"
+    if isinstance(kind, pa.OpaqueType):
+        return f"{kind.type_name}: an attribute is a string, a number or a bool"
     return why_no_attribute(kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from holdfast.entries.readers.layout import Roles
+from holdfast.entries.readers.layout import Layout, Roles, assign_roles
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Reader(ABC):
         fields: the Arrow type of each column that is known beforehand.
         key, vector: the columns of ids and of vectors, where the place itself says which they are.
         dimension: of the vectors, where it is known beforehand.
-        notes: sentences about what is not as it may seem.
+        has_objects: whether rows bring objects, whose keys nobody knows beforehand.
     """
 
     place: str
@@ -44,7 +44,12 @@ class Reader(ABC):
     key: str | None = None
     vector: str | None = None
     dimension: int | None = None
-    notes: tuple[str, ...] = ()
+    has_objects: bool = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about what is not as it may seem, as far as it was read."""
+        return ()
 
     @abstractmethod
     def __len__(self) -> int:
@@ -73,3 +78,8 @@ class Reader(ABC):
         traceback: TracebackType | None,
     ) -> None:
         self.close()
+
+
+def roles_of(reader: Reader, layout: Layout) -> Roles:
+    """What becomes of the columns of a place; raises what `assign_roles` raises."""
+    return assign_roles(reader.place, reader.fields, layout, reader.key, reader.vector, reader.has_objects)

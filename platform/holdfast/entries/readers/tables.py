@@ -37,7 +37,7 @@ class TableReader(Reader):
     """Files of one schema, one after the other."""
 
     def __init__(self, place: str, files: Sequence[Path], notes: tuple[str, ...]) -> None:
-        self.place, self.notes = place, notes
+        self.place, self._notes = place, notes
         self._files = files
         self.identity = identity_of(files)
         self._counts: list[int] = []
@@ -62,6 +62,10 @@ class TableReader(Reader):
             )
         self.fields = fields
         self._counts.append(table.count)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self._notes
 
     def __len__(self) -> int:
         return sum(self._counts)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from holdfast.entries.arrow_columns import ids, lenient_vectors
-from holdfast.entries.readers import Layout, assign_roles, open_reader
+from holdfast.entries.readers import Layout, open_reader, roles_of
 
 Rows = dict[str, tuple[Any, ...]]
 ReadPlace = Callable[..., Rows]
@@ -18,7 +18,7 @@ def read_place(origin: object, rows: int = 7, dimension: int = 8, **said: Any) -
     """By id: the vector and then each attribute; read again from the middle on, which has to be the same."""
     layout = replace(Layout(), **said)
     with open_reader(str(origin), layout) as reader:
-        roles = assign_roles(reader.place, reader.fields, layout, reader.key, reader.vector)
+        roles = roles_of(reader, layout)
         portions = list(reader.portions(roles, None, rows))
         found: Rows = {}
         for portion in portions:

@@ -1,0 +1,16 @@
+from .lance import open_lance
+from .milvus import MilvusPlace, open_milvus
+from .place import one_line, split_place
+from .postgres import Postgres
+from .qdrant import QdrantPlace, open_qdrant
+
+__all__ = [
+    "MilvusPlace",
+    "Postgres",
+    "QdrantPlace",
+    "one_line",
+    "open_lance",
+    "open_milvus",
+    "open_qdrant",
+    "split_place",
+]

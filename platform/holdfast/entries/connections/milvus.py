@@ -1,0 +1,90 @@
+"""Milvus: a server, or a file of milvus-lite."""
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from holdfast.base import ConfigError, DataError, hide_in_url, import_extra
+from holdfast.entries.connections.place import one_line, split_place
+
+TOKEN = "MILVUS_TOKEN"
+_SECONDS = 10
+
+
+class MilvusPlace:
+    """A collection.
+
+    Attributes:
+        place: its name without a token. client: of pymilvus.
+        fields: what the server says of each field, by its name; key: the field of the primary key.
+        dynamic: whether its rows may have fields that nobody declared.
+    """
+
+    def __init__(self, client: Any, where: str, name: str, error: type[Exception]) -> None:
+        self.client, self.name, self._error = client, name, error
+        self._where = where
+        self.place = f"milvus:{hide_in_url(where)}/{name}"
+        with self.asking():
+            if not client.has_collection(name):
+                known = ", ".join(client.list_collections()) or "none"
+                raise DataError(f"There is no collection {name!r} in {hide_in_url(where)}: it has {known}.")
+        self.refresh()
+
+    def refresh(self) -> None:
+        with self.asking():
+            found = self.client.describe_collection(self.name)
+        self.fields: Mapping[str, Mapping[str, Any]] = {each["name"]: each for each in found["fields"]}
+        self.key = next(name for name, each in self.fields.items() if each.get("is_primary"))
+        self.dynamic = bool(found.get("enable_dynamic_field"))
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Raises DataError with the server's words where it fails."""
+        with _quiet():
+            try:
+                yield
+            except self._error as error:
+                said = getattr(error, "message", None) or one_line(error)
+                raise DataError(f"{self.place}: {str(said)[:300].rstrip('.')}.") from error
+
+    def close(self) -> None:
+        """The server of a file goes as well."""
+        self.client.close()
+        if "://" not in self._where:
+            from milvus_lite.server_manager import server_manager_instance
+
+            server_manager_instance.release_server(self._where)
+
+
+def open_milvus(place: str) -> MilvusPlace:
+    """`URI_OR_FILE/COLLECTION`; the token of a server comes from MILVUS_TOKEN.
+
+    Raises DataError where there is none, ConfigError where pymilvus is missing.
+    """
+    where, name = split_place("milvus", place, "URI_OR_FILE/COLLECTION")
+    pymilvus = import_extra("pymilvus", "milvus", "Milvus needs pymilvus", ConfigError)
+    if "://" not in where and not (where.endswith(".db") and Path(where).exists()):
+        raise DataError(
+            f"There is no file {where} of milvus-lite: it ends in .db; a server is an URL, http://..."
+        )
+    try:
+        with _quiet():
+            client = pymilvus.MilvusClient(where, token=os.environ.get(TOKEN, ""), timeout=_SECONDS)
+    except pymilvus.MilvusException as error:
+        raise DataError(f"milvus:{hide_in_url(where)}/{name}: {error.message.rstrip('.')}.") from error
+    return MilvusPlace(client, where, name, pymilvus.MilvusException)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """pymilvus logs a traceback of whatever it raises."""
+    logger = logging.getLogger("pymilvus")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
