@@ -17,7 +17,7 @@ def adopt(
     preprocessing: Annotated[
         Path | None,
         typer.Option(
-            help="YAML of how it wants its pixels: size, fit, resampling, scale, mean, std and so on."
+            help="How it wants its pixels: YAML, a preprocessor_config.json, or a config.json of timm's."
         ),
     ] = None,
     output: Annotated[

@@ -9,6 +9,8 @@ from typing import Any, Literal
 from pydantic import ValidationError
 
 from holdfast.base import ConfigError, parse_settings, read_values
+from holdfast.models.foreign.processors import from_processor, is_processor
+from holdfast.models.foreign.timm_config import from_timm, is_timm
 from holdfast.models.preprocessing import Preprocessing
 
 _INSIDE = ("mean", "std", "scale", "view")
@@ -55,12 +57,36 @@ def read_preprocessing(
         assert own is not None
         values = own.model_dump(exclude=set(_INSIDE) if layout.raw else set())
     else:
-        values = _complete(read_values(file), layout, str(file))
+        values = _complete(read_file(file), layout, str(file))
     if layout.raw:
         values = {**values, **_RAW}
     read = parse_settings(Preprocessing, values, named if file is None else str(file))
     _require_fit(read, layout, named)
     return read
+
+
+def read_file(file: Path) -> dict[str, Any]:
+    """What a file says, of whichever of the three forms it is, as values of a `Preprocessing`. Raises
+    ConfigError."""
+    values = _read_json(file) if file.suffix == ".json" else read_values(file)
+    if is_processor(values):
+        return from_processor(values, str(file))
+    if is_timm(values):
+        return from_timm(values, str(file))
+    return values
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    # PyYAML takes numbers such as 1e-05, which JSON allows, for words.
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise ConfigError(f"{file} is not valid JSON: {error}.") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{file} is no mapping of keys to values.")
+    return values
 
 
 def _complete(values: dict[str, Any], layout: Layout, origin: str) -> dict[str, Any]:
