@@ -8,12 +8,19 @@ import typer
 from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption
 from holdfast.cli.output import tell
 
+_WORDS = {"image": "images", "text": "text"}
+
 
 def adopt(
     name: Annotated[
         str, typer.Argument(help="What to call it; verbs and routes take the name where they take v3.")
     ],
-    model: Annotated[str, typer.Argument(help="onnx:FILE, http:URL or vectors:PROVIDER/MODEL.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="onnx:FILE, torch:FILE.pt2, transformers:FOLDER_OR_ID, http:URL or vectors:PROVIDER/MODEL."
+        ),
+    ],
     preprocessing: Annotated[
         Path | None,
         typer.Option(
@@ -28,7 +35,7 @@ def adopt(
         typer.Option(help="Of vectors: how many numbers each has. An endpoint is asked for so many."),
     ] = None,
     revision: Annotated[
-        str | None, typer.Option(help="Of vectors and endpoints: which state of the model it is.")
+        str | None, typer.Option(help="Which state of a model that changes under one name.")
     ] = None,
     model_name: Annotated[str | None, typer.Option(help="Of endpoints: what they call the model.")] = None,
     body: Annotated[
@@ -55,15 +62,18 @@ def adopt(
     wishes = Wishes(preprocessing, output, revision, dimension, model_name, body, key_env)
     with try_model(name, model, wishes) as candidate, open_store(store, artifacts) as opened:
         version, new = adopt_model(opened, candidate)
+        takes = candidate.takes
     said = "is" if new else "was adopted before:"
+    taken = f"embeds {' and '.join(_WORDS[each] for each in takes)}" if takes else "comes as vectors"
     tell(
         as_json,
         {
             "version": version.name,
             "name": name,
             "new": new,
+            "takes": takes,
             "dimension": version.dimension,
             "contract": version.contract,
         },
-        f"{name} {said} {version.name}, {version.dimension} numbers an image ({version.contract}).",
+        f"{name} {said} {version.name}; it {taken}, of {version.dimension} dimensions ({version.contract}).",
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from holdfast.base import ConfigError, ConflictError, dump_yaml
 from holdfast.config import MAX_NAME, PARENTS
-from holdfast.models import Wishes, adopt_files, find_flaw
+from holdfast.models import Modality, Wishes, adopt_files, find_flaw
 from holdfast.store import NAME, Draft, Store, Version
 
 _ALLOWED = re.compile(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME - 1}}}")
@@ -22,13 +22,14 @@ class Candidate:
     Args:
         name: under which it is adopted; model: what the user calls it.
         folder: its files, which are there for a while only.
-        contract: what identifies its embeddings.
+        contract: what identifies its embeddings; takes: what it embeds.
     """
 
     name: str
     model: str
     folder: Path
     contract: str
+    takes: tuple[Modality, ...]
 
 
 @contextmanager
@@ -47,7 +48,7 @@ def try_model(name: str, model: str, wishes: Wishes) -> Iterator[Candidate]:
         flaw = find_flaw(found)
         if flaw is not None:
             raise ConfigError(f"{model} is of no use, {flaw}: adopt another model.")
-        yield Candidate(name, model, Path(folder), found.contract().id)
+        yield Candidate(name, model, Path(folder), found.contract().id, tuple(sorted(found.takes)))
 
 
 def adopt_model(store: Store, candidate: Candidate) -> tuple[Version, bool]:

@@ -6,9 +6,17 @@ from holdfast.base import Kinds
 from holdfast.models.foreign.description import ForeignConfig
 from holdfast.models.foreign.http import HttpConfig
 from holdfast.models.foreign.onnx import OnnxConfig
+from holdfast.models.foreign.torch import TorchConfig
+from holdfast.models.foreign.transformers import TransformersConfig
 from holdfast.models.foreign.vectors import VectorsConfig
 
-BUILT_IN: tuple[type[ForeignConfig], ...] = (OnnxConfig, HttpConfig, VectorsConfig)
+BUILT_IN: tuple[type[ForeignConfig], ...] = (
+    OnnxConfig,
+    TorchConfig,
+    TransformersConfig,
+    HttpConfig,
+    VectorsConfig,
+)
 
 AnyForeignConfig = Annotated[ForeignConfig, Kinds(*BUILT_IN)]
 """A built-in kind, or one of another package."""

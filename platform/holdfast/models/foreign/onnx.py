@@ -13,7 +13,8 @@ from holdfast.models.foreign.describing import describe_files
 from holdfast.models.foreign.network import FileConfig, Network, batches_of
 from holdfast.models.foreign.onnx_files import external_files, read_metadata
 from holdfast.models.foreign.pooling import pooled
-from holdfast.models.foreign.reading import Layout, own_description, read_preprocessing
+from holdfast.models.foreign.reading import own_description, read_preprocessing
+from holdfast.models.foreign.signature import Order, Shape, choose_output, read_input
 from holdfast.models.foreign.wishes import Wishes
 
 MODEL = "model.onnx"
@@ -22,28 +23,32 @@ _BYTES = "tensor(uint8)"
 
 
 class OnnxConfig(FileConfig):
-    """Which of a file's inputs and outputs are meant, and how it wants its pixels."""
+    """Which of a file's outputs is meant, and how it wants its pixels."""
 
     kind: Literal["onnx"] = "onnx"
     output: str
-    layout: Literal["NCHW", "NHWC"] = "NCHW"
+    layout: Order = "NCHW"
 
     @classmethod
     def adopt(cls, reference: str, wishes: Wishes, folder: Path) -> None:
+        """`reference`: a file."""
         wishes.require_only("onnx", "preprocessing", "output")
         source = Path(reference)
         if not source.is_file():
             raise ConfigError(f"There is no file {reference!r}: give onnx:FILE.")
-        described = own_description(read_metadata(source))
+        own = own_description(read_metadata(source))
         for name in external_files(source):
             shutil.copyfile(source.parent / name, folder / name)
         shutil.copyfile(source, folder / MODEL)
         session = _open(folder / MODEL, reference)
-        taken = _image_input(session, reference)
-        layout = _layout(taken, reference)
-        preprocessing = read_preprocessing(wishes.preprocessing, layout, described, reference)
-        output = _choose_output(session, wishes.output, reference)
-        config = cls(preprocessing=preprocessing, output=output, layout=layout.order)
+        taken = _only_input(session, reference)
+        given = read_input(_shape(taken), taken.type == _BYTES, reference)
+        outputs = {each.name: _shape(each) for each in session.get_outputs()}
+        config = cls(
+            preprocessing=read_preprocessing(wishes.preprocessing, given, own, reference),
+            output=choose_output(outputs, wishes.output, reference),
+            layout=given.order,
+        )
         describe_files(folder, config, reference)
 
     def start(self, folder: Path) -> Network:
@@ -57,11 +62,10 @@ class OnnxNetwork:
         self._config, self._session = config, session
         (taken,) = session.get_inputs()
         self._input, self._type = taken.name, taken.type
-        self._batch = taken.shape[0] if isinstance(taken.shape[0], int) else None
+        self._batch = _shape(taken)[0]
 
     def embed_images(self, pixels: np.ndarray) -> np.ndarray:
-        found = [self._run(batch)[:count] for batch, count in batches_of(pixels, self._batch)]
-        return np.concatenate(found)
+        return np.concatenate([self._run(batch)[:count] for batch, count in batches_of(pixels, self._batch)])
 
     def embed_texts(self, texts: Sequence[str]) -> NoReturn:
         raise NotImplementedError
@@ -87,53 +91,23 @@ def _open(file: Path, named: str) -> Any:
         return runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         # onnxruntime's exceptions have no common base of their own.
-        said = str(error).split(" : ")[-1].strip().rstrip(".")
+        said = str(error).split(" : ")[-1].removeprefix(f"Load model from {file} failed:").strip().rstrip(".")
         raise ConfigError(f"{named} is no ONNX model that onnxruntime can run: {said}.") from error
 
 
-def _image_input(session: Any, named: str) -> Any:
+def _only_input(session: Any, named: str) -> Any:
     inputs = session.get_inputs()
     if len(inputs) != 1:
+        listed = ", ".join(each.name for each in inputs)
         raise ConfigError(
-            f"{named} takes {len(inputs)} inputs ({', '.join(each.name for each in inputs)}), an embedding "
-            "model takes one: export the image tower by itself."
+            f"{named} takes {len(inputs)} inputs ({listed}), an embedding model takes one: export the image "
+            "tower by itself."
         )
     (taken,) = inputs
-    if len(taken.shape) != 4 or taken.type not in (*_FLOATS, _BYTES):
-        raise ConfigError(
-            f"{named} takes {taken.name}: {taken.type} of shape {_shape(taken.shape)}; images are float or "
-            "uint8 of rank 4."
-        )
+    if taken.type not in (*_FLOATS, _BYTES):
+        raise ConfigError(f"{named} takes {taken.name} as {taken.type}: images are float or uint8.")
     return taken
 
 
-def _layout(taken: Any, named: str) -> Layout:
-    """Where the channels of an input are, what is fixed of its shape, and whether it takes bytes."""
-    _, first, middle, last = (side if isinstance(side, int) else None for side in taken.shape)
-    raw = taken.type == _BYTES
-    if first in (1, 3):
-        return Layout("NCHW", first, (middle, last), raw)
-    if last in (1, 3):
-        return Layout("NHWC", last, (first, middle), raw)
-    if first is None:
-        return Layout("NCHW", None, (middle, last), raw)
-    raise ConfigError(
-        f"{named} takes images of shape {_shape(taken.shape)}: 1 or 3 channels are possible, in the second "
-        "place or in the last."
-    )
-
-
-def _choose_output(session: Any, wished: str | None, named: str) -> str:
-    names: list[str] = [each.name for each in session.get_outputs()]
-    if wished is None and len(names) == 1:
-        return names[0]
-    if wished is not None and wished in names:
-        return wished
-    listed = ", ".join(f"{each.name} {_shape(each.shape)}" for each in session.get_outputs())
-    if wished is None:
-        raise ConfigError(f"{named} has several outputs: say which is the embedding by --output ({listed}).")
-    raise ConfigError(f"{named} has no output {wished!r}: it has {listed}.")
-
-
-def _shape(sides: Sequence[int | str | None]) -> str:
-    return f"({', '.join(str(side or '?') for side in sides)})"
+def _shape(argument: Any) -> Shape:
+    return [side if isinstance(side, int) else None for side in argument.shape]

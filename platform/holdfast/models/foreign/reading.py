@@ -2,35 +2,20 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ValidationError
 
 from holdfast.base import ConfigError, parse_settings, read_values
 from holdfast.models.foreign.processors import from_processor, is_processor
+from holdfast.models.foreign.signature import ImageInput
 from holdfast.models.foreign.timm_config import from_timm, is_timm
 from holdfast.models.preprocessing import Preprocessing
 
 _INSIDE = ("mean", "std", "scale", "view")
 """What a network that takes bytes does by itself."""
 _RAW: Mapping[str, Any] = {"mean": 0.0, "std": 1.0, "scale": "0..255", "view": "plain"}
-
-
-@dataclass(frozen=True)
-class Layout:
-    """What a network's input fixes.
-
-    Args:
-        order: where its channels are; channels, sides: how many, and height and width; None: any.
-        raw: it takes uint8 pixels.
-    """
-
-    order: Literal["NCHW", "NHWC"]
-    channels: int | None
-    sides: tuple[int | None, int | None]
-    raw: bool
 
 
 def own_description(metadata: Mapping[str, str]) -> Preprocessing | None:
@@ -42,7 +27,7 @@ def own_description(metadata: Mapping[str, str]) -> Preprocessing | None:
 
 
 def read_preprocessing(
-    file: Path | None, layout: Layout, own: Preprocessing | None, named: str
+    file: Path | None, given: ImageInput, own: Preprocessing | None, named: str
 ) -> Preprocessing:
     """What `file` says; without one, what the model says itself.
 
@@ -55,13 +40,13 @@ def read_preprocessing(
         )
     if file is None:
         assert own is not None
-        values = own.model_dump(exclude=set(_INSIDE) if layout.raw else set())
+        values = own.model_dump(exclude=set(_INSIDE) if given.raw else set())
     else:
-        values = _complete(read_file(file), layout, str(file))
-    if layout.raw:
+        values = _complete(read_file(file), given, str(file))
+    if given.raw:
         values = {**values, **_RAW}
     read = parse_settings(Preprocessing, values, named if file is None else str(file))
-    _require_fit(read, layout, named)
+    _require_fit(read, given, named)
     return read
 
 
@@ -89,16 +74,16 @@ def _read_json(file: Path) -> dict[str, Any]:
     return values
 
 
-def _complete(values: dict[str, Any], layout: Layout, origin: str) -> dict[str, Any]:
+def _complete(values: dict[str, Any], given: ImageInput, origin: str) -> dict[str, Any]:
     """With what the input fixes; what the file leaves open has to be fixed by that."""
-    if layout.channels is not None:
-        values.setdefault("channels", layout.channels)
+    if given.channels is not None:
+        values.setdefault("channels", given.channels)
     values.setdefault("channels", 3)
-    if layout.sides[0] is not None:
-        values.setdefault("size", layout.sides[0])
+    if given.sides[0] is not None:
+        values.setdefault("size", given.sides[0])
     if "size" not in values:
         raise ConfigError(f"{origin}: the model takes images of any size; say which is meant (size: 224).")
-    if layout.raw:
+    if given.raw:
         heard = [name for name in _INSIDE if name in values]
         if heard:
             raise ConfigError(
@@ -112,15 +97,15 @@ def _complete(values: dict[str, Any], layout: Layout, origin: str) -> dict[str, 
     return {"mean": 0.0, "std": 1.0, **values}
 
 
-def _require_fit(preprocessing: Preprocessing, layout: Layout, named: str) -> None:
-    if layout.channels not in (None, preprocessing.channels):
+def _require_fit(preprocessing: Preprocessing, given: ImageInput, named: str) -> None:
+    if given.channels not in (None, preprocessing.channels):
         raise ConfigError(
-            f"{named} takes images of {layout.channels} channels; the preprocessing makes "
+            f"{named} takes images of {given.channels} channels; the preprocessing makes "
             f"{preprocessing.channels}."
         )
-    for side in layout.sides:
+    for side in given.sides:
         if side not in (None, preprocessing.size):
-            height, width = layout.sides
+            height, width = given.sides
             raise ConfigError(
                 f"{named} takes images of {height or '?'} x {width or '?'} pixels; the preprocessing makes "
                 f"{preprocessing.size} x {preprocessing.size}."
