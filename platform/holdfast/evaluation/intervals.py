@@ -47,6 +47,24 @@ def bootstrap_many(values: np.ndarray, resamples: int = 1000, seed: int = 0) -> 
     ]
 
 
+def bootstrap_classes(
+    values: np.ndarray, classes: np.ndarray, resamples: int = 1000, seed: int = 0
+) -> list[Interval]:
+    """`bootstrap_many` where queries of a class fail together: whole classes are drawn, and the mean is over
+    all queries of the drawn ones. `classes` (q,) are numbers or texts."""
+    values = np.asarray(values, np.float64)
+    if values.shape[1] == 0:
+        raise DataError("An interval needs at least one query.")
+    _, codes, sizes = np.unique(classes, return_inverse=True, return_counts=True)
+    sums = np.stack([np.bincount(codes, row, len(sizes)) for row in values])
+    chunks = _weights(resamples, len(sizes), seed)
+    means = np.concatenate([(sums @ weights.T) / (weights @ sizes) for weights in chunks], axis=1)
+    low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
+    return [
+        Interval(float(a), float(b), float(m)) for a, b, m in zip(low, high, values.mean(axis=1), strict=True)
+    ]
+
+
 @lru_cache(maxsize=2)  # over the queries of a report, and over the classes of a calibration
 def _kept_weights(resamples: int, count: int, seed: int) -> np.ndarray:
     """All weights at once, kept because a report compares hundreds of pairs over the same queries."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from holdfast.adapters import Meeting
 from holdfast.evaluation.compatibility import Comparison
-from holdfast.evaluation.intervals import bootstrap_many
+from holdfast.evaluation.intervals import bootstrap_classes, bootstrap_many
 from holdfast.evaluation.upgrades.sides import Sides, best_of, nearest
 from holdfast.evaluation.upgrades.truths import Truth
 
@@ -95,7 +95,10 @@ def compare_ways(answers: Answers, truth: Truth, resamples: int = 1000) -> list[
     hits = np.stack([truth.right(found)[rows] for found in first.values()]).astype(np.float64)
     base = hits[list(first).index(STATUS_QUO)]
     classes = None if truth.classes is None else truth.classes[rows]
-    intervals = bootstrap_many(_by_class(hits - base, classes), resamples)
+    gains = hits - base
+    intervals = (
+        bootstrap_many(gains, resamples) if classes is None else bootstrap_classes(gains, classes, resamples)
+    )
     figures = [
         Figure(
             way,
@@ -138,13 +141,3 @@ def _searches(
             yield Way("cascade", count), found, time.perf_counter() - started
     started = time.perf_counter()
     yield RE_EMBED, nearest(sides.new_queries, sides.new_entries, own)[:, 0], time.perf_counter() - started
-
-
-def _by_class(values: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
-    """Queries of a class fail together, so whole classes are drawn: values (m, q) as (m, classes), with the
-    same means."""
-    if classes is None:
-        return values
-    _, codes = np.unique(classes, return_inverse=True)
-    sums = np.stack([np.bincount(codes, row) for row in values])
-    return sums * sums.shape[1] / values.shape[1]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from holdfast.adapters import Meeting
+from holdfast.adapters import Meeting, Pairs
 from holdfast.base import ConfigError, DataError
 from holdfast.evaluation import (
     ADAPTER,
@@ -154,7 +154,7 @@ def _choose(
     def choose(query: Version, gallery: Version, entries: np.ndarray, queries: np.ndarray) -> Chosen:
         row = registered.get((query.name, gallery.name))
         in_force = None if row is None else Meeting(store.adapters.open(row), row.maps)
-        rivals = candidate_adapters(gallery.dimension, query.dimension, len(entries))
+        rivals = candidate_adapters(Pairs(entries, queries))
         return choose_meeting(entries, queries, rivals, seed, in_force)
 
     return choose(newer, older, sample.old, sample.new), choose(older, newer, sample.new, sample.old)

@@ -58,7 +58,8 @@ def choose_meeting(
         DataError: the pairs do not belong together.
     """
     standing = in_force or (AS_THEY_ARE if old.shape[1] == new.shape[1] else None)
-    rivals = [_cross_fit(config, old, new, seed) for config in candidates]
+    small = compress(old, new)
+    rivals = [_cross_fit(config, *small, seed) for config in candidates]
     if standing is not None:
         rivals.insert(0, _Rival(None, standing, *standing.together(new, old)))
     scores = [_score(rival.queries, rival.entries, new) for rival in rivals]
@@ -89,6 +90,20 @@ class _Rival:
     entries: np.ndarray
 
 
+def compress(old: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The same pairs in coordinates of the space that they span, where that has fewer dimensions: all
+    products stay as they are, and so does what a map makes of them that treats all directions alike.
+
+    Two spaces of one dimension get one basis, so that what is the same in both stays the same.
+    """
+    if old.shape[1] == new.shape[1]:
+        both = np.concatenate([old, new])
+        coordinates = both if len(both) >= both.shape[1] else _coordinates(both)
+        return coordinates[: len(old)], coordinates[len(old) :]
+    small = [side if len(side) >= side.shape[1] else _coordinates(side) for side in (old, new)]
+    return small[0], small[1]
+
+
 def require_pairs(queries: np.ndarray, entries: np.ndarray, seed: int) -> None:
     """Raises DataError unless query i and entry i, mapped without knowing of each other, are nearer than
     shuffled ones ever are."""
@@ -112,6 +127,12 @@ def wrong_pairs(queries: np.ndarray, entries: np.ndarray) -> np.ndarray:
     middle = float(np.median(together))
     spread = 1.4826 * float(np.median(np.abs(together - middle)))
     return np.asarray(together < middle - _FAR * max(spread, 1e-6))
+
+
+def _coordinates(vectors: np.ndarray) -> np.ndarray:
+    left, values, _ = np.linalg.svd(vectors.astype(np.float64), full_matrices=False)
+    found = left * values
+    return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)
 
 
 def _fit(config: AdapterConfig, old: np.ndarray, new: np.ndarray, seed: int) -> Meeting:
