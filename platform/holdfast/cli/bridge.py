@@ -8,10 +8,11 @@ import typer
 from rich.table import Table
 
 from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption, existing_store
-from holdfast.cli.output import table, tell
+from holdfast.cli.output import note, table, tell
 
 if TYPE_CHECKING:
     from holdfast.evaluation import Verdict
+    from holdfast.store import Store
 
 _MARKS = {"compatible": "[green]✓[/]", "undecided": "[yellow]≈[/]", "incompatible": "[red]✗[/]", "": ""}
 
@@ -43,6 +44,12 @@ def bridge(
         str | None, typer.Option(help="Images that ask: parquet:PATH or folder:PATH; else entries do.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Which images are drawn.")] = 0,
+    promote: Annotated[
+        bool, typer.Option("--promote", help="Let the new version answer queries, if a way was found.")
+    ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="With --promote: although it is provisional; recorded.")
+    ] = False,
     store: StoreOption = STORE,
     artifacts: ArtifactsOption = None,
     as_json: JsonOption = False,
@@ -74,7 +81,20 @@ def bridge(
     )
     with existing_store(store, artifacts) as opened, ProgressView() as view:
         made = build_bridge(opened, old, new, request, view)
-    tell(as_json, made.as_dict(), *_said(made.verdict), f"The verdict: {made.page}")
+        tell(as_json, made.as_dict(), *_said(made.verdict), f"The verdict: {made.page}")
+        if promote:
+            _promote(opened, made.verdict, force)
+
+
+def _promote(store: "Store", verdict: "Verdict", force: bool) -> None:
+    """Exit code 1 where no way was found: what leaves things as they are is no mistake of the user's."""
+    new, old = verdict.new.version, verdict.old.version
+    measured = store.compatibility.get(new, old)
+    if measured is None or not measured.compatible:
+        note(f"{new} was not promoted: by no way that was measured does it search better than {old}.")
+        raise typer.Exit(1)
+    traffic = store.traffic.promote(new, force=force, note=f"bridge from {old}")
+    note(f"Epoch {traffic.epoch}: queries by {new}, new entries by {traffic.write_version}.")
 
 
 def _said(verdict: "Verdict") -> Iterator[str | Table]:

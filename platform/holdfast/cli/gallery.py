@@ -15,6 +15,7 @@ from holdfast.cli.output import show, tell
 if TYPE_CHECKING:
     from holdfast.entries import ForeignImport, Imported, Layout
     from holdfast.index import IndexSettings
+    from holdfast.store import Store
 
 gallery = typer.Typer(
     help="The shared gallery: import, export, stats, verify.", no_args_is_help=True, rich_markup_mode="rich"
@@ -35,6 +36,10 @@ def import_(
     version: Annotated[
         str | None,
         typer.Option(help="Version or alias whose vectors they are; else a Parquet file says it by column."),
+    ] = None,
+    made_by: Annotated[
+        str | None,
+        typer.Option(help="PROVIDER/MODEL of these vectors: --version is adopted, as vectors alone."),
     ] = None,
     id_: Annotated[str | None, typer.Option("--id", help="Column of the ids; integers become text.")] = None,
     vector: Annotated[str | None, typer.Option(help="Column, or named vector.")] = None,
@@ -83,13 +88,15 @@ def import_(
     """
     from holdfast.cli.progress import import_bars
     from holdfast.entries import Entries, Layout, Lease, import_from, open_reader
+    from holdfast.store import open_store
 
     layout = Layout(id_, vector, source, attribute or None, ids, row_numbers, from_table, query)
-    with existing_store(store, artifacts) as opened:
+    opening = existing_store if made_by is None else open_store
+    with opening(store, artifacts) as opened:
         entries = Entries(opened)
         done: Imported | ForeignImport
         if version is None:
-            _refuse_without_version(layout, normalize, fresh)
+            _refuse_without_version(layout, normalize, fresh, made_by)
             with Lease.take(opened) as lease, import_bars() as progress:
                 done = entries.import_parquet(Path(origin), progress, lease.fence, layout.attributes)
         else:
@@ -98,6 +105,8 @@ def import_(
                 Lease.take(opened) as lease,
                 import_bars() as progress,
             ):
+                if made_by is not None:
+                    _adopt_vectors(opened, version, made_by, reader.dimension)
                 done = import_from(
                     entries,
                     reader,
@@ -119,10 +128,20 @@ def import_(
         raise typer.Exit(1)
 
 
-def _refuse_without_version(layout: "Layout", normalize: bool | None, fresh: bool) -> None:
+def _adopt_vectors(store: "Store", name: str, made_by: str, dimension: int | None) -> None:
+    from holdfast.models import Wishes
+    from holdfast.runs import adopt_model, try_model
+
+    with try_model(name, f"vectors:{made_by}", Wishes(dimension=dimension)) as candidate:
+        adopt_model(store, candidate)
+
+
+def _refuse_without_version(
+    layout: "Layout", normalize: bool | None, fresh: bool, made_by: str | None
+) -> None:
     """What is only for the galleries of others."""
     others = dataclasses.replace(layout, attributes=None)
-    if others != type(layout)() or normalize is not None or fresh:
+    if others != type(layout)() or normalize is not None or fresh or made_by is not None:
         raise ConfigError(
             "Of these options only --attribute is for a file that names the version of each row: say with "
             "--version whose vectors they are."
