@@ -16,6 +16,10 @@ class Limits(Settings):
     body_bytes: int = Field(default=32 * 1024 * 1024, ge=1024)
     images: int = Field(default=64, ge=1)
     """Images in one request, to embed or to write."""
+    texts: int = Field(default=256, ge=1)
+    """Texts in one request, to embed."""
+    text_characters: int = Field(default=8192, ge=1)
+    """Of one text."""
     vectors: int = Field(default=1000, ge=1)
     """Entries with ready-made vectors in one write."""
     pixels: int = Field(default=50_000_000, ge=1)
@@ -54,6 +58,9 @@ class ServingConfig(Settings):
     batching: BatchingConfig = BatchingConfig()
     follow_seconds: float = Field(default=0.15, gt=0, le=10)
     """How often a replica looks for new entries and a new traffic record."""
+    check_seconds: float = Field(default=3600.0, gt=0)
+    """How often a replica sees whether its models still answer as they did when they were published. Those
+    behind endpoints may have become others, and are refused from then on."""
     spare_versions: int = Field(default=3, ge=0)
     """Versions outside the traffic record that stay loaded because somebody asked for them by name."""
     catch_up_seconds: float = Field(default=5.0, gt=0)

@@ -32,7 +32,9 @@ class Known:
         """Read what has changed since the last time. `revisions`: see `Store.nonces`."""
         # A version never changes, but a restored database may have another one of the same name.
         if revisions["versions"] != self._versions_revision:
-            self._versions = {version.name: version for version in self._store.versions.list()}
+            self._versions = {}
+            for version in self._store.versions.list():
+                self._remember(version)
             self._entries.forget_versions()
             self._versions_revision = revisions["versions"]
         self._refresh_rules(revisions["compatibility"])
@@ -42,9 +44,14 @@ class Known:
         found = self._versions.get(name)
         if found is None:
             found = self._store.versions.get(name)
-            if found.name == name:  # an alias may move, a version never changes
-                self._versions[name] = found
+            self._remember(found)
         return found
+
+    def _remember(self, version: Version) -> None:
+        """Under the names that stay its own: an alias may move."""
+        self._versions[version.name] = version
+        if version.kind == "foreign":
+            self._versions[version.run] = version
 
     def rules_for(self, query: Version, names: Sequence[str], named: bool, obstacle: str = "") -> Rules:
         """The rules for a search of the entries of these versions.

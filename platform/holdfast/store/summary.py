@@ -24,6 +24,7 @@ def version_summary(
         "dimension": version.dimension,
         "parent": version.parent,
         "kind": version.kind,
+        "takes": version.takes,
         "run": version.run,
         "task": version.task,
         "searches": [_measurement(row, row.gallery) for row in measured if row.query == version.name],

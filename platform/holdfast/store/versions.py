@@ -31,6 +31,7 @@ class Version:
     Attributes:
         run: the run that made it; of a foreign version the name under which it was adopted.
         kind: `trained` and `distilled` here; `foreign`: a model that Holdfast did not make.
+        takes: what it embeds: `image`, `text`, both or nothing.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Version:
     artifacts: str = ""
     files: dict[str, str] = field(default_factory=dict)
     kind: Kind = "trained"
+    takes: list[str] = field(default_factory=lambda: ["image"])
 
     @property
     def distilled_from(self) -> str | None:
@@ -89,6 +91,7 @@ class Stored:
     dimension: int
     folder: str
     files: dict[str, str]
+    takes: list[str]
 
 
 class Versions:
@@ -248,7 +251,8 @@ def store_artifacts(artifacts: Artifacts, draft: Draft) -> Stored:
     folder = f"versions/{sha256(listing.encode())[:32]}"
     for name, data in contents.items():
         artifacts.put(f"{folder}/{name}", data)
-    return Stored(contract.id, contract.model_dump(mode="json"), contract.dimension, folder, files)
+    body = contract.model_dump(mode="json")
+    return Stored(contract.id, body, contract.dimension, folder, files, sorted(model.takes))
 
 
 def insert_version(connection: Connection, draft: Draft, stored: Stored) -> Version:
@@ -282,6 +286,7 @@ def insert_version(connection: Connection, draft: Draft, stored: Stored) -> Vers
             files=stored.files,
             created_at=datetime.now(UTC),
             kind=draft.kind,
+            takes=stored.takes,
         )
     )
     return find_version(connection, f"v{number}")

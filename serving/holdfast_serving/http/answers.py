@@ -179,7 +179,8 @@ class Measurement(BaseModel):
 
 
 class ModelSummary(BaseModel):
-    """A published version."""
+    """A published version. `takes`: what it embeds, image and text. `fault`: why it answers nothing here, if
+    its model is not what was published."""
 
     id: str
     object: Literal["model"]
@@ -189,8 +190,11 @@ class ModelSummary(BaseModel):
     contract: str
     dimension: int
     parent: str | None
+    kind: str
+    takes: list[str]
     run: str
     task: int
+    fault: str | None
     searches: list[Measurement]
     searched_by: list[Measurement]
 
@@ -264,8 +268,10 @@ class AliveAnswer(BaseModel):
 
 
 class ReadyAnswer(BaseModel):
-    """Whether a version is live and the index has caught up; if not, why."""
+    """Whether a version is live and the index has caught up; if not, why. `faults`: by version, the
+    code of the error with which it is refused here."""
 
     ready: bool
     reason: str | None
     seq: int
+    faults: dict[str, str]

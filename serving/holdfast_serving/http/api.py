@@ -12,6 +12,7 @@ from holdfast.entries import check_attributes, check_id, check_source
 Image = Annotated[
     str, Field(min_length=1, description="A data URI (data:image/...;base64,...) or plain base64.")
 ]
+Text = Annotated[str, Field(min_length=1, description="Words, for a version that takes text.")]
 Attributes = dict[str, str | int | float | bool | None]
 Vector = list[float]
 VersionName = Annotated[str, Field(min_length=1, max_length=128)]
@@ -38,18 +39,37 @@ class Body(BaseModel):
         return given
 
 
-class EmbeddingsRequest(Body):
-    """OpenAI's shape, with images as the input."""
+class ImageItem(Body):
+    image: Image
 
-    input: Image | Annotated[list[Image], Field(min_length=1)]
+
+class TextItem(Body):
+    text: Text
+
+
+Item = Image | ImageItem | TextItem
+
+
+class EmbeddingsRequest(Body):
+    """OpenAI's shape, with images as the input, and Jina's items where they are texts, or both."""
+
+    input: Item | Annotated[list[Item], Field(min_length=1)]
     model: VersionName = "live"
     encoding_format: Literal["float", "base64"] = "float"
     dimensions: int | None = Field(default=None, ge=1)
     user: str | None = Field(default=None, description="Keeps one user on one side of a canary.")
-    modality: Literal["image"] = "image"
+    modality: Literal["image", "text"] = Field(default="image", description="What plain strings are.")
 
-    def images(self) -> list[str]:
-        return [self.input] if isinstance(self.input, str) else self.input
+    def items(self) -> list[tuple[Literal["image", "text"], str]]:
+        """Each input, and what it is: said by the client, never guessed."""
+        return [
+            (self.modality, item)
+            if isinstance(item, str)
+            else ("image", item.image)
+            if isinstance(item, ImageItem)
+            else ("text", item.text)
+            for item in (self.input if isinstance(self.input, list) else [self.input])
+        ]
 
 
 class EntryBody(Body):
@@ -97,13 +117,14 @@ class DeleteRequest(Body):
 
 
 class SearchRequest(Body):
-    """A query by image, by vector (with the version that made it), or by the id of an entry."""
+    """A query by image, by text, by vector (with the version that made it), or by the id of an entry."""
 
     image: Image | None = None
+    text: Text | None = None
     vector: Vector | None = None
     id: EntryId | None = None
     model: VersionName | None = Field(
-        default=None, description="The query version; an image's default is live."
+        default=None, description="The query version; the default of image and text is live."
     )
     k: int = Field(default=10, ge=1)
     filter: dict[str, Any] | None = None
@@ -122,10 +143,11 @@ class SearchRequest(Body):
 
     @model_validator(mode="after")
     def one_query(self) -> "SearchRequest":
-        given = [name for name in ("image", "vector", "id") if getattr(self, name) is not None]
+        given = [name for name in ("image", "text", "vector", "id") if getattr(self, name) is not None]
         if len(given) != 1:
             raise ValueError(
-                f"a search needs exactly one of image, vector and id (given: {', '.join(given) or 'none'})"
+                "a search needs exactly one of image, text, vector and id "
+                f"(given: {', '.join(given) or 'none'})"
             )
         if self.vector is not None and self.model is None:
             raise ValueError("a search by vector must name in model the version that made the vector")

@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from holdfast.base import HoldfastError, NotReadyError, StoreError, shown
+from holdfast.base import ChangedModelError, EndpointError, HoldfastError, NotReadyError, StoreError, shown
 from holdfast_serving.http.faults import explain_faults
 
 logger = logging.getLogger(__name__)
@@ -73,7 +73,9 @@ def install_error_handlers(app: FastAPI) -> None:
 
     async def user_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HoldfastError)
-        if isinstance(error, StoreError):
+        if isinstance(error, ChangedModelError | EndpointError):
+            logger.info("endpoint: %s", error)  # what keeps a version from being used is logged once
+        elif isinstance(error, StoreError):
             logger.error("store: %s", error)
         elif isinstance(error, NotReadyError):
             logger.info("not ready: %s", error)

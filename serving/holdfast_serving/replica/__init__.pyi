@@ -1,10 +1,11 @@
 from .admission import Admission, OverloadedError
-from .embedder import to_base64
+from .embedder import Embedder, to_base64
 from .metrics import Metrics
 from .replica import Replica
 
 __all__ = [
     "Admission",
+    "Embedder",
     "Metrics",
     "OverloadedError",
     "Replica",

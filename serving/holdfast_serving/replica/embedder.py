@@ -1,4 +1,4 @@
-"""One loaded version: decodes images as its contract says, and embeds them in batches."""
+"""One loaded version: decodes images as its contract says, and embeds them and texts in batches."""
 
 import base64
 from collections.abc import Callable, Sequence
@@ -6,15 +6,17 @@ from concurrent.futures import Executor
 
 import numpy as np
 
+from holdfast.base import ChangedModelError, EndpointError, EndpointRefusedError
 from holdfast.models import MAX_PIXELS, Model
 from holdfast_serving.config import BatchingConfig
 from holdfast_serving.replica.batching import Batcher
+from holdfast_serving.replica.health import Health
 from holdfast_serving.replica.images import decode_images
 from holdfast_serving.threads import run_in
 
 
 class Embedder:
-    """A version's model behind its own queue. The model runs in a thread, never on the event loop."""
+    """A version's model behind queues of its own. The model runs in threads, never on the event loop."""
 
     def __init__(
         self,
@@ -23,25 +25,28 @@ class Embedder:
         batching: BatchingConfig,
         max_pixels: int,
         decoders: Executor,
+        health: Health,
         observe: Callable[[int, float], None] | None = None,
     ) -> None:
         self.version = version
         self.dimension = model.dimension
         self.takes = model.takes
+        self.health = health
         self._model = model
         self._max_pixels = max_pixels
         self._decoders = decoders
-        self._batcher: Batcher = Batcher(
-            model.embed, version, batching.images, batching.wait_seconds, observe
-        )
+        size, wait = batching.images, batching.wait_seconds
+        self._images = Batcher(model.embed, version, size, wait, observe)
+        self._texts = Batcher(lambda texts: model.embed_text(texts.tolist()), f"{version}-text", size, wait)
 
     async def embed(self, images: Sequence[str], names: Sequence[str]) -> np.ndarray:
         """Images as requests carry them -> float32 (n, dimension), unit norm.
 
         `names` say in an InvalidImageError which image is meant.
         """
+        self.health.require()
         pixels = await run_in(self._decoders, decode_images, images, names, self._model, self._max_pixels)
-        return await self._batcher.run(pixels)
+        return await self._embedded(self._images, pixels)
 
     def prepare(self, image: bytes) -> np.ndarray:
         """One encoded image, as `embed_prepared` takes a stack of them; raises what `Model.prepare` does."""
@@ -49,11 +54,32 @@ class Embedder:
 
     async def embed_prepared(self, images: np.ndarray) -> np.ndarray:
         """(n, ...) -> float32 (n, dimension), unit norm."""
-        return await self._batcher.run(images)
+        self.health.require()
+        return await self._embedded(self._images, images)
 
-    async def warm(self) -> None:
-        """One pass, so that the first request does not pay for it. Raises ChangedModelError."""
-        await run_in(self._decoders, self._model.check)
+    async def embed_text(self, texts: Sequence[str]) -> np.ndarray:
+        """Texts -> float32 (n, dimension), unit norm. Raises NotEmbeddableError where it takes none."""
+        self.health.require()
+        return await self._embedded(self._texts, np.array(texts, dtype=object))
+
+    async def check(self, checkers: Executor) -> None:
+        """See whether the model still is what was published; `health` knows it afterwards."""
+        try:
+            await run_in(checkers, self._model.check)
+        except (ChangedModelError, EndpointError) as error:
+            self.health.failed(error)
+        else:
+            self.health.passed()
+
+    async def _embedded(self, batcher: Batcher, rows: np.ndarray) -> np.ndarray:
+        try:
+            return await batcher.run(rows)
+        except EndpointRefusedError:
+            raise  # about what was sent
+        except (ChangedModelError, EndpointError) as error:
+            # Nobody else need wait for it until a check finds that it answers again.
+            self.health.failed(error)
+            raise
 
 
 def to_base64(vector: np.ndarray) -> str:

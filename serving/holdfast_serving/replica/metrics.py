@@ -1,5 +1,7 @@
 """Prometheus metrics. Every replica answers for itself."""
 
+from collections.abc import Mapping
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
@@ -65,9 +67,21 @@ class Metrics:
         self.loaded = Gauge(
             "holdfast_version_loaded", "1 for a version in memory.", ("version",), registry=self.registry
         )
+        self.sound = Gauge(
+            "holdfast_version_sound",
+            "1 for a version in memory whose model answers as when it was published, 0 if it does not.",
+            ("version",),
+            registry=self.registry,
+        )
         self.follow_failures = Counter(
             "holdfast_follow_failures", "Failed attempts to follow the store.", registry=self.registry
         )
+
+    def show_health(self, sound: Mapping[str, bool]) -> None:
+        """Of the versions that are in memory now."""
+        self.sound.clear()
+        for version, is_sound in sound.items():
+            self.sound.labels(version).set(is_sound)
 
     def observe_batch(self, version: str, images: int, waited: float) -> None:
         self.batch_size.labels(version).observe(images)

@@ -14,11 +14,12 @@ import numpy as np
 from holdfast.base import HoldfastError, NotReadyError
 from holdfast.entries import Change
 from holdfast.search import Gallery, Recalled, SearchResult, Terms
-from holdfast.store import Store, Traffic, Version
+from holdfast.store import NAME, Store, Traffic, Version
 from holdfast_serving.config import ServingConfig
 from holdfast_serving.replica.admission import Admission
 from holdfast_serving.replica.cascades import Cascades
 from holdfast_serving.replica.embedder import Embedder
+from holdfast_serving.replica.health import RECHECK_SECONDS, Health
 from holdfast_serving.replica.metrics import Metrics
 from holdfast_serving.replica.routing import Routing
 from holdfast_serving.replica.versions import LoadedVersions
@@ -30,6 +31,7 @@ logger = logging.getLogger(__name__)
 P = ParamSpec("P")
 T = TypeVar("T")
 
+CHECKERS = 4
 DECODERS = 2
 SEARCHERS = 4
 PAUSE_SECONDS = 0.01
@@ -56,11 +58,14 @@ class Replica:
         self.cascades = Cascades(config, store, self.metrics, self.versions, self.submit)
         self._threads = ThreadPoolExecutor(SEARCHERS, thread_name_prefix="store")
         self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
+        # Of their own: an endpoint that does not answer keeps one busy for seconds.
+        self._checkers = ThreadPoolExecutor(CHECKERS, thread_name_prefix="check")
         self._caught_up = False
         self._refreshing = asyncio.Lock()
         self._wake = asyncio.Event()
         self._advanced = asyncio.Condition()
         self._follower: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Catches up with the store once, then follows it until `close`."""
@@ -70,18 +75,22 @@ class Replica:
             logger.exception("the store could not be followed at the start; trying again")
         self._follower = asyncio.get_running_loop().create_task(self._follow())
         self.cascades.start()
+        self._watcher = asyncio.get_running_loop().create_task(self._watch())
 
     async def close(self) -> None:
-        if self._follower is not None:
-            self._follower.cancel()
+        for task in (self._follower, self._watcher):
+            if task is not None:
+                task.cancel()
         self.cascades.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
-        self._decoders.shutdown(wait=False, cancel_futures=True)
+        for threads in (self._threads, self._decoders, self._checkers):
+            threads.shutdown(wait=False, cancel_futures=True)
 
     async def check(self) -> None:
         """Raises when this process can no longer do its work, so that another should take its place."""
         if self._follower is not None and self._follower.done():
             raise RuntimeError("the follower has stopped")
+        if self._watcher is not None and self._watcher.done():
+            raise RuntimeError("the watcher of the models has stopped")
 
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs something that blocks beside the event loop."""
@@ -188,7 +197,12 @@ class Replica:
         """
         if self.routing is None:
             raise NotReadyError("The server is starting; no traffic record has been read yet.")
-        return await self.versions.get(self.routing.choose(model, sticky))
+        return await self.versions.get(await self.name(self.routing.choose(model, sticky)))
+
+    async def name(self, name: str) -> str:
+        """What a version is called that may be named as it was adopted, or by an alias; a name that looks
+        like a version's as it is. Raises NotFoundError."""
+        return name if NAME.fullmatch(name) else (await self.version(name)).name
 
     def resolve(self, name: str) -> str:
         """The version that an alias stands for here, which needs no database; any other name as it is."""
@@ -208,15 +222,38 @@ class Replica:
         begun = time.perf_counter()
         version = await self.in_thread(self.store.versions.get, name)
         model = await self.in_thread(self.store.versions.load, version.name)
-        logger.info("loaded %s in %.2f s", version.name, time.perf_counter() - begun)
-        return Embedder(
+        embedder = Embedder(
             version.name,
             model,
             self.config.batching,
             self.config.limits.pixels,
             self._decoders,
+            Health(version.name),
             lambda images, waited: self.metrics.observe_batch(version.name, images, waited),
         )
+        # Here, so that the first request does not pay for it.
+        await embedder.check(self._checkers)
+        logger.info("loaded %s in %.2f s", version.name, time.perf_counter() - begun)
+        return embedder
+
+    # ---- whether the models are still what was published
+
+    @property
+    def faults(self) -> dict[str, str]:
+        """By loaded version what is wrong with its model, where anything is."""
+        return {each.version: fault for each in self.versions.embedders if (fault := each.health.fault)}
+
+    async def _watch(self) -> None:
+        every = self.config.check_seconds
+        while True:
+            await asyncio.sleep(min(every, RECHECK_SECONDS))
+            due = [each for each in self.versions.embedders if each.health.is_due(every)]
+            found = await asyncio.gather(
+                *(each.check(self._checkers) for each in due), return_exceptions=True
+            )
+            for each, error in zip(due, found, strict=True):
+                if isinstance(error, Exception):
+                    logger.error("%s could not be checked", each.version, exc_info=error)
 
     # ---- the gallery
 
@@ -260,11 +297,15 @@ class Replica:
         self, expect_epoch: int, changes: Mapping[str, Any], *, force: bool, note: str
     ) -> Traffic:
         """Loads what the new record names, so that what cannot be loaded is refused; then swaps it in."""
+        wanted = dict(changes)
+        for field in ("query_version", "write_version", "canary_version"):
+            if wanted.get(field) is not None:
+                wanted[field] = await self.name(wanted[field])
         for field in ("query_version", "canary_version"):
-            if changes.get(field) is not None:
-                await self.versions.get(changes[field])
+            if wanted.get(field) is not None:
+                (await self.versions.get(wanted[field])).health.require()
         traffic = await self.in_thread(
-            self.store.traffic.change, expect_epoch, force=force, note=note, **changes
+            self.store.traffic.change, expect_epoch, force=force, note=note, **wanted
         )
         await self.refresh()
         return traffic

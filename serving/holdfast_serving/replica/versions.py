@@ -30,6 +30,11 @@ class LoadedVersions:
         """The version, if it is in memory now."""
         return self._pinned.get(name) or self._spare.get(name)
 
+    @property
+    def embedders(self) -> tuple[Embedder, ...]:
+        """All that are in memory now."""
+        return (*self._pinned.values(), *self._spare.values())
+
     async def get(self, name: str) -> Embedder:
         """The version, loaded now if need be. What loading raises reaches every caller that waits."""
         found = self._pinned.get(name)
@@ -49,7 +54,9 @@ class LoadedVersions:
         """Makes `names` the pinned versions, once all of them are loaded; until then nothing changes."""
         wanted = dict.fromkeys(names)
         found = {name: self._pinned.get(name) or self._spare.get(name) for name in wanted}
-        pinned = {name: embedder or await self._loaded(name) for name, embedder in found.items()}
+        missing = [name for name, embedder in found.items() if embedder is None]
+        loaded = dict(zip(missing, await asyncio.gather(*map(self._loaded, missing)), strict=True))
+        pinned = {name: embedder or loaded[name] for name, embedder in found.items()}
         for name in pinned:
             self._spare.pop(name, None)
         self._pinned = pinned
@@ -62,12 +69,7 @@ class LoadedVersions:
         """Loads once, however many ask; a caller who leaves does not stop it for the others."""
         task = self._loading.get(name)
         if task is None:
-            task = asyncio.get_running_loop().create_task(self._load_warm(name))
+            task = asyncio.ensure_future(self._load(name))
             self._loading[name] = task
             task.add_done_callback(lambda _: self._loading.pop(name, None))
         return await asyncio.shield(task)
-
-    async def _load_warm(self, name: str) -> Embedder:
-        embedder = await self._load(name)
-        await embedder.warm()
-        return embedder

@@ -137,7 +137,7 @@ def test_an_image_in_any_form_of_base64(client: TestClient, png: Callable[..., b
 @pytest.mark.parametrize(
     ("path", "body", "message"),
     [
-        ("embeddings", {"input": 7}, "input has to be text or a list, not 7."),
+        ("embeddings", {"input": 7}, "input has to be text, an object or a list, not 7."),
         ("embeddings", {"input": ["x", 7]}, "input[1] has to be text, not 7."),
         ("embeddings", {"input": []}, "input has to be text or a list of at least 1 items, not []."),
         ("embeddings", {}, "input is missing."),

@@ -125,6 +125,8 @@ versions = Table(
     Column("created_at", UtcDateTime, nullable=False),
     # trained, distilled, foreign.
     Column("kind", String(16), nullable=False, server_default="trained"),
+    # image, text, both or none.
+    Column("takes", JSON, nullable=False, server_default='["image"]'),
     UniqueConstraint("run", "attempt", "task"),
 )
 

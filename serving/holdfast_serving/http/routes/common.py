@@ -5,7 +5,8 @@ from typing import Any, cast
 
 from fastapi import Request, Response
 
-from holdfast.base import TooLargeError
+from holdfast.base import TooLargeError, check_text
+from holdfast_serving.config import Limits
 from holdfast_serving.replica import Replica
 
 
@@ -33,3 +34,12 @@ def sticky_text(request: Request, user: str | None) -> str | None:
 def refuse_over(count: int, limit: int, what: str) -> None:
     if count > limit:
         raise TooLargeError(f"{count:,} {what} in one request; at most {limit:,} are taken.")
+
+
+def check_words(text: str, where: str, limits: Limits) -> None:
+    """Raises InvalidTextError, TooLargeError for a text that no model is to be given."""
+    if len(text) > limits.text_characters:
+        raise TooLargeError(
+            f"{where}: {len(text):,} characters; at most {limits.text_characters:,} are taken."
+        )
+    check_text(text, where)

@@ -181,7 +181,8 @@ async def _entries(request: Request, replica: Replica, items: list[EntryBody]) -
             made[index] = _entry(items[index], embedder.version, vector)
     for index, item in enumerate(items):
         if item.vector is not None:
-            made[index] = _entry(item, str(item.version), as_vector(item.vector, f"entries[{index}].vector"))
+            version = await replica.name(str(item.version))
+            made[index] = _entry(item, version, as_vector(item.vector, f"entries[{index}].vector"))
     return [made[index] for index in range(len(items))]
 
 

@@ -19,10 +19,20 @@ async def livez() -> Response:
 
 @router.get("/readyz", response_model=ReadyAnswer, responses={503: {"model": ReadyAnswer}})
 async def readyz(request: Request) -> Response:
-    """200 once the live version is loaded and the index has caught up; 503 with the reason before."""
+    """200 once the live version is loaded and the index has caught up; 503 with the reason before.
+
+    `faults` are versions whose model does not answer, or has become another one since it was adopted: they
+    are refused, and everything else is answered.
+    """
     replica = replica_of(request)
-    missing = replica.missing()
-    content = {"ready": missing is None, "reason": missing, "seq": replica.applied_seq}
+    missing, loaded = replica.missing(), replica.versions.embedders
+    content = {
+        "ready": missing is None,
+        "reason": missing,
+        "seq": replica.applied_seq,
+        # In a word: who asks here has no key.
+        "faults": {each.version: each.health.code for each in loaded if each.health.code},
+    }
     response = answer(content, 200 if missing is None else 503)
     if missing is not None:
         response.headers["Retry-After"] = "1"
@@ -32,4 +42,6 @@ async def readyz(request: Request) -> Response:
 @router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """Prometheus text, of the replica that answers."""
-    return Response(generate_latest(replica_of(request).metrics.registry), media_type=CONTENT_TYPE_LATEST)
+    replica = replica_of(request)
+    replica.metrics.show_health({each.version: not each.health.fault for each in replica.versions.embedders})
+    return Response(generate_latest(replica.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -1,6 +1,6 @@
 """GET /v1/models: the published versions, in OpenAI's list shape plus what only Holdfast knows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -22,26 +22,26 @@ router = APIRouter(
 async def list_models(request: Request) -> Response:
     """All versions, oldest first."""
     replica = replica_of(request)
-    return answer(await replica.in_thread(_list, replica.store))
+    return answer(await replica.in_thread(_list, replica.store, replica.faults))
 
 
 @router.get("/{version}", response_model=ModelAnswer, responses=fails(404))
 async def get_model(request: Request, version: str) -> Response:
     """One version by name or alias: contract, lineage, aliases, measured compatibility, training metrics."""
     replica = replica_of(request)
-    return answer(await replica.in_thread(_one, replica.store, version))
+    return answer(await replica.in_thread(_one, replica.store, version, replica.faults))
 
 
-def _list(store: Store) -> dict[str, Any]:
+def _list(store: Store, faults: Mapping[str, str]) -> dict[str, Any]:
     aliases = store.traffic.aliases()
     measured = store.compatibility.list()
     return {
         "object": "list",
-        "data": [_summary(version, aliases, measured) for version in store.versions.list()],
+        "data": [_summary(version, aliases, measured, faults) for version in store.versions.list()],
     }
 
 
-def _one(store: Store, name: str) -> dict[str, Any]:
+def _one(store: Store, name: str, faults: Mapping[str, str]) -> dict[str, Any]:
     version = store.versions.get(name)
     by_name = {other.name: other for other in store.versions.list()}
     lineage: list[str] = []
@@ -50,7 +50,7 @@ def _one(store: Store, name: str) -> dict[str, Any]:
         lineage.append(parent)
         parent = by_name[parent].parent
     return {
-        **_summary(version, store.traffic.aliases(), store.compatibility.list()),
+        **_summary(version, store.traffic.aliases(), store.compatibility.list(), faults),
         "lineage": lineage,
         "contract_body": version.contract_body,
         "data_fingerprint": version.data_fingerprint,
@@ -59,5 +59,11 @@ def _one(store: Store, name: str) -> dict[str, Any]:
     }
 
 
-def _summary(version: Version, aliases: dict[str, str], measured: Sequence[Compatibility]) -> dict[str, Any]:
-    return {"object": "model", "owned_by": "holdfast", **version_summary(version, aliases, measured)}
+def _summary(
+    version: Version,
+    aliases: Mapping[str, str],
+    measured: Sequence[Compatibility],
+    faults: Mapping[str, str],
+) -> dict[str, Any]:
+    summary = version_summary(version, aliases, measured)
+    return {"object": "model", "owned_by": "holdfast", **summary, "fault": faults.get(version.name)}

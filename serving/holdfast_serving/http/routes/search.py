@@ -1,4 +1,4 @@
-"""POST /v1/search: by image, by vector, or by the id of an entry."""
+"""POST /v1/search: by image, by text, by vector, or by the id of an entry."""
 
 from dataclasses import asdict
 
@@ -11,7 +11,13 @@ from holdfast_serving.http.api import SearchRequest
 from holdfast_serving.http.auth import require
 from holdfast_serving.http.border import BorderRoute
 from holdfast_serving.http.openapi import fails
-from holdfast_serving.http.routes.common import answer, remember_version, replica_of, sticky_text
+from holdfast_serving.http.routes.common import (
+    answer,
+    check_words,
+    remember_version,
+    replica_of,
+    sticky_text,
+)
 from holdfast_serving.http.routes.gallery import as_vector
 from holdfast_serving.replica import Replica
 
@@ -66,6 +72,10 @@ async def _query(replica: Replica, body: SearchRequest, sticky: str | None) -> t
         embedder = await replica.embedder(body.model or "live", sticky)
         vectors = await embedder.embed([body.image], ["image"])
         return embedder.version, vectors[0]
+    if body.text is not None:
+        check_words(body.text, "text", replica.config.limits)
+        embedder = await replica.embedder(body.model or "live", sticky)
+        return embedder.version, (await embedder.embed_text([body.text]))[0]
     if body.vector is not None:
         version = await replica.version(str(body.model))
         if len(body.vector) != version.dimension:

@@ -13,6 +13,7 @@ MOMENT = sa.DateTime(timezone=True)
 
 def upgrade() -> None:
     op.add_column("versions", sa.Column("kind", sa.String(16), server_default="trained", nullable=False))
+    op.add_column("versions", sa.Column("takes", sa.JSON, server_default='["image"]', nullable=False))
     op.add_column("compatibility", sa.Column("candidates", sa.Integer, server_default="0", nullable=False))
     op.add_column("compatibility", sa.Column("truth", sa.String(16), server_default="labels", nullable=False))
     op.create_table(
