@@ -44,6 +44,12 @@ def adopt(
     key_env: Annotated[
         str | None, typer.Option(help="Of endpoints: the environment variable that holds the key.")
     ] = None,
+    batch: Annotated[
+        int | None, typer.Option(help="Of endpoints: how many images or texts one request holds at most.")
+    ] = None,
+    requests_per_minute: Annotated[
+        float | None, typer.Option(help="Of endpoints: how many requests one process sends at most.")
+    ] = None,
     store: StoreOption = STORE,
     artifacts: ArtifactsOption = None,
     as_json: JsonOption = False,
@@ -59,7 +65,9 @@ def adopt(
     from holdfast.runs import adopt_model, try_model
     from holdfast.store import open_store
 
-    wishes = Wishes(preprocessing, output, revision, dimension, model_name, body, key_env)
+    wishes = Wishes(
+        preprocessing, output, revision, dimension, model_name, body, key_env, batch, requests_per_minute
+    )
     with try_model(name, model, wishes) as candidate, open_store(store, artifacts) as opened:
         version, new = adopt_model(opened, candidate)
         takes = candidate.takes

@@ -23,7 +23,7 @@ class Encoder:
         contract = types.SimpleNamespace(
             id=description["contract_id"], model_dump=lambda mode: description["contract"], dimension=8
         )
-        return types.SimpleNamespace(contract=lambda: contract)
+        return types.SimpleNamespace(contract=lambda: contract, takes=["image"])
 
 sys.modules["holdfast.models"] = types.SimpleNamespace(load_model=Encoder.load, find_flaw=lambda model: None)
 from holdfast.store import Draft, open_store, versions as module

@@ -138,8 +138,12 @@ def test_an_image_in_any_form_of_base64(client: TestClient, png: Callable[..., b
     ("path", "body", "message"),
     [
         ("embeddings", {"input": 7}, "input has to be text, an object or a list, not 7."),
-        ("embeddings", {"input": ["x", 7]}, "input[1] has to be text, not 7."),
-        ("embeddings", {"input": []}, "input has to be text or a list of at least 1 items, not []."),
+        ("embeddings", {"input": ["x", 7]}, "input[1] has to be text or an object, not 7."),
+        (
+            "embeddings",
+            {"input": []},
+            "input has to be text, an object or a list of at least 1 items, not [].",
+        ),
         ("embeddings", {}, "input is missing."),
         ("search", {"id": "x", "k": 0}, "k has to be a number of at least 1, not 0."),
         (
@@ -150,7 +154,7 @@ def test_an_image_in_any_form_of_base64(client: TestClient, png: Callable[..., b
         (
             "search",
             {"id": "x", "kk": 1},
-            "'kk' is no key here (did you mean k?): the keys are image, vec",
+            "'kk' is no key here (did you mean k?): the keys are image, text, vec",
         ),
         ("search", [], "the body has to be an object, not []."),
         ("embeddings", {"input": "x", "encoding_format": "hex"}, "has to be 'float' or 'base64', not 'hex'."),

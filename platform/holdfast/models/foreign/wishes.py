@@ -16,8 +16,7 @@ class Wishes:
         output: which of its outputs is the embedding.
         revision: which state of a model that changes under one name.
         dimension: of embeddings that are not made here.
-        model_name, body, key_env: of an endpoint what it calls the model, whose requests it speaks, and which
-            environment variable holds its key.
+        model_name, body, key_env, batch, requests_per_minute: of an endpoint: see `HttpConfig`.
     """
 
     preprocessing: Path | None = None
@@ -27,6 +26,8 @@ class Wishes:
     model_name: str | None = None
     body: str | None = None
     key_env: str | None = None
+    batch: int | None = None
+    requests_per_minute: float | None = None
 
     def require_only(self, kind: str, *known: str) -> None:
         """Raises ConfigError for what was said and would not be heard."""

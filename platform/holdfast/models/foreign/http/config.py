@@ -7,13 +7,14 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from holdfast.base import hide_in_url, parse_settings
+from holdfast.base import ConfigError, hide_in_url, parse_settings
 from holdfast.models.foreign.description import ForeignConfig, ForeignContract, write_description
 from holdfast.models.foreign.http.bodies import BODIES, BodyName
 from holdfast.models.foreign.wishes import Wishes
 from holdfast.models.model import Model
 
 _VARIABLE = re.compile(r"[A-Z_][A-Z0-9_]*")
+NO_VARIABLE = "is no name of an environment variable, such as JINA_API_KEY; the key itself is never given"
 
 
 class HttpConfig(ForeignConfig):
@@ -43,10 +44,7 @@ class HttpConfig(ForeignConfig):
     @classmethod
     def _names_a_variable(cls, name: str | None) -> str | None:
         if name is not None and not _VARIABLE.fullmatch(name):
-            # Not shown: it may be the key.
-            raise ValueError(
-                "is no name of an environment variable, such as JINA_API_KEY; the key itself is never given"
-            )
+            raise ValueError(NO_VARIABLE)
         return name
 
     @field_validator("url")
@@ -102,14 +100,12 @@ class HttpConfig(ForeignConfig):
         """`reference`: the address."""
         from holdfast.models.foreign.http.probing import probe
 
-        wishes.require_only("http", "model_name", "revision", "dimension", "body", "key_env")
-        said = {
-            "model": wishes.model_name,
-            "revision": wishes.revision,
-            "dimension": wishes.dimension,
-            "body": wishes.body,
-            "key_env": wishes.key_env,
-        }
+        known = ("body", "revision", "key_env", "dimension", "batch", "requests_per_minute")
+        wishes.require_only("http", "model_name", *known)
+        if wishes.key_env is not None and not _VARIABLE.fullmatch(wishes.key_env):
+            # Said here without what was given, for that may be the key.
+            raise ConfigError(f"What --key-env gives {NO_VARIABLE}.")
+        said = {"model": wishes.model_name, **{name: getattr(wishes, name) for name in known}}
         given = {key: value for key, value in said.items() if value is not None}
         config = parse_settings(cls, {"url": reference, **given}, f"http:{hide_in_url(reference)}")
         answers = probe(config)

@@ -96,7 +96,7 @@ class Endpoint:
                 tries = "one try" if attempt == 0 else f"{attempt + 1} tries"
                 raise EndpointError(
                     f"{self} did not answer within {self.config.deadline_seconds:g} s ({tries}); the last "
-                    f"answer was {problem}"
+                    f"answer was {problem}."
                 )
             time.sleep(pause)
             self._pace.wait()
@@ -120,10 +120,10 @@ class Endpoint:
     def _refusal(self, status: int, problem: str) -> EndpointError:
         if status in (401, 403):
             name = self.config.key_env
-            held = "give the name of the variable that holds a key" if name is None else f"is {name} right?"
-            return EndpointError(f"{self} does not let us in ({problem}): {held}")
+            held = "give the name of the variable that holds a key." if name is None else f"is {name} right?"
+            return EndpointError(f"{self} does not let us in: {held} It answered {problem}.")
         kind = EndpointRefusedError if status in REFUSED else EndpointError
-        return kind(f"{self} refused with {problem}")
+        return kind(f"{self} refused with {problem}.")
 
 
 class Pace:
@@ -172,7 +172,7 @@ def said_by(response: httpx.Response) -> str:
             found = words[0] if words else str(found)
         elif isinstance(found, list) and found:
             found = found[0]
-    return " ".join(str(found).split())[:300]
+    return " ".join(str(found).split())[:300].rstrip(".")
 
 
 def _without(key: str | None, text: str) -> str:
