@@ -1,7 +1,9 @@
 from .adapter import Adapter, unit_rows
+from .belonging import belong, held_out, wrong_pairs
 from .config import AnyAdapterConfig
 from .evidence import Evidence
 from .fitting import Pairs, carried, fit_from_pairs
+from .kernel import KernelAdapter, KernelRidgeConfig
 from .lambda_orthogonal import LambdaOrthogonalConfig
 from .linear import LinearAdapter
 from .loading import load_adapter
@@ -20,6 +22,8 @@ __all__ = [
     "AdapterConfig",
     "AnyAdapterConfig",
     "Evidence",
+    "KernelAdapter",
+    "KernelRidgeConfig",
     "LambdaOrthogonalConfig",
     "LinearAdapter",
     "LowRankAffineConfig",
@@ -30,11 +34,14 @@ __all__ = [
     "ResidualMLPAdapter",
     "ResidualMLPConfig",
     "RidgeConfig",
+    "belong",
     "carried",
     "check_pairs",
     "check_vectors",
     "fit_from_pairs",
+    "held_out",
     "load_adapter",
     "take",
     "unit_rows",
+    "wrong_pairs",
 ]

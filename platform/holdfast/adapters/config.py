@@ -2,6 +2,7 @@
 
 from typing import Annotated
 
+from holdfast.adapters.kernel import KernelRidgeConfig
 from holdfast.adapters.lambda_orthogonal import LambdaOrthogonalConfig
 from holdfast.adapters.low_rank import LowRankAffineConfig
 from holdfast.adapters.procrustes import ProcrustesConfig
@@ -12,6 +13,13 @@ from holdfast.base import Kinds
 
 AnyAdapterConfig = Annotated[
     AdapterConfig,
-    Kinds(ProcrustesConfig, RidgeConfig, LowRankAffineConfig, ResidualMLPConfig, LambdaOrthogonalConfig),
+    Kinds(
+        ProcrustesConfig,
+        RidgeConfig,
+        LowRankAffineConfig,
+        ResidualMLPConfig,
+        LambdaOrthogonalConfig,
+        KernelRidgeConfig,
+    ),
 ]
 """A built-in adapter, or one of another package."""

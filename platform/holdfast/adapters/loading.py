@@ -5,11 +5,14 @@ from collections.abc import Mapping
 import numpy as np
 
 from holdfast.adapters.adapter import Adapter
+from holdfast.adapters.kernel import KernelAdapter
 from holdfast.adapters.linear import LinearAdapter
 from holdfast.adapters.residual_mlp import ResidualMLPAdapter
 from holdfast.base import ConfigError, StoreError, load_class
 
-FORMS: dict[str, type[Adapter]] = {form.kind: form for form in (LinearAdapter, ResidualMLPAdapter)}
+FORMS: dict[str, type[Adapter]] = {
+    form.kind: form for form in (LinearAdapter, ResidualMLPAdapter, KernelAdapter)
+}
 
 
 def load_adapter(kind: str, tensors: Mapping[str, np.ndarray]) -> Adapter:

@@ -15,6 +15,7 @@ SHORT = {
     "low-rank-affine": {"rank": 2},
     "residual-mlp": {"epochs": 3, "hidden": 4, "learning_rate": 0.01},
     "lambda-orthogonal": {"steps": 5},
+    "kernel": {},
 }
 
 
