@@ -18,7 +18,8 @@ def adopt(
     model: Annotated[
         str,
         typer.Argument(
-            help="onnx:FILE, torch:FILE.pt2, transformers:FOLDER_OR_ID, http:URL or vectors:PROVIDER/MODEL."
+            help="onnx:FILE, torch:FILE.pt2, transformers:FOLDER_OR_ID, timm:NAME, http:URL or "
+            "vectors:PROVIDER/MODEL."
         ),
     ],
     preprocessing: Annotated[
@@ -29,6 +30,17 @@ def adopt(
     ] = None,
     output: Annotated[
         str | None, typer.Option(help="Which of its outputs is the embedding, where there are several.")
+    ] = None,
+    text: Annotated[
+        Path | None, typer.Option(help="Of onnx: the text tower beside the image tower, FILE.onnx.")
+    ] = None,
+    tokenizer: Annotated[Path | None, typer.Option(help="Of a text tower: its tokenizer.json.")] = None,
+    text_output: Annotated[
+        str | None, typer.Option(help="Of a text tower: which of its outputs is the embedding.")
+    ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Of timm: weights as safetensors, where they are not to come from its hub."),
     ] = None,
     dimension: Annotated[
         int | None,
@@ -66,7 +78,19 @@ def adopt(
     from holdfast.store import open_store
 
     wishes = Wishes(
-        preprocessing, output, revision, dimension, model_name, body, key_env, batch, requests_per_minute
+        preprocessing=preprocessing,
+        output=output,
+        revision=revision,
+        dimension=dimension,
+        model_name=model_name,
+        body=body,
+        key_env=key_env,
+        batch=batch,
+        requests_per_minute=requests_per_minute,
+        text=text,
+        tokenizer=tokenizer,
+        text_output=text_output,
+        weights=weights,
     )
     with try_model(name, model, wishes) as candidate, open_store(store, artifacts) as opened:
         version, new = adopt_model(opened, candidate)

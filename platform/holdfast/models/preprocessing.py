@@ -39,6 +39,9 @@ class Preprocessing(Settings):
     resize: int | None = Field(None, ge=8, le=2048, exclude_if=lambda value: value is None)
     """First both sides (`stretch`), or the shorter one (`crop`), become so long; then the centre of `size` is
     cut out."""
+    centre: Literal["floor", "round"] = Field("floor", exclude_if=lambda value: value == "floor")
+    """Where that cut begins if what is cut off is odd: before the half pixel, as in transformers, or at the
+    even one beside it, as in torchvision and timm."""
     resampling: Resampling = Field("bilinear", exclude_if=lambda value: value == "bilinear")
     antialias: bool = Field(True, exclude_if=lambda value: value is True)
     """Shrinking averages over all pixels. Without, it reads one point of the image for each pixel, as OpenCV
@@ -142,7 +145,8 @@ class Preprocessing(Settings):
     def _fit_centre(self, image: Image.Image, side: int) -> Image.Image:
         """Resized first, with whole numbers of pixels, as most libraries do it; then cut out."""
         sides = (side, side) if self.fit == "stretch" else shorter_side(image.size, side)
-        left, top = ((each - self.size) // 2 for each in sides)
+        margins = [(each - self.size) / 2 for each in sides]
+        left, top = (round(each) if self.centre == "round" else int(each) for each in margins)
         return self._resize(image, sides).crop((left, top, left + self.size, top + self.size))
 
     def _resize(

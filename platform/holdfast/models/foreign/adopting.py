@@ -23,7 +23,7 @@ def adopt_files(model: str, wishes: Wishes, folder: Path) -> Model:
     by_word = {word: config for config in BUILT_IN for word in kinds_of(config)}
     if kind in by_word:
         by_word[kind].adopt(reference, wishes, folder)
-    elif name.isidentifier():
+    elif "." in kind and name.isidentifier():
         load_class(f"{kind}:{name}", ForeignConfig).adopt(rest, wishes, folder)
     else:
         words = ", ".join(f"{word}:" for word in by_word)

@@ -1,10 +1,31 @@
-"""What an ONNX file says about itself without being run: its metadata, and the files with its weights."""
+"""ONNX files: copied with the weights that lie beside them, and opened by onnxruntime."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from holdfast.base import ConfigError, import_extra
+from holdfast.models.foreign.signature import Shape
+
+
+def copy_model(source: Path, folder: Path, name: str) -> None:
+    """Copy a file as `name`, and the files with its weights, into a folder.
+
+    Raises ConfigError for what is no ONNX file, and for weights that are missing or anywhere else than beside
+    it.
+    """
+    if not source.is_file():
+        raise ConfigError(f"There is no file {str(source)!r}: give one of ONNX.")
+    for beside in _external_files(source):
+        if (folder / beside).exists() and (folder / beside).read_bytes() != (
+            source.parent / beside
+        ).read_bytes():
+            raise ConfigError(f"Both towers keep weights in {beside!r}: save one of them under another name.")
+        shutil.copyfile(source.parent / beside, folder / beside)
+    shutil.copyfile(source, folder / name)
 
 
 def read_metadata(file: Path) -> dict[str, str]:
@@ -12,11 +33,27 @@ def read_metadata(file: Path) -> dict[str, str]:
     return {each.key: each.value for each in _read(file).metadata_props}
 
 
-def external_files(file: Path) -> tuple[str, ...]:
-    """Names of the files beside it in which weights lie.
+def shape_of(argument: Any) -> Shape:
+    """Of an input or output of a session."""
+    return [side if isinstance(side, int) else None for side in argument.shape]
 
-    Raises ConfigError where one is missing, or lies anywhere else than beside it.
-    """
+
+def open_session(file: Path, named: str) -> Any:
+    """A session on as many threads as torch uses here. Raises ConfigError for what is no ONNX model."""
+    runtime = import_extra("onnxruntime", "onnx", "A model of kind onnx needs onnxruntime", ConfigError)
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    try:
+        return runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
+    except Exception as error:
+        # onnxruntime's exceptions have no common base of their own.
+        said = str(error).split(" : ")[-1].removeprefix(f"Load model from {file} failed:").strip().rstrip(".")
+        raise ConfigError(f"{named} is no ONNX model that onnxruntime can run: {said}.") from error
+
+
+def _external_files(file: Path) -> tuple[str, ...]:
     names = sorted(set(_locations(_read(file).graph)))
     for name in names:
         if Path(name).name != name:

@@ -26,6 +26,11 @@ def own_description(metadata: Mapping[str, str]) -> Preprocessing | None:
         return None
 
 
+def read_timm(config: Mapping[str, Any], named: str) -> Preprocessing:
+    """The preprocessing that a network of timm states by itself. Raises ConfigError."""
+    return parse_settings(Preprocessing, from_timm(config, named), named)
+
+
 def read_preprocessing(
     file: Path | None, given: ImageInput, own: Preprocessing | None, named: str
 ) -> Preprocessing:

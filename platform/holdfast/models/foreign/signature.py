@@ -10,6 +10,9 @@ Order = Literal["NCHW", "NHWC"]
 Shape = Sequence[int | None]
 """None stands for a side of any length."""
 
+_USUAL = ("embeddings", "image_embeds", "text_embeds")
+"""What exporters call the embedding where there are other outputs."""
+
 
 @dataclass(frozen=True)
 class ImageInput:
@@ -52,6 +55,9 @@ def choose_output(outputs: Mapping[str, Shape], wished: str | None, named: str) 
         return next(iter(outputs))
     if wished is not None and wished in outputs:
         return wished
+    usual = [name for name in outputs if name in _USUAL]
+    if wished is None and len(usual) == 1:
+        return usual[0]
     listed = ", ".join(f"{name} {written(shape)}" for name, shape in outputs.items())
     if wished is None:
         raise ConfigError(f"{named} has several outputs: say by --output which is the embedding ({listed}).")

@@ -37,6 +37,7 @@ def from_timm(values: Mapping[str, Any], origin: str) -> dict[str, Any]:
         "channels": channels,
         "fit": _FITS[said["crop_mode"]],
         "resize": math.floor(height / said["crop_pct"]),
+        "centre": "round",
         "resampling": said["interpolation"],
         "scale": "0..1",
         "mean": list(said["mean"]),

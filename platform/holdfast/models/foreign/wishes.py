@@ -17,6 +17,9 @@ class Wishes:
         revision: which state of a model that changes under one name.
         dimension: of embeddings that are not made here.
         model_name, body, key_env, batch, requests_per_minute: of an endpoint: see `HttpConfig`.
+        text, tokenizer, text_output: of a text tower in a file of its own, that file, what makes tokens for
+            it, and which of its outputs is the embedding.
+        weights: where a library knows the network alone, its weights as safetensors.
     """
 
     preprocessing: Path | None = None
@@ -28,6 +31,10 @@ class Wishes:
     key_env: str | None = None
     batch: int | None = None
     requests_per_minute: float | None = None
+    text: Path | None = None
+    tokenizer: Path | None = None
+    text_output: str | None = None
+    weights: Path | None = None
 
     def require_only(self, kind: str, *known: str) -> None:
         """Raises ConfigError for what was said and would not be heard."""

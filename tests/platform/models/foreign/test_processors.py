@@ -216,7 +216,7 @@ def test_a_model_of_timm_says_it_in_its_own_words(tmp_path: Path) -> None:
         json.dumps({"architecture": "vit", "num_classes": 0, "pretrained_cfg": {**config, **stated}})
     )
     assert Preprocessing(**read_file(file)) == Preprocessing(
-        size=518, channels=3, fit="crop", resize=518, resampling="bicubic", **stated
+        size=518, channels=3, fit="crop", resize=518, centre="round", resampling="bicubic", **stated
     )
     file.write_text(json.dumps({"input_size": [3, 224, 224], "interpolation": "bilinear", "crop_pct": 0.9}))
     assert read_file(file)["resize"] == 248

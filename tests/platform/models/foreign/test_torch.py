@@ -71,7 +71,7 @@ def test_its_outputs_are_named_by_the_program(adopt, tmp_path, batch):
 
 @pytest.mark.parametrize(("kind", "format"), [("torch", "torch"), ("onnx", "onnx")])
 def test_our_own_exports_come_back_in(adopt, tmp_path, kind, format):
-    preprocessing = Preprocessing(size=16, channels=3, fit="pad", mean=0.4, std=0.3, view="edges")
+    preprocessing = Preprocessing(size=16, channels=3, fit="pad", mean=(0.4, 0.5, 0.6), std=0.3, view="edges")
     torch.manual_seed(0)
     encoder = Encoder(ModelConfig(dimension=8, width=0.25, preprocessing=preprocessing)).eval()
     write_exported(encoder, format, tmp_path / "own.pt2")
