@@ -8,6 +8,7 @@ from holdfast.cli.bridge import bridge
 from holdfast.cli.encoders import embed, export
 from holdfast.cli.gallery import gallery
 from holdfast.cli.learn import distill, evaluate, run, tune
+from holdfast.cli.search import search
 from holdfast.cli.serve import serve
 from holdfast.cli.submit import submit
 from holdfast.cli.versions import promote, rollback, versions
@@ -20,7 +21,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 for verb in (
-    run, evaluate, adopt, bridge, embed, tune, distill, export, versions, promote, rollback, serve, submit
+    run, evaluate, adopt, bridge, embed, search, tune, distill, export, versions, promote, rollback, serve,
+    submit,
 ):  # fmt: skip
     app.command()(verb)
 app.add_typer(gallery, name="gallery")

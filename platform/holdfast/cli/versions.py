@@ -4,17 +4,25 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from holdfast.base import ConfigError
+from holdfast.base import ConfigError, HoldfastError
 from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption, existing_store
 from holdfast.cli.output import note as say
 from holdfast.cli.output import show, table, tell
 
 if TYPE_CHECKING:
-    from holdfast.store import Traffic
+    from holdfast.store import Store, Traffic
 
 
 def versions(
-    store: StoreOption = STORE, artifacts: ArtifactsOption = None, as_json: JsonOption = False
+    check: Annotated[
+        bool,
+        typer.Option(
+            "--check", help="Run each, and see that it answers as when it was published; exit code 1 if not."
+        ),
+    ] = False,
+    store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """List the versions with their lineage and the galleries that each may search.
 
@@ -28,7 +36,10 @@ def versions(
             opened.compatibility.list(),
             opened.traffic.aliases(),
         )
+        faults = {version.name: _fault(opened, version.name) for version in found} if check else {}
     content = [version_summary(version, aliases, measured) for version in found]
+    if check:
+        content = [{**each, "fault": faults[each["id"]]} for each in content]
     listed = table("version", "aliases", "parent", "run", "dim", "searches", "contract")
     listed.columns[-1].no_wrap = True
     for each in content:
@@ -42,7 +53,20 @@ def versions(
             ", ".join([*searched, each["id"]]),
             each["contract"],
         )
-    show(as_json, content, listed)
+    wrong = [f"{name}: {fault}" for name, fault in faults.items() if fault is not None]
+    told = [] if not check else wrong or ["All of them answer as when they were published."]
+    show(as_json, content, listed, *told)
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _fault(store: "Store", name: str) -> str | None:
+    """Why a version does not answer as when it was published; None if it does."""
+    try:
+        store.versions.load(name).check()
+    except HoldfastError as error:
+        return str(error)
+    return None
 
 
 def _searched(row: dict[str, Any]) -> str:

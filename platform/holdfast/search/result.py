@@ -1,8 +1,8 @@
 """What a search answers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 from holdfast.index import Hit
 
@@ -50,6 +50,28 @@ class SearchResult:
     excluded: Mapping[str, int] = field(default_factory=dict)
     cascade: Cascaded | None = None
     own: frozenset[str] = frozenset()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values: what HTTP answers, and `--json` prints."""
+        return {
+            "hits": [
+                {
+                    "id": hit.id,
+                    "score": hit.score,
+                    "calibrated": hit.calibrated,
+                    "embedded_by": hit.embedded_by,
+                    "ranked_by": self.ranked_by(hit),
+                    "attributes": hit.attributes,
+                }
+                for hit in self.hits
+            ],
+            "query_version": self.query_version,
+            "versions": list(self.searched),
+            "adapted": list(self.adapted),
+            "excluded": dict(self.excluded),
+            "cascade": None if self.cascade is None else asdict(self.cascade),
+            "seq": self.seq,
+        }
 
     def ranked_by(self, hit: Hit) -> RankedBy:
         """By which vector one of the hits got its place."""

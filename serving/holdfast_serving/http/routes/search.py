@@ -1,7 +1,5 @@
 """POST /v1/search: by image, by text, by vector, or by the id of an entry."""
 
-from dataclasses import asdict
-
 import numpy as np
 from fastapi import APIRouter, Request, Response
 
@@ -42,28 +40,7 @@ async def search(request: Request, body: SearchRequest) -> Response:
     remember_version(request, version)
     versions = None if body.versions is None else [replica.resolve(name) for name in body.versions]
     result = await replica.search(vector, version, body.k, body.filter, versions, body.id, body.cascade)
-    return answer(
-        {
-            "hits": [
-                {
-                    "id": hit.id,
-                    "score": hit.score,
-                    "calibrated": hit.calibrated,
-                    "embedded_by": hit.embedded_by,
-                    "ranked_by": result.ranked_by(hit),
-                    "attributes": hit.attributes,
-                }
-                for hit in result.hits
-            ],
-            "query_version": result.query_version,
-            "versions": list(result.searched),
-            "adapted": list(result.adapted),
-            "excluded": dict(result.excluded),
-            "cascade": None if result.cascade is None else asdict(result.cascade),
-            "seq": result.seq,
-        },
-        version=result.query_version,
-    )
+    return answer(result.as_dict(), version=result.query_version)
 
 
 async def _query(replica: Replica, body: SearchRequest, sticky: str | None) -> tuple[str, np.ndarray]:
