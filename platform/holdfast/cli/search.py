@@ -45,7 +45,7 @@ def search(
     Nothing is written. Where a cascade is the way, images are read below --sources, and embedded for this
     search alone.
 
-    Example: [bold]holdfast search live --text "red apples" -k 5[/]
+    Example: [bold]holdfast search live --image query.jpg -k 5[/]
     """
     from holdfast.index import IndexConfig, open_index
     from holdfast.search import Gallery

@@ -22,8 +22,8 @@ Write = Callable[..., Path]
 Pictures = Callable[..., Path]
 SOURCE = "glyphs:?classes=24&instances=6"
 CONTRACT = {
-    "run", "adopt", "bridge", "evaluate", "embed", "tune", "distill", "export", "versions", "promote",
-    "rollback", "serve", "submit",
+    "run", "adopt", "bridge", "evaluate", "embed", "search", "tune", "distill", "export", "versions",
+    "promote", "rollback", "serve", "submit",
     "gallery import", "gallery export", "gallery stats", "gallery verify", "gallery snapshot",
     "backfill start", "backfill list", "backfill pause", "backfill resume", "backfill cancel",
 }  # fmt: skip

@@ -14,6 +14,7 @@ import pytest
 from holdfast.entries import Entries, Entry
 from holdfast.models import Encoder
 from holdfast.store import open_store
+from tests.fixtures.endpoints import adopt_endpoint, running_vendor
 from tests.fixtures.waiting import wait_until
 
 pytestmark = pytest.mark.long
@@ -266,3 +267,33 @@ def test_the_description_of_the_api_needs_nothing_from_elsewhere(page: Any, serv
     for word in ("min_seq", "calibrated", "409", "image"):
         assert word in page.inner_text("#search")
     screenshot(page, "docs")
+
+
+def test_words_where_the_live_version_takes_text(
+    page: Any, server: Any, filled: int, data_uri: Callable[..., str]
+) -> None:
+    """The last one here: it leaves a fourth version."""
+    connect(page, server)
+    assert page.is_hidden("#words")
+    with running_vendor() as vendor, server.http() as http:
+        with open_store(server.store) as store:
+            adopt_endpoint(store, vendor, "clip")
+        wish = {"query_version": "clip", "write_version": "clip", "force": True}
+        epoch = http.get("/v1/traffic").json()["epoch"]
+        assert http.put("/v1/traffic", json={"expect_epoch": epoch, **wish}).json()["query_version"] == "v4"
+        entries = [{"id": f"photo-{number}", "image": data_uri(number)} for number in range(3)]
+        assert http.put("/v1/gallery/entries", json={"entries": entries}).status_code == 200
+        page.reload()
+        page.wait_for_selector("#words:visible")
+        page.select_option("#left", "v4")
+        page.select_option("#right", "v1")
+        page.fill("#text", "red apples on a shelf")
+        page.press("#text", "Enter")
+        assert sorted(hits(page, "left")) == ["photo-0", "photo-1", "photo-2"]
+        page.wait_for_selector("#column-right .problem")
+        assert "text" in page.inner_text("#column-right .problem")
+        screenshot(page, "text")
+        vendor.dimension = 8
+        assert http.post("/v1/search", json={"text": "a"}).json()["error"]["code"] == "model_changed"
+        page.reload()
+        wait_until(lambda: "8 dimensions" in page.inner_text("#notice"))

@@ -1,11 +1,12 @@
 "use strict";
 
-// One image, two versions, one gallery. Everything comes from the public API with the key of this tab.
+// One image or text, two versions, one gallery. Everything comes from the public API with the key of this tab.
 
 const $ = (id) => document.getElementById(id);
 const TONES = ["#0f766e", "#d97706", "#4f7bd9", "#b4548f", "#6b8e23", "#8b5cf6", "#c2413b", "#3a8fb7"];
 const REFRESH_MS = 4000;
-const state = { image: null, traffic: null, found: { left: null, right: null }, ticket: 0 };
+// `query`: { image } or { text }, as POST /v1/search takes it.
+const state = { query: null, traffic: null, found: { left: null, right: null }, ticket: 0 };
 
 function element(tag, options = {}, ...children) {
   const { style, ...properties } = options;
@@ -153,13 +154,16 @@ async function refresh() {
     showTraffic(traffic);
     showGallery(gallery);
     await showBackfills();
+    const live = models.data.find((model) => model.id === traffic.query_version);
+    $("words").hidden = !live?.takes.includes("text");
     const signature = JSON.stringify([traffic.epoch, models.data.map((model) => model.id)]);
     if (signature !== state.traffic) {
       fillVersions(models.data, traffic);
       state.traffic = signature;
     }
-    $("search").disabled = state.image === null || models.data.length === 0;
-    notice(models.data.length === 0 ? "The store holds no version yet. Train one with: holdfast run EXPERIMENT" : "");
+    $("search").disabled = state.query === null || models.data.length === 0;
+    const faults = models.data.filter((model) => model.fault).map((model) => model.fault);
+    notice(models.data.length === 0 ? "The store holds no version yet. Train one with: holdfast run EXPERIMENT" : faults.join(" "));
     return true;
   } catch (error) {
     state.traffic = null;
@@ -233,7 +237,7 @@ async function searchSide(side) {
   const begun = performance.now();
   let found;
   try {
-    const answer = await call("v1/search", { image: state.image, model: version, k });
+    const answer = await call("v1/search", { ...state.query, model: version, k });
     found = { version: answer.query_version, answer, milliseconds: Math.round(performance.now() - begun) };
   } catch (error) {
     found = { version, error };
@@ -246,7 +250,7 @@ async function searchSide(side) {
 }
 
 async function search() {
-  if (state.image === null || $("search").disabled) return;
+  if (state.query === null || $("search").disabled) return;
   state.ticket += 1;
   await Promise.all([searchSide("left"), searchSide("right")]);
 }
@@ -255,13 +259,24 @@ function takeFile(file) {
   if (!file) return;
   const reader = new FileReader();
   reader.addEventListener("load", () => {
-    state.image = String(reader.result);
-    $("preview").src = state.image;
+    state.query = { image: String(reader.result) };
+    $("preview").src = state.query.image;
     $("preview").hidden = false;
     $("hint").hidden = true;
+    $("text").value = "";
     refresh().then((connected) => connected && search());
   });
   reader.readAsDataURL(file);
+}
+
+function takeText() {
+  const text = $("text").value.trim();
+  if (!text) return;
+  state.query = { text };
+  $("preview").hidden = true;
+  $("hint").hidden = false;
+  $("file").value = "";
+  refresh().then((connected) => connected && search());
 }
 
 // ---- wiring
@@ -272,6 +287,7 @@ $("key-form").addEventListener("submit", (event) => {
   sessionStorage.setItem("holdfast-key", $("key").value.trim());
   refresh().then((connected) => connected && search());
 });
+$("text").addEventListener("change", takeText);
 $("file").addEventListener("change", (event) => takeFile(event.target.files[0]));
 for (const kind of ["dragenter", "dragover"]) {
   $("drop").addEventListener(kind, (event) => { event.preventDefault(); $("drop").classList.add("over"); });
