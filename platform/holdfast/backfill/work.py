@@ -124,6 +124,8 @@ def _mover(
     require_sources(found.kind, roots)
     sources = Sources.of(roots)
     model = store.versions.load(found.target)
+    # What an endpoint has become since it was adopted makes no vectors of this version.
+    model.check()
     if found.workers:
         with spread(model, found.target, found.workers, sources) as mover:
             yield mover

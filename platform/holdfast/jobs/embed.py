@@ -42,11 +42,13 @@ def embed_source(
 
     Raises:
         NotFoundError, DataError: no such version, source or split; an image that cannot be decoded (named).
+        ChangedModelError, EndpointError: the endpoint of the version is another model now, or is away.
         DataError as well if `output` cannot be written, which is found out before anything else.
     """
     require_writable(output)
     name = store.versions.get(version).name
     model = store.versions.load(name)
+    model.check()
     where = f"Source {source!r}"
     opened = open_source(source)
     listing = opened.listing(split, columns=())

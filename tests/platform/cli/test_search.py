@@ -121,7 +121,7 @@ def test_vectors_alone_have_no_words(holdfast: Holdfast, place: str) -> None:
 
 
 def test_a_changed_endpoint_is_found_by_the_check(
-    holdfast: Holdfast, place: str, vendor: Vendor, photo: Path
+    holdfast: Holdfast, place: str, vendor: Vendor, photo: Path, tmp_path: Path
 ) -> None:
     fine = holdfast("versions", "--check", "--store", place)
     assert fine.code == 0
@@ -134,6 +134,20 @@ def test_a_changed_endpoint_is_found_by_the_check(
     assert faults == {"v2": None, "v3": None}
     refused = holdfast("search", "clip", "--image", photo, "--store", place).sentence
     assert "has become another model" in refused
+    # Nothing is written by it either.
+    folder = tmp_path / "photos" / "a"
+    folder.mkdir(parents=True)
+    photo.rename(folder / "photo.png")
+    file = tmp_path / "embedded.parquet"
+    command = ("embed", "clip", f"folder:{tmp_path / 'photos'}", "-o", file, "--store", place)
+    assert "has become another model" in holdfast(*command).sentence
+    assert not file.exists()
+    command = ("backfill", "start", "clip", "--kind", "re-embed", "--sources", tmp_path, "--force")
+    moved = holdfast(*command, "--store", place)
+    assert moved.code != 0
+    assert "has become another model" in moved.err
+    with open_store(place) as opened:
+        assert Entries(opened).count() == {"v1": 2, "v2": 1, "v3": 1}
     again = holdfast(
         *("adopt", "clip", f"http:{vendor.address('jina')}", "--body", "jina", "--model-name", "tiny-clip"),
         *("--store", place),
