@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from holdfast.adapters import AdapterConfig, Pairs, RidgeConfig
+from holdfast.adapters import AdapterConfig, KernelRidgeConfig, Pairs, RidgeConfig
 
 _STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0)
 """Of the shrinkage, in units of the variance of the vectors to be mapped, over all pairs."""
@@ -27,7 +27,7 @@ def candidate_adapters(pairs: Pairs) -> Sequence[AdapterConfig]:
         RidgeConfig(toward="zero", shrinkage=float(np.clip(strength * variance / count, 1e-9, 1e12)))
         for strength in _STRENGTHS
     ]
-    return (RidgeConfig(folds=3), *unrelated) if _are_related(pairs) else tuple(unrelated)
+    return (RidgeConfig(folds=3), *unrelated) if _are_related(pairs) else (KernelRidgeConfig(), *unrelated)
 
 
 def _are_related(pairs: Pairs) -> bool:

@@ -6,13 +6,21 @@ from typing import Any
 
 import numpy as np
 
-from holdfast.adapters import AS_THEY_ARE, Adapter, AdapterConfig, Meeting, Pairs, fit_from_pairs
+from holdfast.adapters import (
+    AS_THEY_ARE,
+    Adapter,
+    AdapterConfig,
+    Meeting,
+    Pairs,
+    RidgeConfig,
+    belong,
+    fit_from_pairs,
+    held_out,
+    wrong_pairs,
+)
 from holdfast.base import DataError
 
 FOLDS = 5
-_SHUFFLES = 200
-_FAR = 5.0
-"""Of a pair's similarity below the median, in robust standard deviations: it is taken to be a wrong one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,13 +67,17 @@ def choose_meeting(
     """
     standing = in_force or (AS_THEY_ARE if old.shape[1] == new.shape[1] else None)
     small = compress(old, new)
-    rivals = [_cross_fit(config, *small, seed) for config in candidates]
+    # What treats all directions alike may be judged where there are few.
+    rivals = [
+        _cross_fit(config, *(small if isinstance(config, RidgeConfig) else (old, new)), seed)
+        for config in candidates
+    ]
     if standing is not None:
         rivals.insert(0, _Rival(None, standing, *standing.together(new, old)))
     scores = [_score(rival.queries, rival.entries, new) for rival in rivals]
     best = rivals[int(np.argmax(scores))]
     require_pairs(best.queries, best.entries, seed)
-    apart = wrong_pairs(best.queries, best.entries)
+    apart = wrong_pairs(best.entries, best.queries)
     meeting = best.meeting
     if best.config is not None:
         meeting = _fit(best.config, old[~apart], new[~apart], seed)
@@ -107,26 +119,12 @@ def compress(old: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def require_pairs(queries: np.ndarray, entries: np.ndarray, seed: int) -> None:
     """Raises DataError unless query i and entry i, mapped without knowing of each other, are nearer than
     shuffled ones ever are."""
-    products = queries @ entries.T
-    generator = np.random.default_rng(seed)
-    together = float(np.diag(products).mean())
-    rows = np.arange(len(products))
-    shuffled = max(float(products[rows, generator.permutation(rows)].mean()) for _ in range(_SHUFFLES))
-    if not together > shuffled:
+    if not belong(entries, queries, seed):
         raise DataError(
-            f"The {len(products)} pairs do not belong together: a map fitted on some brings the others no "
-            f"nearer than if they were shuffled (mean similarity {together:.3f}, shuffled up to "
-            f"{shuffled:.3f}). Look whether entries and images have the same ids, and whether the vectors "
-            "are those of the version that was named."
+            f"The {len(queries)} pairs do not belong together: a map fitted on some brings the others no "
+            "nearer than if they were shuffled. Look whether entries and images have the same ids, and "
+            "whether the vectors are those of the version that was named."
         )
-
-
-def wrong_pairs(queries: np.ndarray, entries: np.ndarray) -> np.ndarray:
-    """bool (n,): pairs whose similarity lies far below that of the others."""
-    together = np.einsum("ij,ij->i", queries, entries)
-    middle = float(np.median(together))
-    spread = 1.4826 * float(np.median(np.abs(together - middle)))
-    return np.asarray(together < middle - _FAR * max(spread, 1e-6))
 
 
 def _coordinates(vectors: np.ndarray) -> np.ndarray:
@@ -142,14 +140,9 @@ def _fit(config: AdapterConfig, old: np.ndarray, new: np.ndarray, seed: int) -> 
 
 def _cross_fit(config: AdapterConfig, old: np.ndarray, new: np.ndarray, seed: int) -> _Rival:
     """Each vector mapped by what was fitted on the other folds."""
-    order = np.random.default_rng(seed).permutation(len(old))
-    mapped = np.empty_like(new if config.maps == "entries" else old)
-    for held in np.array_split(order, min(FOLDS, len(order))):
-        rest = np.setdiff1d(order, held)
-        meeting = _fit(config, old[rest], new[rest], seed)
-        mapped[held] = meeting.entries(old[held]) if config.maps == "entries" else meeting.queries(new[held])
-    sides = (new, mapped) if config.maps == "entries" else (mapped, old)
-    return _Rival(config, None, *sides)
+    if config.maps == "entries":
+        return _Rival(config, None, new, held_out(config, Pairs(old, new), FOLDS, seed))
+    return _Rival(config, None, held_out(config, Pairs(new, old), FOLDS, seed), old)
 
 
 def _score(queries: np.ndarray, entries: np.ndarray, new: np.ndarray) -> float:
