@@ -23,6 +23,7 @@ import yaml
 from typer.main import get_command
 
 from holdfast import cli
+from tests.docs.their_gallery import bring_gallery
 
 pytestmark = pytest.mark.long
 
@@ -229,6 +230,8 @@ def test_the_commands_of_a_page_run(
     monkeypatch.syspath_prepend(str(folder))
     if page == "docs/http.md":
         fill(folder)
+    if page == "docs/adopt.md":
+        bring_gallery(folder)
     reader = Reader(folder, small, asks_the_server="curl" in commands)
     with reader.closing():
         for block in found:

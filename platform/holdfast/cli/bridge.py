@@ -107,10 +107,11 @@ def _said(verdict: "Verdict") -> Iterator[str | Table]:
     )
     shown = table()
     shown.add_column("way", no_wrap=True)
-    for column in ("R@1", "against the status quo", "images to embed", "ms"):
+    for column in ("R@1", "against it", "images to embed", "ms"):
         shown.add_column(column, justify="right", no_wrap=True)
     for row in rows_of(verdict.lines):
-        against = f"{row.difference} ({row.interval}) {_MARKS[row.mark]}".rstrip() if row.difference else ""
+        interval = row.interval.replace("+", "")
+        against = f"{row.difference} ({interval}) {_MARKS[row.mark]}".rstrip() if row.difference else ""
         work = ", ".join(part for part in (row.images, row.seconds) if part)
         shown.add_row(row.way, row.value, against, work, row.milliseconds)
     yield shown

@@ -88,12 +88,12 @@ def _row(line: Line) -> Row:
         images=_images(line),
         seconds=_seconds(cost),
         bytes=_bytes(cost.bytes),
-        milliseconds=""
-        if cost.milliseconds is None
-        else f"{cost.milliseconds:.2g}"
-        if cost.milliseconds < 10
-        else f"{cost.milliseconds:.0f}",
+        milliseconds="" if cost.milliseconds is None else _milliseconds(cost.milliseconds),
     )
+
+
+def _milliseconds(value: float) -> str:
+    return "< 0.1" if value < 0.1 else f"{value:.1f}" if value < 10 else f"{value:.0f}"
 
 
 def _images(line: Line) -> str:
