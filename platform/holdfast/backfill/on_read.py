@@ -5,12 +5,12 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
-from sqlalchemy import case, select
+from sqlalchemy import bindparam, case, select
 
 from holdfast.backfill.cascade_config import CascadeConfig
 from holdfast.backfill.images import look
@@ -32,8 +32,17 @@ NO_SOURCES = (
     "(`sources` of its settings)"
 )
 entries = metadata.tables["entries"]
+# Built once, see `holdfast.store.database.counters`.
+_LOOK_UP = select(
+    entries.c.id,
+    entries.c.seq,
+    entries.c.source,
+    case((entries.c.version == bindparam("asks"), entries.c.vector)),
+).where(entries.c.id.in_(bindparam("some", expanding=True)), entries.c.deleted.is_(False))
 Key = tuple[str, int, str]
 """An entry, the number of its last write, and the version whose vector it is about."""
+Made = Future[NewVector | str]
+"""A vector, or why there is none."""
 
 
 class Eye(Protocol):
@@ -71,7 +80,7 @@ class OnRead:
         self._engine, self._sources, self._keeping = store.engine, sources, keeping
         self._cache = _Cache(config.cached)
         self._readers = ThreadPoolExecutor(config.readers, thread_name_prefix="cascade-read")
-        self._begun: dict[Key, Future[np.ndarray | str]] = {}
+        self._begun: dict[Key, Made] = {}
 
     def terms(self, version: str, takes: "Collection[Modality] | None" = None) -> Terms:
         """On which terms queries by a version may cascade.
@@ -97,17 +106,18 @@ class OnRead:
         except StoreError as error:
             logger.warning("no images were embedded for a search: %s", error)
             return Embedded(outcomes=dict.fromkeys(ids, "unreachable"))
-        vectors: dict[str, np.ndarray] = {}
+        made: dict[str, NewVector] = {}
+        moved: dict[str, bytes] = {}
         # One that is gone from the database meanwhile is out of reach, too.
         outcomes: dict[str, Outcome] = dict.fromkeys(set(ids) - {row.id for row in rows}, "unreachable")
-        wanted: dict[str, Future[np.ndarray | str]] = {}
-        begun: list[Future[np.ndarray | str]] = []
+        wanted: dict[str, Made] = {}
+        begun: list[Made] = []
         for row in rows:
             key = (row.id, row.seq, version)
             if row.vector is not None:
-                vectors[row.id], outcomes[row.id] = np.frombuffer(row.vector, "<f4"), "own"
+                moved[row.id], outcomes[row.id] = row.vector, "own"
             elif (cached := self._cache.get(key)) is not None:
-                vectors[row.id], outcomes[row.id] = cached, "cached"
+                made[row.id], outcomes[row.id] = cached, "cached"
             elif (under_way := self._begun.get(key)) is not None:
                 wanted[row.id] = under_way
             elif len(begun) < self.config.images:
@@ -119,13 +129,15 @@ class OnRead:
         for identifier, each in wanted.items():
             if not each.done() or each.cancelled():
                 continue
-            made = each.result()
-            if isinstance(made, str):
+            result = each.result()
+            if isinstance(result, str):
                 outcomes[identifier] = "unreachable"
             else:
-                vectors[identifier], outcomes[identifier] = made, "embedded"
-        new = (row for row in rows if outcomes.get(row.id) in ("cached", "embedded"))
-        return Embedded(vectors, outcomes, self._keep(version, new, vectors))
+                made[identifier], outcomes[identifier] = result, "embedded"
+        kept = 0 if self._keeping is None else self._keeping.offer(list(made.values()))
+        found = moved | {identifier: new.vector for identifier, new in made.items()}
+        vectors = {identifier: np.frombuffer(vector, "<f4") for identifier, vector in found.items()}
+        return Embedded(vectors, outcomes, kept)
 
     def close(self) -> None:
         """An image that a disk or a network does not deliver is waited for by nobody."""
@@ -133,24 +145,21 @@ class OnRead:
 
     def _look_up(self, version: str, ids: Sequence[str]) -> list[_Row]:
         """Those of these entries that there are, in this order."""
-        vector = case((entries.c.version == version, entries.c.vector))
         found: dict[str, _Row] = {}
         with reading(self._engine) as connection:
             for some in in_chunks(ids):
-                statement = select(entries.c.id, entries.c.seq, entries.c.source, vector).where(
-                    entries.c.id.in_(some), entries.c.deleted.is_(False)
-                )
-                found |= {row[0]: _Row(*row) for row in connection.execute(statement)}
+                rows = connection.execute(_LOOK_UP, {"asks": version, "some": some}).tuples()
+                found |= {row[0]: _Row(*row) for row in rows}
         return [found[identifier] for identifier in ids if identifier in found]
 
-    def _begin(self, eye: Eye, key: Key, source: str | None) -> "Future[np.ndarray | str]":
+    def _begin(self, eye: Eye, key: Key, source: str | None) -> Made:
         made = self._readers.submit(self._make, eye, key, source)
         self._begun[key] = made
         made.add_done_callback(lambda _: self._begun.pop(key, None))
         return made
 
-    def _make(self, eye: Eye, key: Key, source: str | None) -> np.ndarray | str:
-        """The vector, which is in the cache then, or why there is none."""
+    def _make(self, eye: Eye, key: Key, source: str | None) -> NewVector | str:
+        """The entry's vector, which is in the cache then, or why there is none."""
         try:
             pixels = look(eye.prepare, source, self._sources)
             if isinstance(pixels, str):
@@ -163,15 +172,9 @@ class OnRead:
             return "a defect"
         if bad_norms(vector[None]).size:
             return "its embedding is not of unit norm"
-        self._cache.put(key, vector)
-        return vector
-
-    def _keep(self, version: str, rows: Iterable[_Row], vectors: dict[str, np.ndarray]) -> int:
-        if self._keeping is None:
-            return 0
-        return self._keeping.offer(
-            [NewVector(row.id, row.seq, version, vectors[row.id].astype("<f4").tobytes()) for row in rows]
-        )
+        made = NewVector(*key, vector.astype("<f4").tobytes())
+        self._cache.put(key, made)
+        return made
 
 
 class ModelCascade:
@@ -198,16 +201,16 @@ class _Cache:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._lock = threading.Lock()
-        self._vectors: OrderedDict[Key, np.ndarray] = OrderedDict()
+        self._vectors: OrderedDict[Key, NewVector] = OrderedDict()
 
-    def get(self, key: Key) -> np.ndarray | None:
+    def get(self, key: Key) -> NewVector | None:
         with self._lock:
             found = self._vectors.get(key)
             if found is not None:
                 self._vectors.move_to_end(key)
             return found
 
-    def put(self, key: Key, vector: np.ndarray) -> None:
+    def put(self, key: Key, vector: NewVector) -> None:
         with self._lock:
             self._vectors[key] = vector
             self._vectors.move_to_end(key)

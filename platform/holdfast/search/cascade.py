@@ -94,7 +94,7 @@ class Recalled:
         if not self.candidates:
             return replace(self.found, hits=self.found.hits[: self.k])
         hits, mine = self.found.hits, self.found.query_version
-        pool = [self._anew(hit, embedded) for hit in hits[: self.candidates]]
+        pool = self._anew(hits[: self.candidates], embedded.vectors)
         # The own entries among the best own ones need no image, and adapters may have put others before them.
         beside = [hit for hit in hits[self.candidates :] if hit.embedded_by == mine]
         beside = beside[: self.candidates - sum(hit.embedded_by == mine for hit in pool)]
@@ -108,12 +108,14 @@ class Recalled:
             own=frozenset(embedded.vectors),
         )
 
-    def _anew(self, hit: Hit, embedded: Embedded) -> Hit:
-        vector = embedded.vectors.get(hit.id)
-        if vector is None or hit.embedded_by == self.found.query_version:
-            return hit
-        score = float(np.dot(self.vector, vector))
-        return hit._replace(score=score, calibrated=score)
+    def _anew(self, hits: Sequence[Hit], vectors: Mapping[str, np.ndarray]) -> list[Hit]:
+        if not vectors:
+            return list(hits)
+        scores = dict(zip(vectors, (np.stack(list(vectors.values())) @ self.vector).tolist(), strict=True))
+        return [
+            hit if (score := scores.get(hit.id)) is None else hit._replace(score=score, calibrated=score)
+            for hit in hits
+        ]
 
 
 def merged(rankings: Sequence[Sequence[Hit]]) -> list[Hit]:
