@@ -25,7 +25,7 @@ from typing import Any
 
 from rich.console import Console
 
-from experiments.benchmarks.gallery import basics, codes, kinds
+from experiments.benchmarks.gallery import basics, cascading, codes, kinds
 from experiments.benchmarks.harness.cells import Cells
 from experiments.benchmarks.harness.context import current_commit, describe_context
 from experiments.benchmarks.harness.part import Part
@@ -57,6 +57,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "quickstart": quickstart.measure,
     "gallery": basics.measure,
     "gallery_index": kinds.measure,
+    "gallery_cascades": cascading.measure,
     "code_gallery": codes.measure,
     "serving": embeddings.measure,
 }
