@@ -22,6 +22,9 @@ def bridge(
     new: Annotated[str, typer.Argument(help="Version that is to search them.")],
     sample: Annotated[int, typer.Option(help="Pairs that the map between the two is fitted on.")] = 300,
     measure: Annotated[int, typer.Option(help="Entries, others, that it is measured on, at most.")] = 1000,
+    views: Annotated[
+        int, typer.Option(help="Views of each image of the sample, embedded by both, for the map.")
+    ] = 4,
     sources: Annotated[
         list[str] | None,
         typer.Option("--sources", help="Folder or URL prefix whose images may be read. Repeatable."),
@@ -77,6 +80,7 @@ def bridge(
         labels=labels,
         relevance=relevance,
         queries=queries,
+        views=views,
         seed=seed,
     )
     with existing_store(store, artifacts) as opened, ProgressView() as view:

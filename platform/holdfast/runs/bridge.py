@@ -29,8 +29,12 @@ def build_bridge(store: Store, old: str, new: str, request: BridgeRequest, watch
 
     Raises what `bridge_versions` raises, and ConfigError for numbers that cannot be.
     """
-    for name, value in (("sample", request.sample), ("measure", request.measure)):
-        if value < 1:
+    for name, value, least in (
+        ("sample", request.sample, 1),
+        ("measure", request.measure, 1),
+        ("views", request.views, 0),
+    ):
+        if value < least:
             raise ConfigError(f"--{name} is {value}: it is a number of images.")
     made = bridge_versions(store, old, new, request, watch)
     verdict = made.verdict

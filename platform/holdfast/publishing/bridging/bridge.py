@@ -26,7 +26,8 @@ from holdfast.evaluation import (
 from holdfast.learning import Progress, Watcher
 from holdfast.models import Model
 from holdfast.publishing.bridging.candidates import candidate_adapters
-from holdfast.publishing.bridging.choosing import Chosen, choose_meeting
+from holdfast.publishing.bridging.choosing import Chosen, Sample, choose_meeting
+from holdfast.publishing.bridging.distorting import crop
 from holdfast.publishing.bridging.embedding import BothEmbedder, Embedded, OnEmbedded, Pace, probe
 from holdfast.publishing.bridging.material import Material
 from holdfast.publishing.bridging.measuring import Measured, ask, measure
@@ -128,11 +129,12 @@ def _see(
     embedder = BothEmbedder(*models, names=(older.name, newer.name), seed=request.seed)
     order = np.random.default_rng(request.seed).permutation(len(material))
     wanted = min(request.sample, len(material) // 2)
-    sample = embedder.embed(material, order, wanted, _told(watch, "embedding the sample"))
+    sees = request.pairs is None and all("image" in model.takes for model in models)
+    told = _told(watch, "embedding the sample")
+    sample = embedder.embed(material, order, wanted, told, request.views if sees else 0, crop)
     _require_enough(len(sample), "pairs to fit a map on", material, embedder)
     rest = measuring_order(material, order[sample.tried :], relevant, request.seed)
-    sees = all("image" in model.takes for model in models)
-    views = material.labels is None and relevant is None and sees and request.pairs is None
+    views = int(sees and material.labels is None and relevant is None)
     told = _told(watch, "embedding the measured entries")
     entries = embedder.embed(material, rest, request.measure, told, views)
     _require_enough(len(entries), "entries to measure it on", material, embedder)
@@ -151,13 +153,14 @@ def _choose(
     """The map by which the new version's queries meet old entries, and the one back."""
     registered = {(row.query, row.gallery): row for row in store.adapters.list()}
 
-    def choose(query: Version, gallery: Version, entries: np.ndarray, queries: np.ndarray) -> Chosen:
+    def choose(query: Version, gallery: Version, pairs: Sample) -> Chosen:
         row = registered.get((query.name, gallery.name))
         in_force = None if row is None else Meeting(store.adapters.open(row), row.maps)
-        rivals = candidate_adapters(Pairs(entries, queries))
-        return choose_meeting(entries, queries, rivals, seed, in_force)
+        rivals = candidate_adapters(Pairs(pairs.old, pairs.new))
+        return choose_meeting(pairs, rivals, seed, in_force)
 
-    return choose(newer, older, sample.old, sample.new), choose(older, newer, sample.new, sample.old)
+    pairs = Sample(sample.old, sample.new, sample.old_views, sample.new_views)
+    return choose(newer, older, pairs), choose(older, newer, pairs.turned())
 
 
 def _verdict(

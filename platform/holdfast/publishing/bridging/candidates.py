@@ -6,8 +6,9 @@ import numpy as np
 
 from holdfast.adapters import AdapterConfig, KernelRidgeConfig, Pairs, RidgeConfig
 
-_STRENGTHS = (0.03, 0.1, 0.3, 1.0, 3.0)
+_STRENGTHS = (0.1, 0.3, 1.0)
 """Of the shrinkage, in units of the variance of the vectors to be mapped, over all pairs."""
+_SHRINKAGES = (0.03, 0.1, 0.3)
 _ALIKE = 0.05
 """Of one lineage are two spaces in which pairs are nearer by so much than images that are none."""
 
@@ -27,7 +28,9 @@ def candidate_adapters(pairs: Pairs) -> Sequence[AdapterConfig]:
         RidgeConfig(toward="zero", shrinkage=float(np.clip(strength * variance / count, 1e-9, 1e12)))
         for strength in _STRENGTHS
     ]
-    return (RidgeConfig(folds=3), *unrelated) if _are_related(pairs) else (KernelRidgeConfig(), *unrelated)
+    if _are_related(pairs):
+        return (RidgeConfig(folds=3), *unrelated)
+    return (*(KernelRidgeConfig(shrinkage=shrinkage) for shrinkage in _SHRINKAGES), *unrelated)
 
 
 def _are_related(pairs: Pairs) -> bool:

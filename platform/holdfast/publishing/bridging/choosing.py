@@ -10,12 +10,12 @@ from holdfast.adapters import (
     AS_THEY_ARE,
     Adapter,
     AdapterConfig,
+    Maps,
     Meeting,
     Pairs,
     RidgeConfig,
     belong,
     fit_from_pairs,
-    held_out,
     wrong_pairs,
 )
 from holdfast.base import DataError
@@ -44,9 +44,35 @@ class Chosen:
         return self.meeting.adapter
 
 
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """Images as both versions see them.
+
+    Attributes:
+        old, new: float32 (n, d).
+        old_views, new_views: the same of views of each, float32 (v, n, d).
+    """
+
+    old: np.ndarray
+    new: np.ndarray
+    old_views: np.ndarray
+    new_views: np.ndarray
+
+    def turned(self) -> "Sample":
+        """With the versions in each other's place."""
+        return Sample(self.new, self.old, self.new_views, self.old_views)
+
+    def pairs(self, rows: np.ndarray, maps: Maps) -> Pairs:
+        """The images at `rows` and their views, as a map is fitted on them."""
+        old, new = (
+            np.concatenate([whole[rows], views[:, rows].reshape(-1, whole.shape[1])])
+            for whole, views in ((self.old, self.old_views), (self.new, self.new_views))
+        )
+        return Pairs(old, new) if maps == "entries" else Pairs(new, old)
+
+
 def choose_meeting(
-    old: np.ndarray,
-    new: np.ndarray,
+    sample: Sample,
     candidates: Sequence[AdapterConfig],
     seed: int,
     in_force: Meeting | None = None,
@@ -58,18 +84,18 @@ def choose_meeting(
     nearest; every image is mapped by a map that was not fitted on it.
 
     Args:
-        old, new: float32 (n, d), the pairs.
         in_force: the adapter that the two have already, if they have. It is a rival, and without it the two
             as they are, where they have one dimension.
 
     Raises:
         DataError: the pairs do not belong together.
     """
+    old, new = sample.old, sample.new
     standing = in_force or (AS_THEY_ARE if old.shape[1] == new.shape[1] else None)
-    small = compress(old, new)
+    small = compress(sample)
     # What treats all directions alike may be judged where there are few.
     rivals = [
-        _cross_fit(config, *(small if isinstance(config, RidgeConfig) else (old, new)), seed)
+        _cross_fit(config, small if isinstance(config, RidgeConfig) else sample, seed)
         for config in candidates
     ]
     if standing is not None:
@@ -80,7 +106,7 @@ def choose_meeting(
     apart = wrong_pairs(best.entries, best.queries)
     meeting = best.meeting
     if best.config is not None:
-        meeting = _fit(best.config, old[~apart], new[~apart], seed)
+        meeting = _fit(best.config, sample, np.flatnonzero(~apart), seed)
     assert meeting is not None
     told = [
         {"adapter": None if rival.config is None else rival.config.model_dump(mode="json"), "score": score}
@@ -102,18 +128,21 @@ class _Rival:
     entries: np.ndarray
 
 
-def compress(old: np.ndarray, new: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The same pairs in coordinates of the space that they span, where that has fewer dimensions: all
-    products stay as they are, and so does what a map makes of them that treats all directions alike.
+def compress(sample: Sample) -> Sample:
+    """The same in coordinates of the space that it spans, where that has fewer dimensions: all products stay
+    as they are, and so does what a map makes of them that treats all directions alike.
 
     Two spaces of one dimension get one basis, so that what is the same in both stays the same.
     """
-    if old.shape[1] == new.shape[1]:
-        both = np.concatenate([old, new])
-        coordinates = both if len(both) >= both.shape[1] else _coordinates(both)
-        return coordinates[: len(old)], coordinates[len(old) :]
-    small = [side if len(side) >= side.shape[1] else _coordinates(side) for side in (old, new)]
-    return small[0], small[1]
+    sides = [
+        np.concatenate([whole[None], views])
+        for whole, views in ((sample.old, sample.old_views), (sample.new, sample.new_views))
+    ]
+    if sample.old.shape[1] == sample.new.shape[1]:
+        old, new = np.split(_coordinates(np.concatenate(sides)), 2)
+    else:
+        old, new = (_coordinates(side) for side in sides)
+    return Sample(old[0], new[0], old[1:], new[1:])
 
 
 def require_pairs(queries: np.ndarray, entries: np.ndarray, seed: int) -> None:
@@ -128,21 +157,34 @@ def require_pairs(queries: np.ndarray, entries: np.ndarray, seed: int) -> None:
 
 
 def _coordinates(vectors: np.ndarray) -> np.ndarray:
-    left, values, _ = np.linalg.svd(vectors.astype(np.float64), full_matrices=False)
+    """Of (v, n, d), as (v, n, r) with r <= d."""
+    rows = vectors.reshape(-1, vectors.shape[-1])
+    if len(rows) >= rows.shape[1]:
+        return vectors
+    left, values, _ = np.linalg.svd(rows.astype(np.float64), full_matrices=False)
     found = left * values
-    return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    return found.astype(np.float32).reshape(*vectors.shape[:-1], -1)
 
 
-def _fit(config: AdapterConfig, old: np.ndarray, new: np.ndarray, seed: int) -> Meeting:
-    pairs = Pairs(old, new) if config.maps == "entries" else Pairs(new, old)
-    return Meeting(fit_from_pairs(config, pairs, seed), config.maps)
+def _fit(config: AdapterConfig, sample: Sample, rows: np.ndarray, seed: int) -> Meeting:
+    return Meeting(fit_from_pairs(config, sample.pairs(rows, config.maps), seed), config.maps)
 
 
-def _cross_fit(config: AdapterConfig, old: np.ndarray, new: np.ndarray, seed: int) -> _Rival:
-    """Each vector mapped by what was fitted on the other folds."""
+def _cross_fit(config: AdapterConfig, sample: Sample, seed: int) -> _Rival:
+    """Each image mapped by what was fitted on the images, and their views, of the other folds."""
+    order = np.random.default_rng(seed).permutation(len(sample.old))
+    mapped = np.empty_like(sample.new if config.maps == "entries" else sample.old)
+    for held in np.array_split(order, min(FOLDS, len(order))):
+        meeting = _fit(config, sample, np.setdiff1d(order, held), seed)
+        mapped[held] = (
+            meeting.entries(sample.old[held])
+            if config.maps == "entries"
+            else meeting.queries(sample.new[held])
+        )
     if config.maps == "entries":
-        return _Rival(config, None, new, held_out(config, Pairs(old, new), FOLDS, seed))
-    return _Rival(config, None, held_out(config, Pairs(new, old), FOLDS, seed), old)
+        return _Rival(config, None, sample.new, mapped)
+    return _Rival(config, None, mapped, sample.old)
 
 
 def _score(queries: np.ndarray, entries: np.ndarray, new: np.ndarray) -> float:

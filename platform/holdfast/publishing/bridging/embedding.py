@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+from PIL import Image
 
 from holdfast.backfill import READERS, UnreadableError
 from holdfast.base import InvalidImageError, TooManyPixelsError, bad_norms
@@ -23,6 +24,8 @@ _MANY = 20
 _SINGLE = 5
 
 OnEmbedded = Callable[[int, int], None]
+View = Callable[[Image.Image, np.random.Generator], Image.Image]
+_SIDES = ("old", "new")
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,15 +36,15 @@ class Embedded:
         positions: int64 (n,), in the material.
         old, new: float32 (n, d).
         tried: how many items it took.
-        old_views, new_views: the same of one distorted view of each; None where none were asked for.
+        old_views, new_views: the same of views of each, float32 (v, n, d); v is 0 where none were asked for.
     """
 
     positions: np.ndarray
     old: np.ndarray
     new: np.ndarray
     tried: int
-    old_views: np.ndarray | None = None
-    new_views: np.ndarray | None = None
+    old_views: np.ndarray
+    new_views: np.ndarray
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -62,15 +65,16 @@ class BothEmbedder:
         positions: np.ndarray,
         wanted: int,
         watch: OnEmbedded,
-        views: bool = False,
+        views: int = 0,
+        view: View = distort,
     ) -> Embedded:
         """`wanted` of the items at these positions, the first that are of use; fewer if there are no more.
 
         Args:
-            views: embed a distorted view of each as well.
+            views: embed so many views of each as well, which `view` makes.
         """
         where = {identifier: position for position, identifier in enumerate(material.ids)}
-        kinds = ("old", "new", *(("old_views", "new_views") if views else ()))
+        kinds = [*_SIDES, *(f"{side}{number}" for side in _SIDES for number in range(views))]
         made: dict[str, list[np.ndarray]] = {kind: [] for kind in kinds}
         kept: list[int] = []
         at = 0
@@ -80,21 +84,26 @@ class BothEmbedder:
                 at += len(step)
                 reading = material.read(step)
                 while items := tuple(islice(reading, BATCH)):
-                    for identifier, vectors in self._batch(items, readers, views):
+                    for identifier, vectors in self._batch(items, readers, views, view):
                         kept.append(where[identifier])
                         for kind, vector in vectors.items():
                             made[kind].append(vector)
                     watch(len(kept), wanted)
-        stacked = {
-            kind: np.stack(rows) if rows else np.empty((0, self._models[kind[:3]].dimension), np.float32)
-            for kind, rows in made.items()
-        }
-        return Embedded(np.array(kept, np.int64), tried=at, **stacked)
+        old, new = (self._stacked(side, [made[side]], len(kept))[0] for side in _SIDES)
+        seen = [
+            self._stacked(side, [made[f"{side}{number}"] for number in range(views)], len(kept))
+            for side in _SIDES
+        ]
+        return Embedded(np.array(kept, np.int64), old, new, at, *seen)
+
+    def _stacked(self, side: str, rows: list[list[np.ndarray]], count: int) -> np.ndarray:
+        """float32 (v, n, d), also where one of these is 0."""
+        return np.array(rows, np.float32).reshape(len(rows), count, self._models[side].dimension)
 
     def _batch(
-        self, items: tuple[Item, ...], readers: ThreadPoolExecutor, views: bool
+        self, items: tuple[Item, ...], readers: ThreadPoolExecutor, views: int, view: View
     ) -> Iterator[tuple[str, dict[str, np.ndarray]]]:
-        looked = list(readers.map(lambda item: self._look(item, views), items))
+        looked = list(readers.map(lambda item: self._look(item, views, view), items))
         good = []
         for item, one in zip(items, looked, strict=True):
             if isinstance(one, str):
@@ -116,7 +125,7 @@ class BothEmbedder:
             else:
                 yield item.id, found
 
-    def _look(self, item: Item, views: bool) -> dict[str, np.ndarray] | str:
+    def _look(self, item: Item, views: int, view: View) -> dict[str, np.ndarray] | str:
         """The prepared images by what is to be made of them, or why there are none."""
         lacking = [kind for kind, row in (("old", item.old), ("new", item.new)) if row is None]
         if not lacking and not views:
@@ -129,9 +138,12 @@ class BothEmbedder:
         try:
             data = item.load()
             found = {kind: self._models[kind].prepare(data) for kind in lacking}
-            if views:
-                view = distort(decode_image(data), self._generator(item.id))
-                found |= {f"{kind}_views": model.prepare(view) for kind, model in self._models.items()}
+            generator = self._generator(item.id)
+            picture = decode_image(data) if views else None
+            for number in range(views):
+                assert picture is not None
+                seen = view(picture, generator)
+                found |= {f"{side}{number}": model.prepare(seen) for side, model in self._models.items()}
             return found
         except UnreadableError as error:
             return str(error)

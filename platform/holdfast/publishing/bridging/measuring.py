@@ -96,9 +96,9 @@ def ask(
             )
         return [Question(sides, truth)]
     questions = []
-    if entries.old_views is not None and entries.new_views is not None:
+    if len(entries.old_views):
         apart = np.full(len(entries), -1)
-        views = Sides(entries.old_views, entries.new_views, entries.old, entries.new, apart)
+        views = Sides(entries.old_views[0], entries.new_views[0], entries.old, entries.new, apart)
         questions.append(Question(views, Views(np.arange(len(entries)))))
     return [*questions, Question(sides, Agreement.of(sides))]
 

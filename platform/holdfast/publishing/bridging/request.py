@@ -16,6 +16,7 @@ class BridgeRequest:
     Args:
         sample: pairs that the map is fitted on.
         measure: entries that it is measured on.
+        views: of each image of the sample, on which the map is fitted too, where both versions embed images.
         sources: below which the images of entries may be read.
         images: a source whose images are taken in place of those of entries; one whose sample_id is the id of
             an entry is that entry.
@@ -34,4 +35,5 @@ class BridgeRequest:
     relevance: Path | None = None
     queries: str | None = None
     seed: int = 0
+    views: int = 4
     resamples: int = 1000
