@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from holdfast.adapters import Meeting, Pairs
+from holdfast.adapters import AS_THEY_ARE, Meeting, Pairs
 from holdfast.base import ConfigError, DataError
 from holdfast.evaluation import (
     ADAPTER,
@@ -32,7 +32,7 @@ from holdfast.publishing.bridging.embedding import BothEmbedder, Embedded, OnEmb
 from holdfast.publishing.bridging.material import Material
 from holdfast.publishing.bridging.measuring import Measured, ask, measure
 from holdfast.publishing.bridging.opening import measuring_order, open_material, open_queries, read_relevance
-from holdfast.publishing.bridging.recording import Direction, evaluation_of, record
+from holdfast.publishing.bridging.recording import SAMPLED, Direction, evaluation_of, record
 from holdfast.publishing.bridging.request import LEAST, BridgeRequest
 from holdfast.store import Compatibility, Store, Version
 
@@ -155,9 +155,13 @@ def _choose(
 
     def choose(query: Version, gallery: Version, pairs: Sample) -> Chosen:
         row = registered.get((query.name, gallery.name))
-        in_force = None if row is None else Meeting(store.adapters.open(row), row.maps)
+        standing = None
+        if row is None and query.dimension == gallery.dimension:
+            standing = AS_THEY_ARE
+        elif row is not None and SAMPLED not in row.config:
+            standing = Meeting(store.adapters.open(row), row.maps)
         rivals = candidate_adapters(Pairs(pairs.old, pairs.new))
-        return choose_meeting(pairs, rivals, seed, in_force)
+        return choose_meeting(pairs, rivals, seed, standing)
 
     pairs = Sample(sample.old, sample.new, sample.old_views, sample.new_views)
     return choose(newer, older, pairs), choose(older, newer, pairs.turned())

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from holdfast.adapters import (
-    AS_THEY_ARE,
     Adapter,
     AdapterConfig,
     Maps,
@@ -75,7 +74,7 @@ def choose_meeting(
     sample: Sample,
     candidates: Sequence[AdapterConfig],
     seed: int,
-    in_force: Meeting | None = None,
+    standing: Meeting | None = None,
 ) -> Chosen:
     """The best way for queries of one version to meet entries of the other.
 
@@ -84,14 +83,13 @@ def choose_meeting(
     nearest; every image is mapped by a map that was not fitted on it.
 
     Args:
-        in_force: the adapter that the two have already, if they have. It is a rival, and without it the two
-            as they are, where they have one dimension.
+        standing: a way that needs no fit, which is a rival too: as they are, or through an adapter that was
+            not fitted on these images.
 
     Raises:
         DataError: the pairs do not belong together.
     """
     old, new = sample.old, sample.new
-    standing = in_force or (AS_THEY_ARE if old.shape[1] == new.shape[1] else None)
     small = compress(sample)
     # What treats all directions alike may be judged where there are few.
     rivals = [

@@ -12,6 +12,9 @@ from holdfast.publishing.bridging.measuring import Measured
 from holdfast.publishing.calibrating import Sides, fit_shift, search_halves
 from holdfast.store import Compatibility, MeasuredCalibration, RegisteredAdapter, Store, Version
 
+SAMPLED = "sample"
+"""Key of an adapter's config: it was fitted on a sample, of which the next one is not independent."""
+
 
 @dataclass(frozen=True, eq=False)
 class Direction:
@@ -54,9 +57,11 @@ def record(
         adapter = in_force.get(pair)
         if way.chosen.config is not None and way.chosen.adapter is not None:
             config = way.chosen.config
-            adapter = store.adapters.keep(
-                *pair, way.chosen.adapter, config.model_dump(mode="json"), maps=config.maps
-            )
+            described = {
+                **config.model_dump(mode="json"),
+                SAMPLED: {"pairs": len(way.chosen.apart), "seed": seed},
+            }
+            adapter = store.adapters.keep(*pair, way.chosen.adapter, described, maps=config.maps)
             kept.append(adapter)
         digest = None if adapter is None else adapter.digest
         shifts += _shift(way, measured, digest, seed)

@@ -1,0 +1,1 @@
+"""The benchmark of upgrades between models that others made."""

@@ -1,0 +1,21 @@
+"""The benchmark of adopted upgrades in its quick form: the whole way by the command line."""
+
+from pathlib import Path
+
+import pytest
+
+from experiments.benchmarks.adopting.__main__ import main
+from experiments.benchmarks.harness.cells import Cells, Name
+
+
+def test_the_quick_form_measures_and_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--quick", "--results", str(tmp_path)]
+    assert main(arguments) == 0
+    record = Cells(tmp_path).record(Name("adopting", "glyphs-v1-v2", 0))
+    assert record is not None
+    assert record["verdict"]["truth"] == "labels"
+    page = (tmp_path / "results.md").read_text()
+    assert "| glyphs, v1 to v2 |" in page
+    assert record["verdict"]["decision"] in page
+    assert main([*arguments, "--report"]) == 0
+    assert (tmp_path / "results.md").read_text() == page
