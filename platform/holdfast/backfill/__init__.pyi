@@ -4,6 +4,7 @@ from .keeping import Keeping
 from .mover import Moved, Mover, Stored
 from .on_read import Eye, ModelCascade, OnRead
 from .plan import Candidates, at_random, by_gain, oldest_first
+from .pushing import Pushed, push
 from .record import Backfill, Backfills
 from .rules import MAX_BATCH, MAX_PACE, MAX_WORKERS, MIN_PACE
 from .sources import Sources, UnreadableError, require_sources
@@ -26,6 +27,7 @@ __all__ = [
     "Moved",
     "Mover",
     "OnRead",
+    "Pushed",
     "READERS",
     "Sources",
     "Stored",
@@ -34,6 +36,7 @@ __all__ = [
     "at_random",
     "by_gain",
     "oldest_first",
+    "push",
     "read_image",
     "require_sources",
     "work_on",

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from holdfast.store import Store
 
 gallery = typer.Typer(
-    help="The shared gallery: import, export, stats, verify.", no_args_is_help=True, rich_markup_mode="rich"
+    help="The shared gallery: import, export, push, stats, verify.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
 )
 
 
@@ -164,6 +166,62 @@ def export(
     with existing_store(store, artifacts) as opened:
         count = Entries(opened).export_parquet(file)
     tell(as_json, {"total": count, "file": str(file)}, f"{count:,} entries written to {file}.")
+
+
+@gallery.command("push")
+def push(
+    to: Annotated[
+        str,
+        typer.Argument(
+            metavar="TO",
+            help="A .parquet or .npy file, postgresql://USER@HOST/DATABASE, qdrant:URL_OR_FOLDER/COLLECTION, "
+            "lancedb:FOLDER/TABLE, milvus:URI_OR_FILE/COLLECTION.",
+        ),
+    ],
+    version: Annotated[str, typer.Option(help="Version or alias whose vectors are written.")],
+    vector: Annotated[
+        str | None,
+        typer.Option(help="Column or named vector that takes them; made if missing. Default: holdfast_V."),
+    ] = None,
+    id_: Annotated[str | None, typer.Option("--id", help="Column of the ids there.")] = None,
+    to_table: Annotated[str | None, typer.Option("--table", help="For PostgreSQL: the table.")] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin again, where an earlier push had stopped.")
+    ] = False,
+    store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Write the vectors of a version into somebody else's database, beside those that are there, or a file.
+
+    Entries of the version go as they are, those of other versions mapped by the adapter in force. The vectors
+    go by id, into a second column or named vector: nothing else there is touched, and nothing here. The same
+    command goes on where a killed one has stopped, and repeated it writes the same.
+
+    Keys: PGPASSWORD, QDRANT_API_KEY, MILVUS_TOKEN.
+
+    Example: [bold]holdfast gallery push postgresql://me@host/shop --table photos --version siglip[/]
+    """
+    from holdfast.backfill import push as write_vectors
+    from holdfast.cli.progress import import_bars
+    from holdfast.entries import Target, open_writer
+
+    with existing_store(store, artifacts) as opened:
+        found = opened.versions.get(version)
+        target = Target(found.name, found.dimension, vector or f"holdfast_{found.name}", id_, to_table)
+        with open_writer(to, target) as writer, import_bars() as progress:
+            done = write_vectors(
+                opened, writer, found.name, fresh, lambda at, count: progress("writing", at, count)
+            )
+            place = writer.place
+    tell(
+        as_json,
+        {**done.as_dict(), "version": found.name, "place": place},
+        f"{done.written:,} vectors of {found.name} written to {place}.",
+        *(f"  {remark}" for remark in done.remarks()),
+    )
+    if not done.written:
+        raise typer.Exit(1)
 
 
 @gallery.command("stats")

@@ -9,6 +9,7 @@ from .lease import RENEW_LATE, Lease, LeaseHeldError, LeaseLostError, refuse_if_
 from .readers import Layout, open_reader
 from .replace import NewVector, Replace
 from .verify import Problems, VerifyReport
+from .writers import Target, Writer, open_writer
 
 __all__ = [
     "CHUNK",
@@ -28,12 +29,15 @@ __all__ = [
     "Problems",
     "RENEW_LATE",
     "Replace",
+    "Target",
     "Upsert",
     "VerifyReport",
+    "Writer",
     "check_attributes",
     "check_id",
     "check_source",
     "import_from",
     "open_reader",
+    "open_writer",
     "refuse_if_held",
 ]

@@ -60,7 +60,7 @@ class EntryFile:
 
         self.path = path
         try:
-            self._file = pq.ParquetFile(path)
+            self._file = pq.ParquetFile(path, memory_map=True)
         except FileNotFoundError as error:
             raise DataError(f"There is no file {path}.") from error
         except (OSError, pa.ArrowInvalid) as error:

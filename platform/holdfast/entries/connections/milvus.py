@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,8 @@ class MilvusPlace:
         dynamic: whether its rows may have fields that nobody declared.
     """
 
-    def __init__(self, client: Any, where: str, name: str, error: type[Exception]) -> None:
-        self.client, self.name, self._error = client, name, error
+    def __init__(self, client: Any, where: str, name: str, errors: tuple[type[Exception], ...]) -> None:
+        self.client, self.name, self._errors = client, name, errors
         self._where = where
         self.place = f"milvus:{hide_in_url(where)}/{name}"
         with self.asking():
@@ -46,7 +47,7 @@ class MilvusPlace:
         with _quiet():
             try:
                 yield
-            except self._error as error:
+            except self._errors as error:
                 said = getattr(error, "message", None) or one_line(error)
                 raise DataError(f"{self.place}: {str(said)[:300].rstrip('.')}.") from error
 
@@ -75,7 +76,8 @@ def open_milvus(place: str) -> MilvusPlace:
             client = pymilvus.MilvusClient(where, token=os.environ.get(TOKEN, ""), timeout=_SECONDS)
     except pymilvus.MilvusException as error:
         raise DataError(f"milvus:{hide_in_url(where)}/{name}: {error.message.rstrip('.')}.") from error
-    return MilvusPlace(client, where, name, pymilvus.MilvusException)
+    # What a server does not know of at all is gRPC's error.
+    return MilvusPlace(client, where, name, (pymilvus.MilvusException, import_module("grpc").RpcError))
 
 
 @contextmanager

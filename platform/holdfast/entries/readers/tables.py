@@ -14,7 +14,6 @@ from holdfast.entries.readers.reader import Portion, Reader
 
 _SUFFIXES = (".parquet", ".pq", ".arrow", ".feather", ".ipc")
 _ARROW = b"ARROW1"
-_BUFFER = 8 * 2**20  # bytes of a column that are read at once, where a row group is larger than memory
 _ID_ROWS = 100_000
 
 
@@ -152,7 +151,7 @@ def _opened(path: Path) -> Iterator[_Table]:
                 opened = True
                 yield _ArrowTable(arrow)
         else:
-            with pq.ParquetFile(path, buffer_size=_BUFFER) as parquet:
+            with pq.ParquetFile(path, memory_map=True) as parquet:
                 opened = True
                 yield _ParquetTable(parquet)
     except (OSError, pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:

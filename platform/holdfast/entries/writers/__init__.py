@@ -1,0 +1,5 @@
+"""Vectors for galleries that lie elsewhere: a second vector in their databases, or files."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
