@@ -4,9 +4,10 @@ from .keeping import Keeping
 from .mover import Moved, Mover, Stored
 from .on_read import Eye, ModelCascade, OnRead
 from .plan import Candidates, at_random, by_gain, oldest_first
+from .pricing import Gain, Price, price
 from .pushing import Pushed, push
 from .record import Backfill, Backfills
-from .rules import MAX_BATCH, MAX_PACE, MAX_WORKERS, MIN_PACE
+from .rules import MAX_BATCH, MAX_PACE, MAX_WORKERS, MIN_PACE, check_kind
 from .sources import Sources, UnreadableError, require_sources
 from .work import Write, work_on
 
@@ -16,6 +17,7 @@ __all__ = [
     "Candidates",
     "CascadeConfig",
     "Eye",
+    "Gain",
     "ImageMover",
     "Keeping",
     "MAX_BATCH",
@@ -27,6 +29,7 @@ __all__ = [
     "Moved",
     "Mover",
     "OnRead",
+    "Price",
     "Pushed",
     "READERS",
     "Sources",
@@ -35,7 +38,9 @@ __all__ = [
     "Write",
     "at_random",
     "by_gain",
+    "check_kind",
     "oldest_first",
+    "price",
     "push",
     "read_image",
     "require_sources",

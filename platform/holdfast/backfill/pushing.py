@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import Connection, and_, delete, func, insert, select, update
 
 from holdfast.backfill.mover import AdapterMover, Stored
-from holdfast.base import DataError
+from holdfast.base import DataError, version_number
 from holdfast.entries import Writer
 from holdfast.store import Store, Version, find_adapter, metadata, reading, writing
 
@@ -187,7 +187,8 @@ def _counts(connection: Connection) -> dict[str, int]:
         .where(entries.c.deleted.is_(False))
         .group_by(entries.c.version)
     )
-    return dict(connection.execute(statement).tuples().all())
+    found = connection.execute(statement).tuples()
+    return dict(sorted(found, key=lambda row: version_number(row[0])))
 
 
 def _adapters(connection: Connection, target: Version, names: list[str]) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """What a backfill may be: its options, and that no entry gets out of reach."""
 
 from collections.abc import Sequence
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from sqlalchemy import Connection
 
@@ -17,10 +17,16 @@ MIN_PACE, MAX_PACE = 1e-4, 1e6
 MAX_WORKERS = 256
 
 
-def check_options(kind: Kind, order: Order, batch: int, pace: float | None, workers: int) -> None:
-    """Raises ConfigError for an option that cannot be."""
+def check_kind(kind: str) -> Kind:
+    """Raises ConfigError for a word that names none."""
     if kind not in get_args(Kind):
         raise ConfigError(f"kind is {kind!r}: {' and '.join(get_args(Kind))} are allowed.")
+    return cast(Kind, kind)
+
+
+def check_options(kind: Kind, order: Order, batch: int, pace: float | None, workers: int) -> None:
+    """Raises ConfigError for an option that cannot be."""
+    check_kind(kind)
     if order not in get_args(Order):
         raise ConfigError(f"order is {order!r}: {', '.join(get_args(Order))} are allowed.")
     if not 1 <= batch <= MAX_BATCH:

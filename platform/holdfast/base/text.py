@@ -51,3 +51,11 @@ class _Short(reprlib.Repr):
 def shown(value: object) -> str:
     """A value as Python writes it, on one line and cut short: whoever sent it may have sent megabytes."""
     return _Short().repr(value)
+
+
+def duration(seconds: float) -> str:
+    """A span of time for people, in the largest unit that gives more than one of it."""
+    for unit, size in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 1.65 * size:
+            return f"{seconds / size:,.0f} {unit}" if seconds >= 10 * size else f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.2g} s"

@@ -1,22 +1,23 @@
 """`holdfast backfill ...`: move entries of older versions to a newer one."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.filesize import decimal
 
-from holdfast.base import ConfigError
+from holdfast.base import ConfigError, duration
 from holdfast.cli.failures import INTERRUPTED
 from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption, existing_store
 from holdfast.cli.output import note, show, table, tell
 
 if TYPE_CHECKING:
-    from holdfast.backfill import Backfill, Backfills
+    from holdfast.backfill import Backfill, Backfills, Price
     from holdfast.store import Store
 
 backfill = typer.Typer(
-    help="Backfills: start, list, pause, resume, cancel.", no_args_is_help=True, rich_markup_mode="rich"
+    help="Backfills: plan, start, list, pause, resume, cancel.", no_args_is_help=True, rich_markup_mode="rich"
 )
 
 NameArgument = Annotated[str, typer.Argument(help="Backfill, such as b1.")]
@@ -27,6 +28,52 @@ SourcesOption = Annotated[
     list[str] | None,
     typer.Option("--sources", help="Folder or URL prefix whose images may be read. Repeatable."),
 ]
+
+
+@backfill.command("plan")
+def plan(
+    target: Annotated[str, typer.Argument(help="Version or alias whose entries they would become.")],
+    kind: Annotated[
+        str, typer.Option(help="map: by the registered adapters; re-embed: from the images at their sources.")
+    ] = "re-embed",
+    source: Annotated[
+        list[str] | None,
+        typer.Option("--from", help="Version whose entries would move; all others by default. Repeatable."),
+    ] = None,
+    sources: SourcesOption = None,
+    store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say what a backfill would cost and bring, by trying 64 entries; nothing is moved.
+
+    Example: [bold]holdfast backfill plan live --sources photos[/]
+    """
+    from holdfast.backfill import check_kind, price, require_sources
+
+    with existing_store(store, artifacts) as opened:
+        wanted = check_kind(kind)
+        require_sources(wanted, sources or ())
+        found = price(opened, target, wanted, source, sources or ())
+    show(as_json, found.as_dict(), *_priced(found))
+
+
+def _priced(found: "Price") -> Iterator[str]:
+    yield f"{found.entries:,} entries would become {found.target}'s ({found.kind})."
+    reasons = ", ".join(f"{count} {why}" for why, count in found.unreadable.items())
+    failed = f"; of {found.probed} that were tried: {reasons}" if reasons else ""
+    yield f"{found.readable:,} of them can be moved{failed}."
+    reading = f"{decimal(found.read_bytes)} to read, " if found.read_bytes else ""
+    writing = f"{decimal(found.write_bytes)} of vectors to write"
+    yield f"About {duration(found.seconds)} in one process; {reading}{writing}."
+    for each in found.by_version:
+        if each.now is None or each.then is None:
+            yield f"  {each.entries:,} of {each.version}: what it is worth holdfast bridge measures."
+        else:
+            yield (
+                f"  {each.entries:,} of {each.version}: Recall@1 {each.now:.1f} as they are met today, "
+                f"{each.then:.1f} embedded anew (by {each.truth})."
+            )
 
 
 @backfill.command("start")

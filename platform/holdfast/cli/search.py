@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 from rich.text import Text
 
@@ -16,6 +15,8 @@ from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption
 from holdfast.cli.output import show, table
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from holdfast.models import Model
     from holdfast.search import Cascade, SearchResult
     from holdfast.store import Store
@@ -71,7 +72,7 @@ def search(
     show(as_json, found.as_dict(), listed, *_ways(found))
 
 
-def _query(model: "Model", image: Path | None, text: str | None, vector: Path | None) -> np.ndarray:
+def _query(model: "Model", image: Path | None, text: str | None, vector: Path | None) -> "np.ndarray":
     """The one query that was given, float32 (d,). Raises ConfigError for none or several."""
     given = [
         option
@@ -91,14 +92,16 @@ def _query(model: "Model", image: Path | None, text: str | None, vector: Path | 
             content = image.read_bytes()
         except OSError as error:
             raise ConfigError(f"--image {image} cannot be read: {error.strerror}.") from error
-        return np.asarray(model.embed(model.prepare(content)[None])[0])
+        return model.embed(model.prepare(content)[None])[0]
     assert text is not None
     if not text.strip():
         raise ConfigError("--text is empty: say in words what is to be found.")
-    return np.asarray(model.embed_text([check_text(text, "--text", ConfigError)])[0])
+    return model.embed_text([check_text(text, "--text", ConfigError)])[0]
 
 
-def _read_vector(file: Path) -> np.ndarray:
+def _read_vector(file: Path) -> "np.ndarray":
+    import numpy as np
+
     """float32 (d,); of a .npy file (1, d) as well. The gallery looks at its dimension and its norm."""
     try:
         found = np.load(file, allow_pickle=False) if file.suffix == ".npy" else json.loads(file.read_text())

@@ -113,7 +113,7 @@ def promote(
         undecided = [
             row.gallery
             for row in opened.compatibility.list()
-            if row.query == name and row.compatible and not row.decided
+            if row.query == name != row.gallery and row.compatible and not row.decided
         ]
     _tell_traffic(record, as_json)
     if undecided and not as_json:

@@ -16,6 +16,7 @@ def version_summary(
         aliases: what each stands for.
         measured: the measurements that count, of any pairs.
     """
+    others = [row for row in measured if row.query != row.gallery]
     return {
         "id": version.name,
         "created": int(version.created_at.timestamp()),
@@ -27,8 +28,8 @@ def version_summary(
         "takes": version.takes,
         "run": version.run,
         "task": version.task,
-        "searches": [_measurement(row, row.gallery) for row in measured if row.query == version.name],
-        "searched_by": [_measurement(row, row.query) for row in measured if row.gallery == version.name],
+        "searches": [_measurement(row, row.gallery) for row in others if row.query == version.name],
+        "searched_by": [_measurement(row, row.query) for row in others if row.gallery == version.name],
     }
 
 

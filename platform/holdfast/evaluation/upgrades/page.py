@@ -8,7 +8,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from holdfast.base import dump_yaml
+from holdfast.base import dump_yaml, duration
 from holdfast.evaluation.report import plain
 from holdfast.evaluation.summary import signed
 from holdfast.evaluation.upgrades.picture import picture_of
@@ -105,7 +105,7 @@ def _images(line: Line) -> str:
 def _seconds(cost: Cost) -> str:
     if cost.seconds is None or not cost.images:
         return ""
-    return f"{cost.seconds:.2g} s" if cost.seconds < 99.5 else f"{cost.seconds / 60:,.0f} min"
+    return duration(cost.seconds)
 
 
 def _bytes(count: int) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from holdfast.evaluation import ADAPTER, Figure, Labels
+from holdfast.evaluation import ADAPTER, RE_EMBED, Figure, Labels
 from holdfast.publishing.bridging.choosing import Chosen
 from holdfast.publishing.bridging.measuring import Measured
 from holdfast.publishing.calibrating import Sides, fit_shift, search_halves
@@ -77,20 +77,21 @@ def _rows(way: Direction, evaluation: str, digest: str | None) -> list[Compatibi
     for truth, figures in way.figures:
         for figure in figures:
             is_cascade = figure.way.kind == "cascade"
-            if figure.way != ADAPTER and not (is_cascade and way.cascades):
+            anew = figure.way == RE_EMBED
+            if figure.way not in (ADAPTER, RE_EMBED) and not (is_cascade and way.cascades):
                 continue
             found = figure.comparison
             rows.append(
                 Compatibility(
                     way.query.name,
-                    way.gallery.name,
+                    way.query.name if anew else way.gallery.name,
                     found.value,
                     found.reference,
                     found.low,
                     found.high,
                     found.compatible,
                     evaluation,
-                    adapter=digest,
+                    adapter=None if anew else digest,
                     candidates=figure.way.candidates,
                     truth=truth,  # type: ignore[arg-type]  # the same words
                 )
