@@ -18,7 +18,7 @@ class Protocol:
     """A source, the split of it that is searched, and which of its images ask."""
 
     source: str
-    split: str
+    split: str | None
     asks: Asks
 
 

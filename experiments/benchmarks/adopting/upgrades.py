@@ -48,7 +48,7 @@ def measure(upgrade: Upgrade, seed: int, folder: Path, models: Path, sample: int
         _fill(upgrade, store, gallery, models)
     started = time.perf_counter()
     verdict: dict[str, Any] = json.loads(
-        _holdfast(
+        holdfast(
             *("bridge", upgrade.old, upgrade.new, "--labels", "label"),
             *("--sources", gallery, "--queries", f"folder:{queries}"),
             *("--sample", sample, "--measure", MEASURE, "--seed", seed, "--store", store, "--json"),
@@ -67,14 +67,14 @@ def _fill(upgrade: Upgrade, store: Path, gallery: Path, models: Path) -> None:
         for name in (upgrade.old, upgrade.new):
             described = models / f"{name}.yaml"
             model_file = f"onnx:{models / name}.onnx"
-            _holdfast("adopt", name, model_file, "--preprocessing", described, "--store", store)
+            holdfast("adopt", name, model_file, "--preprocessing", described, "--store", store)
     embedded = store / "entries.parquet"
-    _holdfast("embed", upgrade.old, f"folder:{gallery}", "-o", embedded, "--store", store)
-    _holdfast("gallery", "import", embedded, "--store", store)
+    holdfast("embed", upgrade.old, f"folder:{gallery}", "-o", embedded, "--store", store)
+    holdfast("gallery", "import", embedded, "--store", store)
     (store / "filled").touch()
 
 
-def _holdfast(*arguments: object) -> str:
+def holdfast(*arguments: object) -> str:
     """Standard output of `holdfast ARGUMENTS`. Raises RuntimeError with what it said where it failed."""
     command = module_command("holdfast", *(str(argument) for argument in arguments))
     done = subprocess.run(command, env=module_environment(), capture_output=True, text=True, check=False)

@@ -89,7 +89,7 @@ def import_(
     Example: [bold]holdfast gallery import photos.parquet --version clip --id key --vector emb[/]
     """
     from holdfast.cli.progress import import_bars
-    from holdfast.entries import Entries, Layout, Lease, import_from, open_reader
+    from holdfast.entries import Entries, Layout, Lease, dimension_of, import_from, open_reader
     from holdfast.store import open_store
 
     layout = Layout(id_, vector, source, attribute or None, ids, row_numbers, from_table, query)
@@ -108,7 +108,7 @@ def import_(
                 import_bars() as progress,
             ):
                 if made_by is not None:
-                    _adopt_vectors(opened, version, made_by, reader.dimension)
+                    _adopt_vectors(opened, version, made_by, dimension_of(reader, layout))
                 done = import_from(
                     entries,
                     reader,

@@ -4,7 +4,7 @@ from .entry import Entry, InvalidEntryError, check_attributes, check_id, check_s
 from .foreign_counts import ForeignImport
 from .group_commit import GroupCommit
 from .imported import Imported
-from .importing import import_from
+from .importing import dimension_of, import_from
 from .lease import RENEW_LATE, Lease, LeaseHeldError, LeaseLostError, refuse_if_held
 from .readers import Layout, open_reader
 from .replace import NewVector, Replace
@@ -36,6 +36,7 @@ __all__ = [
     "check_attributes",
     "check_id",
     "check_source",
+    "dimension_of",
     "import_from",
     "open_reader",
     "open_writer",

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Text, and_, bindparam, cast, delete, insert, 
 
 from holdfast.base import DataError
 from holdfast.entries.arrow_columns import ids as as_ids
+from holdfast.entries.arrow_columns import lenient_vectors, stored
 from holdfast.entries.batch import Row
 from holdfast.entries.change import Rows
 from holdfast.entries.entries import Entries, Fence
@@ -79,6 +80,19 @@ def import_from(
     counts.notes = reader.notes
     work.forget()
     return counts
+
+
+def dimension_of(reader: Reader, layout: Layout) -> int | None:
+    """Of the vectors of a place: as the place says, else of the first row that has one."""
+    if reader.dimension is not None:
+        return reader.dimension
+    roles = roles_of(reader, layout)
+    for portion in reader.portions(roles, None, _SHOWN):
+        _, offsets = lenient_vectors(reader.place, stored(portion.columns[roles.vector]))
+        sizes = np.diff(offsets)
+        if sizes.any():
+            return int(sizes[sizes > 0][0])
+    return None
 
 
 class _Import:

@@ -143,3 +143,26 @@ def test_verify_asks_a_server(
     found = holdfast(*asked, server)
     assert found.code == 1
     assert f"The index of {server}: It lacks 'a'." in found.out
+
+
+def test_vectors_are_adopted_as_they_come_in(
+    holdfast: Holdfast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the file says of the dimension: lists of one size, lists of any, bytes."""
+    rows = np.eye(3, dtype=np.float32)
+    columns = {
+        "fixed": pa.FixedSizeListArray.from_arrays(pa.array(rows.ravel()), 3),
+        "lists": pa.array([None, *rows[1:].tolist()], pa.list_(pa.float32())),
+        "bytes": pa.array([row.tobytes() for row in rows]),
+    }
+    monkeypatch.chdir(tmp_path)
+    for name, column in columns.items():
+        pq.write_table(pa.table({"id": ["a", "b", "c"], "vector": column}), f"{name}.parquet")
+        arguments = ["--version", name, "--made-by", f"acme/{name}"]
+        holdfast("gallery", "import", f"{name}.parquet", *arguments)
+    with open_store("holdfast-store") as store:
+        assert [(each.run, each.dimension) for each in store.versions.list()] == [
+            ("fixed", 3),
+            ("lists", 3),
+            ("bytes", 3),
+        ]

@@ -24,8 +24,9 @@ SOURCE = "glyphs:?classes=24&instances=6"
 CONTRACT = {
     "run", "adopt", "bridge", "evaluate", "embed", "search", "tune", "distill", "export", "versions",
     "promote", "rollback", "serve", "submit",
-    "gallery import", "gallery export", "gallery stats", "gallery verify", "gallery snapshot",
-    "backfill start", "backfill list", "backfill pause", "backfill resume", "backfill cancel",
+    "gallery import", "gallery export", "gallery push", "gallery stats", "gallery verify", "gallery snapshot",
+    "backfill plan", "backfill start", "backfill list", "backfill pause", "backfill resume",
+    "backfill cancel",
 }  # fmt: skip
 
 

@@ -1,9 +1,11 @@
 """The benchmark of adopted upgrades in its quick form: the whole way by the command line."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from experiments.benchmarks.adopting import large
 from experiments.benchmarks.adopting.__main__ import main
 from experiments.benchmarks.harness.cells import Cells, Name
 
@@ -19,3 +21,9 @@ def test_the_quick_form_measures_and_reports(tmp_path: Path, capsys: pytest.Capt
     assert record["verdict"]["decision"] in page
     assert main([*arguments, "--report"]) == 0
     assert (tmp_path / "results.md").read_text() == page
+
+
+def test_a_large_gallery_in_its_quick_form(capsys: pytest.CaptureFixture[str]) -> None:
+    assert large.main(["--quick"]) == 0
+    answer = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert list(answer["seconds"]) == ["adopt", "import", "bridge", "search"]
