@@ -16,6 +16,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,8 @@ def main(arguments: list[str] | None = None) -> int:
 def measure(options: argparse.Namespace, folder: Path) -> dict[str, float]:
     """Seconds of each command."""
     folder.mkdir(parents=True, exist_ok=True)
-    count, model = options.entries, [f"onnx:{options.model}"]
+    count = options.entries
+    model: list[object] = [f"onnx:{options.model}"]
     source = "parquet:$HOLDFAST_DATA/caltech101_160.parquet"
     if options.preprocessing is not None:
         model += ["--preprocessing", options.preprocessing]
@@ -93,7 +95,7 @@ def _untrained(folder: Path) -> Path:
     return file
 
 
-def _write_gallery(file: Path, images: Path, count: int, model: list[object], scratch: Path) -> None:
+def _write_gallery(file: Path, images: Path, count: int, model: Sequence[object], scratch: Path) -> None:
     holdfast("adopt", "better", *model, "--store", scratch)
     embedded = scratch / "embedded.parquet"
     holdfast("embed", "better", f"folder:{images}", "-o", embedded, "--store", scratch)
