@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from holdfast.entries import Entries, Entry
+from holdfast.models import probe_files
 from holdfast.store import Compatibility, open_store
 from tests.fixtures.endpoints import DIMENSION, Vendor, running_vendor
+from tests.fixtures.two_towers import clip
 
 Holdfast = Callable[..., Any]
 
@@ -27,6 +29,11 @@ def photo(tmp_path: Path) -> Path:
     path = tmp_path / "photo.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 30, 3), np.uint8)).save(path)
     return path
+
+
+@pytest.fixture
+def two_towers(tmp_path: Path) -> Path:
+    return clip(tmp_path / "clip")
 
 
 @pytest.fixture
@@ -165,3 +172,17 @@ def test_a_key_in_the_place_of_its_name_is_not_shown(
     missing = holdfast(*command, "--key-env", "NO_SUCH_KEY", "--store", tmp_path / "store")
     assert "set the environment variable NO_SUCH_KEY" in missing.sentence
     assert not (tmp_path / "store").exists()
+
+
+def test_words_find_images_by_a_model_of_two_towers(
+    holdfast: Holdfast, tmp_path: Path, two_towers: Path
+) -> None:
+    store = str(tmp_path / "store")
+    holdfast("adopt", "clip", f"transformers:{two_towers}", "--store", store)
+    with open_store(store) as opened:
+        model = opened.versions.load("clip")
+        embedded = model.embed(list(probe_files()))
+        Entries(opened).upsert([Entry(f"p{n}", "v1", vector) for n, vector in enumerate(embedded)])
+        nearest = np.argsort(-embedded @ model.embed_text(["a dog"])[0], kind="stable")
+    hits = holdfast("search", "clip", "--text", "a dog", "-k", 8, "--store", store, "--json").json["hits"]
+    assert [hit["id"] for hit in hits] == [f"p{n}" for n in nearest]

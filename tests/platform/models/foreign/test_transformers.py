@@ -11,19 +11,10 @@ import transformers
 
 from holdfast.base import ConfigError, NotEmbeddableError
 from holdfast.models import PROBE_TEXTS, Model, Wishes, adopt_files, load_model, probe_files
+from tests.fixtures.two_towers import TEXT, TINY, VISION, clip, save
 
 FILES = list(probe_files())
-TINY = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
-VISION = {**TINY, "image_size": 32, "patch_size": 8}
-TEXT = {**TINY, "vocab_size": 60, "max_position_embeddings": 16}
 SQUARE = {"size": {"height": 32, "width": 32}}
-
-
-def save(folder: Path, model: Any, **processor: Any) -> Path:
-    """Write a model, with the file of its image processor."""
-    model.eval().save_pretrained(folder)
-    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
-    return folder
 
 
 def vit(folder: Path, kind: Any = transformers.ViTModel) -> Path:
@@ -47,19 +38,6 @@ def convnext(folder: Path) -> Path:
     config = transformers.ConvNextConfig(hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1], image_size=32)
     model = transformers.ConvNextModel(config)
     return save(folder, model, image_processor_type="ConvNextImageProcessor", size={"shortest_edge": 32})
-
-
-def clip(folder: Path) -> Path:
-    text = {**TEXT, "eos_token_id": 1, "bos_token_id": 0, "pad_token_id": 1, "intermediate_size": 37}
-    config = transformers.CLIPConfig(text_config=text, vision_config=VISION, projection_dim=24)
-    letters = [chr(number) for number in range(ord("a"), ord("z") + 1)]
-    words = ["<|startoftext|>", "<|endoftext|>", *letters, *(f"{each}</w>" for each in letters)]
-    vocabulary = {word: number for number, word in enumerate(words)}
-    transformers.CLIPTokenizer(vocab=vocabulary, merges=[]).save_pretrained(folder)
-    model = transformers.CLIPModel(config)
-    return save(
-        folder, model, image_processor_type="CLIPImageProcessor", size={"shortest_edge": 32}, crop_size=32
-    )
 
 
 def siglip(folder: Path) -> Path:
