@@ -114,7 +114,7 @@ def experiment_page() -> str:
         "here is refused, with the nearest one that is. On the command line `--set` changes any key: "
         "`--set learning.epochs=4`; an item of a list is named by its number or its `kind`: "
         "`--set regularizers.prototype-alignment.weight=2`.",
-        "Regularizers, heads, backbones, adapters and sources may be your own: a `kind` that is "
+        "Regularizers, heads, trunks, adapters and sources may be your own: a `kind` that is "
         "`package.module:Class`. [Parts of your own](extend.md) says how.",
     ]
     return "\n\n".join([*parts, *(_section(path, model) for path, model in _sections(Experiment, ""))]) + "\n"

@@ -25,6 +25,7 @@ MAX_NAME = 100
 """Characters in the name of an experiment."""
 
 UNDECISIVE = ("scaling", "tuning", "evaluation", "adapter", "name")
+PLACELESS: dict[str, Any] = {"data": {"source", "allow_overlap"}, "stream": {"manifest"}}
 PARENTS = ("latest", "none", "live", "canary", "writing", "previous")
 
 
@@ -141,21 +142,27 @@ class Experiment(SequencePlan):
 
         Scaling, tuning, evaluation and adapter do not decide them, nor does the place where the data lie.
         """
-        places: dict[str, Any] = {"data": {"source", "allow_overlap"}, "stream": {"manifest"}}
-        return self._hash({**dict.fromkeys(UNDECISIVE, True), **places})
+        return _hash(self._dump(PLACELESS))
 
     def fingerprint_like(self, recorded: str) -> str:
         """The fingerprint, in the form of `recorded` if that is this experiment's as an earlier Holdfast
-        computed it: with the place of the data."""
-        earlier = self._hash({**dict.fromkeys(UNDECISIVE, True), "data": {"allow_overlap"}})
-        return earlier if recorded == earlier else self.fingerprint
+        computed it: with the trunk under its older name, and before that with the place of the data."""
+        for undecisive in (PLACELESS, {"data": {"allow_overlap"}}):
+            earlier = self._dump(undecisive).replace('"model":{"trunk":', '"model":{"backbone":', 1)
+            if recorded == _hash(earlier):
+                return recorded
+        return self.fingerprint
 
-    def _hash(self, exclude: dict[str, Any]) -> str:
-        return hashlib.sha256(self.model_dump_json(exclude=exclude).encode()).hexdigest()[:16]
+    def _dump(self, undecisive: dict[str, Any]) -> str:
+        return self.model_dump_json(exclude={**dict.fromkeys(UNDECISIVE, True), **undecisive})
 
     def to_yaml(self) -> str:
         """The whole experiment, every default written out."""
         return dump_yaml(self.model_dump(mode="json"))
+
+
+def _hash(dumped: str) -> str:
+    return hashlib.sha256(dumped.encode()).hexdigest()[:16]
 
 
 def load_experiment(file: str | Path, overrides: Sequence[str] = ()) -> Experiment:

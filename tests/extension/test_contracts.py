@@ -38,7 +38,7 @@ class TestStripes(SourceContract):
 
 class TestPatches(TrunkContract):
     @pytest.fixture
-    def backbone(self) -> object:
+    def trunk(self) -> object:
         return {"kind": "acme.networks:PatchesConfig", "filters": 8}
 
 

@@ -23,7 +23,7 @@ EXPERIMENT = {
     "stream": {"tasks": 2},
     "model": {
         "dimension": 8,
-        "backbone": {"kind": "acme.networks:PatchesConfig", "filters": 16},
+        "trunk": {"kind": "acme.networks:PatchesConfig", "filters": 16},
         "head": {"kind": "acme.networks:PlainHeadConfig", "scale": 8},
     },
     "learning": {"epochs": 1, "batch_size": 16, "precision": "float32"},

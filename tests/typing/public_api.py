@@ -12,7 +12,7 @@ from holdfast.config import Experiment, load_experiment
 from holdfast.data import Source, open_source
 from holdfast.entries import Entry
 from holdfast.index import Hit, Index, IndexConfig, IndexSettings, open_index
-from holdfast.models import Backbone, Contract, Model, ModelConfig, TrunkConfig
+from holdfast.models import Contract, Model, ModelConfig, Trunk, TrunkConfig
 from holdfast.regularizers import Regularizer, RegularizerConfig
 from holdfast.search import Gallery, SearchResult
 from holdfast_serving import ServingConfig
@@ -35,8 +35,8 @@ def a_version_embeds(encoder: Encoder, version: Version, folder: Path) -> None:
     assert_type(encoder.save(folder), Contract)
     assert_type(Encoder.load(folder), Encoder)
     assert_type(encoder.config, ModelConfig)
-    assert_type(encoder.config.backbone, str | TrunkConfig)
-    assert_type(encoder.backbone, Backbone)
+    assert_type(encoder.config.trunk, str | TrunkConfig)
+    assert_type(encoder.trunk, Trunk)
 
 
 def a_gallery_is_filled_and_searched(store: Store, vector: np.ndarray) -> None:

@@ -191,7 +191,7 @@ def _grocery(optimizer: Values) -> Values:
         },
         "stream": {"scenario": "class-incremental", "tasks": 6, "by": "group"},
         "model": {
-            "backbone": "conv4",
+            "trunk": "conv4",
             "dimension": 128,
             "width": HALF,
             "preprocessing": {"size": 64, "channels": 3, "fit": "crop"},

@@ -27,8 +27,8 @@ from holdfast.runs import load_datasets
 from holdfast.runs.distill import count_parameters
 
 FILES = {"glyphs": "quickstart-small.yaml", "omniglot": "omniglot-5-small.yaml"}
-LARGE = {"backbone": "conv4", "width": 0.5, "preprocessing": {}}
-SMALL = {"backbone": "conv4", "width": 0.15}
+LARGE = {"trunk": "conv4", "width": 0.5, "preprocessing": {}}
+SMALL = {"trunk": "conv4", "width": 0.15}
 LARGE_EPOCHS = 12
 SMALL_EPOCHS, MOST_EPOCHS = 10, 60
 """Over all images, and over however few: a tenth of the images is seen six times as often."""

@@ -13,7 +13,7 @@ from holdfast.base import StoreError, remove_drafts, whole_file
 
 State = dict[str, Any]
 
-FORMAT = 2
+FORMAT = 3
 """Of what is written; raised with every change that an earlier or a later Holdfast could not read."""
 _MARK = re.compile(rb"holdfast-checkpoint-(\d{1,9})\n")
 _TORCH = b"PK\x03\x04"

@@ -1,4 +1,3 @@
-from .backbones import Backbone
 from .codebooks import CodeShape, code_shape, orthonormal_codebooks
 from .contract import Contract
 from .encoder import Encoder, ModelConfig
@@ -17,18 +16,17 @@ from .heads import ArcFaceConfig, CosFaceConfig, Head, HeadConfig, NormalizedSof
 from .identity import Identity
 from .loading import load_model
 from .model import Modality, Model, RawImage
-from .opening import FORMATS, MAX_PIXELS, decode_image
 from .opqn import OPQNConfig
-from .preprocessing import Preprocessing
+from .preparation import FORMATS, MAX_PIXELS, Preprocessing, decode_image
 from .probes import PROBE_TEXTS, blank_image, probe_files
 from .quantizer import Quantizer, decode
 from .soundness import find_flaw, find_vectors_flaw, find_weights_flaw, probe_images
-from .trunks import TrunkConfig
+from .trunks import Trunk, TrunkConfig
 
 __all__ = [
     "AnyHeadConfig",
     "ArcFaceConfig",
-    "Backbone",
+    "Trunk",
     "CodeShape",
     "Contract",
     "CosFaceConfig",

@@ -3,14 +3,15 @@
 from typing import Literal
 
 from holdfast.models.identity import Identity
-from holdfast.models.preprocessing import Preprocessing
+from holdfast.models.preparation import Preprocessing
 
 
 class Contract(Identity):
     """Everything that an encoder's embedding depends on.
 
     Attributes:
-        backbone: the word for a built-in one; of another package's its settings, as JSON text.
+        backbone: the trunk, under the older name, which is hashed: the word for a built-in one; of another
+            package's its settings, as JSON text.
     """
 
     weights_sha256: str

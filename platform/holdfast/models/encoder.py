@@ -21,8 +21,7 @@ from holdfast.models.head_config import AnyHeadConfig
 from holdfast.models.heads import CosFaceConfig, HeadConfig
 from holdfast.models.model import Modality, RawImage
 from holdfast.models.normalization import SyncedBatchNorm1d
-from holdfast.models.opening import MAX_PIXELS
-from holdfast.models.preprocessing import Preprocessing
+from holdfast.models.preparation import MAX_PIXELS, Preprocessing
 from holdfast.models.quantizer import Quantizer
 from holdfast.models.trunks import AnyTrunk, build_trunk, describe_trunk
 
@@ -32,9 +31,9 @@ FORMAT = 1
 
 
 class ModelConfig(Settings):
-    """The network of an experiment. `width` multiplies the channels of the backbones that Holdfast has."""
+    """The network of an experiment. `width` multiplies the channels of the trunks of Holdfast's own."""
 
-    backbone: AnyTrunk = "conv4"
+    trunk: AnyTrunk = "conv4"
     """`conv4`, `separable`, `resnet18`, `timm:NAME`, or `package.module:Class` of your own: alone, or as the
     `kind` of a mapping with its settings."""
     dimension: int = Field(128, ge=2, le=65536)
@@ -55,7 +54,7 @@ class ModelConfig(Settings):
 
 
 class Encoder(nn.Module):
-    """Backbone, linear layer, batch normalization on the embedding, a rotation, L2 norm.
+    """Trunk, linear layer, batch normalization on the embedding, a rotation, L2 norm.
 
     The rotation (d, d) is the frame in which the embeddings are written, the identity unless `rotate` was
     called; it is not learned, and passes on to whoever starts from these weights.
@@ -69,10 +68,10 @@ class Encoder(nn.Module):
         self.config = config
         self.preprocessing = config.preprocessing
         self.dimension = config.dimension
-        self.backbone = build_trunk(
-            config.backbone, self.preprocessing.channels, self.preprocessing.size, config.width
+        self.trunk = build_trunk(
+            config.trunk, self.preprocessing.channels, self.preprocessing.size, config.width
         )
-        self.linear = nn.Linear(self.backbone.features, config.dimension, bias=False)
+        self.linear = nn.Linear(self.trunk.features, config.dimension, bias=False)
         self.norm = SyncedBatchNorm1d(config.dimension)
         self.rotation: Tensor
         self.register_buffer("rotation", torch.eye(config.dimension))
@@ -84,10 +83,10 @@ class Encoder(nn.Module):
     def forward(self, pixels: Tensor) -> Tensor:
         """Embed pixels (b, c, s, s), uint8 or floats in [0, 1], as (b, dimension) float32 of unit norm.
 
-        Under autocast the backbone runs in the low precision; from the linear layer on everything is float32,
+        Under autocast the trunk runs in the low precision; from the linear layer on everything is float32,
         because a ranking is decided by small differences.
         """
-        features = self.backbone(self.preprocessing.normalize(pixels))
+        features = self.trunk(self.preprocessing.normalize(pixels))
         with torch.autocast(features.device.type, enabled=False):
             return F.normalize(self.norm(self.linear(features.float())) @ self.rotation)
 
@@ -175,20 +174,23 @@ class Encoder(nn.Module):
         with torch.random.fork_rng(devices=[]), _Undrawn():
             encoder = cls(config)
         try:
-            encoder.load_state_dict(safetensors.torch.load(weights))
+            read = safetensors.torch.load(weights)
+            encoder.load_state_dict({_in_memory(name): tensor for name, tensor in read.items()})
         except (RuntimeError, safetensors.SafetensorError) as error:
             raise StoreError(f"{path} does not fit the model of its {DESCRIPTION}: {error}") from error
         return encoder.eval()
 
     def _weights(self) -> bytes:
-        state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
+        state = {
+            _in_file(name): tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()
+        }
         return safetensors.torch.save(state)
 
     def _contract(self, weights: bytes) -> Contract:
         return Contract(
             weights_sha256=hashlib.sha256(weights).hexdigest(),
             preprocessing=self.preprocessing,
-            backbone=describe_trunk(self.config.backbone),
+            backbone=describe_trunk(self.config.trunk),
             dimension=self.dimension,
         )
 
@@ -213,6 +215,15 @@ class _Undrawn(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
+def _in_file(name: str) -> str:
+    """The trunk's weights are written under its older name, so that contracts stay what they are."""
+    return name.replace("trunk.", "backbone.", 1) if name.startswith("trunk.") else name
+
+
+def _in_memory(name: str) -> str:
+    return name.replace("backbone.", "trunk.", 1) if name.startswith("backbone.") else name
+
+
 def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
@@ -220,18 +231,25 @@ def _read(path: Path) -> bytes:
         raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
 
 
+def _as_now(config: dict[str, Any]) -> dict[str, Any]:
+    """The config of an earlier Holdfast, in which the trunk had another name."""
+    if "backbone" in config:
+        config = {"trunk": config["backbone"], **{key: config[key] for key in config if key != "backbone"}}
+    return config
+
+
 def _read_description(path: Path) -> tuple[ModelConfig, Contract]:
     text = _read(path)
     try:
         description = json.loads(text)
-        config = ModelConfig.model_validate(description["config"])
+        config = ModelConfig.model_validate(_as_now(description["config"]))
         contract = Contract.model_validate(description["contract"])
         promised = description["contract_id"]
     except (ValueError, KeyError, TypeError) as error:
         if isinstance(error, ValidationError) and (missing := unknown_kinds(error)):
             raise StoreError(f"{path}: {missing[0]}") from error
         raise StoreError(f"{path} is damaged or was written by another version of Holdfast.") from error
-    described = (config.preprocessing, describe_trunk(config.backbone), config.dimension)
+    described = (config.preprocessing, describe_trunk(config.trunk), config.dimension)
     same = described == (contract.preprocessing, contract.backbone, contract.dimension)
     if contract.id != promised or not same:
         raise StoreError(f"{path} was changed after it was written: it is not the contract {promised}.")

@@ -30,7 +30,7 @@ class _Network(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         encoder = self.encoder
-        features = encoder.backbone(encoder.preprocessing.normalize(pixels))
+        features = encoder.trunk(encoder.preprocessing.normalize(pixels))
         return F.normalize(encoder.norm(encoder.linear(features)) @ encoder.rotation)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from holdfast.models.identity import Identity
-from holdfast.models.opening import MAX_PIXELS
+from holdfast.models.preparation import MAX_PIXELS
 from holdfast.models.quantizer import Quantizer
 
 Modality = Literal["image", "text"]

@@ -6,7 +6,7 @@ from torch import nn
 
 from holdfast.models.encoder import Encoder
 from holdfast.models.model import Model
-from holdfast.models.preprocessing import Preprocessing
+from holdfast.models.preparation import Preprocessing
 from holdfast.models.probes import probe_files
 
 NORM_TOLERANCE = 1e-3

@@ -9,21 +9,19 @@ from holdfast.models import Encoder, ModelConfig, Preprocessing
 
 
 class TrunkContract:
-    """Give it the fixture `backbone`: what `model.backbone` may say. `preprocessing` says of which images."""
+    """Give it the fixture `trunk`: what `model.trunk` may say. `preprocessing` says of which images."""
 
     @pytest.fixture
-    def backbone(self) -> object:
-        raise NotImplementedError("give the suite a fixture `backbone`")
+    def trunk(self) -> object:
+        raise NotImplementedError("give the suite a fixture `trunk`")
 
     @pytest.fixture
     def preprocessing(self) -> Preprocessing:
         return Preprocessing(size=32)
 
     @pytest.fixture
-    def config(self, backbone: object, preprocessing: Preprocessing) -> ModelConfig:
-        return ModelConfig.model_validate(
-            {"backbone": backbone, "dimension": 8, "preprocessing": preprocessing}
-        )
+    def config(self, trunk: object, preprocessing: Preprocessing) -> ModelConfig:
+        return ModelConfig.model_validate({"trunk": trunk, "dimension": 8, "preprocessing": preprocessing})
 
     def test_its_config_is_read_as_it_is_written(self, config: ModelConfig) -> None:
         assert ModelConfig.model_validate(config.model_dump(mode="json")) == config
@@ -31,7 +29,7 @@ class TrunkContract:
     def test_it_gives_its_features_for_any_number_of_images(self, config: ModelConfig) -> None:
         encoder = Encoder(config).eval()
         for count in (1, 3):
-            assert encoder.backbone(_images(config, count)).shape == (count, encoder.backbone.features)
+            assert encoder.trunk(_images(config, count)).shape == (count, encoder.trunk.features)
 
     def test_an_embedding_does_not_depend_on_its_batch(self, config: ModelConfig) -> None:
         encoder, images = Encoder(config).eval(), _images(config, 4)
@@ -44,7 +42,7 @@ class TrunkContract:
     def test_it_learns(self, config: ModelConfig) -> None:
         encoder = _made(config).train()
         encoder(_images(config, 4))[:, 0].sum().backward()
-        gradients = [each.grad for each in encoder.backbone.parameters() if each.requires_grad]
+        gradients = [each.grad for each in encoder.trunk.parameters() if each.requires_grad]
         assert gradients
         assert all(each is not None and each.isfinite().all() for each in gradients)
 

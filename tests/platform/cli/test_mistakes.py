@@ -47,7 +47,7 @@ def assert_nothing_done(store: Path) -> None:
         ({"regularizers": [{"kind": "feature-distillation", "weight": float("inf")}]}, ["weight", "inf"]),
         ({"learning__epochs": 0}, ["learning.epochs", "greater", "1"]),
         ({"learning__optimizer": {"learning_rate": float("nan")}}, ["learning_rate", "nan"]),
-        ({"model__backbone": "resnet1000"}, ["resnet1000", "conv4", "resnet18"]),
+        ({"model__trunk": "resnet1000"}, ["resnet1000", "conv4", "resnet18"]),
         ({"stream__scenario": "class-incremantal"}, ["stream.scenario", "class-incremental"]),
         ({"stream": {}}, ["stream", "how many tasks"]),
         ({"name": "a/b"}, ["name", "a/b"]),

@@ -15,7 +15,7 @@ from holdfast.testing import HeadContract, TrunkContract
 
 class TestTrunks(TrunkContract):
     @pytest.fixture(params=["conv4", "separable"])
-    def backbone(self, request: pytest.FixtureRequest) -> object:
+    def trunk(self, request: pytest.FixtureRequest) -> object:
         return request.param
 
 

@@ -5,6 +5,7 @@ import threading
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from PIL import Image
 from pydantic import ValidationError
@@ -37,10 +38,10 @@ def test_embeddings_are_float32_of_unit_norm(encoder):
         torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(8))
 
 
-def test_under_autocast_only_the_backbone_loses_precision(encoder):
+def test_under_autocast_only_the_trunk_loses_precision(encoder):
     pixels = torch.rand(8, 1, 28, 28)
     seen = []
-    encoder.backbone.register_forward_hook(lambda _, __, output: seen.append(output.dtype))
+    encoder.trunk.register_forward_hook(lambda _, __, output: seen.append(output.dtype))
     encoder.linear.register_forward_hook(lambda _, __, output: seen.append(output.dtype))
     encoder.norm.register_forward_hook(lambda _, __, output: seen.append(output.dtype))
     plain = encoder.eval()(pixels)
@@ -54,7 +55,7 @@ def test_under_autocast_only_the_backbone_loses_precision(encoder):
 
 
 def test_training_under_autocast_gives_finite_float32_gradients(encoder):
-    assert encoder.backbone.layers[3].weight.is_contiguous(memory_format=torch.channels_last)
+    assert encoder.trunk.layers[3].weight.is_contiguous(memory_format=torch.channels_last)
     head = CosFaceConfig().build(16, 4)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = head(encoder(torch.rand(16, 1, 28, 28)), torch.arange(16) % 4)
@@ -70,7 +71,7 @@ def test_embed_agrees_with_forward_and_leaves_the_mode(encoder, images):
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
     embeddings = encoder.embed(images)
     assert encoder.training
-    assert encoder.backbone.training
+    assert encoder.trunk.training
     for name, value in encoder.state_dict().items():
         assert torch.equal(value, before[name]), name
     assert embeddings.dtype == np.float32
@@ -256,8 +257,8 @@ def test_the_same_seed_gives_the_same_encoder():
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"backbone": "conv5"},
-        {"backbone": "timm:"},
+        {"trunk": "conv5"},
+        {"trunk": "timm:"},
         {"dimension": 1},
         {"width": 0},
         {"head": {"kind": "nothing"}},
@@ -274,7 +275,7 @@ def test_impossible_configs_are_refused(wrong):
 def test_resnet18_goes_the_same_way(tmp_path):
     torch.manual_seed(0)
     config = ModelConfig(
-        backbone="resnet18", width=0.125, dimension=8, preprocessing=Preprocessing(size=64, channels=3)
+        trunk="resnet18", width=0.125, dimension=8, preprocessing=Preprocessing(size=64, channels=3)
     )
     encoder = Encoder(config)
     encoder.save(tmp_path)
@@ -282,3 +283,12 @@ def test_resnet18_goes_the_same_way(tmp_path):
     embedding = Encoder.load(tmp_path).embed([photo])
     assert embedding.shape == (1, 8)
     np.testing.assert_array_equal(embedding, encoder.embed([photo]))
+
+
+def test_what_was_written_while_the_trunk_was_a_backbone_is_the_same_contract(encoder, tmp_path):
+    contract = encoder.save(tmp_path)
+    assert "backbone.layers.0.weight" in safetensors.torch.load_file(tmp_path / "weights.safetensors")
+    description = json.loads((tmp_path / "encoder.json").read_text())
+    description["config"]["backbone"] = description["config"].pop("trunk")
+    (tmp_path / "encoder.json").write_text(json.dumps(description))
+    assert Encoder.load(tmp_path).contract() == contract

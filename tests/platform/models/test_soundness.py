@@ -27,7 +27,7 @@ def test_a_new_encoder_is_sound_on_every_probe_image(encoder):
     assert find_flaw(encoder, probes) is None
 
 
-@pytest.mark.parametrize("name", ["backbone.layers.0.weight", "norm.running_mean", "rotation"])
+@pytest.mark.parametrize("name", ["trunk.layers.0.weight", "norm.running_mean", "rotation"])
 def test_every_weight_and_buffer_is_looked_at(encoder, name):
     with torch.no_grad():
         weights = encoder.state_dict()[name]

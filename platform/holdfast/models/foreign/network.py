@@ -13,8 +13,7 @@ from PIL import Image
 from holdfast.base import InvalidImageError, NotEmbeddableError, cache_folder
 from holdfast.models.foreign.description import DESCRIPTION, ForeignConfig, ForeignContract
 from holdfast.models.model import Modality, Model, RawImage
-from holdfast.models.opening import MAX_PIXELS
-from holdfast.models.preprocessing import Preprocessing
+from holdfast.models.preparation import MAX_PIXELS, Preprocessing
 
 BATCH = 64
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from holdfast.base import ConfigError
-from holdfast.models.resizing import Resampling
+from holdfast.models.preparation import Resampling
 
 _RESAMPLING: Mapping[Any, Resampling] = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 """By Pillow's numbers."""

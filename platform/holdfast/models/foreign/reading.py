@@ -11,7 +11,7 @@ from holdfast.base import ConfigError, parse_settings, read_values
 from holdfast.models.foreign.processors import from_processor, is_processor
 from holdfast.models.foreign.signature import ImageInput
 from holdfast.models.foreign.timm_config import from_timm, is_timm
-from holdfast.models.preprocessing import Preprocessing
+from holdfast.models.preparation import Preprocessing
 
 _INSIDE = ("mean", "std", "scale", "view")
 """What a network that takes bytes does by itself."""

@@ -12,7 +12,7 @@ from holdfast.base import ConfigError, NotEmbeddableError, parse_settings
 from holdfast.models.foreign.description import ForeignConfig, ForeignContract, write_description
 from holdfast.models.foreign.wishes import Wishes
 from holdfast.models.model import Modality, Model, RawImage
-from holdfast.models.opening import MAX_PIXELS
+from holdfast.models.preparation import MAX_PIXELS
 
 
 class VectorsConfig(ForeignConfig):

@@ -4,10 +4,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from holdfast.models import Backbone, Head, HeadConfig, TrunkConfig
+from holdfast.models import Head, HeadConfig, Trunk, TrunkConfig
 
 
-class Patches(Backbone):
+class Patches(Trunk):
     """One convolution over patches, and their mean."""
 
     def __init__(self, channels: int, patch: int, filters: int) -> None:
@@ -24,7 +24,7 @@ class PatchesConfig(TrunkConfig):
     patch: int = Field(7, ge=1)
     filters: int = Field(32, ge=1)
 
-    def build(self, channels: int, size: int) -> Backbone:
+    def build(self, channels: int, size: int) -> Trunk:
         return Patches(channels, self.patch, self.filters)
 
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from holdfast.base import InvalidImageError
 from holdfast.models.model import RawImage
-from holdfast.models.opening import MAX_PIXELS, decode_image, require_pixels, upright
+from holdfast.models.preparation import MAX_PIXELS, decode_image, require_pixels, upright
 
 
 def file_of(image: RawImage, max_pixels: int = MAX_PIXELS) -> bytes:

@@ -13,7 +13,7 @@ from holdfast.models.foreign.http.config import HttpConfig
 from holdfast.models.foreign.http.endpoint import Endpoint
 from holdfast.models.foreign.http.images import data_uri, file_of
 from holdfast.models.model import Modality, RawImage
-from holdfast.models.opening import MAX_PIXELS
+from holdfast.models.preparation import MAX_PIXELS
 from holdfast.models.probes import PROBE_TEXTS, probe_files
 
 CHANGED = 2e-3

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from holdfast.models import Contract, Encoder, ModelConfig, Preprocessing
-from holdfast.models.views import edges, local_binary_patterns, view_pixels
+from holdfast.models.preparation.views import edges, local_binary_patterns, view_pixels
 
 PIXELS = arrays(np.uint8, (2, 3, 8, 8))
 AROUND = [(-1, -1), (-1, 0), (-1, 1), (0, 1), (1, 1), (1, 0), (1, -1), (0, -1)]

@@ -7,59 +7,59 @@ from torch import nn
 
 from holdfast.base import ConfigError
 from holdfast.models import Encoder, ModelConfig
-from holdfast.models.backbones import OWN, build_backbone
 from holdfast.models.normalization import SyncedBatchNorm2d
+from holdfast.models.trunks.own import OWN, build_own
 
 
 @pytest.mark.parametrize("name", OWN)
 @pytest.mark.parametrize(("channels", "size"), [(1, 28), (3, 32), (3, 64), (1, 9)])
 @pytest.mark.parametrize("width", [0.25, 1.0])
 def test_features_are_as_many_as_promised(name, channels, size, width):
-    backbone = build_backbone(name, channels, size, width).eval()
+    trunk = build_own(name, channels, size, width).eval()
     with torch.no_grad():
-        features = backbone(torch.rand(2, channels, size, size))
-    assert features.shape == (2, backbone.features)
+        features = trunk(torch.rand(2, channels, size, size))
+    assert features.shape == (2, trunk.features)
 
 
 @pytest.mark.parametrize("name", OWN)
 def test_width_multiplies_the_channels(name):
-    narrow, wide = build_backbone(name, 1, 28), build_backbone(name, 1, 28, width=2.0)
+    narrow, wide = build_own(name, 1, 28), build_own(name, 1, 28, width=2.0)
     assert wide.features == 2 * narrow.features
 
 
 @pytest.mark.parametrize("name", OWN)
 def test_the_memory_format_does_not_change_the_features(name):
     torch.manual_seed(0)
-    backbone, images = build_backbone(name, 3, 32).eval(), torch.rand(4, 3, 32, 32)
+    trunk, images = build_own(name, 3, 32).eval(), torch.rand(4, 3, 32, 32)
     with torch.no_grad():
-        plain = backbone(images)
-        backbone.to(memory_format=torch.channels_last)
-        last = backbone(images.contiguous(memory_format=torch.channels_last))
+        plain = trunk(images)
+        trunk.to(memory_format=torch.channels_last)
+        last = trunk(images.contiguous(memory_format=torch.channels_last))
     torch.testing.assert_close(last, plain, atol=1e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("name", OWN)
 def test_all_batch_norms_are_synced(name):
-    norms = [module for module in build_backbone(name, 1, 32).modules() if isinstance(module, nn.BatchNorm2d)]
+    norms = [module for module in build_own(name, 1, 32).modules() if isinstance(module, nn.BatchNorm2d)]
     assert norms
     assert all(isinstance(norm, SyncedBatchNorm2d) for norm in norms)
 
 
 def test_a_separable_encoder_has_a_tenth_of_the_parameters():
-    large, small = (Encoder(ModelConfig(backbone=name)) for name in ("conv4", "separable"))
+    large, small = (Encoder(ModelConfig(trunk=name)) for name in ("conv4", "separable"))
     counts = [sum(p.numel() for p in encoder.parameters()) for encoder in (large, small)]
     assert counts[1] < 0.1 * counts[0]
 
 
-def test_an_unknown_backbone_names_the_allowed_ones():
+def test_an_unknown_trunk_names_the_allowed_ones():
     with pytest.raises(ConfigError, match=r"'conv5'.*'conv4', 'separable', 'resnet18' or 'timm:NAME'"):
-        build_backbone("conv5", 1, 28)
+        build_own("conv5", 1, 28)
 
 
 def test_without_timm_the_error_says_how_to_get_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "timm", None)
     with pytest.raises(ConfigError, match=r"pip install 'holdfast\[timm\]'"):
-        build_backbone("timm:resnet50", 3, 64)
+        build_own("timm:resnet50", 3, 64)
 
 
 @pytest.fixture
@@ -80,18 +80,18 @@ def timm(monkeypatch):
 
 @pytest.mark.usefixtures("timm")
 def test_timm_models_come_through_the_same_factory():
-    backbone = build_backbone("timm:tiny", 3, 32)
-    assert backbone.features == 6
-    assert backbone.training
-    assert backbone(torch.rand(2, 3, 32, 32)).shape == (2, 6)
-    assert any(isinstance(module, SyncedBatchNorm2d) for module in backbone.modules())
+    trunk = build_own("timm:tiny", 3, 32)
+    assert trunk.features == 6
+    assert trunk.training
+    assert trunk(torch.rand(2, 3, 32, 32)).shape == (2, 6)
+    assert any(isinstance(module, SyncedBatchNorm2d) for module in trunk.modules())
 
 
 @pytest.mark.usefixtures("timm")
 def test_what_timm_cannot_make_is_a_config_error():
     with pytest.raises(ConfigError, match=r"timm:resnet9000.*Unknown model"):
-        build_backbone("timm:resnet9000", 3, 32)
+        build_own("timm:resnet9000", 3, 32)
     with pytest.raises(ConfigError, match=r"timm:tiny.*3 x 1 x 1: .*Kernel size"):
-        build_backbone("timm:tiny", 3, 1)
+        build_own("timm:tiny", 3, 1)
     with pytest.raises(ConfigError, match=r"model.width is 2"):
-        build_backbone("timm:tiny", 3, 32, width=2.0)
+        build_own("timm:tiny", 3, 32, width=2.0)

@@ -9,9 +9,9 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from holdfast.base import InvalidImageError, Settings
-from holdfast.models.opening import MAX_PIXELS, damaged, decode_image, require_pixels, upright
-from holdfast.models.resizing import Resampling, resize, shorter_side
-from holdfast.models.views import View, view_pixels
+from holdfast.models.preparation.opening import MAX_PIXELS, damaged, decode_image, require_pixels, upright
+from holdfast.models.preparation.resizing import Resampling, resize, shorter_side
+from holdfast.models.preparation.views import View, view_pixels
 
 Positive = Annotated[float, Field(gt=0)]
 Scale = Literal["0..1", "-1..1", "0..255"]

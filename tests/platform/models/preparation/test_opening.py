@@ -10,7 +10,7 @@ from PIL import Image, PngImagePlugin
 
 from holdfast.base import InvalidImageError, TooManyPixelsError
 from holdfast.models import Preprocessing
-from holdfast.models.metadata import without_metadata
+from holdfast.models.preparation.metadata import without_metadata
 
 COLOURS = np.random.default_rng(0).integers(0, 255, (24, 32, 3), np.uint8)
 PICTURE = Image.fromarray(COLOURS)

@@ -2,26 +2,21 @@
 
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from holdfast.base import ConfigError, import_extra
-from holdfast.models.normalization import SyncedBatchNorm2d, synchronize
+from holdfast.base import ConfigError
+from holdfast.models.normalization import SyncedBatchNorm2d
+from holdfast.models.trunks.timm import TimmTrunk
+from holdfast.models.trunks.trunk import Trunk
 
 TIMM = "timm:"
 OWN = ("conv4", "separable", "resnet18")
 ALLOWED = f"{', '.join(map(repr, OWN))} or '{TIMM}NAME'"
 
 
-class Backbone(nn.Module):
-    """A network that says how many `features` it returns."""
-
-    features: int
-
-
-def build_backbone(name: str, channels: int, size: int, width: float = 1.0) -> Backbone:
-    """Make a freshly initialized backbone (torch's global generator) for (channels, size, size) images.
+def build_own(name: str, channels: int, size: int, width: float = 1.0) -> Trunk:
+    """Make a freshly initialized trunk (torch's global generator) for (channels, size, size) images.
 
     `width` multiplies the channels of all but timm's. Raises ConfigError for an unknown name.
     """
@@ -34,13 +29,13 @@ def build_backbone(name: str, channels: int, size: int, width: float = 1.0) -> B
             return ResNet18(channels, width)
         case _ if name.startswith(TIMM):
             if width != 1.0:
-                raise ConfigError(f"model.width is {width}; with a timm backbone it can only be 1.0.")
-            return TimmBackbone(name.removeprefix(TIMM), channels, size)
+                raise ConfigError(f"model.width is {width}; with a timm trunk it can only be 1.0.")
+            return TimmTrunk(name.removeprefix(TIMM), channels, size)
         case _:
-            raise ConfigError(f"model.backbone is {name!r}; allowed are {ALLOWED}.")
+            raise ConfigError(f"model.trunk is {name!r}; allowed are {ALLOWED}.")
 
 
-class Conv4(Backbone):
+class Conv4(Trunk):
     """Four 3x3 convolutions of stride 2, each with batch normalization and ReLU: for 28 to 64 px on a CPU.
 
     The stride halves the image in the convolution itself, so that a layer costs a quarter of the usual
@@ -62,7 +57,7 @@ class Conv4(Backbone):
         return cast(Tensor, self.layers(images).flatten(1))
 
 
-class Separable(Backbone):
+class Separable(Trunk):
     """Few parameters, for small devices: a tenth of conv4's with all of its depth.
 
     A 3x3 stem, then convolutions that are separated into one for each channel and one across channels
@@ -110,7 +105,7 @@ class _SeparatedConvolution(nn.Module):
         return images + inner if self.adds else inner
 
 
-class ResNet18(Backbone):
+class ResNet18(Trunk):
     """ResNet-18 (He et al. 2016) with a 3x3 stem in place of the 7x7 one: for 64 px and up."""
 
     def __init__(self, channels: int, width: float = 1.0) -> None:
@@ -150,29 +145,6 @@ class _ResidualBlock(nn.Module):
         inner = F.relu(self.first_norm(self.first(images)), inplace=True)
         inner = self.second_norm(self.second(inner))
         return F.relu(inner + self.shortcut(images), inplace=True)
-
-
-class TimmBackbone(Backbone):
-    """Any model of the timm library, untrained and without its classifier."""
-
-    def __init__(self, name: str, channels: int, size: int) -> None:
-        super().__init__()
-        timm = import_extra("timm", "timm", f"model.backbone 'timm:{name}' needs timm", ConfigError)
-        try:
-            model = timm.create_model(name, pretrained=False, num_classes=0, in_chans=channels)
-            # The number that timm declares is not always what comes out, so one image is run.
-            with torch.no_grad():
-                features = model.eval()(torch.zeros(1, channels, size, size)).flatten(1).shape[1]
-        except (RuntimeError, AssertionError, ValueError, TypeError) as error:
-            raise ConfigError(
-                f"model.backbone is 'timm:{name}', which timm cannot make for images of "
-                f"{channels} x {size} x {size}: {str(error).rstrip('.')}."
-            ) from error
-        self.model = synchronize(model.train())
-        self.features = features
-
-    def forward(self, images: Tensor) -> Tensor:
-        return cast(Tensor, self.model(images).flatten(1))
 
 
 def _scaled(channels: int, width: float) -> int:

@@ -6,7 +6,7 @@ import struct
 from PIL import ExifTags, Image
 
 from holdfast.base import InvalidImageError, TooManyPixelsError
-from holdfast.models.metadata import without_metadata
+from holdfast.models.preparation.metadata import without_metadata
 
 MAX_PIXELS = 64_000_000
 """Width times height above which an image is refused before it is decoded."""

@@ -1,28 +1,17 @@
 """Which network an experiment may name: a built-in one by a word, or one of another package."""
 
 import json
-from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 import torch
 from pydantic import PlainValidator, SerializeAsAny
 
-from holdfast.base import ConfigError, PartConfig, outside_part
-from holdfast.models.backbones import ALLOWED, OWN, TIMM, Backbone, build_backbone
+from holdfast.base import ConfigError, outside_part
 from holdfast.models.normalization import synchronize
-
-
-class TrunkConfig(PartConfig):
-    """Base of the configs of networks of other packages."""
-
-    @abstractmethod
-    def build(self, channels: int, size: int) -> Backbone:
-        """A freshly initialized network (torch's global generator) for (channels, size, size) images.
-
-        Its weights are published with the version, and its settings are part of the version's contract:
-        whatever else decides its output is a setting, too. Raises ConfigError for images that do not fit.
-        """
+from holdfast.models.trunks.config import TrunkConfig
+from holdfast.models.trunks.own import ALLOWED, OWN, TIMM, build_own
+from holdfast.models.trunks.trunk import Trunk
 
 
 def _read(given: Any) -> str | TrunkConfig:
@@ -34,7 +23,7 @@ def _read(given: Any) -> str | TrunkConfig:
         given = {"kind": given}
     if isinstance(given, Mapping):
         return outside_part(TrunkConfig, given)
-    raise ValueError(f"{given!r} is not a backbone; allowed are {ALLOWED}, or 'package.module:Class'")
+    raise ValueError(f"{given!r} is not a trunk; allowed are {ALLOWED}, or 'package.module:Class'")
 
 
 AnyTrunk = Annotated[str | TrunkConfig, PlainValidator(_read, json_schema_input_type=str), SerializeAsAny()]
@@ -42,21 +31,21 @@ AnyTrunk = Annotated[str | TrunkConfig, PlainValidator(_read, json_schema_input_
 with the settings of the class."""
 
 
-def build_trunk(trunk: str | TrunkConfig, channels: int, size: int, width: float) -> Backbone:
+def build_trunk(trunk: str | TrunkConfig, channels: int, size: int, width: float) -> Trunk:
     """Make a freshly initialized network for (channels, size, size) images.
 
     Raises ConfigError where it cannot be made, or does not give its `features`.
     """
     if isinstance(trunk, str):
-        return build_backbone(trunk, channels, size, width)
+        return build_own(trunk, channels, size, width)
     if width != 1.0:
-        raise ConfigError(f"model.width is {width}; with the backbone {trunk.kind} it can only be 1.0.")
+        raise ConfigError(f"model.width is {width}; with the trunk {trunk.kind} it can only be 1.0.")
     made = trunk.build(channels, size).eval()
     with torch.no_grad():
         given = tuple(made(torch.zeros(2, channels, size, size)).shape)
     if given != (2, made.features):
         raise ConfigError(
-            f"model.backbone: {trunk.kind} gives {given} for 2 images of {channels} x {size} x {size}; it "
+            f"model.trunk: {trunk.kind} gives {given} for 2 images of {channels} x {size} x {size}; it "
             f"says that its features are (2, {made.features})."
         )
     return synchronize(made.train())

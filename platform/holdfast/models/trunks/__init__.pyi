@@ -1,0 +1,11 @@
+from .config import TrunkConfig
+from .kinds import AnyTrunk, build_trunk, describe_trunk
+from .trunk import Trunk
+
+__all__ = [
+    "AnyTrunk",
+    "Trunk",
+    "TrunkConfig",
+    "build_trunk",
+    "describe_trunk",
+]
