@@ -1,4 +1,4 @@
-from .augment import Augmentation, AugmentConfig
+from .augmenting import PHOTOGRAPHS, Augmentation, AugmentConfig, draw_mixup, mix_images
 from .batches import Batches
 from .config import Column, DataConfig, EvaluateConfig, SplitConfig
 from .decode import load_images, tell
@@ -15,6 +15,7 @@ from .sources.table import conform, of_split, require_values, some
 from .stream import StreamConfig, Task, build_stream
 
 __all__ = [
+    "PHOTOGRAPHS",
     "AugmentConfig",
     "Augmentation",
     "Batches",
@@ -33,11 +34,13 @@ __all__ = [
     "Task",
     "build_stream",
     "conform",
+    "draw_mixup",
     "expand",
     "load_evaluation",
     "load_images",
     "load_training",
     "locate",
+    "mix_images",
     "of_split",
     "open_source",
     "require_disjoint",

@@ -1,8 +1,8 @@
 """How one task is learned, as an experiment says it."""
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from holdfast.base import Settings
 from holdfast.data import AugmentConfig
@@ -16,6 +16,10 @@ class OptimizerConfig(Settings):
     weight_decay: float = Field(default=1e-4, ge=0)
 
 
+def _as_the_trunk_wants(given: Any) -> Any:
+    return {} if given is None else given
+
+
 class LearningConfig(Settings):
     """How one task is learned. `batch_size` is the global batch, whatever the number of workers."""
 
@@ -25,7 +29,7 @@ class LearningConfig(Settings):
     """`auto`: bf16 autocast where the processor multiplies it natively, float32 elsewhere."""
     initialization: Literal["parent", "independent"] = "parent"
     optimizer: OptimizerConfig = OptimizerConfig()
-    augment: AugmentConfig = AugmentConfig()
+    augment: Annotated[AugmentConfig, BeforeValidator(_as_the_trunk_wants)] = AugmentConfig()
     turns: Literal[1, 2, 4] = 1
     """Orientations in which images are learned, each as a class of its own; an epoch shows an image once."""
     average: float | None = Field(default=None, gt=0, lt=1)

@@ -19,6 +19,7 @@ from holdfast.learning.precision import autocast_dtype
 from holdfast.learning.progress import Progress, Throttle, Throughput, Watcher, ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
+from holdfast.learning.seeing import Draw, classify, draw_batch, see
 from holdfast.learning.task_images import TaskImages
 from holdfast.models import Encoder, Head, find_weights_flaw
 from holdfast.regularizers import Classifier, Regularizer, Step, TaskStart
@@ -213,35 +214,34 @@ class Learner:
     def _train_step(self, positions: np.ndarray, epoch: int) -> dict[str, Tensor]:
         place = ("task", self.images.task, "step", self._step)
         torch.manual_seed(derive_seed(self.seed, *place))
-        generator = torch.Generator().manual_seed(derive_seed(self.seed, *place, "augment"))
-        local = self._shares[self.ranks.rank]
+        seeds = (derive_seed(self.seed, *place, "augment"), derive_seed(self.seed, *place, "mixup"))
         sizes = [share.stop - share.start for share in self._shares]
 
-        positions = self.images.positions(positions, epoch)
-        raw = self._send(torch.from_numpy(self.images.load(positions[local])))
-        drawn = self.augmentation.draw(len(positions), generator)
-        mine = self._send(drawn[local])
-        pixels = self.augmentation.apply(raw, mine)
-        pixels = pixels.contiguous(memory_format=torch.channels_last)
-        labels = self.labels[self._send(torch.from_numpy(positions))]
-        embeddings, perturbed = self._embed(pixels, positions, labels, sizes)
+        draw = draw_batch(self.augmentation, self.images.positions(positions, epoch), seeds)
+        pixels = self._see(draw, self.images)
+        labels = self.labels[self._send(torch.from_numpy(draw.positions))]
+        embeddings, perturbed = self._embed(pixels, labels, sizes)
         step = Step(
             embeddings=embeddings,
             labels=labels,
             parent_embeddings_of=lambda: self.ranks.gather(
-                self._encode_with_parent(self._parent_pixels(pixels, positions[local], mine)), sizes
+                self._encode_with_parent(self._parent_pixels(pixels, draw)), sizes
             ),
             encode=self._encode,
             encode_with_parent=self._encode_with_parent,
             progress=self._step / self.total_steps,
+            other_labels=draw.other(labels) if draw.share < 1 else None,
         )
         for module in self._modules:
             step = module.replace(step)
         losses: list[tuple[str, float, Tensor]] = []
+        loss: Tensor | None
         if self.metric > 0:
-            losses.append(("classification", self.metric, self.head(step.embeddings, step.labels)))
+            loss = classify(self.head, step.embeddings, step.labels, step.other_labels, draw.share)
+            losses.append(("classification", self.metric, loss))
         if self._perturbation is not None and perturbed is not None:
-            losses.append(("perturbed", self._perturbation.weight, self.head(perturbed, labels)))
+            loss = classify(self.head, perturbed, labels, draw.other(labels), draw.share)
+            losses.append(("perturbed", self._perturbation.weight, loss))
         for term in self.terms:
             loss = term.module(step)
             if loss is not None:
@@ -263,16 +263,14 @@ class Learner:
             return tensor.to(self.device)
         return tensor.pin_memory().to(self.device, non_blocking=True)
 
-    def _embed(
-        self, pixels: Tensor, positions: np.ndarray, labels: Tensor, sizes: list[int]
-    ) -> tuple[Tensor, Tensor | None]:
+    def _embed(self, pixels: Tensor, labels: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor | None]:
         """The global batch's embeddings, and those of its perturbed copies where there are any."""
         if self._perturbation is None:
             return self.ranks.gather(self._encode(pixels), sizes), None
         place = ("task", self.images.task, "step", self._step, "perturbation")
         generator = torch.Generator().manual_seed(derive_seed(self.seed, *place))
         mine = self._shares[self.ranks.rank]
-        start = draw_start(self._perturbation, (len(positions), *pixels.shape[1:]), generator)[mine]
+        start = draw_start(self._perturbation, (len(labels), *pixels.shape[1:]), generator)[mine]
         # Against the encoder in evaluation mode: an attack on one image then depends on no other, and leaves
         # the batch statistics alone (as TRADES has it, Zhang et al. 2019).
         self.encoder.eval()
@@ -284,12 +282,13 @@ class Learner:
         clean, perturbed = (self.ranks.gather(part, sizes) for part in both)
         return clean, perturbed
 
-    def _parent_pixels(self, pixels: Tensor, positions: np.ndarray, drawn: Tensor) -> Tensor:
+    def _see(self, draw: Draw, images: TaskImages) -> Tensor:
+        """This worker's slice of the batch."""
+        return see(draw, self._shares[self.ranks.rank], images, self.augmentation, self._send)
+
+    def _parent_pixels(self, pixels: Tensor, draw: Draw) -> Tensor:
         """The same images under the same distortions, as the parent reads them."""
-        if self.images.parent_images is None:
-            return pixels
-        raw = self._send(torch.from_numpy(self.images.for_parent.load(positions)))
-        return self.augmentation.apply(raw, drawn).contiguous(memory_format=torch.channels_last)
+        return pixels if self.images.parent_images is None else self._see(draw, self.images.for_parent)
 
     def _encode(self, pixels: Tensor) -> Tensor:
         return self._run(self._model, pixels)

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from pydantic import ValidationInfo, field_validator
 from torch import Tensor
 
 from holdfast.base import DivergedError, HoldfastError, Settings
-from holdfast.data import StreamConfig, Task, build_stream
+from holdfast.data import PHOTOGRAPHS, AugmentConfig, StreamConfig, Task, build_stream
 from holdfast.learning.checkpoints import Checkpoints, State
 from holdfast.learning.config import LearningConfig
 from holdfast.learning.contents import describe_contents, describe_stream
@@ -44,6 +45,14 @@ class SequencePlan(Settings):
     learning: LearningConfig = LearningConfig()
     regularizers: tuple[AnyRegularizerConfig, ...] = RECIPE
     """The default recipe, unless something else is listed; `[]` is fine-tuning."""
+
+    @field_validator("learning")
+    @classmethod
+    def _augments_as_the_trunk_wants(cls, learning: LearningConfig, info: ValidationInfo) -> LearningConfig:
+        if "model" not in info.data:
+            return learning
+        default = PHOTOGRAPHS if info.data["model"].photographic else AugmentConfig()
+        return learning.model_copy(update={"augment": learning.augment.over(default)})
 
 
 def run_sequence(

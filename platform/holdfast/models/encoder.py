@@ -23,7 +23,7 @@ from holdfast.models.model import Modality, RawImage
 from holdfast.models.normalization import SyncedBatchNorm1d
 from holdfast.models.preparation import MAX_PIXELS, Preprocessing
 from holdfast.models.quantizer import Quantizer
-from holdfast.models.trunks import AnyTrunk, build_trunk, describe_trunk
+from holdfast.models.trunks import AnyTrunk, build_trunk, describe_trunk, is_pretrained
 
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "encoder.json"
@@ -47,6 +47,11 @@ class ModelConfig(Settings):
         if "dimension" in info.data:
             head.check_dimension(info.data["dimension"])
         return head
+
+    @property
+    def photographic(self) -> bool:
+        """Whether the trunk knows photographs already."""
+        return is_pretrained(self.trunk) and self.preprocessing.channels == 3
 
     def check_parent(self, parent: "ModelConfig") -> None:
         """Refuse to go on from a version with another network, where that cannot be. Raises ConfigError."""

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from holdfast.adapters import Adapter, AdapterConfig, Evidence, Pairs, fit_from_pairs
-from holdfast.data import AugmentConfig
+from holdfast.data import Augmentation, AugmentConfig
 from holdfast.learning import derive_seed
 from holdfast.models import Encoder
 
@@ -56,7 +56,7 @@ def embed_views(
     The same experiment's `seed` and the same task give the same pixels, so that all versions see the same.
     """
     embedded = np.empty(((views + 1) * len(indices), encoder.dimension), np.float32)
-    augmentation = augment.build()
+    augmentation = Augmentation(augment)
     generator = torch.Generator().manual_seed(derive_seed(seed, "adapter", task, "views"))
     for view in range(views + 1):
         for at in range(0, len(indices), _CHUNK):

@@ -98,6 +98,8 @@ class Step:
         encode: runs the new model on further images (float (m, C, H, W) in [0, 1]), with gradient.
         encode_with_parent: runs the parent on further images, without gradient.
         progress: the share of the task that is done, in [0, 1).
+        other_labels: int64 (b,), of the images that are mixed into these, with mixup; None without. A mixture
+            is nearer to the image of `labels`. Who replaces `labels` replaces these as well.
     """
 
     embeddings: Tensor
@@ -106,6 +108,7 @@ class Step:
     encode: Callable[[Tensor], Tensor]
     encode_with_parent: Callable[[Tensor], Tensor]
     progress: float
+    other_labels: Tensor | None = None
 
     @cached_property
     def parent_embeddings(self) -> Tensor:

@@ -27,7 +27,9 @@ data = Datasets(conftest.image_set(12, 12, 1), Evaluation(held, held))
 plan = SequencePlan(
     stream=StreamConfig(tasks=2),
     model=ModelConfig(dimension=16, width=0.125, preprocessing=Preprocessing(size=8)),
-    learning=LearningConfig(epochs=2, batch_size=17, checkpoint_steps=1000, precision="float32"),
+    learning=LearningConfig(
+        epochs=2, batch_size=17, checkpoint_steps=1000, precision="float32", augment={"mixup": 1, "crop": 0.5}
+    ),
     regularizers=(
         {"kind": "feature-distillation", "weight": 1.0},
         {"kind": "correlation-distillation", "weight": 10.0},
@@ -64,7 +66,8 @@ def run(world: int, folder: Path) -> dict:
 
 
 def test_two_workers_learn_what_one_learns(tmp_path):
-    """A global batch of 17 is shared as 9 and 8; statistics, pairs and prototypes are over all of it."""
+    """A global batch of 17 is shared as 9 and 8; statistics, pairs, prototypes and mixtures are over all of
+    it."""
     one, two = run(1, tmp_path), run(2, tmp_path)
     for alone, together in zip(one["histories"], two["histories"], strict=True):
         for epoch_alone, epoch_together in zip(alone, together, strict=True):

@@ -11,7 +11,7 @@ from scipy.linalg import orthogonal_procrustes
 from sqlalchemy import delete
 
 from holdfast.config import Experiment
-from holdfast.data import build_stream
+from holdfast.data import Augmentation, build_stream
 from holdfast.jobs.train import run_experiment
 from holdfast.learning.progress import ignore_progress
 from holdfast.learning.randomness import derive_seed
@@ -49,7 +49,7 @@ def read(page: Path) -> dict:
 
 def seen(encoder: Encoder, experiment: Experiment, images: np.ndarray, task: int) -> np.ndarray:
     """What a version makes of a task's images and of their distorted copies."""
-    augmentation = experiment.learning.augment.build()
+    augmentation = Augmentation(experiment.learning.augment)
     seed = derive_seed(experiment.seed, "adapter", task, "views")
     drawn = augmentation.draw(len(images), torch.Generator().manual_seed(seed))
     with torch.inference_mode():

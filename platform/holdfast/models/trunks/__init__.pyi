@@ -1,5 +1,5 @@
 from .config import TrunkConfig
-from .kinds import AnyTrunk, build_trunk, describe_trunk
+from .kinds import AnyTrunk, build_trunk, describe_trunk, is_pretrained
 from .trunk import Trunk
 
 __all__ = [
@@ -8,4 +8,5 @@ __all__ = [
     "TrunkConfig",
     "build_trunk",
     "describe_trunk",
+    "is_pretrained",
 ]

@@ -16,3 +16,9 @@ class TrunkConfig(PartConfig):
         Its weights are published with the version, and its settings are part of the version's contract:
         whatever else decides its output is a setting, too. Raises ConfigError for images that do not fit.
         """
+
+    @property
+    def pretrained(self) -> bool:
+        """Whether it knows images before anything is learned here. Then the defaults of an experiment suit
+        photographs, and versions are measured beside it as it was."""
+        return False

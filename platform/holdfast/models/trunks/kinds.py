@@ -54,3 +54,8 @@ def build_trunk(trunk: str | TrunkConfig, channels: int, size: int, width: float
 def describe_trunk(trunk: str | TrunkConfig) -> str:
     """All that is known of a network but its weights: its word, or its settings as JSON with sorted keys."""
     return trunk if isinstance(trunk, str) else json.dumps(trunk.model_dump(mode="json"), sort_keys=True)
+
+
+def is_pretrained(trunk: str | TrunkConfig) -> bool:
+    """Whether a network knows images before anything is learned here."""
+    return isinstance(trunk, TrunkConfig) and trunk.pretrained

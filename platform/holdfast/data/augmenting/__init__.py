@@ -1,0 +1,5 @@
+"""Random distortion of whole batches of images, on tensors."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
