@@ -1,3 +1,4 @@
+from .arrow_vectors import flat_vectors, holds_bytes, holds_lists
 from .attributes import MAX_ATTRIBUTES, MAX_ID_BYTES, Value, is_null, valid_value
 from .errors import (
     ChangedModelError,
@@ -83,9 +84,12 @@ __all__ = [
     "dump_yaml",
     "duration",
     "explain_norm",
+    "flat_vectors",
     "has_quota",
     "hide_in_url",
     "hide_secrets",
+    "holds_bytes",
+    "holds_lists",
     "is_null",
     "is_secret",
     "kinds_of",

@@ -8,9 +8,9 @@ from .overlap import require_disjoint
 from .rows import row_notes
 from .selection import select
 from .sources.files import expand, locate
-from .sources.listing import Encoded, Listing, Survey
-from .sources.opening import open_source
-from .sources.source import Source, SourceConfig
+from .sources.listing import Block, Encoded, Listing, Survey, VectorListing
+from .sources.opening import open_any, open_source
+from .sources.source import Source, SourceConfig, VectorSource
 from .sources.table import conform, of_split, require_values, some
 from .stream import StreamConfig, Task, build_stream
 
@@ -19,6 +19,7 @@ __all__ = [
     "AugmentConfig",
     "Augmentation",
     "Batches",
+    "Block",
     "Column",
     "DataConfig",
     "Encoded",
@@ -32,6 +33,8 @@ __all__ = [
     "StreamConfig",
     "Survey",
     "Task",
+    "VectorListing",
+    "VectorSource",
     "build_stream",
     "conform",
     "draw_mixup",
@@ -42,6 +45,7 @@ __all__ = [
     "locate",
     "mix_images",
     "of_split",
+    "open_any",
     "open_source",
     "require_disjoint",
     "require_values",

@@ -1,8 +1,8 @@
-"""Decoded images on disk: written once, checked once a machine, mapped by all of its processes.
+"""Decoded images, or vectors, on disk: written once, checked once a machine, mapped by all its processes.
 
-An entry is a folder with `images.bin` (uint8, C order), `digests.bin` (of each image's pixels), `rows.arrow`
-(every column) and `entry.json` (shape, digests of the files, what is to be said). It is written under a
-temporary name and renamed, so that an entry is whole or absent.
+An entry is a folder with `images.bin` (uint8, or float32 of vectors, C order), `digests.bin` (of the content
+of each), `rows.arrow` (every column) and `entry.json` (shape, digests of the files, what is to be said). It
+is written under a temporary name and renamed, so that an entry is whole or absent.
 """
 
 import hashlib
@@ -50,7 +50,7 @@ def locked(folder: Path, key: str) -> Iterator[Path]:
 
 def write_entry(
     entry: Path,
-    batches: Iterable[tuple[np.ndarray, Sequence[np.ndarray]]],
+    batches: Iterable[tuple[np.ndarray, Sequence[np.ndarray] | np.ndarray]],
     columns: Columns,
     notes: Sequence[str] = (),
 ) -> None:
@@ -58,8 +58,8 @@ def write_entry(
 
     Args:
         entry: the folder to make; a damaged one is replaced.
-        batches: positions int64 (b,) into the columns and the pixels of each, uint8 (C, H, W). Rows that no
-            batch names are left out.
+        batches: positions int64 (b,) into the columns and the pixels of each, uint8 (C, H, W), or vectors,
+            float32 (d,). Rows that no batch names are left out.
         columns: arrays (n,) of all rows.
         notes: what is to be said whenever the entry is used; looked at after the last batch.
 
@@ -90,8 +90,8 @@ def read_entry(entry: Path) -> ImageSet | None:
     """
     try:
         described = json.loads((entry / "entry.json").read_bytes())
-        shape = tuple(described["shape"])
-        if (entry / "images.bin").stat().st_size != int(np.prod(shape)):
+        shape, kind = tuple(described["shape"]), np.dtype(described.get("dtype", "uint8"))
+        if (entry / "images.bin").stat().st_size != int(np.prod(shape)) * kind.itemsize:
             return None
         if not are_intact(entry, {name: described["sha256"][name] for name in FILES}):
             return None
@@ -102,7 +102,7 @@ def read_entry(entry: Path) -> ImageSet | None:
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException):
         return None
     return ImageSet(
-        images=np.memmap(entry / "images.bin", dtype=np.uint8, mode="r", shape=shape),
+        images=np.memmap(entry / "images.bin", dtype=kind, mode="r", shape=shape),
         labels=columns["label"],
         groups=columns["group"],
         sample_ids=columns["sample_id"],
@@ -127,14 +127,14 @@ def map_rows(images: np.ndarray, indices: np.ndarray) -> np.ndarray:
             _gather(images, indices, file)
     except OSError:
         return _frozen(images[indices])
-    return np.memmap(file, dtype=np.uint8, mode="r", shape=shape)
+    return np.memmap(file, dtype=images.dtype, mode="r", shape=shape)
 
 
 def _gather(images: np.ndarray, indices: np.ndarray, file: Path) -> None:
     """Write the chosen images and beside them the file's digest. Several processes may do it at once."""
     temporary = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
     digest = hashlib.sha256()
-    step = max(1, GATHERED // max(1, int(np.prod(images.shape[1:]))))
+    step = max(1, GATHERED // max(1, images[:1].nbytes))
     try:
         with open(temporary, "wb") as target:
             for start in range(0, len(indices), step):
@@ -164,23 +164,24 @@ def _frozen(images: np.ndarray) -> np.ndarray:
 
 def _write(
     folder: Path,
-    batches: Iterable[tuple[np.ndarray, Sequence[np.ndarray]]],
+    batches: Iterable[tuple[np.ndarray, Sequence[np.ndarray] | np.ndarray]],
     columns: Columns,
     notes: Sequence[str],
 ) -> None:
     digest, each = hashlib.sha256(), hashlib.sha256()
     kept: list[np.ndarray] = []
     shape: tuple[int, ...] = ()
+    kind = np.dtype(np.uint8)
     with open(folder / "images.bin", "wb") as file, open(folder / "digests.bin", "wb") as digests:
         for positions, pixels in batches:
             for image in pixels:
-                data = np.ascontiguousarray(image, dtype=np.uint8)
+                data = np.ascontiguousarray(image)
                 digest.update(data.data)
                 file.write(data.data)
                 of_image = image_digest(data)
                 each.update(of_image)
                 digests.write(of_image)
-                shape = data.shape
+                shape, kind = data.shape, data.dtype
             kept.append(positions)
     rows = np.concatenate(kept)
     columns = {name: values[rows] for name, values in columns.items()}
@@ -192,6 +193,7 @@ def _write(
     whole = digest.hexdigest()
     described = {
         "shape": [len(rows), *shape],
+        "dtype": kind.name,
         "sha256": dict(zip(FILES, (whole, each.hexdigest(), rows_digest), strict=True)),
         "notes": list(notes),
         "fingerprint": _fingerprint(whole, (len(rows), *shape), columns),

@@ -59,13 +59,22 @@ class EvaluateConfig(SplitConfig):
 
 
 class DataConfig(Settings):
-    """One source, its training rows and its evaluation rows."""
+    """One source, its training rows and its evaluation rows.
+
+    A source of vectors has columns beside those of its files: `fold`, from 0 to 9, hangs on a row's id alone,
+    so that `where: fold < 8` goes on to choose the same rows when there are more.
+    """
 
     source: str
+    """Of images: `parquet:PATH_OR_URL`, `folder:PATH`, `glyphs:`. Of vectors, for a projection:
+    `vectors:PATH_OR_URL` (Parquet, Arrow, or .npy with `?rows=TABLE`); `?label=species&group=genus&id=...`
+    says which columns they are, where these have other names."""
     train: SplitConfig = SplitConfig()
     evaluate: EvaluateConfig
     columns: dict[str, Column] = Field(default_factory=dict)
     undecodable: Literal["refuse", "skip"] = "refuse"
+    """What becomes of images that cannot be decoded, and of vectors that are missing, of another dimension,
+    not finite or zero."""
     allow_overlap: bool = Field(False, exclude_if=lambda value: not value)
     """Whether evaluation images may be trained on. Without it, one that is in both parts stops the run."""
 

@@ -1,10 +1,13 @@
-"""Encoded images -> one uint8 array on disk, decoded once and mapped by everybody after that."""
+"""Encoded images -> one uint8 array on disk, decoded once and mapped by everybody after that.
+
+Vectors likewise, as float32.
+"""
 
 import hashlib
 import json
 import warnings
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +23,16 @@ from holdfast.data.config import Column, SplitConfig
 from holdfast.data.image_set import ImageSet
 from holdfast.data.rows import row_columns, row_notes
 from holdfast.data.selection import names_in, select, unknown_column
-from holdfast.data.sources import Encoded, Source, open_source, require_values, some
+from holdfast.data.sources import (
+    Encoded,
+    Source,
+    VectorListing,
+    VectorSource,
+    open_any,
+    require_values,
+    some,
+)
+from holdfast.data.usable import complete_rows, usable_vectors
 
 OnDecoded = Callable[[int, int], None]
 Batch = list[tuple[int, Encoded]]
@@ -50,25 +62,26 @@ class Decoder(Protocol):
 def load_images(
     source: str,
     split: SplitConfig,
-    decoder: Decoder,
+    decoder: Decoder | None,
     columns: Mapping[str, Column] | None = None,
     undecodable: Literal["refuse", "skip"] = "refuse",
     cache: Path | None = None,
     progress: OnDecoded | None = None,
     selections: Collection[str] | None = None,
 ) -> ImageSet:
-    """The decoded images of one split, from the cache where it has them.
+    """The decoded images of one split, or its vectors, from the cache where it has them.
 
     The first call decodes into the cache folder (`cache`, else `$HOLDFAST_CACHE`, else the user's cache
     folder) while other processes wait; later calls map the same file. A damaged cache entry is made anew.
     Whatever was passed over is said in a warning.
 
     Args:
-        source: a URI for `open_source`.
+        source: a URI for `open_any`.
         split: which rows.
-        decoder: how bytes become pixels.
+        decoder: how bytes become pixels; vectors need none.
         columns: derived columns, for `split.where` and later selections.
-        undecodable: whether images that cannot be decoded are an error or are left out with a warning.
+        undecodable: whether images that cannot be decoded, and vectors without a direction, are an error or
+            are left out with a warning.
         progress: called with (images done, images in all) while decoding; not called for a cached entry.
         selections: what will be selected later; only columns that one of them names are read. None for all.
 
@@ -77,7 +90,9 @@ def load_images(
             are undecodable (names the first few), or the cache folder cannot be written.
     """
     columns = columns or {}
-    opened = open_source(source)
+    opened = open_any(source)
+    if decoder is None and isinstance(opened, Source):
+        raise DataError(f"Source {source!r} holds images; here vectors are wanted.")
     folder = cache or cache_folder()
     survey = opened.survey()
     key = _key(opened, survey.fingerprint, split, decoder, columns, undecodable, selections)
@@ -105,14 +120,22 @@ def tell(notes: Iterable[str]) -> None:
 
 
 def _key(
-    source: Source,
+    source: Source | VectorSource,
     fingerprint: str,
     split: SplitConfig,
-    decoder: Decoder,
+    decoder: Decoder | None,
     columns: Mapping[str, Column],
     undecodable: str,
     selections: Collection[str] | None,
 ) -> str:
+    decoding = (
+        []
+        if decoder is None or isinstance(source, VectorSource)
+        else [
+            type(decoder).__name__,
+            decoder.model_dump_json(),
+        ]
+    )
     parts = [
         FORMAT,
         PIL.__version__,
@@ -122,8 +145,7 @@ def _key(
         split.where,
         {name: column.model_dump() for name, column in columns.items()},
         undecodable,
-        type(decoder).__name__,
-        decoder.model_dump_json(),
+        *decoding,
         None if selections is None else sorted({name for one in selections for name in names_in(one)}),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
@@ -131,9 +153,9 @@ def _key(
 
 def _make(
     entry: Path,
-    source: Source,
+    source: Source | VectorSource,
     split: SplitConfig,
-    decoder: Decoder,
+    decoder: Decoder | None,
     columns: Mapping[str, Column],
     undecodable: str,
     progress: OnDecoded | None,
@@ -150,16 +172,31 @@ def _make(
     if split.where is not None:
         indices = np.flatnonzero(select(split.where, arrays))
         arrays = {name: values[indices] for name, values in arrays.items()}
+    what = "vector" if isinstance(listing, VectorListing) else "image"
     if not len(indices):
         chosen = f"split {split.split!r}" if split.where is None else f"where {split.where!r}"
-        raise DataError(f"{where} is empty: {chosen} selects no image.")
+        raise DataError(f"{where} is empty: {chosen} selects no {what}.")
     rows = listing.rows.take(pa.array(indices))
-    require_values(rows, where)
     # The survey says again, at every opening, what it says of files.
-    notes = [*listing.notes, *row_notes(rows, where)]
-    encoded = listing.images(indices)
-    decoded = _decode(where, encoded, arrays["sample_id"], decoder, undecodable == "skip", progress, notes)
-    write_entry(entry, decoded, arrays, notes)
+    notes = [*listing.notes]
+    skip = undecodable == "skip"
+    batches: Iterator[tuple[np.ndarray, Sequence[np.ndarray] | np.ndarray]]
+    if isinstance(listing, VectorListing):
+        kept, more = complete_rows(rows, where)
+        if not len(kept):
+            raise DataError(" ".join([f"{where} has no vector with a label and an id.", *more]))
+        rows, indices = rows.take(pa.array(kept)), indices[kept]
+        arrays = {name: values[kept] for name, values in arrays.items()}
+        notes += [*more, *row_notes(rows, where)]
+        vectors = listing.vectors(indices)
+        batches = usable_vectors(where, vectors, arrays["sample_id"], skip, progress, notes)
+    else:
+        assert decoder is not None
+        require_values(rows, where)
+        notes += row_notes(rows, where)
+        encoded = listing.images(indices)
+        batches = _decode(where, encoded, arrays["sample_id"], decoder, skip, progress, notes)
+    write_entry(entry, batches, arrays, notes)
 
 
 def _needed(

@@ -1,4 +1,4 @@
-"""Decoded images with their labels: what training and evaluation work on."""
+"""Decoded images, or vectors, with their labels: what training and evaluation work on."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,15 +11,17 @@ DIGEST = 16
 
 @dataclass(frozen=True, eq=False)
 class ImageSet:
-    """Images of one size, in the source's order.
+    """Images of one size, or vectors of one dimension, in the source's order.
 
     Attributes:
         images: uint8 (n, channels, height, width), read-only. Straight from `load_images` it is a memory map
-            of a cache file, so that all processes of a machine share its pages.
+            of a cache file, so that all processes of a machine share its pages. Of a source of vectors they
+            are float32 (n, d), of unit norm.
         labels, groups, sample_ids: text (n,), see `holdfast.data.sources`. A missing group is the empty text.
         columns: every array (n,) that a selection can name, derived columns included.
-        fingerprint: hex digest of the decoded pixels, labels, groups and sample_ids; the same everywhere.
-        digests: of the pixels of each image, uint8 (n, DIGEST), where they are known already.
+        fingerprint: hex digest of the pixels or vectors, labels, groups and sample_ids; the same everywhere.
+        digests: of the pixels of each image, or the numbers of each vector, uint8 (n, DIGEST), where they are
+            known already.
         notes: sentences for the user about what was passed over as the images were read.
     """
 
@@ -34,6 +36,11 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    @property
+    def what(self) -> str:
+        """What they are, for a message."""
+        return "vectors" if self.images.ndim == 2 else "images"
 
     def take(self, indices: np.ndarray, images: np.ndarray | None = None) -> "ImageSet":
         """The rows at int64 (m,) indices, or where bool (n,) is true, in that order.
@@ -62,5 +69,5 @@ class ImageSet:
 
 
 def image_digest(pixels: np.ndarray) -> bytes:
-    """DIGEST bytes that are the same for the same pixels (C, H, W), uint8."""
+    """DIGEST bytes that are the same for the same pixels, uint8 (C, H, W), or numbers, float32 (d,)."""
     return hashlib.blake2b(np.ascontiguousarray(pixels).data, digest_size=DIGEST).digest()

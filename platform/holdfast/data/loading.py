@@ -26,7 +26,7 @@ class Evaluation:
 
 def load_training(
     config: DataConfig,
-    decoder: Decoder,
+    decoder: Decoder | None,
     cache: Path | None = None,
     progress: OnDecoded | None = None,
     selections: Collection[str] | None = None,
@@ -45,7 +45,7 @@ def load_training(
 
 def load_evaluation(
     config: DataConfig,
-    decoder: Decoder,
+    decoder: Decoder | None,
     seed: int,
     cache: Path | None = None,
     progress: OnDecoded | None = None,
@@ -69,12 +69,16 @@ def load_evaluation(
     is_query = _queries(evaluate, images, seed)
     said = f"data.evaluate.queries ({evaluate.queries!r})"
     if not is_query.any():
-        raise DataError(f"{said} selects no query among the {len(images)} evaluation images.")
+        raise DataError(f"{said} selects no query among the {len(images)} evaluation {images.what}.")
     if is_query.all():
-        raise DataError(f"{said} selects all {len(images)} evaluation images; the gallery would be empty.")
+        raise DataError(
+            f"{said} selects all {len(images)} evaluation {images.what}; the gallery would be empty."
+        )
     alone = np.setdiff1d(images.labels[is_query], images.labels[~is_query])
     if len(alone):
-        raise DataError(f"{said} leaves {len(alone)} classes without a gallery image: {some(alone)}.")
+        raise DataError(
+            f"{said} leaves {len(alone)} classes without a gallery {images.what[:-1]}: {some(alone)}."
+        )
     queries, gallery = np.flatnonzero(is_query), np.flatnonzero(~is_query)
     return Evaluation(
         queries=images.take(queries, map_rows(images.images, queries)),
@@ -93,6 +97,6 @@ def _require_classes(images: ImageSet, config: DataConfig, part: str) -> None:
     classes = np.unique(images.labels)
     if len(classes) < 2:
         raise DataError(
-            f"The {part} images of {config.source!r} are all of one class ({classes[0]}); "
+            f"The {part} {images.what} of {config.source!r} are all of one class ({classes[0]}); "
             "retrieval needs at least two."
         )

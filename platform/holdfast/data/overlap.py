@@ -33,8 +33,9 @@ def require_disjoint(config: DataConfig, training: ImageSet, evaluation: Evaluat
     twin = np.flatnonzero(learned == _digests(part)[row])[0]
     name, twin_name = str(part.sample_ids[row]), str(training.sample_ids[twin])
     example = f"for example {name!r}" + ("" if name == twin_name else f" (in training {twin_name!r})")
+    what = training.what
     said = (
-        f"Source {config.source!r}: {count} of {sum(map(len, parts))} evaluation images are training images "
+        f"Source {config.source!r}: {count} of {sum(map(len, parts))} evaluation {what} are training {what} "
         f"too, {example}"
     )
     if config.allow_overlap:
@@ -44,7 +45,7 @@ def require_disjoint(config: DataConfig, training: ImageSet, evaluation: Evaluat
     raise DataError(
         f"{said}. data.train selects {_selected(config.train.split, config.train.where)}, data.evaluate "
         f"{_selected(config.evaluate.split, config.evaluate.where)}: give them a split or a where that "
-        "leaves no image in both, or set data.allow_overlap to true if it is meant."
+        f"leaves no {what[:-1]} in both, or set data.allow_overlap to true if it is meant."
     )
 
 

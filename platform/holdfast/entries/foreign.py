@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from holdfast.base import MAX_ID_BYTES, NORM_TOLERANCE, DataError, HoldfastError
-from holdfast.entries.arrow_columns import decoded, ids, lenient_vectors, stored, strings
+from holdfast.base import MAX_ID_BYTES, NORM_TOLERANCE, DataError, HoldfastError, flat_vectors
+from holdfast.entries.arrow_columns import decoded, ids, stored, strings
 from holdfast.entries.attribute_columns import RawAttributes
 from holdfast.entries.batch import Batch
 from holdfast.entries.entry import DOTS
@@ -64,7 +64,7 @@ class Screen:
 
         columns = {name: stored(portion.columns[name]) for name in roles.read}
         names = ids(self.place, roles.id, columns[roles.id])
-        numbers, offsets = lenient_vectors(self.place, columns[roles.vector])
+        numbers, offsets = flat_vectors(self.place, columns[roles.vector])
         faults = _id_faults(names)
         if first == 1:
             require_dimension(self.place, roles.vector, _only_size(offsets), self.version, self.dimension)

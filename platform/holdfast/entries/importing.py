@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 import numpy as np
 from sqlalchemy import Connection, Text, and_, bindparam, cast, delete, insert, select, update
 
-from holdfast.base import DataError
+from holdfast.base import DataError, flat_vectors
 from holdfast.entries.arrow_columns import ids as as_ids
-from holdfast.entries.arrow_columns import lenient_vectors, stored
+from holdfast.entries.arrow_columns import stored
 from holdfast.entries.batch import Row
 from holdfast.entries.change import Rows
 from holdfast.entries.entries import Entries, Fence
@@ -88,7 +88,7 @@ def dimension_of(reader: Reader, layout: Layout) -> int | None:
         return reader.dimension
     roles = roles_of(reader, layout)
     for portion in reader.portions(roles, None, _SHOWN):
-        _, offsets = lenient_vectors(reader.place, stored(portion.columns[roles.vector]))
+        _, offsets = flat_vectors(reader.place, stored(portion.columns[roles.vector]))
         sizes = np.diff(offsets)
         if sizes.any():
             return int(sizes[sizes > 0][0])

@@ -3,7 +3,7 @@ from .heads import HeadContract
 from .index import IndexContract
 from .index_rows import Opened
 from .regularizers import RegularizerContract
-from .sources import SourceContract
+from .sources import SourceContract, VectorSourceContract
 from .store import tiny_store
 from .tasks import tiny_encoder, tiny_task
 from .trunks import TrunkContract
@@ -17,6 +17,7 @@ __all__ = [
     "RegularizerContract",
     "SourceContract",
     "TrunkContract",
+    "VectorSourceContract",
     "tiny_encoder",
     "tiny_store",
     "tiny_task",

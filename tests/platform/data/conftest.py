@@ -74,6 +74,36 @@ def make_parquet(tmp_path: Path) -> MakeParquet:
     return make
 
 
+@pytest.fixture
+def make_vectors(tmp_path: Path) -> MakeParquet:
+    """Writes `classes` x `instances` vectors of dimension 8, Parquet or Arrow by the name. Columns can be
+    replaced or, with None, left out."""
+
+    def make(
+        name: str = "vectors.parquet", classes: int = 4, instances: int = 5, **columns: object | None
+    ) -> Path:
+        count = classes * instances
+        vectors = np.random.default_rng(0).normal(size=(count, 8)).astype(np.float32)
+        rows: dict[str, object] = {
+            "id": [f"s{number // instances}_{number % instances:02d}" for number in range(count)],
+            "vector": pa.FixedSizeListArray.from_arrays(vectors.ravel(), 8),
+            "label": [f"class{number // instances}" for number in range(count)],
+            "split": ["train" if number // instances < classes / 2 else "test" for number in range(count)],
+            **columns,
+        }
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        table = pa.table({column: values for column, values in rows.items() if values is not None})
+        if path.suffix == ".arrow":
+            with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+                writer.write_table(table, max_chunksize=7)
+        else:
+            pq.write_table(table, path, row_group_size=7)
+        return path
+
+    return make
+
+
 @pytest.fixture(scope="session")
 def make_images() -> MakeImages:
     """An image set of the given labels (and groups), without any file."""

@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from holdfast.testing import SourceContract
+from holdfast.testing import SourceContract, VectorSourceContract
 
 
 class TestGlyphs(SourceContract):
@@ -28,3 +29,18 @@ class TestFolder(SourceContract):
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(make_png(number))
         return f"folder:{tmp_path / 'images'}"
+
+
+class TestVectorTable(VectorSourceContract):
+    @pytest.fixture
+    def uri(self, make_vectors: Callable[..., Path]) -> str:
+        return f"vectors:{make_vectors(height=list(range(20)))}"
+
+
+class TestVectorArray(VectorSourceContract):
+    @pytest.fixture
+    def uri(self, tmp_path: Path) -> str:
+        np.save(tmp_path / "vectors.npy", np.random.default_rng(0).normal(size=(12, 4)))
+        rows = [f"row{number},class{number % 3},part{number % 2}\n" for number in range(12)]
+        (tmp_path / "rows.csv").write_text("id,label,split\n" + "".join(rows))
+        return f"vectors:{tmp_path}/vectors.npy?rows={tmp_path}/rows.csv"

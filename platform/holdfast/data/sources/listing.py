@@ -1,7 +1,8 @@
-"""What every source gives: rows without their images, and the images when they are asked for."""
+"""What every source gives: rows alone, and their images or vectors when they are asked for."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -26,9 +27,17 @@ class Survey(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
+class Block(NamedTuple):
+    """Vectors, float32 (b, d), and what is wrong with those that are none: row -> what follows a count, as in
+    "2 of another dimension"."""
+
+    vectors: np.ndarray
+    faults: Mapping[int, str] = MappingProxyType({})
+
+
 @dataclass(frozen=True, eq=False)
 class Listing:
-    """The rows of a source, or of one of its splits, in the source's order.
+    """The rows of a source of images, or of one of its splits, in the source's order.
 
     Attributes:
         rows: `label`, `split`, `sample_id`, `group` (text), then the further columns that were asked for.
@@ -53,3 +62,23 @@ class Listing:
         require_values(self.rows, where)
         images = [encoded.load() for encoded in self.images(np.arange(len(self)))]
         return self.rows.add_column(0, "image", pa.array(images, pa.large_binary()))
+
+
+@dataclass(frozen=True, eq=False)
+class VectorListing:
+    """The rows of a source of vectors, or of one of its splits, in the source's order.
+
+    Attributes:
+        rows, available, notes: as those of a `Listing`. A label or a sample_id may be missing.
+        dimension: of the vectors.
+        vectors: those of rows at int64 (m,) ascending indices, in their order, some thousand at a time.
+    """
+
+    rows: pa.Table
+    available: tuple[str, ...]
+    dimension: int
+    vectors: Callable[[np.ndarray], Iterator[Block]]
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return int(self.rows.num_rows)

@@ -7,13 +7,25 @@ from holdfast.data.sources.files import expand
 from holdfast.data.sources.folder import FolderSource
 from holdfast.data.sources.glyphs import GlyphSource
 from holdfast.data.sources.parquet import ParquetSource
-from holdfast.data.sources.source import Source, SourceConfig
+from holdfast.data.sources.source import Source, SourceConfig, VectorSource
+from holdfast.data.sources.vectors import VectorFiles
 
-ALLOWED = "glyphs:, glyphs:?classes=60, parquet:PATH_OR_URL, folder:PATH, or package.module:Class?key=value"
+ALLOWED = (
+    "glyphs:, glyphs:?classes=60, parquet:PATH_OR_URL, folder:PATH, vectors:PATH_OR_URL, "
+    "or package.module:Class?key=value"
+)
 
 
 def open_source(uri: str) -> Source:
-    """Open `glyphs:`, `glyphs:?classes=60`, `parquet:PATH_OR_URL` or `folder:PATH`.
+    """Open a source of images, see `open_any`. Raises DataError as it does, and for a source of vectors."""
+    opened = open_any(uri)
+    if isinstance(opened, VectorSource):
+        raise DataError(f"Source {uri!r} holds vectors; here images are wanted.")
+    return opened
+
+
+def open_any(uri: str) -> Source | VectorSource:
+    """Open `glyphs:`, `glyphs:?classes=60`, `parquet:PATH_OR_URL`, `folder:PATH` or `vectors:PATH_OR_URL`.
 
     `~` and environment variables are expanded; `$HOLDFAST_DATA` has the default `../shared/data`. A source of
     another package is `package.module:Class?key=value`: the keys are those of the class, a `SourceConfig`.
@@ -32,6 +44,8 @@ def open_source(uri: str) -> Source:
             return ParquetSource(uri, expand(rest))
         case "folder":
             return FolderSource(uri, expand(rest))
+        case "vectors":
+            return VectorFiles.parse(uri, rest)
     try:
         return _outside(uri).open(uri)
     except ConfigError as error:

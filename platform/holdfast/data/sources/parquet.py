@@ -7,15 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from holdfast.base import DataError
 from holdfast.data.sources.listing import Encoded, Listing, Survey
-from holdfast.data.sources.passed_over import named
+from holdfast.data.sources.pieces import batches_of, joined, lacking, rows_of_split
 from holdfast.data.sources.shards import Shard, find_shards
 from holdfast.data.sources.source import Source
-from holdfast.data.sources.table import TEXT, conform, is_plain, require_columns, unknown_split
+from holdfast.data.sources.table import TEXT, conform, is_plain, require_columns
 
 BATCH = 64
 """Rows whose images are taken from a file at once."""
@@ -37,14 +35,14 @@ class ParquetSource(Source):
         shards, notes = self._shards()
         read = [self._rows(shard, columns) for shard in shards]
         pieces, names = [rows for rows, _ in read], [names for _, names in read]
-        rows = _joined(shards, pieces, where)
-        notes = (*notes, *_lacking(shards, names, rows.column_names, where))
+        rows = joined(shards, pieces, where)
+        notes = (*notes, *lacking(shards, names, rows.column_names, where))
         if rows.num_rows == 0:
             raise DataError(f"{where} is empty: it has no rows.")
         starts = np.cumsum([0, *(piece.num_rows for piece in pieces)])
         places = np.arange(rows.num_rows)
         if split is not None:
-            rows, places, more = _of_split(rows, split, where)
+            rows, places, more = rows_of_split(rows, split, where)
             notes = (*notes, *more)
 
         def images(indices: np.ndarray) -> Iterator[Encoded]:
@@ -113,71 +111,16 @@ def _require_images(kind: pa.DataType, where: str) -> None:
         raise DataError(f"Column image of {where} holds {kind}; it must hold PNG or JPEG bytes (binary).")
 
 
-def _joined(shards: list[Shard], pieces: list[pa.Table], where: str) -> pa.Table:
-    """One table, with nulls where a file lacks a column that others have."""
-    try:
-        return pa.concat_tables(pieces, promote_options="permissive")
-    except pa.ArrowException as error:
-        kinds: dict[str, dict[str, str]] = {}
-        for shard, piece in zip(shards, pieces, strict=True):
-            for field in piece.schema:
-                kinds.setdefault(field.name, {}).setdefault(str(field.type), shard.name)
-        differing = [
-            f"{name} ({', '.join(f'{kind} in {shard}' for kind, shard in by_kind.items())})"
-            for name, by_kind in kinds.items()
-            if len(by_kind) > 1
-        ]
-        raise DataError(
-            f"The files of {where} do not fit together: their columns differ in type: {named(differing)}."
-        ) from error
-
-
-def _lacking(shards: list[Shard], names: list[list[str]], columns: list[str], where: str) -> tuple[str, ...]:
-    """What is to be said of columns that some files have and others lack."""
-    return tuple(
-        f"{where}: {len(lacking)} of {len(shards)} files have no column {column} ({named(lacking)}); "
-        "it is empty there."
-        for column in columns
-        if (lacking := [shard.name for shard, own in zip(shards, names, strict=True) if column not in own])
-        and len(lacking) < len(shards)
-    )
-
-
-def _of_split(rows: pa.Table, split: str, where: str) -> tuple[pa.Table, np.ndarray, tuple[str, ...]]:
-    """The rows of one split, where they lie, and what is to be said of rows in none."""
-    splits = rows.column("split")
-    places = np.flatnonzero(pc.equal(splits, split).fill_null(False).to_numpy())
-    if not len(places):
-        raise unknown_split(split, [name for name in splits.unique().to_pylist() if name], where)
-    notes: tuple[str, ...] = ()
-    if splits.null_count:
-        nameless = rows.filter(splits.is_null()).column("sample_id").to_pylist()
-        notes = (f"{where}: passed over {len(nameless)} rows without a split ({named(nameless)}).",)
-    return rows.take(pa.array(places)), places, notes
-
-
 def _images(shard: Shard, wanted: np.ndarray) -> Iterator[Encoded]:
     """The images at ascending rows of one file. Row groups without any are not read."""
     if not len(wanted):
         return
     with shard.open() as file:
-        sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
-        starts = np.cumsum([0, *sizes])
         is_struct = pa.types.is_struct(file.schema_arrow.field("image").type)
-        for number, start in enumerate(starts[:-1]):
-            own = wanted[(wanted >= start) & (wanted < starts[number + 1])]
-            if len(own):
-                yield from _of_row_group(file, number, "image.bytes" if is_struct else "image", own - start)
-
-
-def _of_row_group(file: pq.ParquetFile, number: int, column: str, wanted: np.ndarray) -> Iterator[Encoded]:
-    start = 0
-    for batch in file.iter_batches(BATCH, row_groups=[number], columns=[column]):
-        values = batch.column(0)
-        if pa.types.is_struct(values.type):
-            # Flattened, a row without a struct has no bytes either.
-            values = values.flatten()[0]
-        for row in wanted[(wanted >= start) & (wanted < start + len(values))] - start:
-            value = values[int(row)]
-            yield Encoded(value.as_buffer().size if value.is_valid else 0, value.as_py)
-        start += len(values)
+        for values, rows in batches_of(file, "image.bytes" if is_struct else "image", wanted, BATCH):
+            if is_struct:
+                # Flattened, a row without a struct has no bytes either.
+                values = values.flatten()[0]
+            for row in rows:
+                value = values[int(row)]
+                yield Encoded(value.as_buffer().size if value.is_valid else 0, value.as_py)

@@ -20,14 +20,16 @@ class PassedOver:
 
     def notes(self, where: str) -> tuple[str, ...]:
         """One sentence, or none where nothing was passed over. `where` is how it names the source."""
-        if not self._by_reason:
-            return ()
+        return (f"{where}: passed over {self.counted()}.",) if self._by_reason else ()
+
+    def counted(self) -> str:
+        """How many for which reason, the commonest first, and a few names of each."""
         counted = sorted(self._by_reason.items(), key=lambda item: (-len(item[1]), item[0]))
         parts = [f"{len(names)} {reason} ({named(names)})" for reason, names in counted[:REASONS]]
         rest = [name for _, names in counted[REASONS:] for name in names]
         if rest:
             parts.append(f"{len(rest)} others ({named(rest)})")
-        return (f"{where}: passed over {', '.join(parts)}.",)
+        return ", ".join(parts)
 
 
 def named(names: Iterable[object]) -> str:

@@ -35,13 +35,19 @@ class Shard:
 
     def open(self) -> pq.ParquetFile:
         """Raises OSError or ArrowException where it is none."""
-        local = isinstance(self.filesystem, fs.LocalFileSystem)
+        return pq.ParquetFile(self.open_bytes(), pre_buffer=False, buffer_size=BUFFER)
+
+    def open_bytes(self) -> pa.NativeFile:
+        """Raises OSError."""
         # As bytes, since a name need not be UTF-8.
-        source = pa.OSFile(os.fsencode(self.path)) if local else self.filesystem.open_input_file(self.path)
-        return pq.ParquetFile(source, pre_buffer=False, buffer_size=BUFFER)
+        if isinstance(self.filesystem, fs.LocalFileSystem):
+            return pa.OSFile(os.fsencode(self.path))
+        return self.filesystem.open_input_file(self.path)
 
 
-def find_shards(path: str, where: str) -> tuple[list[Shard], tuple[str, ...]]:
+def find_shards(
+    path: str, where: str, suffixes: tuple[str, ...] = SUFFIXES
+) -> tuple[list[Shard], tuple[str, ...]]:
     """The file, or the files of the folder in the order of their names; and what is to be said of the rest.
 
     In a folder, what begins with a dot or an underscore is no data, by the custom of those who write such
@@ -65,7 +71,7 @@ def find_shards(path: str, where: str) -> tuple[list[Shard], tuple[str, ...]]:
         found = _remote(inside, filesystem, passed_over)
     shards = []
     for shard in found:
-        if shard.name.lower().endswith(SUFFIXES):
+        if shard.name.lower().endswith(suffixes):
             shards.append(shard)
         else:
             suffix = os.path.splitext(shard.name)[1].lower()
@@ -74,7 +80,10 @@ def find_shards(path: str, where: str) -> tuple[list[Shard], tuple[str, ...]]:
     if not shards:
         raise DataError(
             " ".join(
-                [f"The folder of {where[0].lower()}{where[1:]} ({path}) holds no *.parquet file.", *notes]
+                [
+                    f"The folder of {where[0].lower()}{where[1:]} ({path}) holds no *{suffixes[0]} file.",
+                    *notes,
+                ]
             )
         )
     return sorted(shards, key=lambda shard: shard.path), notes

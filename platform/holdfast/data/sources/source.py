@@ -1,4 +1,4 @@
-"""Where images come from: one interface for all sources."""
+"""Where images and vectors come from: one interface for all sources of each."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 import pyarrow as pa
 
 from holdfast.base import PartConfig
-from holdfast.data.sources.listing import Listing, Survey
+from holdfast.data.sources.listing import Listing, Survey, VectorListing
 
 
 class Source(ABC):
@@ -50,9 +50,27 @@ class Source(ABC):
         return None
 
 
+class VectorSource(ABC):
+    """Labelled vectors, as some model made them, of images that need not be there.
+
+    Attributes:
+        uri: what names it in an experiment.
+    """
+
+    uri: str
+
+    @abstractmethod
+    def listing(self, split: str | None = None, columns: Collection[str] | None = None) -> VectorListing:
+        """All rows, or those of one split, in the source's order, without the vectors; see `Source`."""
+
+    @abstractmethod
+    def survey(self) -> Survey:
+        """What the content is and what of it is passed over; cheap, it does not read the vectors."""
+
+
 class SourceConfig(PartConfig):
     """Base of the configs of sources of other packages: what `package.module:Class?key=value` may say."""
 
     @abstractmethod
-    def open(self, uri: str) -> Source:
+    def open(self, uri: str) -> Source | VectorSource:
         """The source, which goes by this URI. Raises DataError where it is not there."""

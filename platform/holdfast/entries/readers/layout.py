@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from holdfast.base import DataError
+from holdfast.base import DataError, holds_lists
 from holdfast.entries.attribute_columns import is_text, why_no_attribute
 
 _IDS = ("id", "sample_id", "ids", "_id", "key")
@@ -125,19 +125,11 @@ def keys_of(pattern: str | None) -> tuple[str, ...]:
     return _pattern(pattern or "")[1::2]
 
 
-def is_vector(kind: Any) -> bool:
-    """Whether an Arrow type is one of lists of floats."""
-    import pyarrow as pa
-
-    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    return bool(lists and pa.types.is_floating(kind.value_type))
-
-
 def _the_vector(place: str, fields: Mapping[str, Any]) -> str:
     usual = next((name for name in _VECTORS if name in fields), None)
     if usual is not None:
         return usual
-    found = [name for name, kind in fields.items() if is_vector(kind)]
+    found = [name for name, kind in fields.items() if holds_lists(kind)]
     if len(found) == 1:
         return found[0]
     lacks = f"several columns of vectors ({_list(found)})" if found else "no column vector"

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from holdfast.entries.arrow_columns import ids, lenient_vectors
+from holdfast.base import flat_vectors
+from holdfast.entries.arrow_columns import ids
 from holdfast.entries.readers import Layout, open_reader, roles_of
 
 Rows = dict[str, tuple[Any, ...]]
@@ -23,7 +24,7 @@ def read_place(origin: object, rows: int = 7, dimension: int = 8, **said: Any) -
         found: Rows = {}
         for portion in portions:
             names = ids("it", roles.id, portion.columns[roles.id]).to_pylist()
-            matrix = lenient_vectors("it", portion.columns[roles.vector])[0].reshape(len(names), dimension)
+            matrix = flat_vectors("it", portion.columns[roles.vector])[0].reshape(len(names), dimension)
             others = [portion.columns[name].to_pylist() for name in roles.attributes]
             if portion.attributes is not None:
                 others.append(portion.attributes.to_pylist())

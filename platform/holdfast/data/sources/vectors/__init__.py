@@ -1,0 +1,5 @@
+"""Vectors in files, with a label each: Parquet, Arrow and NumPy."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

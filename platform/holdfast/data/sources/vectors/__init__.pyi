@@ -1,0 +1,3 @@
+from .files import VectorFiles
+
+__all__ = ["VectorFiles"]
