@@ -12,6 +12,7 @@ from .sources.listing import Block, Encoded, Listing, Survey, VectorListing
 from .sources.opening import open_any, open_source
 from .sources.source import Source, SourceConfig, VectorSource
 from .sources.table import conform, of_split, require_values, some
+from .sources.vectors.tables import NOTES
 from .stream import StreamConfig, Task, build_stream
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "Evaluation",
     "ImageSet",
     "Listing",
+    "NOTES",
     "Source",
     "SourceConfig",
     "SplitConfig",

@@ -5,6 +5,7 @@ from .foreign_counts import ForeignImport
 from .group_commit import GroupCommit
 from .imported import Imported
 from .importing import dimension_of, import_from
+from .labelled import write_labelled
 from .lease import RENEW_LATE, Lease, LeaseHeldError, LeaseLostError, refuse_if_held
 from .readers import Layout, open_reader
 from .replace import NewVector, Replace
@@ -41,4 +42,5 @@ __all__ = [
     "open_reader",
     "open_writer",
     "refuse_if_held",
+    "write_labelled",
 ]

@@ -1,3 +1,4 @@
 from .files import VectorFiles
+from .tables import NOTES
 
-__all__ = ["VectorFiles"]
+__all__ = ["NOTES", "VectorFiles"]

@@ -68,6 +68,7 @@ class VectorFiles(VectorSource):
         rows = joined(shards, [piece.rows for piece in pieces], where)
         names = [list(piece.names) for piece in pieces]
         notes = (*notes, *lacking(shards, names, rows.column_names, where))
+        notes += tuple(note for piece in pieces for note in piece.notes)
         starts = np.cumsum([0, *(piece.rows.num_rows for piece in pieces)])
         rows = _numbered(rows)
         if rows.num_rows == 0:
@@ -142,13 +143,14 @@ class VectorFiles(VectorSource):
 
 @dataclass(frozen=True, eq=False)
 class _Piece:
-    """Of one file: the rows, the names of all columns, which holds the vectors, and their dimension, 0 where
-    nothing tells it."""
+    """Of one file: the rows, the names of all columns, which holds the vectors, their dimension, 0 where
+    nothing tells it, and what its writer says."""
 
     rows: pa.Table
     names: tuple[str, ...]
     vector: str
     dimension: int
+    notes: tuple[str, ...]
 
     @classmethod
     def of(
@@ -179,7 +181,8 @@ class _Piece:
             rows["split"] = pa.repeat(pa.scalar(ONLY_SPLIT), len(table))
         if "sample_id" not in rows:
             rows["sample_id"] = pa.nulls(len(table), pa.string())
-        return cls(conform(pa.table(rows), where), names, vector, _dimension(table, vector, where))
+        dimension = _dimension(table, vector, where)
+        return cls(conform(pa.table(rows), where), names, vector, dimension, table.notes)
 
 
 def _numbered(rows: pa.Table) -> pa.Table:

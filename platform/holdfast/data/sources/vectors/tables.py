@@ -1,5 +1,6 @@
 """One open file of vectors: its rows without them, and the vectors of some rows."""
 
+import json
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,8 @@ from holdfast.data.sources.vectors.beside import read_rows
 BATCH = 2048
 """Vectors that are taken from a file at once."""
 VECTOR = "vector"
+NOTES = b"holdfast.notes"
+"""Key of a table's metadata: a JSON list of sentences, which whoever reads it is told."""
 _ARROW, _ARRAY = b"ARROW1", b"\x93NUMPY"
 
 
@@ -26,9 +29,11 @@ class Table(ABC):
 
     Attributes:
         fields: the Arrow type of each column.
+        notes: what its writer has to say of what is not in it.
     """
 
     fields: Mapping[str, pa.DataType]
+    notes: tuple[str, ...] = ()
 
     @abstractmethod
     def __len__(self) -> int:
@@ -49,6 +54,7 @@ class ParquetTable(Table):
     def __init__(self, file: pq.ParquetFile) -> None:
         self._file = file
         self.fields = _fields(file.schema_arrow)
+        self.notes = _notes(file.schema_arrow)
 
     def __len__(self) -> int:
         return int(self._file.metadata.num_rows)
@@ -166,6 +172,12 @@ def _fields(schema: pa.Schema) -> dict[str, pa.DataType]:
         name: kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
         for name, kind in kinds.items()
     }
+
+
+def _notes(schema: pa.Schema) -> tuple[str, ...]:
+    """Raises ValueError where they are not as they have to be."""
+    found = json.loads((schema.metadata or {}).get(NOTES, b"[]"))
+    return tuple(str(note) for note in found)
 
 
 def _taken(values: pa.Array, rows: np.ndarray) -> pa.Array:
