@@ -13,13 +13,27 @@ from holdfast.regularizers import Classifier
 
 @dataclass(frozen=True, eq=False)
 class Ancestor:
-    """The version that a task starts from."""
+    """The version that a task starts from.
+
+    Attributes:
+        encoder: its network; None where it has none that learns, as a model that others made.
+        vectors: what such a one makes of the training images, all of them, float32 (n, d) of unit norm.
+    """
 
     version: str
-    encoder: Encoder
+    encoder: Encoder | None
     classifier: Classifier | None = None
     images: int | None = None
     """How many training images its lineage learned, each counted once; None where nobody counted."""
+    vectors: np.ndarray | None = None
+
+    @property
+    def dimension(self) -> int:
+        """Of its embeddings."""
+        if self.encoder is not None:
+            return self.encoder.dimension
+        assert self.vectors is not None
+        return int(self.vectors.shape[1])
 
 
 @dataclass(frozen=True, eq=False)

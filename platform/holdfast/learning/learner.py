@@ -8,8 +8,9 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from holdfast.base import DivergedError
+from holdfast.base import ConfigError, DivergedError
 from holdfast.data import Augmentation, Batches
 from holdfast.learning.averaging import Average
 from holdfast.learning.config import LearningConfig
@@ -64,7 +65,8 @@ class Learner:
         self.encoder = encoder.to(device)
         self.head = head.to(device)
         self.parent = parent.to(device) if parent is not None else None
-        self.terms = [term for term in terms if term.weight > 0] if parent is not None else []
+        has_parent = parent is not None or images.parent_vectors is not None
+        self.terms = [term for term in terms if term.weight > 0] if has_parent else []
         self._modules = [term.module.to(device) for term in self.terms]
         self.labels = images.labels.to(device)
         order = (len(images.indices), config.batch_size, derive_seed(seed, "task", images.task))
@@ -77,7 +79,7 @@ class Learner:
         self._model = ranks.wrap(self.encoder)
         self.start = TaskStart(
             index=images.task,
-            known=known if parent is not None else 0.0,
+            known=known if has_parent else 0.0,
             encoder=self.encoder,
             head=self.head,
             parent=self.parent,
@@ -86,6 +88,7 @@ class Learner:
             labels=self.labels,
             classes=len(images.class_names),
             class_names=images.class_names,
+            load_parent_vectors=None if images.parent_vectors is None else images.load_all_vectors,
         )
         self.losses, self.throughput = Losses(), Throughput()
         self._step = 0
@@ -224,9 +227,7 @@ class Learner:
         step = Step(
             embeddings=embeddings,
             labels=labels,
-            parent_embeddings_of=lambda: self.ranks.gather(
-                self._encode_with_parent(self._parent_pixels(pixels, draw)), sizes
-            ),
+            parent_embeddings_of=lambda: self._embed_by_parent(pixels, draw, sizes),
             encode=self._encode,
             encode_with_parent=self._encode_with_parent,
             progress=self._step / self.total_steps,
@@ -286,6 +287,15 @@ class Learner:
         """This worker's slice of the batch."""
         return see(draw, self._shares[self.ranks.rank], images, self.augmentation, self._send)
 
+    def _embed_by_parent(self, pixels: Tensor, draw: Draw, sizes: list[int]) -> Tensor:
+        """What the parent makes of the global batch, or has made of its images before they were distorted."""
+        if self.images.parent_vectors is None:
+            return self.ranks.gather(self._encode_with_parent(self._parent_pixels(pixels, draw)), sizes)
+        vectors = self._send(torch.from_numpy(self.images.load_vectors(draw.positions)))
+        if draw.share == 1:
+            return vectors
+        return functional.normalize(draw.share * vectors + (1 - draw.share) * draw.other(vectors))
+
     def _parent_pixels(self, pixels: Tensor, draw: Draw) -> Tensor:
         """The same images under the same distortions, as the parent reads them."""
         return pixels if self.images.parent_images is None else self._see(draw, self.images.for_parent)
@@ -299,7 +309,11 @@ class Learner:
 
     @torch.no_grad()
     def _encode_with_parent(self, pixels: Tensor) -> Tensor:
-        assert self.parent is not None
+        if self.parent is None:
+            raise ConfigError(
+                "A term asks what the parent makes of further images, and of the parent only its vectors of "
+                "the training images are known: leave the term out, or start from a version that was learned."
+            )
         return self._run(self.parent, pixels)
 
     def _run(self, model: nn.Module, pixels: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """What a checkpoint holds of the version that a task starts from, and whether a checkpoint fits."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -13,7 +13,10 @@ from holdfast.regularizers import Classifier
 
 
 def pack_ancestor(ancestor: Ancestor) -> dict[str, Any]:
-    """The version as plain values and tensors."""
+    """The version as plain values and tensors; of one whose vectors alone are known, its name: these are kept
+    elsewhere."""
+    if ancestor.encoder is None:
+        return {"version": ancestor.version, "model": None}
     return {
         "version": ancestor.version,
         "model": ancestor.encoder.config.model_dump_json(),
@@ -23,8 +26,16 @@ def pack_ancestor(ancestor: Ancestor) -> dict[str, Any]:
     }
 
 
-def unpack_ancestor(packed: dict[str, Any]) -> Ancestor:
-    """What `pack_ancestor` packed. Raises UnsoundError for weights from which nothing can be learned."""
+def unpack_ancestor(packed: dict[str, Any], first: Callable[[], Ancestor | None]) -> Ancestor:
+    """What `pack_ancestor` packed. Raises UnsoundError for weights from which nothing can be learned.
+
+    Args:
+        first: gives the version that the sequence starts from.
+    """
+    if packed["model"] is None:
+        ancestor = first()
+        assert ancestor is not None
+        return ancestor
     encoder = Encoder(ModelConfig.model_validate_json(packed["model"]))
     encoder.load_state_dict(packed["weights"])
     flaw = find_flaw(encoder.eval())

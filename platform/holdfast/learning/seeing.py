@@ -28,9 +28,9 @@ class Draw:
     parameters: Tensor
     share: float = 1.0
 
-    def other(self, labels: Tensor) -> Tensor:
-        """The classes of the images that are mixed in, of those of the batch, int64 (b,)."""
-        return labels.roll(-1)
+    def other(self, of_batch: Tensor) -> Tensor:
+        """Of the images that are mixed in, what is given (b, ...) of those of the batch: classes, vectors."""
+        return of_batch.roll(-1, 0)
 
 
 def draw_batch(augmentation: Augmentation, positions: np.ndarray, seeds: tuple[int, int]) -> Draw:

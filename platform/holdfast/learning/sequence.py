@@ -29,6 +29,7 @@ from holdfast.learning.resuming import (
     unpack_ancestor,
 )
 from holdfast.learning.task_images import TaskImages, turned_classes
+from holdfast.learning.teaching import begin_at_map, check_taught, classify_by_means
 from holdfast.models import Encoder, Head, ModelConfig, find_flaw, find_vectors_flaw, find_weights_flaw
 from holdfast.regularizers import RECIPE, AnyRegularizerConfig, Classifier, RegularizerConfig, Setting
 
@@ -117,15 +118,19 @@ class _Sequence:
             check_perturbation(self.plan.learning.adversarial, self.plan.model.preprocessing)
         for task in self.tasks:
             self._head(task)
-        parent = self.parent.encoder.config if self.parent is not None else None
-        if parent is not None:
+        parent = None
+        if self.parent is not None and self.parent.encoder is not None:
+            parent = self.parent.encoder.config
             self.plan.model.check_parent(parent)
+        elif self.parent is not None:
+            check_taught(self.plan.learning, self.parent)
         setting = Setting(
             scenario=self.plan.stream.scenario,
             classes=tuple(self._classes(task) for task in self.tasks),
             model=self.plan.model,
             parent=parent,
             initialization=self.plan.learning.initialization,
+            parent_vectors=self.parent.dimension if self.parent is not None and parent is None else None,
         )
         for config in self._configs():
             config.check(setting)
@@ -152,6 +157,7 @@ class _Sequence:
         torch.manual_seed(derive_seed(plan.seed, "task", task.index, "initialization"))
         encoder = Encoder(plan.model)
         parent = self.parent.encoder if self.parent is not None else None
+        vectors = self.parent.vectors if self.parent is not None else None
         if parent is not None and plan.learning.initialization == "parent":
             start_from(encoder, parent)
         known = {name: number for number, name in enumerate(task.classes)}
@@ -169,7 +175,14 @@ class _Sequence:
             classes=task.classes,
             turns=plan.learning.turns,
             parent_images=None if self.data.source is None else self.data.source.images,
+            parent_vectors=vectors,
         )
+        classifier = self.parent.classifier if self.parent is not None else None
+        if vectors is not None:
+            classifier = classify_by_means(images)
+            # What a network from nothing makes of images before its first step, it never makes again.
+            if plan.model.pretrained and plan.learning.initialization == "parent":
+                begin_at_map(encoder, images)
         return Learner(
             plan.learning,
             images,
@@ -177,7 +190,7 @@ class _Sequence:
             head=head,
             seed=plan.seed,
             parent=parent,
-            parent_classifier=self.parent.classifier if self.parent is not None else None,
+            parent_classifier=classifier,
             terms=self._terms_in(task),
             ranks=self.ranks,
             device=self.device,
@@ -290,7 +303,7 @@ class _Sequence:
             term.module.load_state_dict(saved)
         self.versions = list(state["versions"])
         if state["parent"] is not None:
-            self.parent = unpack_ancestor(state["parent"])
+            self.parent = unpack_ancestor(state["parent"], self.publisher.parent)
 
 
 def upright_directions(learner: Learner) -> Tensor:

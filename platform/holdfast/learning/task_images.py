@@ -29,6 +29,8 @@ class TaskImages:
         classes: the classes' labels in the data.
         turns: 1, 2 or 4 orientations.
         parent_images: uint8 (n, c, h, h), the same images as the parent reads them, where it reads others.
+        parent_vectors: float32 (n, d), what the parent makes of them, where nothing else is known of it. It
+            is of upright images, so that there are no `turns`.
     """
 
     task: int
@@ -40,6 +42,7 @@ class TaskImages:
     classes: tuple[str, ...]
     turns: int = 1
     parent_images: np.ndarray | None = None
+    parent_vectors: np.ndarray | None = None
 
     @cached_property
     def labels(self) -> Tensor:
@@ -67,6 +70,15 @@ class TaskImages:
     def for_parent(self) -> "TaskImages":
         """The same task over the images that the parent reads."""
         return self if self.parent_images is None else replace(self, images=self.parent_images)
+
+    def load_vectors(self, positions: np.ndarray) -> np.ndarray:
+        """What the parent makes of the images at some positions, float32 (b, d), where that is kept."""
+        assert self.parent_vectors is not None
+        return np.asarray(self.parent_vectors[self.indices[positions]])
+
+    def load_all_vectors(self) -> np.ndarray:
+        """The same of all of them, float32 (m, d)."""
+        return self.load_vectors(np.arange(len(self.indices)))
 
     def load_all(self) -> np.ndarray:
         """The images at all positions, uint8 (m * turns, C, H, W)."""

@@ -15,6 +15,7 @@ from .head_config import AnyHeadConfig
 from .heads import ArcFaceConfig, CosFaceConfig, Head, HeadConfig, NormalizedSoftmaxConfig, SimplexConfig
 from .identity import Identity
 from .loading import load_model
+from .mapping import begin_at_vectors
 from .model import Modality, Model, RawImage
 from .opqn import OPQNConfig
 from .preparation import FORMATS, MAX_PIXELS, Preprocessing, decode_image
@@ -53,6 +54,7 @@ __all__ = [
     "VectorsConfig",
     "Wishes",
     "adopt_files",
+    "begin_at_vectors",
     "blank_image",
     "code_shape",
     "decode",

@@ -49,9 +49,14 @@ class ModelConfig(Settings):
         return head
 
     @property
+    def pretrained(self) -> bool:
+        """Whether the trunk knows images before anything is learned here."""
+        return is_pretrained(self.trunk)
+
+    @property
     def photographic(self) -> bool:
         """Whether the trunk knows photographs already."""
-        return is_pretrained(self.trunk) and self.preprocessing.channels == 3
+        return self.pretrained and self.preprocessing.channels == 3
 
     def check_parent(self, parent: "ModelConfig") -> None:
         """Refuse to go on from a version with another network, where that cannot be. Raises ConfigError."""

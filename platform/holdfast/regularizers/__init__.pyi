@@ -7,6 +7,7 @@ from .recipe import (
     InterpolationConfig,
     PairwiseDistancesConfig,
     PrototypeAlignmentConfig,
+    class_means,
 )
 from .regularizer import Classifier, Regularizer, RegularizerConfig, Setting, Step, TaskStart
 
@@ -25,4 +26,5 @@ __all__ = [
     "Setting",
     "Step",
     "TaskStart",
+    "class_means",
 ]

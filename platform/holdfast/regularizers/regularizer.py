@@ -37,8 +37,10 @@ class Setting:
         scenario: of the stream, for instance "class-incremental".
         classes: the labels of every task, in the stream's order.
         model: of the versions to come.
-        parent: the model of the version that the first task starts from, None where there is none.
+        parent: the model of the version that the first task starts from, None where there is none, or where
+            only its vectors are known.
         initialization: whether a new model begins with its parent's weights.
+        parent_vectors: the dimension of that version's embeddings, where only its vectors are known.
     """
 
     scenario: str
@@ -46,6 +48,12 @@ class Setting:
     model: ModelConfig
     parent: ModelConfig | None
     initialization: Literal["parent", "independent"] = "parent"
+    parent_vectors: int | None = None
+
+    @property
+    def parent_dimension(self) -> int | None:
+        """Of the embeddings of the version that the first task starts from, None where there is none."""
+        return self.parent_vectors if self.parent is None else self.parent.dimension
 
 
 @dataclass(eq=False)
@@ -57,12 +65,15 @@ class TaskStart:
         known: how many images the lineage learned before, over those of the task; 0 where there is no parent.
         encoder: the new model, not yet trained on this task.
         head: the new model's classification head, trained with it: `directions` (classes, d), not normalized.
-        parent: the previous version, frozen and in eval mode; None where there is none.
+        parent: the previous version, frozen and in eval mode; None where there is none, or where only its
+            vectors are known.
         parent_classifier: the head that the parent was trained with, where it is known.
         load_images: reads the task's training images, not augmented, uint8 (n, C, H, W).
         labels: their classes as int64 (n,), numbered 0..classes-1 within the task.
         classes: the number of classes of the task.
         class_names: their labels in the data, in the order of the numbers.
+        load_parent_vectors: reads what the previous version makes of the task's images, float32 (n, d) of
+            unit norm, where only that is known of it.
     """
 
     index: int
@@ -75,6 +86,17 @@ class TaskStart:
     labels: Tensor
     classes: int
     class_names: tuple[str, ...]
+    load_parent_vectors: Callable[[], np.ndarray] | None = None
+
+    @property
+    def has_parent(self) -> bool:
+        """Whether there is a previous version."""
+        return self.parent is not None or self.load_parent_vectors is not None
+
+    @property
+    def parent_dimension(self) -> int:
+        """Of the previous version's embeddings."""
+        return self.parent_embeddings.shape[1] if self.parent is None else self.parent.dimension
 
     @cached_property
     def parent_embeddings(self) -> Tensor:
@@ -83,8 +105,13 @@ class TaskStart:
         Computed on first use and shared by all regularizers. Clean images in eval mode, as every public
         implementation of prototypes has it.
         """
-        assert self.parent is not None, "asked for the parent's embeddings in a task without a parent"
-        return torch.from_numpy(self.parent.embed(self.load_images())).to(self.labels.device)
+        assert self.has_parent, "asked for the parent's embeddings in a task without a parent"
+        if self.load_parent_vectors is not None:
+            made = self.load_parent_vectors()
+        else:
+            assert self.parent is not None
+            made = self.parent.embed(self.load_images())
+        return torch.from_numpy(made).to(self.labels.device)
 
 
 @dataclass(eq=False)
@@ -94,9 +121,11 @@ class Step:
     Attributes:
         embeddings: the new model's, float32 (b, d), unit norm, with gradient.
         labels: int64 (b,), numbered within the task.
-        parent_embeddings_of: computes the parent's embeddings of the same augmented images.
+        parent_embeddings_of: computes the parent's embeddings of the same augmented images; of the images as
+            they are where only its vectors are known.
         encode: runs the new model on further images (float (m, C, H, W) in [0, 1]), with gradient.
-        encode_with_parent: runs the parent on further images, without gradient.
+        encode_with_parent: runs the parent on further images, without gradient. Raises ConfigError where only
+            its vectors are known.
         progress: the share of the task that is done, in [0, 1).
         other_labels: int64 (b,), of the images that are mixed into these, with mixup; None without. A mixture
             is nearer to the image of `labels`. Who replaces `labels` replaces these as well.

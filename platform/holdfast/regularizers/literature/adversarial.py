@@ -58,8 +58,7 @@ class Adversarial(Regularizer):
         self.discriminator = nn.Sequential()
 
     def begin(self, task: TaskStart) -> None:
-        assert task.parent is not None
-        self.discriminator = self._discriminator(task.parent.dimension).to(task.labels.device)
+        self.discriminator = self._discriminator(task.parent_dimension).to(task.labels.device)
 
     def forward(self, step: Step) -> Tensor:
         new, parent = shared_dimensions(step.embeddings, step.parent_embeddings)

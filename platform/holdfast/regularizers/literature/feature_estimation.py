@@ -96,7 +96,7 @@ class FeatureEstimation(Regularizer):
         return stages * self._divergence(step, self.ranges[drawn])
 
     def finish(self, task: TaskStart) -> None:
-        if task.parent is None:
+        if not task.has_parent:
             return
         new = torch.from_numpy(task.encoder.embed(task.load_images())).to(task.labels.device)
         per_dimension = self.config.ranges == "dimension"

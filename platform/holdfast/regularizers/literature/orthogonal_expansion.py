@@ -33,7 +33,7 @@ class OrthogonalExpansionConfig(RegularizerConfig):
                 "prototype-alignment, or another head."
             )
         own = setting.model.dimension
-        parent = own if setting.parent is None else setting.parent.dimension
+        parent = own if setting.parent_dimension is None else setting.parent_dimension
         free = self.free_dimensions
         if free >= own:
             raise ConfigError(
@@ -95,7 +95,7 @@ class OrthogonalExpansion(Regularizer):
 
     @torch.no_grad()
     def finish(self, task: TaskStart) -> None:
-        if task.parent is None:
+        if not task.has_parent:
             return
         # In float64, because the rotations of a long chain are multiplied.
         rotation = torch.matrix_exp((self.skew - self.skew.T).double()).float()

@@ -6,7 +6,7 @@ from holdfast.regularizers.recipe.feature_distillation import FeatureDistillatio
 from holdfast.regularizers.recipe.growth import GrowingConfig
 from holdfast.regularizers.recipe.interpolation import InterpolationConfig
 from holdfast.regularizers.recipe.pairwise_distances import PairwiseDistancesConfig
-from holdfast.regularizers.recipe.prototype_alignment import PrototypeAlignmentConfig
+from holdfast.regularizers.recipe.prototype_alignment import PrototypeAlignmentConfig, class_means
 
 __all__ = [
     "RECIPE",
@@ -16,4 +16,5 @@ __all__ = [
     "InterpolationConfig",
     "PairwiseDistancesConfig",
     "PrototypeAlignmentConfig",
+    "class_means",
 ]
