@@ -13,6 +13,10 @@ class OptimizerConfig(Settings):
     """AdamW under a one-cycle schedule; `learning_rate` is the cycle's peak."""
 
     learning_rate: float = Field(default=3e-3, gt=0)
+    trunk_learning_rate: float | None = Field(default=None, gt=0, exclude_if=lambda value: value is None)
+    """The peak for the trunk, or for its last block; none: the same."""
+    layer_decay: float = Field(default=1.0, gt=0, le=1, exclude_if=lambda value: value == 1.0)
+    """A block of the trunk learns at so many times the rate of the block behind it."""
     weight_decay: float = Field(default=1e-4, ge=0)
 
 
@@ -25,6 +29,9 @@ class LearningConfig(Settings):
 
     epochs: int = Field(default=12, ge=1)
     batch_size: int = Field(default=256, ge=2)
+    accumulate: int = Field(default=1, ge=1, exclude_if=lambda value: value == 1)
+    """In how many parts a batch goes through the trunk. The step stays the same, and costs a forward pass
+    more; the activations take the memory of one part."""
     precision: Literal["auto", "float32", "bf16"] = "auto"
     """`auto`: bf16 autocast where the processor multiplies it natively, float32 elsewhere."""
     initialization: Literal["parent", "independent"] = "parent"

@@ -15,6 +15,8 @@ from holdfast.data import Augmentation, Batches
 from holdfast.learning.averaging import Average
 from holdfast.learning.config import LearningConfig
 from holdfast.learning.losses import Losses, Values
+from holdfast.learning.optimizing import build_optimizer
+from holdfast.learning.parts import Parts, require_no_batch_statistics
 from holdfast.learning.perturbation import attacked_loss, draw_start, perturb
 from holdfast.learning.precision import autocast_dtype
 from holdfast.learning.progress import Progress, Throttle, Throughput, Watcher, ignore_progress
@@ -76,7 +78,12 @@ class Learner:
         perturbed = config.adversarial is not None and config.adversarial.weight > 0
         self._perturbation = config.adversarial if perturbed else None
         self._autocast = autocast_dtype(config.precision, device)
-        self._model = ranks.wrap(self.encoder)
+        self._parts: Parts | None = None
+        if config.accumulate > 1:
+            require_no_batch_statistics(self.encoder)
+            self._parts = Parts(self.encoder, config.accumulate, self._run)
+        # A trunk that is run several times a step has its gradients averaged once, after the last.
+        self._model = ranks.wrap(self.encoder) if self._parts is None else self.encoder
         self.start = TaskStart(
             index=images.task,
             known=known if has_parent else 0.0,
@@ -106,16 +113,9 @@ class Learner:
 
     def _optimize(self) -> None:
         extra = [*self.head.parameters(), *(p for module in self._modules for p in module.parameters())]
-        self._replicated = extra
-        config = self.config.optimizer
-        self._optimizer = torch.optim.AdamW(
-            [*self.encoder.parameters(), *extra],
-            lr=config.learning_rate,
-            weight_decay=config.weight_decay,
-            fused=True,
-        )
-        self._schedule = torch.optim.lr_scheduler.OneCycleLR(
-            self._optimizer, max_lr=config.learning_rate, total_steps=max(self.total_steps, 2)
+        self._replicated = extra if self._parts is None else [*self.encoder.parameters(), *extra]
+        self._optimizer, self._schedule = build_optimizer(
+            self.config.optimizer, self.encoder, extra, self.total_steps
         )
         decay = self.config.average
         self._average = Average(self.encoder, decay) if decay is not None else None
@@ -203,6 +203,7 @@ class Learner:
         watch(self._progress(losses))
         if self._average is not None:
             self.encoder.load_state_dict(self._average.weights)
+        self.encoder.settle()
         self.head.leave_matrix(self.encoder.assignment)
         self._model.eval()
 
@@ -251,6 +252,8 @@ class Learner:
 
         self._optimizer.zero_grad(set_to_none=True)
         total.backward()
+        if self._parts is not None:
+            self._parts.backward()
         self.ranks.average_gradients(self._replicated)
         self._optimizer.step()
         self._schedule.step()
@@ -267,7 +270,8 @@ class Learner:
     def _embed(self, pixels: Tensor, labels: Tensor, sizes: list[int]) -> tuple[Tensor, Tensor | None]:
         """The global batch's embeddings, and those of its perturbed copies where there are any."""
         if self._perturbation is None:
-            return self.ranks.gather(self._encode(pixels), sizes), None
+            encode = self._encode if self._parts is None else self._parts.encode
+            return self.ranks.gather(encode(pixels), sizes), None
         place = ("task", self.images.task, "step", self._step, "perturbation")
         generator = torch.Generator().manual_seed(derive_seed(self.seed, *place))
         mine = self._shares[self.ranks.rank]

@@ -160,6 +160,7 @@ class _Sequence:
         vectors = self.parent.vectors if self.parent is not None else None
         if parent is not None and plan.learning.initialization == "parent":
             start_from(encoder, parent)
+        encoder.begin(plan.model)
         known = {name: number for number, name in enumerate(task.classes)}
         labels = torch.tensor([known[label] for label in self.data.training.labels[task.train]])
         head = self._head(task)

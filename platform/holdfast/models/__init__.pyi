@@ -22,12 +22,11 @@ from .preparation import FORMATS, MAX_PIXELS, Preprocessing, decode_image
 from .probes import PROBE_TEXTS, blank_image, probe_files
 from .quantizer import Quantizer, decode
 from .soundness import find_flaw, find_vectors_flaw, find_weights_flaw, probe_images
-from .trunks import Trunk, TrunkConfig
+from .trunks import PretrainedConfig, Trunk, TrunkConfig, load_weights, rate_shares
 
 __all__ = [
     "AnyHeadConfig",
     "ArcFaceConfig",
-    "Trunk",
     "CodeShape",
     "Contract",
     "CosFaceConfig",
@@ -47,9 +46,11 @@ __all__ = [
     "OPQNConfig",
     "PROBE_TEXTS",
     "Preprocessing",
+    "PretrainedConfig",
     "Quantizer",
     "RawImage",
     "SimplexConfig",
+    "Trunk",
     "TrunkConfig",
     "VectorsConfig",
     "Wishes",
@@ -64,9 +65,11 @@ __all__ = [
     "find_weights_flaw",
     "load_foreign",
     "load_model",
+    "load_weights",
     "orthonormal_codebooks",
     "probe_files",
     "probe_images",
+    "rate_shares",
     "read_exported",
     "write_description",
     "write_exported",

@@ -10,20 +10,29 @@ import numpy as np
 import safetensors.torch
 import torch
 from PIL import Image
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from holdfast.base import InvalidImageError, NotEmbeddableError, Settings, StoreError, unknown_kinds
 from holdfast.models.contract import Contract
+from holdfast.models.following import follow_trunk
 from holdfast.models.head_config import AnyHeadConfig
 from holdfast.models.heads import CosFaceConfig, HeadConfig
 from holdfast.models.model import Modality, RawImage
 from holdfast.models.normalization import SyncedBatchNorm1d
 from holdfast.models.preparation import MAX_PIXELS, Preprocessing
 from holdfast.models.quantizer import Quantizer
-from holdfast.models.trunks import AnyTrunk, build_trunk, describe_trunk, is_pretrained
+from holdfast.models.trunks import (
+    AnyTrunk,
+    begin_trunk,
+    build_trunk,
+    describe_trunk,
+    is_pretrained,
+    published_trunk,
+    settle_trunk,
+)
 
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "encoder.json"
@@ -34,12 +43,18 @@ class ModelConfig(Settings):
     """The network of an experiment. `width` multiplies the channels of the trunks of Holdfast's own."""
 
     trunk: AnyTrunk = "conv4"
-    """`conv4`, `separable`, `resnet18`, `timm:NAME`, or `package.module:Class` of your own: alone, or as the
-    `kind` of a mapping with its settings."""
+    """`conv4`, `separable`, `resnet18`; with weights `transformers:FOLDER`, `timm:NAME`, or
+    `package.module:Class` of your own: alone, or as the `kind` of a mapping with its settings."""
     dimension: int = Field(128, ge=2, le=65536)
     width: float = Field(1.0, gt=0, le=16)
     preprocessing: Preprocessing = Preprocessing()
+    """What is left out is the trunk's own, where it says how it wants its pixels."""
     head: AnyHeadConfig = CosFaceConfig()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follows_trunk(cls, values: Any) -> Any:
+        return follow_trunk(values)
 
     @field_validator("head")
     @classmethod
@@ -75,12 +90,12 @@ class Encoder(nn.Module):
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.config = config
         self.preprocessing = config.preprocessing
         self.dimension = config.dimension
         self.trunk = build_trunk(
             config.trunk, self.preprocessing.channels, self.preprocessing.size, config.width
         )
+        self.config = config.model_copy(update={"trunk": published_trunk(config.trunk, self.trunk)})
         self.linear = nn.Linear(self.trunk.features, config.dimension, bias=False)
         self.norm = SyncedBatchNorm1d(config.dimension)
         self.rotation: Tensor
@@ -96,9 +111,20 @@ class Encoder(nn.Module):
         Under autocast the trunk runs in the low precision; from the linear layer on everything is float32,
         because a ranking is decided by small differences.
         """
-        features = self.trunk(self.preprocessing.normalize(pixels))
+        return self.embed_features(self.trunk(self.preprocessing.normalize(pixels)))
+
+    def embed_features(self, features: Tensor) -> Tensor:
+        """The same from what the trunk makes of them, (b, features)."""
         with torch.autocast(features.device.type, enabled=False):
             return F.normalize(self.norm(self.linear(features.float())) @ self.rotation)
+
+    def begin(self, config: ModelConfig) -> None:
+        """Make the trunk ready to learn, as `config` has it. Raises ConfigError."""
+        begin_trunk(config.trunk, self.trunk)
+
+    def settle(self) -> None:
+        """What was added to the trunk for the time of learning becomes part of its weights."""
+        settle_trunk(self.trunk)
 
     def rotate(self, rotation: Tensor) -> None:
         """From now on write every embedding z (d,) as z @ rotation, (d, d) orthogonal."""
@@ -245,6 +271,9 @@ def _as_now(config: dict[str, Any]) -> dict[str, Any]:
     """The config of an earlier Holdfast, in which the trunk had another name."""
     if "backbone" in config:
         config = {"trunk": config["backbone"], **{key: config[key] for key in config if key != "backbone"}}
+    if isinstance(config.get("trunk"), str) and config["trunk"].startswith("timm:"):
+        drawn = {"kind": "timm", "name": config["trunk"].removeprefix("timm:"), "weights": None}
+        config = {**config, "trunk": drawn}
     return config
 
 

@@ -33,23 +33,17 @@ class TimmConfig(FileConfig):
     def adopt(cls, reference: str, wishes: Wishes, folder: Path) -> None:
         """`reference`: timm's name of the network, with the tag of its weights (`resnet50.a1_in1k`)."""
         wishes.require_only("timm", "preprocessing", "weights", "revision")
-        network = _build(reference)
-        shutil.copyfile(_find_weights(network, reference, wishes), folder / WEIGHTS)
+        network = build_timm(reference)
+        file = find_timm_weights(network, reference, wishes.weights, wishes.revision)
+        shutil.copyfile(file, folder / WEIGHTS)
         own = read_timm(network.pretrained_cfg, f"timm:{reference}")
         given = ImageInput("NCHW", None, 3, (None, None), False)
         preprocessing = read_preprocessing(wishes.preprocessing, given, own, reference)
         describe_files(folder, cls(preprocessing=preprocessing, network=reference), f"timm:{reference}")
 
     def start(self, folder: Path) -> Network:
-        network = _build(self.network)
-        try:
-            missing, unexpected = network.load_state_dict(load_file(folder / WEIGHTS), strict=False)
-        except (RuntimeError, SafetensorError) as error:
-            said = " ".join(str(error).split())[:200].rstrip(".")
-            raise ConfigError(f"These are no weights of timm's {self.network}: {said}.") from error
-        wrong = [*missing, *(name for name in unexpected if not name.startswith(_CLASSIFIERS))]
-        if wrong:
-            raise ConfigError(f"These are no weights of timm's {self.network}: {wrong[0]} does not agree.")
+        network = build_timm(self.network)
+        load_timm_weights(network, folder / WEIGHTS, self.network)
         return TimmNetwork(self, network)
 
 
@@ -69,9 +63,9 @@ class TimmNetwork:
         raise NotImplementedError
 
 
-def _build(name: str) -> Any:
-    """Without weights. Raises ConfigError for a name that timm does not know, and where torchvision is
-    made for another torch."""
+def build_timm(name: str, **settings: Any) -> Any:
+    """Without its classifier and without weights, in evaluation mode; `settings` are timm's. Raises
+    ConfigError for a name that timm does not know, and where torchvision is made for another torch."""
     try:
         timm = import_extra("timm", "timm", "A model of kind timm needs timm", ConfigError)
     except RuntimeError as error:
@@ -80,21 +74,32 @@ def _build(name: str) -> Any:
             f"{torch.__version__}: install the one that goes with it."
         ) from error
     try:
-        return timm.create_model(name, pretrained=False, num_classes=0).eval()
+        return timm.create_model(name, pretrained=False, num_classes=0, **settings).eval()
     except Exception as error:
         # timm's networks check what they are given with whatever error is at hand.
         said = " ".join(str(error).split())[:200].rstrip(".")
         raise ConfigError(f"timm cannot make {name!r}: {said}.") from error
 
 
-def _find_weights(network: Any, name: str, wishes: Wishes) -> Path:
+def find_timm_weights(network: Any, name: str, file: Path | None, revision: str | None) -> Path:
     """The file that was named, else the hub's. Raises ConfigError where there is none as safetensors."""
-    file = wishes.weights
     if file is None:
         place = network.pretrained_cfg.get("hf_hub_id")
         if not place:
             raise ConfigError(f"timm has no weights for {name!r}: give --weights FILE.safetensors.")
-        file = fetch(place, wishes.revision, ("model.safetensors",)) / "model.safetensors"
+        file = fetch(place, revision, ("model.safetensors",)) / "model.safetensors"
     if not file.is_file() or file.suffix != ".safetensors":
         raise ConfigError(f"{str(file)!r} is no file of weights: give --weights FILE.safetensors.")
     return file
+
+
+def load_timm_weights(network: Any, file: Path, name: str) -> None:
+    """Raises ConfigError for weights of another network; those of its classifier are left out."""
+    try:
+        missing, unexpected = network.load_state_dict(load_file(file), strict=False)
+    except (RuntimeError, SafetensorError) as error:
+        said = " ".join(str(error).split())[:200].rstrip(".")
+        raise ConfigError(f"These are no weights of timm's {name}: {said}.") from error
+    wrong = [*missing, *(each for each in unexpected if not each.startswith(_CLASSIFIERS))]
+    if wrong:
+        raise ConfigError(f"These are no weights of timm's {name}: {wrong[0]} does not agree.")

@@ -3,7 +3,7 @@
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -32,6 +32,8 @@ _TOKENIZER = (
     "*.model",
 )
 _PROCESSORS = ("preprocessor_config.json", "processor_config.json")
+MODEL_FILES = (*_MODEL, *_PROCESSORS)
+"""What a folder has to hold, and what says how it wants its pixels."""
 
 
 class TransformersConfig(FileConfig):
@@ -48,16 +50,15 @@ class TransformersConfig(FileConfig):
     def adopt(cls, reference: str, wishes: Wishes, folder: Path) -> None:
         """`reference`: a folder, or an id of the Hugging Face hub."""
         wishes.require_only("transformers", "preprocessing", "output", "revision")
-        source = fetch(reference, wishes.revision, (*_MODEL, *_TOKENIZER, *_PROCESSORS))
+        source = fetch(reference, wishes.revision, (*MODEL_FILES, *_TOKENIZER))
         _copy(source, folder, _MODEL)
-        model, missing = _load(folder, reference)
-        output = _choose(model, missing, wishes.output, reference)
+        model, missing = load_transformers(folder, reference)
+        output = choose_feature(model, missing, wishes.output, reference)
         tokens = None
         if output == "projection" and any(source.glob(pattern) for pattern in _TOKENIZER):
             _copy(source, folder, _TOKENIZER)
             tokens = model.config.get_text_config().max_position_embeddings
-        described = (source / name for name in _PROCESSORS)
-        said = wishes.preprocessing or next((file for file in described if file.is_file()), None)
+        said = wishes.preprocessing or find_processor(source)
         vision = getattr(model.config, "vision_config", model.config)
         given = ImageInput("NCHW", None, getattr(vision, "num_channels", 3), (None, None), False)
         config = cls(
@@ -70,7 +71,7 @@ class TransformersConfig(FileConfig):
         return self.tokens is not None
 
     def start(self, folder: Path) -> Network:
-        model, _ = _load(folder, str(folder))
+        model, _ = load_transformers(folder, str(folder))
         return TransformersNetwork(self, model, None if self.tokens is None else _load_tokenizer(folder))
 
 
@@ -83,10 +84,7 @@ class TransformersNetwork:
     def embed_images(self, pixels: np.ndarray) -> np.ndarray:
         given = self._config.preprocessing.normalize(torch.tensor(pixels))
         with torch.inference_mode():
-            if self._config.output == "projection":
-                answer = _tower(self._model.get_image_features(pixel_values=given))
-            else:
-                answer = _feature(self._model(pixel_values=given), self._config.output)
+            answer = image_feature(self._model, given, self._config.output)
         return pooled(answer.float().numpy(), "NCHW")
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
@@ -100,6 +98,22 @@ class TransformersNetwork:
         with torch.inference_mode():
             answer: np.ndarray = _tower(self._model.get_text_features(**tokens)).float().numpy()
         return answer
+
+
+def find_processor(folder: Path) -> Path | None:
+    """The file of a folder that says how its model wants its pixels."""
+    described = (folder / name for name in _PROCESSORS)
+    return next((file for file in described if file.is_file()), None)
+
+
+def image_feature(model: Any, pixels: torch.Tensor, output: Feature, **settings: Any) -> torch.Tensor:
+    """What a model makes of normalized pixels (b, c, h, w): embeddings (b, d) or feature maps (b, d, h, w).
+
+    `settings` are those of the model's call.
+    """
+    if output == "projection":
+        return _tower(model.get_image_features(pixel_values=pixels, **settings))
+    return _feature(model(pixel_values=pixels, **settings), output)
 
 
 def _tower(answer: Any) -> torch.Tensor:
@@ -118,7 +132,7 @@ def _feature(answer: Any, output: Feature) -> torch.Tensor:
     return last.mean(1) if last.ndim == 3 else last
 
 
-def _choose(model: Any, missing: Sequence[str], wished: str | None, named: str) -> Feature:
+def choose_feature(model: Any, missing: Sequence[str], wished: str | None, named: str) -> Feature:
     """The wished feature, else the first that the model has. Raises ConfigError."""
     features: list[Feature] = []
     if hasattr(model, "get_image_features") and hasattr(model, "get_text_features"):
@@ -152,7 +166,7 @@ def _probe(model: Any, named: str) -> Any:
     return answer
 
 
-def _load(folder: Path, named: str) -> tuple[Any, Sequence[str]]:
+def load_transformers(folder: Path, named: str) -> tuple[Any, Sequence[str]]:
     """The model in evaluation mode, and the names of weights that are not there but not needed either."""
     library = _library()
     if not (folder / "config.json").is_file() or not any(folder.glob("*.safetensors")):
@@ -183,6 +197,20 @@ def _load(folder: Path, named: str) -> tuple[Any, Sequence[str]]:
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
         raise ConfigError(f"{named} lacks weights of its model: {wrong[0]}{more}.")
     return model.eval(), missing
+
+
+def make_transformers(architecture: Mapping[str, Any], named: str) -> Any:
+    """A model of that config, as transformers writes it, whose weights are drawn. Raises ConfigError."""
+    library = _library()
+    settings = {key: value for key, value in architecture.items() if key != "model_type"}
+    try:
+        with _quietly(library):
+            config = library.AutoConfig.for_model(architecture["model_type"], **settings)
+            return library.AutoModel.from_config(config, trust_remote_code=False, dtype=torch.float32)
+    except Exception as error:
+        # Another release of transformers may know other settings.
+        said = " ".join(str(error).split())[:300].rstrip(".")
+        raise ConfigError(f"{named} cannot be made by transformers: {said}.") from error
 
 
 def _load_tokenizer(folder: Path) -> Any:

@@ -1,12 +1,29 @@
 from .config import TrunkConfig
-from .kinds import AnyTrunk, build_trunk, describe_trunk, is_pretrained
+from .kinds import (
+    AnyTrunk,
+    begin_trunk,
+    build_trunk,
+    describe_trunk,
+    is_pretrained,
+    published_trunk,
+    read_trunk,
+)
+from .pretrained import PretrainedConfig, rate_shares, settle_trunk
+from .probing import load_weights
 from .trunk import Trunk
 
 __all__ = [
     "AnyTrunk",
+    "PretrainedConfig",
     "Trunk",
     "TrunkConfig",
+    "begin_trunk",
     "build_trunk",
     "describe_trunk",
     "is_pretrained",
+    "load_weights",
+    "published_trunk",
+    "rate_shares",
+    "read_trunk",
+    "settle_trunk",
 ]

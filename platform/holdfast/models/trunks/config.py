@@ -1,8 +1,10 @@
 """What a config of a network below the embedding has to do."""
 
+import json
 from abc import abstractmethod
 
 from holdfast.base import PartConfig
+from holdfast.models.preparation import Preprocessing
 from holdfast.models.trunks.trunk import Trunk
 
 
@@ -22,3 +24,21 @@ class TrunkConfig(PartConfig):
         """Whether it knows images before anything is learned here. Then the defaults of an experiment suit
         photographs, and versions are measured beside it as it was."""
         return False
+
+    def own_preprocessing(self) -> Preprocessing | None:
+        """How it wants its pixels, where it says so: for all that `model.preprocessing` leaves out. Raises
+        ConfigError for files that are not there."""
+        return None
+
+    def begin(self, trunk: Trunk) -> None:
+        """Make what `build` built ready to learn, in place. Raises ConfigError."""
+        return None
+
+    def published(self, trunk: Trunk) -> "TrunkConfig":
+        """The config with which a published version describes what `build` built: by it the network is built
+        again, to be given the version's weights, wherever the version is loaded."""
+        return self
+
+    def described(self) -> str:
+        """All that is known of the network but its weights, for the version's contract."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True)

@@ -1,8 +1,7 @@
 """Which network an experiment may name: a built-in one by a word, or one of another package."""
 
-import json
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import torch
 from pydantic import PlainValidator, SerializeAsAny
@@ -10,25 +9,39 @@ from pydantic import PlainValidator, SerializeAsAny
 from holdfast.base import ConfigError, outside_part
 from holdfast.models.normalization import synchronize
 from holdfast.models.trunks.config import TrunkConfig
-from holdfast.models.trunks.own import ALLOWED, OWN, TIMM, build_own
+from holdfast.models.trunks.own import OWN, build_own
+from holdfast.models.trunks.timm import TimmTrunk
+from holdfast.models.trunks.transformers import TransformersTrunk
 from holdfast.models.trunks.trunk import Trunk
 
+_PRETRAINED: Mapping[str, tuple[type[TrunkConfig], str]] = {
+    "transformers": (TransformersTrunk, "weights"),
+    "timm": (TimmTrunk, "name"),
+}
+"""The kind -> its config, and what follows the colon where a word is enough."""
+ALLOWED = f"{', '.join(map(repr, OWN))}, 'transformers:FOLDER' or 'timm:NAME'"
 
-def _read(given: Any) -> str | TrunkConfig:
-    if isinstance(given, TrunkConfig):
-        return given
-    if isinstance(given, str) and (given in OWN or (given.startswith(TIMM) and len(given) > len(TIMM))):
-        return given
-    if isinstance(given, str) and ":" in given and not given.startswith(TIMM):
-        given = {"kind": given}
+
+def read_trunk(given: Any) -> str | TrunkConfig:
+    """The trunk that a word or a mapping names. Raises ValueError, or pydantic's errors for what stands
+    beside the `kind`."""
+    if isinstance(given, TrunkConfig) or given in OWN:
+        return cast("str | TrunkConfig", given)
+    if isinstance(given, str) and ":" in given:
+        kind, _, rest = given.partition(":")
+        config, key = _PRETRAINED.get(kind, (None, ""))
+        given = {"kind": given} if config is None or not rest else {"kind": kind, key: rest}
     if isinstance(given, Mapping):
-        return outside_part(TrunkConfig, given)
+        config, _ = _PRETRAINED.get(str(given.get("kind")), (None, ""))
+        return outside_part(TrunkConfig, given) if config is None else config.model_validate(given)
     raise ValueError(f"{given!r} is not a trunk; allowed are {ALLOWED}, or 'package.module:Class'")
 
 
-AnyTrunk = Annotated[str | TrunkConfig, PlainValidator(_read, json_schema_input_type=str), SerializeAsAny()]
-"""A built-in network, or `package.module:Class` of another package: that alone, or the `kind` of a mapping
-with the settings of the class."""
+AnyTrunk = Annotated[
+    str | TrunkConfig, PlainValidator(read_trunk, json_schema_input_type=str), SerializeAsAny()
+]
+"""A built-in network, one with weights, or `package.module:Class` of another package: by a word alone, or by
+a mapping of its `kind` and its settings."""
 
 
 def build_trunk(trunk: str | TrunkConfig, channels: int, size: int, width: float) -> Trunk:
@@ -53,9 +66,20 @@ def build_trunk(trunk: str | TrunkConfig, channels: int, size: int, width: float
 
 def describe_trunk(trunk: str | TrunkConfig) -> str:
     """All that is known of a network but its weights: its word, or its settings as JSON with sorted keys."""
-    return trunk if isinstance(trunk, str) else json.dumps(trunk.model_dump(mode="json"), sort_keys=True)
+    return trunk if isinstance(trunk, str) else trunk.described()
 
 
 def is_pretrained(trunk: str | TrunkConfig) -> bool:
     """Whether a network knows images before anything is learned here."""
     return isinstance(trunk, TrunkConfig) and trunk.pretrained
+
+
+def published_trunk(trunk: str | TrunkConfig, built: Trunk) -> str | TrunkConfig:
+    """What describes a network that was built, once it has weights of its own."""
+    return trunk if isinstance(trunk, str) else trunk.published(built)
+
+
+def begin_trunk(trunk: str | TrunkConfig, built: Trunk) -> None:
+    """Make a network ready to learn, in place, as its config says. Raises ConfigError."""
+    if isinstance(trunk, TrunkConfig):
+        trunk.begin(built)

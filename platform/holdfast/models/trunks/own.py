@@ -7,18 +7,15 @@ from torch.nn import functional as F
 
 from holdfast.base import ConfigError
 from holdfast.models.normalization import SyncedBatchNorm2d
-from holdfast.models.trunks.timm import TimmTrunk
 from holdfast.models.trunks.trunk import Trunk
 
-TIMM = "timm:"
 OWN = ("conv4", "separable", "resnet18")
-ALLOWED = f"{', '.join(map(repr, OWN))} or '{TIMM}NAME'"
 
 
 def build_own(name: str, channels: int, size: int, width: float = 1.0) -> Trunk:
     """Make a freshly initialized trunk (torch's global generator) for (channels, size, size) images.
 
-    `width` multiplies the channels of all but timm's. Raises ConfigError for an unknown name.
+    `width` multiplies its channels. Raises ConfigError for an unknown name.
     """
     match name:
         case "conv4":
@@ -27,12 +24,8 @@ def build_own(name: str, channels: int, size: int, width: float = 1.0) -> Trunk:
             return Separable(channels, size, width)
         case "resnet18":
             return ResNet18(channels, width)
-        case _ if name.startswith(TIMM):
-            if width != 1.0:
-                raise ConfigError(f"model.width is {width}; with a timm trunk it can only be 1.0.")
-            return TimmTrunk(name.removeprefix(TIMM), channels, size)
         case _:
-            raise ConfigError(f"model.trunk is {name!r}; allowed are {ALLOWED}.")
+            raise ConfigError(f"model.trunk is {name!r}; allowed are {', '.join(map(repr, OWN))}.")
 
 
 class Conv4(Trunk):

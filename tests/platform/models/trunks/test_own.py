@@ -1,6 +1,3 @@
-import sys
-from types import ModuleType
-
 import pytest
 import torch
 from torch import nn
@@ -52,46 +49,5 @@ def test_a_separable_encoder_has_a_tenth_of_the_parameters():
 
 
 def test_an_unknown_trunk_names_the_allowed_ones():
-    with pytest.raises(ConfigError, match=r"'conv5'.*'conv4', 'separable', 'resnet18' or 'timm:NAME'"):
+    with pytest.raises(ConfigError, match=r"'conv5'.*'conv4', 'separable', 'resnet18'"):
         build_own("conv5", 1, 28)
-
-
-def test_without_timm_the_error_says_how_to_get_it(monkeypatch):
-    monkeypatch.setitem(sys.modules, "timm", None)
-    with pytest.raises(ConfigError, match=r"pip install 'holdfast\[timm\]'"):
-        build_own("timm:resnet50", 3, 64)
-
-
-@pytest.fixture
-def timm(monkeypatch):
-    """Stands in for timm, which the core does not install."""
-    module = ModuleType("timm")
-
-    def create_model(name, pretrained, num_classes, in_chans):
-        assert (pretrained, num_classes) == (False, 0)
-        if name != "tiny":
-            raise RuntimeError(f"Unknown model ({name})")
-        layers = [nn.Conv2d(in_chans, 6, 3, 2), nn.BatchNorm2d(6), nn.ReLU(), nn.AdaptiveAvgPool2d(1)]
-        return nn.Sequential(*layers, nn.Flatten())
-
-    module.create_model = create_model
-    monkeypatch.setitem(sys.modules, "timm", module)
-
-
-@pytest.mark.usefixtures("timm")
-def test_timm_models_come_through_the_same_factory():
-    trunk = build_own("timm:tiny", 3, 32)
-    assert trunk.features == 6
-    assert trunk.training
-    assert trunk(torch.rand(2, 3, 32, 32)).shape == (2, 6)
-    assert any(isinstance(module, SyncedBatchNorm2d) for module in trunk.modules())
-
-
-@pytest.mark.usefixtures("timm")
-def test_what_timm_cannot_make_is_a_config_error():
-    with pytest.raises(ConfigError, match=r"timm:resnet9000.*Unknown model"):
-        build_own("timm:resnet9000", 3, 32)
-    with pytest.raises(ConfigError, match=r"timm:tiny.*3 x 1 x 1: .*Kernel size"):
-        build_own("timm:tiny", 3, 1)
-    with pytest.raises(ConfigError, match=r"model.width is 2"):
-        build_own("timm:tiny", 3, 32, width=2.0)
