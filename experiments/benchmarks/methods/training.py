@@ -27,7 +27,7 @@ from holdfast.learning import (
     turned_classes,
     write_state,
 )
-from holdfast.models import Encoder, ModelConfig
+from holdfast.models import Learnable, ModelConfig, build_learnable
 from holdfast.regularizers import Regularizer, Setting
 
 State = dict[str, Any]
@@ -37,7 +37,7 @@ State = dict[str, Any]
 class Version:
     """One learned version. `embedded.validation` is of the images that the whole stream holds out."""
 
-    encoder: Encoder
+    encoder: Learnable
     embedded: Embedded
     seconds: float
     steps: int
@@ -186,7 +186,7 @@ def _plan(experiment: Experiment) -> SequencePlan:
 
 
 def _from_state(state: State, data: Datasets, tasks: tuple[Task, ...]) -> Version:
-    encoder = Encoder(ModelConfig.model_validate_json(state["parent"]["model"]))
+    encoder = build_learnable(ModelConfig.model_validate_json(state["parent"]["model"]))
     encoder.load_state_dict(state["parent"]["weights"])
     encoder.eval().requires_grad_(False)
     took = state["took"]

@@ -22,7 +22,7 @@ from holdfast.learning import (
     distillation_plan,
     run_sequence,
 )
-from holdfast.models import Encoder
+from holdfast.models import Encoder, Learnable
 from holdfast.runs import load_datasets
 from holdfast.runs.distill import count_parameters
 
@@ -149,7 +149,7 @@ class _From(InMemory):
 
 def learn(
     plan: SequencePlan, data: Datasets, ancestor: Ancestor | None = None, metric: float = 1.0
-) -> Encoder:
+) -> Learnable:
     """The one version of a sequence of one task."""
     memory = _From(ancestor)
     run_sequence(plan, data, memory, memory, metric=metric)

@@ -2,6 +2,7 @@ from .augmenting import PHOTOGRAPHS, Augmentation, AugmentConfig, draw_mixup, mi
 from .batches import Batches
 from .config import Column, DataConfig, EvaluateConfig, SplitConfig
 from .decode import load_images, tell
+from .features import Featurizer
 from .image_set import ImageSet
 from .loading import Evaluation, load_evaluation, load_training
 from .overlap import require_disjoint
@@ -26,6 +27,7 @@ __all__ = [
     "Encoded",
     "EvaluateConfig",
     "Evaluation",
+    "Featurizer",
     "ImageSet",
     "Listing",
     "NOTES",

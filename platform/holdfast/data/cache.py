@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -27,6 +28,20 @@ Columns = Mapping[str, np.ndarray]
 FILES = ("images.bin", "digests.bin", "rows.arrow")
 GATHERED = 16 * 2**20
 """Bytes of images that are copied at once."""
+
+
+class Items(NamedTuple):
+    """Some rows of an entry.
+
+    Attributes:
+        positions: int64 (b,), their places among the rows of the columns.
+        items: the pixels of each, uint8 (C, H, W), or its vector, float32 (d,); all of an entry are alike.
+        digests: DIGEST bytes of each one's content, where these are not to be those of the items themselves.
+    """
+
+    positions: np.ndarray
+    items: Sequence[np.ndarray] | np.ndarray
+    digests: Sequence[bytes] | None = None
 
 
 @contextmanager
@@ -50,7 +65,7 @@ def locked(folder: Path, key: str) -> Iterator[Path]:
 
 def write_entry(
     entry: Path,
-    batches: Iterable[tuple[np.ndarray, Sequence[np.ndarray] | np.ndarray]],
+    batches: Iterable[Items],
     columns: Columns,
     notes: Sequence[str] = (),
 ) -> None:
@@ -58,8 +73,7 @@ def write_entry(
 
     Args:
         entry: the folder to make; a damaged one is replaced.
-        batches: positions int64 (b,) into the columns and the pixels of each, uint8 (C, H, W), or vectors,
-            float32 (d,). Rows that no batch names are left out.
+        batches: rows that none of them names are left out.
         columns: arrays (n,) of all rows.
         notes: what is to be said whenever the entry is used; looked at after the last batch.
 
@@ -162,26 +176,22 @@ def _frozen(images: np.ndarray) -> np.ndarray:
     return images
 
 
-def _write(
-    folder: Path,
-    batches: Iterable[tuple[np.ndarray, Sequence[np.ndarray] | np.ndarray]],
-    columns: Columns,
-    notes: Sequence[str],
-) -> None:
+def _write(folder: Path, batches: Iterable[Items], columns: Columns, notes: Sequence[str]) -> None:
     digest, each = hashlib.sha256(), hashlib.sha256()
     kept: list[np.ndarray] = []
     shape: tuple[int, ...] = ()
-    kind = np.dtype(np.uint8)
+    kind, own = np.dtype(np.uint8), True
     with open(folder / "images.bin", "wb") as file, open(folder / "digests.bin", "wb") as digests:
-        for positions, pixels in batches:
-            for image in pixels:
-                data = np.ascontiguousarray(image)
+        for positions, items, given in batches:
+            for item in items:
+                data = np.ascontiguousarray(item)
                 digest.update(data.data)
                 file.write(data.data)
-                of_image = image_digest(data)
-                each.update(of_image)
-                digests.write(of_image)
                 shape, kind = data.shape, data.dtype
+            of_items = b"".join(given or map(image_digest, items))
+            own = own and given is None
+            each.update(of_items)
+            digests.write(of_items)
             kept.append(positions)
     rows = np.concatenate(kept)
     columns = {name: values[rows] for name, values in columns.items()}
@@ -196,7 +206,7 @@ def _write(
         "dtype": kind.name,
         "sha256": dict(zip(FILES, (whole, each.hexdigest(), rows_digest), strict=True)),
         "notes": list(notes),
-        "fingerprint": _fingerprint(whole, (len(rows), *shape), columns),
+        "fingerprint": _fingerprint(whole if own else each.hexdigest(), (len(rows), *shape), columns),
     }
     (folder / "entry.json").write_text(json.dumps(described))
 

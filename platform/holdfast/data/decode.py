@@ -7,7 +7,7 @@ import hashlib
 import json
 import warnings
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +18,9 @@ import PIL
 import pyarrow as pa
 
 from holdfast.base import DataError, InvalidImageError, cache_folder, thread_count
-from holdfast.data.cache import locked, read_entry, write_entry
+from holdfast.data.cache import Items, locked, read_entry, write_entry
 from holdfast.data.config import Column, SplitConfig
+from holdfast.data.features import Featurizer
 from holdfast.data.image_set import ImageSet
 from holdfast.data.rows import row_columns, row_notes
 from holdfast.data.selection import names_in, select, unknown_column
@@ -62,7 +63,7 @@ class Decoder(Protocol):
 def load_images(
     source: str,
     split: SplitConfig,
-    decoder: Decoder | None,
+    decoder: Decoder | Featurizer | None,
     columns: Mapping[str, Column] | None = None,
     undecodable: Literal["refuse", "skip"] = "refuse",
     cache: Path | None = None,
@@ -78,7 +79,7 @@ def load_images(
     Args:
         source: a URI for `open_any`.
         split: which rows.
-        decoder: how bytes become pixels; vectors need none.
+        decoder: how images become pixels, or vectors; a source of vectors needs none.
         columns: derived columns, for `split.where` and later selections.
         undecodable: whether images that cannot be decoded, and vectors without a direction, are an error or
             are left out with a warning.
@@ -123,7 +124,7 @@ def _key(
     source: Source | VectorSource,
     fingerprint: str,
     split: SplitConfig,
-    decoder: Decoder | None,
+    decoder: Decoder | Featurizer | None,
     columns: Mapping[str, Column],
     undecodable: str,
     selections: Collection[str] | None,
@@ -155,7 +156,7 @@ def _make(
     entry: Path,
     source: Source | VectorSource,
     split: SplitConfig,
-    decoder: Decoder | None,
+    decoder: Decoder | Featurizer | None,
     columns: Mapping[str, Column],
     undecodable: str,
     progress: OnDecoded | None,
@@ -180,7 +181,7 @@ def _make(
     # The survey says again, at every opening, what it says of files.
     notes = [*listing.notes]
     skip = undecodable == "skip"
-    batches: Iterator[tuple[np.ndarray, Sequence[np.ndarray] | np.ndarray]]
+    batches: Iterator[Items]
     if isinstance(listing, VectorListing):
         kept, more = complete_rows(rows, where)
         if not len(kept):
@@ -196,6 +197,8 @@ def _make(
         notes += row_notes(rows, where)
         encoded = listing.images(indices)
         batches = _decode(where, encoded, arrays["sample_id"], decoder, skip, progress, notes)
+        if isinstance(decoder, Featurizer):
+            batches = decoder.finish(batches, entry.parent)
     write_entry(entry, batches, arrays, notes)
 
 
@@ -219,8 +222,8 @@ def _decode(
     skip: bool,
     progress: OnDecoded | None,
     notes: list[str],
-) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-    """Batches of (positions int64 (b,), pixels of each, uint8 (C, H, W)) in row order."""
+) -> Iterator[Items]:
+    """Batches of decoded images, in row order."""
     total = len(sample_ids)
     undecodable: dict[int, str] = {}
     limit = Limit()
@@ -243,7 +246,7 @@ def _decode(
         for positions, pixels, failed in _in_order(pool, decode, limit.batches(encoded)):
             undecodable |= failed
             if pixels:
-                yield np.array(positions, dtype=np.int64), pixels
+                yield Items(np.array(positions, dtype=np.int64), pixels)
             before, done = done, done + len(positions) + len(failed)
             if progress is not None and (done // BATCH > before // BATCH or done == total):
                 progress(done if done == total else done // BATCH * BATCH, total)

@@ -21,7 +21,7 @@ class ImageSet:
         columns: every array (n,) that a selection can name, derived columns included.
         fingerprint: hex digest of the pixels or vectors, labels, groups and sample_ids; the same everywhere.
         digests: of the pixels of each image, or the numbers of each vector, uint8 (n, DIGEST), where they are
-            known already.
+            known already; where a network made the vectors, of the pixels that it saw.
         notes: sentences for the user about what was passed over as the images were read.
     """
 

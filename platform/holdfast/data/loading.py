@@ -10,6 +10,7 @@ from holdfast.base import DataError
 from holdfast.data.cache import map_rows
 from holdfast.data.config import DataConfig, EvaluateConfig
 from holdfast.data.decode import Decoder, OnDecoded, load_images
+from holdfast.data.features import Featurizer
 from holdfast.data.image_set import ImageSet
 from holdfast.data.selection import select
 from holdfast.data.shares import rounded_share, shuffled_ranks
@@ -26,7 +27,7 @@ class Evaluation:
 
 def load_training(
     config: DataConfig,
-    decoder: Decoder | None,
+    decoder: Decoder | Featurizer | None,
     cache: Path | None = None,
     progress: OnDecoded | None = None,
     selections: Collection[str] | None = None,
@@ -45,7 +46,7 @@ def load_training(
 
 def load_evaluation(
     config: DataConfig,
-    decoder: Decoder | None,
+    decoder: Decoder | Featurizer | None,
     seed: int,
     cache: Path | None = None,
     progress: OnDecoded | None = None,

@@ -8,9 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from holdfast.base import NORM_TOLERANCE, DataError
+from holdfast.data.cache import Items
 from holdfast.data.sources import Block, PassedOver, named
-
-Batch = tuple[np.ndarray, np.ndarray]
 
 
 def complete_rows(rows: pa.Table, where: str) -> tuple[np.ndarray, tuple[str, ...]]:
@@ -40,8 +39,8 @@ def usable_vectors(
     skip: bool,
     progress: Callable[[int, int], None] | None,
     notes: list[str],
-) -> Iterator[Batch]:
-    """Batches of (positions int64 (b,), vectors float32 (b, d) of unit norm) in row order.
+) -> Iterator[Items]:
+    """Batches of vectors, float32 (b, d) of unit norm, in row order.
 
     Vectors of another norm are scaled. Those that are not there, of another dimension, not finite or zero are
     left out if they are to be skipped; what is to be said is added to `notes` after the last batch.
@@ -61,7 +60,7 @@ def usable_vectors(
         if len(kept):
             vectors, odd = _of_unit_norm(block.vectors[kept], norms[kept])
             scaled.extend(sample_ids[done + kept[odd]])
-            yield done + kept, vectors
+            yield Items(done + kept, vectors)
         done += len(norms)
         bad += len(faults)
         if progress is not None:

@@ -18,6 +18,7 @@ from holdfast.entries.batch import Row
 from holdfast.entries.change import Change, Checked, Delete, Rows, Upsert
 from holdfast.entries.entry import (
     Entry,
+    InvalidEntryError,
     check_attributes,
     check_id,
     check_known_id,
@@ -279,14 +280,23 @@ class Entries:
         self._dimensions = {}
 
     def dimensions_of(self, names: set[str]) -> dict[str, int]:
-        """The dimensions of versions, of these ones at least. Raises NotFoundError for an unknown one."""
+        """The dimensions of versions that entries may name, of these ones at least.
+
+        Raises NotFoundError for an unknown one, InvalidEntryError for a projection.
+        """
         # A version never changes, so what was read once holds for ever.
         if not names <= self._dimensions.keys():
             with reading(self.engine) as connection:
-                rows = connection.execute(select(versions.c.name, versions.c.dimension))
+                own = versions.c.base.is_(None)
+                rows = connection.execute(select(versions.c.name, versions.c.dimension).where(own))
                 self._dimensions = dict(rows.tuples().all())
             for name in names - self._dimensions.keys():
-                self.store.versions.get(name if isinstance(name, str) else repr(name))
+                found = self.store.versions.get(name if isinstance(name, str) else repr(name))
+                if found.base is not None:
+                    raise InvalidEntryError(
+                        f"{found.name} is a projection over {found.base}, and finds its entries as they are: "
+                        f"write vectors of {found.base}."
+                    )
                 raise NotFoundError(f"{name!r} is an alias: an entry names the version that embedded it.")
         return self._dimensions
 

@@ -24,6 +24,7 @@ class Report:
     version's Recall@1 in the mixed gallery) are without adapters. `mixed` is `summarize_mixed`'s, and
     `mixed["shifts"][j]` is what the scores of entries by `mixed["versions"][j]` are shifted by for the newest
     version's queries.
+    `exact` says that the versions are projections over one base, which all meet its entries exactly.
     `codes` holds the figures on compact codes, without adapters: the `versions` that have codes, `bits` and
     `bytes` of one, and under the same names as here the metrics, `intervals`, `compatible`, `ac` and `am`.
     `distilled_from` is the version that the newest one imitates, if it does. `notes` are sentences about the
@@ -46,6 +47,7 @@ class Report:
     ac: float | None = None
     am: float | None = None
     recall_at_1_raw: Matrix | None = None
+    exact: bool = False
     ac_raw: float | None = None
     mixed_raw: float | None = None
     adapters: list[list[str | None]] = field(default_factory=list)

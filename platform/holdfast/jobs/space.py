@@ -9,7 +9,7 @@ from holdfast.base import ConfigError, HoldfastError, refuse_same_place, set_key
 from holdfast.config import Choice, Experiment, LogUniform, Uniform, parse_experiment
 from holdfast.data import ImageSet, build_stream
 from holdfast.learning import check_perturbation
-from holdfast.models import Encoder
+from holdfast.models import build_learnable
 from holdfast.runs import load_own_training
 
 Where = Uniform | LogUniform | Choice
@@ -80,7 +80,7 @@ def _try(experiment: Experiment, key: str, value: Any, training: ImageSet) -> No
         training = load_own_training(chosen)
     build_stream(chosen.stream, training, chosen.seed)
     if chosen.model != experiment.model:
-        Encoder(chosen.model)
+        build_learnable(chosen.model)
 
 
 def _place(experiment: Experiment, key: str) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from holdfast.jobs.network import ReachableTorchConfig
 from holdfast.jobs.resources import require_resources
 from holdfast.jobs.runtime import ray_session, work_in
 from holdfast.learning import Progress, Ranks, Watcher, keep_freed_memory, run_sequence
-from holdfast.runs import RunFolder, load_datasets
+from holdfast.runs import RunFolder, find_base, load_datasets
 from holdfast.store import Store
 
 
@@ -29,7 +29,8 @@ def run_on_ray(store: Store, experiment: Experiment, watch: Watcher, verbose: bo
     scaling = experiment.scaling
     cpus = scaling.cpus
     # Decoded here first: the workers then find the cache, and a mistake in the data costs no start of Ray.
-    load_datasets(experiment, watch)
+    base = find_base(store, experiment)
+    load_datasets(experiment, watch, base=base)
     with ray_session(verbose=verbose, cpus=max(cpu_count(), cpus * scaling.workers)):
         watch(Progress("starting Ray", 0, 0))
         require_resources(
@@ -42,6 +43,7 @@ def run_on_ray(store: Store, experiment: Experiment, watch: Watcher, verbose: bo
                 "experiment": experiment.model_dump(mode="json"),
                 "host": host,
                 "cpus": cpus,
+                "base": ray.put(base),
                 "folder": os.getcwd(),
             },
             torch_config=ReachableTorchConfig(),
@@ -96,7 +98,7 @@ def _learn_on_worker(config: dict[str, Any]) -> None:
         experiment = parse_experiment(config["experiment"], f"on {os.uname().nodename}")
         run_sequence(
             experiment,
-            load_datasets(experiment),
+            load_datasets(experiment, base=ray.get(config["base"])),
             RemotePublisher(host),
             RemoteCheckpoints(host, ranks),
             watch,

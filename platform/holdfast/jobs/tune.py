@@ -37,10 +37,13 @@ from holdfast.runs import (
     NoCheckpoints,
     RunFolder,
     TrialPublisher,
+    find_base,
     holding_run,
     load_datasets,
     load_own_training,
+    own_reader,
     refuse_distillation,
+    with_base,
 )
 from holdfast.store import Store
 
@@ -72,13 +75,15 @@ def tune_experiment(
         )
     refuse_distillation(experiment)
     require_writable(target)
+    experiment = with_base(store, experiment)
     start = starting_point(experiment, tuning.space)
     # With the evaluation images, only to see that none of them is among those that decide.
-    training = load_datasets(experiment).training
+    base = find_base(store, experiment)
+    training = load_datasets(experiment, base=base).training
     tasks = build_stream(experiment.stream, training, experiment.seed)
     check_space(experiment, tuning.space, training)
-    parent = choose_parent(store, experiment.parent)
-    ancestor = load_ancestor(store, parent) if parent is not None else None
+    parent = choose_parent(store, experiment.parent, experiment.model.base)
+    ancestor = load_ancestor(store, parent, experiment.model.base) if parent is not None else None
     files = RunFolder(store, experiment.name)
     # Tune would answer Ctrl-C with the trials so far, as if they were all.
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
@@ -87,7 +92,7 @@ def tune_experiment(
             # Of a failed trial the table says why, and not with Ray's traceback.
             logging.getLogger("ray.tune").setLevel(logging.CRITICAL)
         require_resources("A trial of the sweep", 1, {"CPU": tuning.cpus_per_trial})
-        shared = put((experiment, ancestor))
+        shared = put((experiment, ancestor, base))
 
         folder = os.getcwd()
 
@@ -127,11 +132,11 @@ def tune_experiment(
 
 def run_trial(shared: ObjectRef, values: dict[str, Any], tuning: TuningConfig) -> None:
     """One trial, in the trial's own process: the whole sequence, no evaluation data, nothing published."""
-    experiment, ancestor = get(shared)
+    experiment, ancestor, base = get(shared)
     keep_freed_memory()
     torch.set_num_threads(thread_count(tuning.cpus_per_trial))
     chosen = apply_values(experiment, values)
-    training = load_own_training(chosen)
+    training = load_own_training(chosen, reader=own_reader(chosen, base))
     nothing = training.take(np.empty(0, np.int64))
     publisher = TrialPublisher(chosen, tuning.objective, training, ancestor, tune.report)
     run_sequence(chosen, Datasets(training, Evaluation(nothing, nothing)), publisher, NoCheckpoints())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from holdfast.data import Evaluation, ImageSet, Task
-from holdfast.models import Encoder
+from holdfast.models import Learnable
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,7 +38,7 @@ def validation_indices(tasks: tuple[Task, ...]) -> np.ndarray:
     return np.unique(np.concatenate([task.validation for task in tasks])).astype(np.int64)
 
 
-def embed_datasets(encoder: Encoder, data: Datasets, tasks: tuple[Task, ...]) -> Embedded:
+def embed_datasets(encoder: Learnable, data: Datasets, tasks: tuple[Task, ...]) -> Embedded:
     """Embed the evaluation data and the stream's validation images."""
     return Embedded(
         queries=encoder.embed(data.evaluation.queries.images),

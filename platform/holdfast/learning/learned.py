@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from holdfast.learning.datasets import Embedded
-from holdfast.models import Encoder
+from holdfast.models import Learnable
 from holdfast.regularizers import Classifier
 
 
@@ -21,7 +21,7 @@ class Ancestor:
     """
 
     version: str
-    encoder: Encoder | None
+    encoder: Learnable | None
     classifier: Classifier | None = None
     images: int | None = None
     """How many training images its lineage learned, each counted once; None where nobody counted."""
@@ -44,7 +44,7 @@ class Learned:
     tasks: int
     name: str
     parent: str | None
-    encoder: Encoder
+    encoder: Learnable
     directions: np.ndarray | None
     embedded: Embedded
     classes: tuple[str, ...]

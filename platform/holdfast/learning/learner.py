@@ -24,7 +24,7 @@ from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
 from holdfast.learning.seeing import Draw, classify, draw_batch, see
 from holdfast.learning.task_images import TaskImages
-from holdfast.models import Encoder, Head, find_weights_flaw
+from holdfast.models import Encoder, Head, Learnable, find_weights_flaw
 from holdfast.regularizers import Classifier, Regularizer, Step, TaskStart
 
 
@@ -51,10 +51,10 @@ class Learner:
         config: LearningConfig,
         images: TaskImages,
         *,
-        encoder: Encoder,
+        encoder: Learnable,
         head: Head,
         seed: int,
-        parent: Encoder | None = None,
+        parent: Learnable | None = None,
         parent_classifier: Classifier | None = None,
         terms: Sequence[Term] = (),
         ranks: Ranks = Ranks(),
@@ -80,8 +80,9 @@ class Learner:
         self._autocast = autocast_dtype(config.precision, device)
         self._parts: Parts | None = None
         if config.accumulate > 1:
-            require_no_batch_statistics(self.encoder)
-            self._parts = Parts(self.encoder, config.accumulate, self._run)
+            assert isinstance(encoder, Encoder), "only a trunk is run in parts"
+            require_no_batch_statistics(encoder)
+            self._parts = Parts(encoder, config.accumulate, self._run)
         # A trunk that is run several times a step has its gradients averaged once, after the last.
         self._model = ranks.wrap(self.encoder) if self._parts is None else self.encoder
         self.start = TaskStart(

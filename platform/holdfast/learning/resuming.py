@@ -8,7 +8,7 @@ from holdfast.base import DataError, StoreError, UnsoundError
 from holdfast.learning.checkpoints import State
 from holdfast.learning.contents import Contents, find_changes
 from holdfast.learning.learned import Ancestor
-from holdfast.models import Encoder, ModelConfig, find_flaw
+from holdfast.models import ModelConfig, build_learnable, find_flaw
 from holdfast.regularizers import Classifier
 
 
@@ -36,7 +36,7 @@ def unpack_ancestor(packed: dict[str, Any], first: Callable[[], Ancestor | None]
         ancestor = first()
         assert ancestor is not None
         return ancestor
-    encoder = Encoder(ModelConfig.model_validate_json(packed["model"]))
+    encoder = build_learnable(ModelConfig.model_validate_json(packed["model"]))
     encoder.load_state_dict(packed["weights"])
     flaw = find_flaw(encoder.eval())
     if flaw is not None:

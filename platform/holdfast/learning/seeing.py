@@ -48,7 +48,8 @@ def see(
     augmentation: Augmentation,
     send: Callable[[Tensor], Tensor] = lambda tensor: tensor,
 ) -> Tensor:
-    """The images of a slice of the batch, float32 (b, C, H, W) in [0, 1], channels last.
+    """The images of a slice of the batch, float32 (b, C, H, W) in [0, 1], channels last; vectors (b, d) are
+    not distorted.
 
     The slices of all workers are the batch of one alone, pixel for pixel. `send` brings the images, uint8, to
     the device.
@@ -56,10 +57,10 @@ def see(
     mixes = draw.share < 1
     rows = np.arange(mine.start, mine.stop + mixes) % len(draw.positions)
     raw = send(torch.from_numpy(images.load(draw.positions[rows])))
-    pixels = augmentation.apply(raw, draw.parameters[rows])
+    pixels = raw if raw.ndim == 2 else augmentation.apply(raw, draw.parameters[rows])
     if mixes:
         pixels = mix_images(pixels[:-1], pixels[1:], draw.share)
-    return pixels.contiguous(memory_format=torch.channels_last)
+    return pixels if pixels.ndim == 2 else pixels.contiguous(memory_format=torch.channels_last)
 
 
 def classify(head: Head, embeddings: Tensor, labels: Tensor, other: Tensor | None, share: float) -> Tensor:

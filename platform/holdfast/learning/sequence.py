@@ -30,9 +30,20 @@ from holdfast.learning.resuming import (
 )
 from holdfast.learning.task_images import TaskImages, turned_classes
 from holdfast.learning.teaching import begin_at_map, check_taught, classify_by_means
-from holdfast.models import Encoder, Head, ModelConfig, find_flaw, find_vectors_flaw, find_weights_flaw
+from holdfast.models import (
+    Encoder,
+    Head,
+    Learnable,
+    ModelConfig,
+    build_learnable,
+    find_flaw,
+    find_vectors_flaw,
+    find_weights_flaw,
+)
 from holdfast.regularizers import RECIPE, AnyRegularizerConfig, Classifier, RegularizerConfig, Setting
 
+SETTLED = 10_000
+"""Training images of the first task, at most, by which a network chooses where to begin."""
 PROBED = 256
 """Training images of a task, at most, whose embeddings are looked at before anything is published."""
 
@@ -155,9 +166,12 @@ class _Sequence:
     def _learner(self, task: Task) -> Learner:
         plan = self.plan
         torch.manual_seed(derive_seed(plan.seed, "task", task.index, "initialization"))
-        encoder = Encoder(plan.model)
+        encoder = build_learnable(plan.model)
         parent = self.parent.encoder if self.parent is not None else None
         vectors = self.parent.vectors if self.parent is not None else None
+        if task.index == 0 or plan.learning.initialization == "independent":
+            some = task.train[:: -(-len(task.train) // SETTLED)]
+            encoder.begin_at(lambda: self.data.training.images[some])
         if parent is not None and plan.learning.initialization == "parent":
             start_from(encoder, parent)
         encoder.begin(plan.model)
@@ -182,7 +196,11 @@ class _Sequence:
         if vectors is not None:
             classifier = classify_by_means(images)
             # What a network from nothing makes of images before its first step, it never makes again.
-            if plan.model.pretrained and plan.learning.initialization == "parent":
+            if (
+                isinstance(encoder, Encoder)
+                and plan.model.pretrained
+                and plan.learning.initialization == "parent"
+            ):
                 begin_at_map(encoder, images)
         return Learner(
             plan.learning,
@@ -312,7 +330,7 @@ def upright_directions(learner: Learner) -> Tensor:
     return learner.head.unit_directions()[: len(learner.images.classes)]
 
 
-def start_from(encoder: Encoder, parent: Encoder) -> None:
+def start_from(encoder: Learnable, parent: Learnable) -> None:
     """Warm start: copy every weight of the parent that has the same name and shape."""
     own = encoder.state_dict()
     fitting = {

@@ -23,7 +23,8 @@ class TaskImages:
     more apart, also of classes that it never saw (self-supervised label augmentation: Zhu et al. 2021, PASS).
 
     Attributes:
-        images: uint8 (n, C, H, W), H = W, the whole training set, often a memory map.
+        images: uint8 (n, C, H, W), H = W, or vectors float32 (n, d); the whole training set, often a memory
+            map.
         indices: int64 (m,), which of them this task trains on.
         upright: int64 (m,), their classes, numbered from 0.
         classes: the classes' labels in the data.

@@ -14,15 +14,17 @@ from .foreign import (
 from .head_config import AnyHeadConfig
 from .heads import ArcFaceConfig, CosFaceConfig, Head, HeadConfig, NormalizedSoftmaxConfig, SimplexConfig
 from .identity import Identity
-from .loading import load_model
+from .learnable import Learnable
+from .loading import build_learnable, load_model
 from .mapping import begin_at_vectors
 from .model import Modality, Model, RawImage
 from .opqn import OPQNConfig
 from .preparation import FORMATS, MAX_PIXELS, Preprocessing, decode_image
-from .probes import PROBE_TEXTS, blank_image, probe_files
+from .probes import PROBE_TEXTS, blank_image, probe_files, probe_images
+from .projections import ProjectedModel, Projection, ProjectionContract
 from .quantizer import Quantizer, decode
-from .soundness import find_flaw, find_vectors_flaw, find_weights_flaw, probe_images
-from .trunks import PretrainedConfig, Trunk, TrunkConfig, load_weights, rate_shares
+from .soundness import find_flaw, find_vectors_flaw, find_weights_flaw
+from .trunks import PretrainedConfig, Trunk, TrunkConfig, VersionTrunkConfig, load_weights, rate_shares
 
 __all__ = [
     "AnyHeadConfig",
@@ -38,6 +40,7 @@ __all__ = [
     "Head",
     "HeadConfig",
     "Identity",
+    "Learnable",
     "MAX_PIXELS",
     "Modality",
     "Model",
@@ -47,16 +50,21 @@ __all__ = [
     "PROBE_TEXTS",
     "Preprocessing",
     "PretrainedConfig",
+    "ProjectedModel",
+    "Projection",
+    "ProjectionContract",
     "Quantizer",
     "RawImage",
     "SimplexConfig",
     "Trunk",
     "TrunkConfig",
+    "VersionTrunkConfig",
     "VectorsConfig",
     "Wishes",
     "adopt_files",
     "begin_at_vectors",
     "blank_image",
+    "build_learnable",
     "code_shape",
     "decode",
     "decode_image",

@@ -20,12 +20,14 @@ from holdfast.models.contract import Contract
 from holdfast.models.following import follow_trunk
 from holdfast.models.head_config import AnyHeadConfig
 from holdfast.models.heads import CosFaceConfig, HeadConfig
+from holdfast.models.learnable import Learnable
 from holdfast.models.model import Modality, RawImage
 from holdfast.models.normalization import SyncedBatchNorm1d
 from holdfast.models.preparation import MAX_PIXELS, Preprocessing
-from holdfast.models.quantizer import Quantizer
+from holdfast.models.probes import probe_images
 from holdfast.models.trunks import (
     AnyTrunk,
+    VersionTrunkConfig,
     begin_trunk,
     build_trunk,
     describe_trunk,
@@ -73,35 +75,32 @@ class ModelConfig(Settings):
         """Whether the trunk knows photographs already."""
         return self.pretrained and self.preprocessing.channels == 3
 
+    @property
+    def base(self) -> VersionTrunkConfig | None:
+        """The version over whose vectors a projection is learned; None for a network that reads images."""
+        return self.trunk if isinstance(self.trunk, VersionTrunkConfig) else None
+
     def check_parent(self, parent: "ModelConfig") -> None:
         """Refuse to go on from a version with another network, where that cannot be. Raises ConfigError."""
         self.head.check_parent(self.dimension, parent.dimension, parent.head)
 
 
-class Encoder(nn.Module):
+class Encoder(Learnable):
     """Trunk, linear layer, batch normalization on the embedding, a rotation, L2 norm.
 
-    The rotation (d, d) is the frame in which the embeddings are written, the identity unless `rotate` was
-    called; it is not learned, and passes on to whoever starts from these weights.
-
-    The weights are drawn from torch's global generator and laid out channels last. The classification head is
-    not part of the encoder, but for the assignment matrix of codes where a lineage has learned one.
+    The weights are drawn from torch's global generator and laid out channels last.
     """
 
     def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
+        super().__init__(config)
         self.preprocessing = config.preprocessing
-        self.dimension = config.dimension
         self.trunk = build_trunk(
             config.trunk, self.preprocessing.channels, self.preprocessing.size, config.width
         )
         self.config = config.model_copy(update={"trunk": published_trunk(config.trunk, self.trunk)})
         self.linear = nn.Linear(self.trunk.features, config.dimension, bias=False)
         self.norm = SyncedBatchNorm1d(config.dimension)
-        self.rotation: Tensor
-        self.register_buffer("rotation", torch.eye(config.dimension))
-        self.assignment: Tensor | None
-        self.register_buffer("assignment", config.head.new_matrix(config.dimension))
+        self.assignment = config.head.new_matrix(config.dimension)
         # Training conv4 on a CPU is up to half faster in this format; tensor cores prefer it too.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
 
@@ -125,10 +124,6 @@ class Encoder(nn.Module):
     def settle(self) -> None:
         """What was added to the trunk for the time of learning becomes part of its weights."""
         settle_trunk(self.trunk)
-
-    def rotate(self, rotation: Tensor) -> None:
-        """From now on write every embedding z (d,) as z @ rotation, (d, d) orthogonal."""
-        self.rotation.copy_(self.rotation @ rotation)
 
     def embed(self, images: np.ndarray | Sequence[Image.Image | bytes], batch_size: int = 512) -> np.ndarray:
         """Embed images as a float32 array (n, dimension) of unit norm, in evaluation mode.
@@ -159,6 +154,9 @@ class Encoder(nn.Module):
                 self.train()
         return embeddings
 
+    def probes(self) -> np.ndarray:
+        return probe_images(self.preprocessing)
+
     @property
     def takes(self) -> frozenset[Modality]:
         return frozenset({"image"})
@@ -173,11 +171,6 @@ class Encoder(nn.Module):
     def check(self) -> None:
         preprocessing = self.preprocessing
         self.embed(np.zeros((1, preprocessing.channels, preprocessing.size, preprocessing.size), np.uint8))
-
-    @property
-    def quantizer(self) -> Quantizer | None:
-        """What makes compact codes of the embeddings; None for an encoder that did not learn to have any."""
-        return self.config.head.quantizer(self.dimension, self.assignment)
 
     def contract(self) -> Contract:
         """The identity of the encoder as it is now."""

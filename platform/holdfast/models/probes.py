@@ -6,6 +6,8 @@ from functools import cache
 import numpy as np
 from PIL import Image
 
+from holdfast.models.preparation import Preprocessing
+
 PROBE_TEXTS = ("a photo of a dog", "red apples on a shelf", "the letter A")
 _SIDE = 64
 
@@ -33,6 +35,21 @@ def probe_files() -> tuple[bytes, ...]:
     images = [Image.fromarray(picture) for picture in pictures]
     images[-1] = images[-1].resize((96, 48), Image.Resampling.NEAREST)
     return tuple(_png(image) for image in images)
+
+
+def probe_images(preprocessing: Preprocessing) -> np.ndarray:
+    """Images that every encoder can be asked about, uint8 (6, channels, size, size), always the same.
+
+    Black, grey and white, of which a network may make nothing at all; a ramp, a chessboard, and noise.
+    """
+    size = preprocessing.size
+    row = np.arange(size)
+    plain = [np.full((size, size), grey) for grey in (0, 127, 255)]
+    ramp = np.broadcast_to(row * 255 // (size - 1), (size, size))
+    chessboard = (row[:, None] // 4 + row // 4) % 2 * 255
+    noise = np.random.default_rng(0).integers(0, 256, (size, size))
+    pictures = np.stack([*plain, ramp, chessboard, noise]).astype(np.uint8)
+    return np.repeat(pictures[:, None], preprocessing.channels, axis=1)
 
 
 def blank_image() -> bytes:

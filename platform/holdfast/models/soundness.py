@@ -1,31 +1,32 @@
-"""Whether an encoder may be a version: its weights are finite, its embeddings finite and of unit norm."""
+"""Whether a model may be a version: its weights are finite, its embeddings finite and of unit norm."""
 
 import numpy as np
 import torch
 from torch import nn
 
-from holdfast.models.encoder import Encoder
+from holdfast.models.learnable import Learnable
 from holdfast.models.model import Model
-from holdfast.models.preparation import Preprocessing
 from holdfast.models.probes import probe_files
+from holdfast.models.projections import ProjectedModel
 
 NORM_TOLERANCE = 1e-3
 
 
-def find_flaw(model: Model, images: np.ndarray | None = None) -> str | None:
+def find_flaw(model: Model | Learnable, images: np.ndarray | None = None) -> str | None:
     """What is wrong with a model, as the end of a sentence about it; None if it is sound.
 
     Weights, buffers (running statistics, the assignment of codes) and what it makes of the built-in probe
     images are looked at, and of `images`, prepared (n, ...), if there are any.
     """
     flaw = find_weights_flaw(model)
-    if flaw is not None or "image" not in model.takes:
+    if flaw is not None:
         return flaw
-    probes = (
-        probe_images(model.preprocessing)
-        if isinstance(model, Encoder)
-        else np.stack([model.prepare(file) for file in probe_files()])
-    )
+    if isinstance(model, Learnable):
+        probes = model.probes()
+    elif "image" in model.takes:
+        probes = np.stack([model.prepare(file) for file in probe_files()])
+    else:
+        return None
     if images is not None:
         probes = np.concatenate([probes, images])
     return find_vectors_flaw(model.embed(probes))
@@ -33,6 +34,8 @@ def find_flaw(model: Model, images: np.ndarray | None = None) -> str | None:
 
 def find_weights_flaw(module: object) -> str | None:
     """The same of the weights and buffers alone, of what has any. Waits for the device once."""
+    if isinstance(module, ProjectedModel):
+        module = module.projection
     if not isinstance(module, nn.Module):
         return None
     named = [(name, value) for name, value in module.state_dict().items() if value.is_floating_point()]
@@ -60,18 +63,3 @@ def find_vectors_flaw(vectors: np.ndarray) -> str | None:
             f"(the first has {norms[bad[0]]:.3g})"
         )
     return None
-
-
-def probe_images(preprocessing: Preprocessing) -> np.ndarray:
-    """Images that every encoder can be asked about, uint8 (6, channels, size, size), always the same.
-
-    Black, grey and white, of which a network may make nothing at all; a ramp, a chessboard, and noise.
-    """
-    size = preprocessing.size
-    row = np.arange(size)
-    plain = [np.full((size, size), grey) for grey in (0, 127, 255)]
-    ramp = np.broadcast_to(row * 255 // (size - 1), (size, size))
-    chessboard = (row[:, None] // 4 + row // 4) % 2 * 255
-    noise = np.random.default_rng(0).integers(0, 256, (size, size))
-    pictures = np.stack([*plain, ramp, chessboard, noise]).astype(np.uint8)
-    return np.repeat(pictures[:, None], preprocessing.channels, axis=1)

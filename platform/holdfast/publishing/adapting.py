@@ -9,7 +9,7 @@ import torch
 from holdfast.adapters import Adapter, AdapterConfig, Evidence, Pairs, fit_from_pairs
 from holdfast.data import Augmentation, AugmentConfig
 from holdfast.learning import derive_seed
-from holdfast.models import Encoder
+from holdfast.models import Learnable
 
 _CHUNK = 512  # images that are copied out of the training set, and embedded, at a time
 
@@ -42,7 +42,7 @@ def fit_adapter(
 
 
 def embed_views(
-    encoder: Encoder,
+    encoder: Learnable,
     images: np.ndarray,
     indices: np.ndarray,
     views: int,

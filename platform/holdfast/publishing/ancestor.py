@@ -7,9 +7,17 @@ from typing import TypeVar
 
 import safetensors.torch
 
-from holdfast.base import StoreError, UnsoundError
+from holdfast.base import ConfigError, StoreError, UnsoundError
 from holdfast.learning import Ancestor
-from holdfast.models import Encoder, Model, find_flaw
+from holdfast.models import (
+    Encoder,
+    Learnable,
+    Model,
+    ProjectedModel,
+    Projection,
+    VersionTrunkConfig,
+    find_flaw,
+)
 from holdfast.regularizers import Classifier
 from holdfast.store import Run, Store, Version
 
@@ -18,11 +26,32 @@ CLASSES = "classes.json"
 LINEAGE_IMAGES = "lineage_images"
 
 
-def choose_parent(store: Store, parent: str) -> str | None:
-    """The name of the version that an experiment's `parent` stands for. Raises NotFoundError."""
+def choose_parent(store: Store, parent: str, base: VersionTrunkConfig | None = None) -> str | None:
+    """The name of the version that an experiment's `parent` stands for.
+
+    A projection over `base` goes on from another one, or else from the base itself, whatever it is.
+
+    Raises NotFoundError; ConfigError for a parent that is no projection over the base.
+    """
+    if base is not None:
+        return _choose_projection(store, parent, base)
     if parent == "none":
         return None
     return latest_learned(store) if parent == "latest" else store.versions.get(parent).name
+
+
+def _choose_projection(store: Store, parent: str, base: VersionTrunkConfig) -> str:
+    itself = store.versions.get(base.name).name
+    over = [version.name for version in store.versions.list() if version.base == itself]
+    if parent in ("none", "latest"):
+        return over[-1] if over and parent == "latest" else itself
+    chosen = store.versions.get(parent).name
+    if chosen not in (*over, itself):
+        raise ConfigError(
+            f"parent: {chosen} is no projection over {itself}, from which one could go on: take "
+            f"{', '.join((*over, itself))}, or 'latest'."
+        )
+    return chosen
 
 
 def latest_learned(store: Store) -> str | None:
@@ -32,15 +61,16 @@ def latest_learned(store: Store) -> str | None:
     return learned[-1] if learned else None
 
 
-def load_ancestor(store: Store, name: str) -> Ancestor:
-    """A published version with the classifier that it was trained with.
+def load_ancestor(store: Store, name: str, base: VersionTrunkConfig | None = None) -> Ancestor:
+    """A published version with the classifier that it was trained with; as what maps vectors of `base`, if
+    these are what is learned over.
 
     Raises:
         NotFoundError: there is no such version.
         UnsoundError: nothing can start from it; says from what else.
     """
     try:
-        encoder = load_sound(store, name).requires_grad_(False)
+        learned = load_sound(store, name) if base is None else _sound(name, load_map(store, name, base))
     except StoreError as error:
         other = _newest_sound(store, name)
         way = f"'parent: {other}', or 'parent: none'" if other else "'parent: none'"
@@ -50,15 +80,31 @@ def load_ancestor(store: Store, name: str) -> Ancestor:
         directions = safetensors.torch.load(store.versions.file(name, HEAD))["directions"]
         if directions.isfinite().all():
             classifier = Classifier(directions, tuple(json.loads(store.versions.file(name, CLASSES))))
-    return Ancestor(name, encoder, classifier, store.versions.get(name).metrics.get(LINEAGE_IMAGES))
+    return Ancestor(
+        name, learned.requires_grad_(False), classifier, store.versions.get(name).metrics.get(LINEAGE_IMAGES)
+    )
 
 
 def load_sound(store: Store, name: str) -> Encoder:
     """The network of a version that was learned here.
 
-    Raises UnsoundError, StoreError if it is damaged, ConfigError for a foreign version, NotFoundError.
+    Raises UnsoundError, StoreError if it is damaged, ConfigError for a version without one, NotFoundError.
     """
     return _sound(name, store.versions.load_encoder(name))
+
+
+def load_map(store: Store, name: str, base: VersionTrunkConfig) -> Projection:
+    """What maps vectors of `base` to those of a version: the identity for itself, else its projection.
+
+    Raises ConfigError for a version that is neither, and what `Versions.load` raises.
+    """
+    version = store.versions.get(name)
+    if version.contract == base.contract:
+        return Projection.identity(base)
+    model = store.versions.load(name)
+    if not isinstance(model, ProjectedModel) or model.projection.base != base.contract:
+        raise ConfigError(f"{name} is no projection over {base.name}: its vectors are not a map of those.")
+    return model.projection
 
 
 def lineage(store: Store, newest: str) -> list[Version]:
@@ -99,7 +145,7 @@ def _newest_sound(store: Store, but: str) -> str | None:
     return None
 
 
-Sound = TypeVar("Sound", bound=Model)
+Sound = TypeVar("Sound", bound=Model | Learnable)
 
 
 def _sound(name: str, model: Sound) -> Sound:

@@ -25,7 +25,7 @@ from holdfast.evaluation import (
     update_gains,
 )
 from holdfast.learning import Datasets, Embedded, validation_indices
-from holdfast.models import Preprocessing
+from holdfast.models import Preprocessing, VersionTrunkConfig
 from holdfast.publishing.embeddings import StoredEmbeddings
 from holdfast.publishing.outcomes import Outcomes, Pair, is_whole
 from holdfast.store import Compatibility, MeasuredCalibration, RegisteredAdapter, Store, Version
@@ -49,7 +49,11 @@ class Assessment:
     than the distilled one is with a gallery of its own: that is what there would be without the large one
     (the rule of heterogeneous visual search, Duggal et al. 2021).
 
-    For `decode` see `StoredEmbeddings`.
+    Projections over one base share its entries, whenever they were written: the gallery of one of them is the
+    base's, and all meet it exactly, so that what a newer one finds in an older one's is what it finds in its
+    own. They are measured in no other way.
+
+    For `decode` and `base` see `StoredEmbeddings`.
     """
 
     def __init__(
@@ -60,11 +64,12 @@ class Assessment:
         config: EvaluationConfig,
         seed: int,
         decode: Callable[[Preprocessing], Datasets] | None = None,
+        base: VersionTrunkConfig | None = None,
     ) -> None:
         self._store, self._data, self._seed = store, data, seed
         self._tasks = tasks
         self._held_out = validation_indices(tasks)
-        self._embeddings = StoredEmbeddings(store, data, tasks, decode)
+        self._embeddings = StoredEmbeddings(store, data, tasks, decode, base)
         self.fingerprint = self._embeddings.fingerprint
         self._outcomes = Outcomes(store, f"outcomes-{self.fingerprint}", config.resamples)
         self._load_adapter = lru_cache(maxsize=ADAPTERS)(self._load_by_digest)
@@ -99,8 +104,10 @@ class Assessment:
             pairs: list[Pair] = [(newer, newer, None)]
             for older in versions[:number]:
                 around = [(newer, older), (older, newer)]
-                pairs += [(*pair, None) for pair in around]
-                pairs += [self._pair(*pair) for pair in around if pair in self._adapters]
+                pairs += [(*pair, None) for pair in around if not self._is_exact(*pair)]
+                pairs += [
+                    self._pair(*pair) for pair in around if self._is_exact(*pair) or pair in self._adapters
+                ]
             self._outcomes.measure(newer, pairs, contracts, self._search)
         self._record(versions)
 
@@ -123,14 +130,16 @@ class Assessment:
         for (pair, _), found in zip(pairs, self._outcomes.compare(pairs), strict=True):
             query, gallery, adapter = pair
             verdict = (found.value, found.reference, found.low, found.high, found.compatible)
-            rows.append(Compatibility(query, gallery, *verdict, self.fingerprint, adapter=adapter))
+            registered = adapter if (query, gallery) in self._adapters else None
+            rows.append(Compatibility(query, gallery, *verdict, self.fingerprint, adapter=registered))
         if rows:
             self._store.compatibility.record(rows)
 
     def _search(self, pair: Pair) -> Outcome | None:
         """None for two widths, which meet only through an adapter."""
         query, gallery, adapter = pair
-        queries, entries = self.embedded(query).queries, self.embedded(gallery).gallery
+        queries = self.embedded(query).queries
+        entries = self.embedded(gallery if query == gallery else self._space(gallery)).gallery
         if adapter is not None:
             queries, entries = self._meeting(query, gallery).together(queries, entries)
         elif queries.shape[1] != entries.shape[1]:
@@ -144,16 +153,25 @@ class Assessment:
 
     def _pair(self, query: str, gallery: str) -> Pair:
         """The pair with the adapter in force."""
-        row = self._adapters.get((query, gallery))
+        row = None if query == gallery else self._adapters.get((query, self._space(gallery)))
         return (query, gallery, None if row is None else row.digest)
 
     def _meeting(self, query: str, gallery: str, way: Way = "calibrated") -> Meeting:
-        row = self._adapters.get((query, gallery)) if way != "raw" else None
+        row = self._adapters.get((query, self._space(gallery))) if way != "raw" else None
         found = self._calibrations.get((query, gallery)) if way == "calibrated" else None
         shift = 0.0 if found is None else found.shift
         if row is None:
             return Meeting(shift=shift)
         return Meeting(self._load_adapter(row.digest), row.maps, shift)
+
+    def _space(self, version: str) -> str:
+        """The version in whose space a version's entries lie."""
+        return self._versions[version].space
+
+    def _is_exact(self, query: str, gallery: str) -> bool:
+        """Whether both read vectors of one base."""
+        spaces = {self._space(query), self._space(gallery)}
+        return len(spaces) == 1 and query != gallery
 
     def _load_by_digest(self, digest: str) -> Adapter:
         return self._store.adapters.open(next(row for row in self._adapters.values() if row.digest == digest))
@@ -189,13 +207,15 @@ class Assessment:
         recall: Any = found["recall_at_1"]
         adapters = [[adapter for _, _, adapter in row] for row in pairs]
         raw: Any = None
-        if any(map(any, adapters)):
+        exact = any(self._is_exact(query, gallery) for query in versions for gallery in versions)
+        if any(map(any, adapters)) and not exact:
             raw = self._outcomes.matrix(
                 [[(query, gallery, None) for query, gallery, _ in row] for row in pairs]
             )
         per_task = self.per_task(versions)
         return {
             **found,
+            "exact": exact,
             "recall_at_1_raw": raw,
             "ac_raw": average_compatibility(raw) if raw and is_whole(raw) else None,
             "adapters": adapters if raw else [],
@@ -220,12 +240,13 @@ class Assessment:
         newest = versions[-1]
 
         def meets(query: str, gallery: str, way: Way = "calibrated") -> bool:
-            alike = self._versions[query].dimension == self._versions[gallery].dimension
-            return alike or (way != "raw" and (query, gallery) in self._adapters)
+            space = self._space(gallery)
+            alike = self._versions[query].dimension == self._versions[space].dimension
+            return alike or (way != "raw" and (query, space) in self._adapters)
 
         reached = [version for version in versions if meets(newest, version)]
         evaluation = self._data.evaluation
-        galleries = (self.embedded(version).gallery for version in reached)
+        galleries = (self.embedded(self._space(version)).gallery for version in reached)
         shares, assignment = deal(galleries, evaluation.gallery.labels, len(reached), self._seed)
         places = [np.flatnonzero(assignment == number) for number in range(len(reached))]
 
@@ -241,7 +262,9 @@ class Assessment:
             )
 
         scores = [search(version) if whole or version == newest else None for version in reached]
-        adapted = any((newest, version) in self._adapters for version in reached)
+        adapted = any(
+            (newest, version) in self._adapters and not self._is_exact(newest, version) for version in reached
+        )
         raw = search(newest, "raw") if adapted else None
         rows = [self._calibrations.get((newest, version)) for version in reached]
         plain = None
@@ -264,14 +287,18 @@ class Assessment:
             None if plain is None else plain.outcome(),
         )
         summary["shifts"] = [0.0 if row is None else row.shift for row in rows]
-        examples = example_queries(
-            evaluation.queries.images,
-            evaluation.queries.labels,
-            evaluation.gallery.images,
-            evaluation.gallery.labels,
-            last,
-            [reached[number] for number in assignment],
-            seed=self._seed,
+        examples = (
+            []
+            if evaluation.queries.images.ndim == 2
+            else example_queries(
+                evaluation.queries.images,
+                evaluation.queries.labels,
+                evaluation.gallery.images,
+                evaluation.gallery.labels,
+                last,
+                [reached[number] for number in assignment],
+                seed=self._seed,
+            )
         )
         return {
             "mixed": summary,

@@ -6,13 +6,16 @@ from typing import Any
 
 import numpy as np
 
-from holdfast.adapters import AS_THEY_ARE, Adapter, AdapterConfig, Meeting, carried
+from holdfast.adapters import AS_THEY_ARE, Adapter, AdapterConfig, LinearAdapter, Meeting, carried
 from holdfast.base import StoreError
 from holdfast.data import AugmentConfig, ImageSet
+from holdfast.models import ProjectedModel
 from holdfast.publishing.adapting import embed_views, fit_adapter
 from holdfast.publishing.calibrating import Searched, Sides, choose_images, fit_shift, search_halves
 from holdfast.store import MeasuredCalibration, RegisteredAdapter, Store, Version
 
+EXACT = "projection"
+"""In place of how an adapter was fitted: of one that is the version itself."""
 _NEVER = "never"
 """In place of the digest of the adapter with which a pair was calibrated."""
 
@@ -91,6 +94,16 @@ def connect_version(
         measured += calibrating(ancestor, embed)
     store.adapters.put_in_force(fitted)
     store.calibrations.record(measured)
+
+
+def connect_exactly(store: Store, version: Version) -> None:
+    """Register the projection itself as what maps entries of its base: queries meet them exactly, whenever
+    they were written. A second call does nothing."""
+    assert version.base is not None
+    model = store.versions.load(version.name)
+    assert isinstance(model, ProjectedModel)
+    adapter = LinearAdapter.of(model.projection.matrix())
+    store.adapters.register(version.name, version.base, adapter, {"kind": EXACT}, maps="entries")
 
 
 def inherit_adapters(store: Store, version: Version) -> int:

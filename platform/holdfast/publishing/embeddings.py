@@ -6,7 +6,8 @@ from collections.abc import Callable
 from holdfast.base import NotFoundError
 from holdfast.data import Task
 from holdfast.learning import Datasets, Embedded, embed_datasets, validation_indices
-from holdfast.models import Preprocessing, find_vectors_flaw
+from holdfast.models import Preprocessing, VersionTrunkConfig, find_vectors_flaw
+from holdfast.publishing.ancestor import load_map
 from holdfast.store import Store
 
 
@@ -17,6 +18,7 @@ class StoredEmbeddings:
     Args:
         decode: reads the same images for a version's preprocessing; without it all versions have that of
             `data`.
+        base: the version whose vectors the data are, where they are no images.
 
     Attributes:
         fingerprint: of the images and of which of them are held out.
@@ -28,8 +30,9 @@ class StoredEmbeddings:
         data: Datasets,
         tasks: tuple[Task, ...],
         decode: Callable[[Preprocessing], Datasets] | None = None,
+        base: VersionTrunkConfig | None = None,
     ) -> None:
-        self._store, self._data, self._tasks, self._decode = store, data, tasks, decode
+        self._store, self._data, self._tasks, self._decode, self._base = store, data, tasks, decode, base
         evaluation = data.evaluation
         places = (evaluation.queries.fingerprint, evaluation.gallery.fingerprint, data.training.fingerprint)
         digest = hashlib.sha256("/".join(places).encode() + validation_indices(tasks).tobytes())
@@ -52,11 +55,16 @@ class StoredEmbeddings:
             self._hold(version, embedded)
             return embedded
         except NotFoundError:
-            encoder = self._store.versions.load_encoder(version)
-            data = self._data if self._decode is None else self._decode(encoder.preprocessing)
-            embedded = embed_datasets(encoder, data, self._tasks)
+            embedded = self._embed(version)
             self.keep(version, embedded)
             return embedded
+
+    def _embed(self, version: str) -> Embedded:
+        if self._base is not None:
+            return embed_datasets(load_map(self._store, version, self._base), self._data, self._tasks)
+        encoder = self._store.versions.load_encoder(version)
+        data = self._data if self._decode is None else self._decode(encoder.preprocessing)
+        return embed_datasets(encoder, data, self._tasks)
 
     def are_sound(self, version: str) -> bool:
         """Whether a version's are kept, and are finite and of unit norm: then no model need run."""

@@ -29,8 +29,8 @@ from holdfast.publishing.ancestor import (
 )
 from holdfast.publishing.assessment import Assessment
 from holdfast.publishing.code_assessment import CodeAssessment
-from holdfast.publishing.connecting import Material, connect_version, inherit_adapters
-from holdfast.store import DISTILLED_FROM, Draft, Run, Store, Version
+from holdfast.publishing.connecting import Material, connect_exactly, connect_version, inherit_adapters
+from holdfast.store import DISTILLED_FROM, Draft, Kind, Run, Store, Version
 
 DATA = "data"
 """Key of a version's metrics: what it learned from and was measured on, in outline."""
@@ -90,13 +90,25 @@ class StorePublisher:
         """The measurements of the lineage, on the experiment's data."""
         experiment = self._experiment
         return Assessment(
-            self._store, self._data, self._tasks, experiment.evaluation, experiment.seed, self._decode
+            self._store,
+            self._data,
+            self._tasks,
+            experiment.evaluation,
+            experiment.seed,
+            self._decode,
+            experiment.model.base,
         )
 
     @cached_property
     def _code_assessment(self) -> CodeAssessment:
         resamples = self._experiment.evaluation.resamples
         return CodeAssessment(self._store, self.assessment, self._data.evaluation, resamples)
+
+    @property
+    def _kind(self) -> Kind:
+        if self._experiment.distillation is not None:
+            return "distilled"
+        return "trained" if self._experiment.model.base is None else "projection"
 
     def _decode(self, preprocessing: Preprocessing) -> Datasets:
         """The experiment's images as a version reads them."""
@@ -107,7 +119,7 @@ class StorePublisher:
     def parent(self) -> Ancestor | None:
         if self._run.parent is None:
             return None
-        return load_ancestor(self._store, self._run.parent)
+        return load_ancestor(self._store, self._run.parent, self._experiment.model.base)
 
     def publish(self, learned: Learned) -> str:
         self._still_ours()
@@ -122,6 +134,7 @@ class StorePublisher:
                 save_file({"directions": learned.directions}, files[HEAD])
                 files[CLASSES].write_text(json.dumps(list(learned.classes)))
             distilled = self._experiment.distillation is not None
+            base = self._experiment.model.base
             version = self._store.versions.publish(
                 Draft(
                     run=self._run.name,
@@ -143,7 +156,8 @@ class StorePublisher:
                         **({DISTILLED_FROM: learned.parent} if distilled else {}),
                     },
                     files=files,
-                    kind="distilled" if distilled else "trained",
+                    kind=self._kind,
+                    base=None if base is None else self._store.versions.get(base.name).name,
                 )
             )
         self._sound.add(version.name)
@@ -212,6 +226,9 @@ class StorePublisher:
                 continue
             if self._experiment.distillation is not None:
                 inherit_adapters(self._store, version)
+                continue
+            if version.base is not None:
+                connect_exactly(self._store, version)
                 continue
             ancestors = [ancestor.name for ancestor in lineage[:number]]
             material = Material(

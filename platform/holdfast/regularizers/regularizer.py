@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from holdfast.base import PartConfig
-from holdfast.models import Encoder, Head, ModelConfig
+from holdfast.models import Head, Learnable, ModelConfig
 from holdfast.regularizers.saved_shapes import SavedShapes
 
 
@@ -78,9 +78,9 @@ class TaskStart:
 
     index: int
     known: float
-    encoder: Encoder
+    encoder: Learnable
     head: Head
-    parent: Encoder | None
+    parent: Learnable | None
     parent_classifier: Classifier | None
     load_images: Callable[[], np.ndarray]
     labels: Tensor

@@ -1,6 +1,7 @@
 from .adopt import Candidate, adopt_model, try_model
+from .bases import find_base, with_base
 from .bridge import Bridged, build_bridge
-from .datasets import load_datasets, load_own_training
+from .datasets import load_datasets, load_own_training, own_reader
 from .device import device_here
 from .distill import distill_experiment
 from .evaluate import evaluate_lineage, has_report, require_same_data, restore_report
@@ -25,15 +26,18 @@ __all__ = [
     "distill_experiment",
     "evaluate_lineage",
     "export_version",
+    "find_base",
     "has_report",
     "holding_run",
     "learn_experiment",
     "load_datasets",
     "load_own_training",
     "open_publisher",
+    "own_reader",
     "refuse_distillation",
     "require_run",
     "require_same_data",
     "restore_report",
     "try_model",
+    "with_base",
 ]

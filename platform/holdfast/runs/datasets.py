@@ -3,30 +3,36 @@
 from collections.abc import Callable
 
 from holdfast.config import Experiment
-from holdfast.data import ImageSet, load_evaluation, load_training, require_disjoint
+from holdfast.data import Featurizer, ImageSet, load_evaluation, load_training, require_disjoint
 from holdfast.learning import Datasets, Progress, Watcher, ignore_progress
-from holdfast.models import Preprocessing
+from holdfast.models import Model, Preprocessing
 
 
 def load_datasets(
-    experiment: Experiment, watch: Watcher = ignore_progress, decoder: Preprocessing | None = None
+    experiment: Experiment,
+    watch: Watcher = ignore_progress,
+    decoder: Preprocessing | None = None,
+    base: Model | None = None,
 ) -> Datasets:
     """Decode, or map from the cache, what an experiment trains on and is evaluated on.
 
-    `decoder` is that of another model, which is to be measured on the same images.
+    Args:
+        decoder: that of another model, which is to be measured on the same images.
+        base: what makes the vectors that the experiment learns over, where it does not learn from images.
 
     Raises:
         DataError: see `load_training` and `load_evaluation`; also when an image is in both parts.
     """
 
     def decoding(done: int, total: int) -> None:
-        watch(Progress("decoding", 0, 0, step=done, steps=total))
+        phase = "decoding" if base is None else "embedding"
+        watch(Progress(phase, 0, 0, step=done, steps=total))
 
     # What the experiment's own model sees decides: another one may not tell two images apart.
     own = decoder is None or decoder == experiment.model.preprocessing
-    decoder = decoder or experiment.model.preprocessing
-    training = load_own_training(experiment, decoding, decoder)
-    evaluation = load_evaluation(experiment.data, decoder, experiment.seed, progress=decoding, selections=())
+    reader = decoder or own_reader(experiment, base)
+    training = load_own_training(experiment, decoding, reader)
+    evaluation = load_evaluation(experiment.data, reader, experiment.seed, progress=decoding, selections=())
     notes = (*training.notes, *evaluation.queries.notes)
     if own:
         notes += require_disjoint(experiment.data, training, evaluation)
@@ -36,13 +42,20 @@ def load_datasets(
 def load_own_training(
     experiment: Experiment,
     progress: Callable[[int, int], None] | None = None,
-    decoder: Preprocessing | None = None,
+    reader: Preprocessing | Featurizer | None = None,
 ) -> ImageSet:
     """What an experiment trains on, alone."""
     validation = experiment.stream.validation
     return load_training(
         experiment.data,
-        decoder or experiment.model.preprocessing,
+        reader or own_reader(experiment),
         progress=progress,
         selections=[validation] if isinstance(validation, str) else [],
     )
+
+
+def own_reader(experiment: Experiment, base: Model | None = None) -> Preprocessing | Featurizer:
+    """How an experiment's images become what its model reads: pixels, or the vectors of `base`."""
+    if base is None:
+        return experiment.model.preprocessing
+    return Featurizer(base.contract().id, base)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from holdfast.base import ConfigError, ConflictError, DataError, NotFoundError
 from holdfast.config import Experiment
@@ -138,7 +139,7 @@ def _distill(
     )
 
 
-def count_parameters(encoder: Encoder) -> int:
+def count_parameters(encoder: nn.Module) -> int:
     """How many numbers were learned."""
     return sum(parameter.numel() for parameter in encoder.parameters())
 

@@ -7,8 +7,9 @@ from typing import Any
 from holdfast.base import DataError, NotFoundError
 from holdfast.config import Experiment
 from holdfast.evaluation import PAGE
-from holdfast.learning import Watcher, describe_contents, outline_contents
+from holdfast.learning import Datasets, Watcher, describe_contents, outline_contents
 from holdfast.publishing import DATA, published_by
+from holdfast.runs.bases import find_base, with_base
 from holdfast.runs.datasets import load_datasets
 from holdfast.runs.publisher import open_publisher
 from holdfast.runs.run_folder import RunFolder
@@ -23,6 +24,7 @@ def evaluate_lineage(store: Store, experiment: Experiment, newest: str | None, w
         NotFoundError: the experiment never ran in this store, or the version does not exist.
         RunHeldError: another process is at work on the run, and redraws its report itself.
     """
+    experiment = with_base(store, experiment)
     run = store.runs.get(experiment.name)
     with holding_run(store, run.name):
         if newest is None:
@@ -32,7 +34,7 @@ def evaluate_lineage(store: Store, experiment: Experiment, newest: str | None, w
                     f"Run '{run.name}' has published no version yet; holdfast run goes on with it."
                 )
             newest = own[-1]
-        publisher = open_publisher(store, experiment, run, load_datasets(experiment, watch))
+        publisher = open_publisher(store, experiment, run, _load(store, experiment, watch))
         publisher.report(store.versions.get(newest).name)
         return RunFolder(store, run.name).path / PAGE
 
@@ -50,7 +52,7 @@ def require_same_data(store: Store, experiment: Experiment, run: Run, watch: Wat
     newest = published_by(store, run)[-1]
     before = newest.metrics.get(DATA, {"training": {"fingerprint": newest.data_fingerprint}})
     try:
-        now = outline_contents(describe_contents(load_datasets(experiment, watch)))
+        now = outline_contents(describe_contents(_load(store, experiment, watch)))
     except DataError as error:
         warnings.warn(f"Run '{run.name}' is finished; its data can no longer be read. {error}", stacklevel=2)
         return
@@ -83,10 +85,14 @@ def restore_report(store: Store, experiment: Experiment, run: Run, watch: Watche
     if not has_report(store, run):
         newest = published_by(store, run)[-1].name
         try:
-            data = load_datasets(experiment, watch)
+            data = _load(store, experiment, watch)
         except DataError as error:
             raise DataError(
                 f"Run '{run.name}' is finished, but its report is gone, and cannot be drawn anew: {error}"
             ) from error
         open_publisher(store, experiment, run, data).report(newest)
     return RunFolder(store, run.name).path / PAGE
+
+
+def _load(store: Store, experiment: Experiment, watch: Watcher) -> Datasets:
+    return load_datasets(experiment, watch, base=find_base(store, experiment))

@@ -21,6 +21,7 @@ from holdfast.publishing import (
     published_by,
     warn_of_unusable,
 )
+from holdfast.runs.bases import find_base, with_base
 from holdfast.runs.datasets import load_datasets
 from holdfast.runs.device import device_here
 from holdfast.runs.evaluate import has_report, require_same_data, restore_report
@@ -47,7 +48,7 @@ class RunOutcome:
 def learn_here(store: Store, experiment: Experiment, run: Run, watch: Watcher, epoch: int) -> None:
     """Learn in this process."""
     device = device_here(experiment.scaling.gpu)
-    data = load_datasets(experiment, watch)
+    data = load_datasets(experiment, watch, base=find_base(store, experiment))
     keep_freed_memory()
     torch.set_num_threads(experiment.scaling.cpus)
     still_ours = partial(require_run, store, run.name, epoch)
@@ -73,6 +74,7 @@ def learn_experiment(
     refuse_distillation(experiment)
     if experiment.learning.adversarial is not None:
         check_perturbation(experiment.learning.adversarial, experiment.model.preprocessing)
+    experiment = with_base(store, experiment)
     finished = None if fresh else _finished_before(store, experiment, watch)
     if finished is not None:
         return finished
@@ -93,7 +95,7 @@ def _begin(store: Store, experiment: Experiment, watch: Watcher, fresh: bool) ->
     parent = _parent(store, experiment, known)
     if known is None or fresh:
         # Before anything is written, so that a mistake can be mended under the same name.
-        data = load_datasets(experiment, watch)
+        data = load_datasets(experiment, watch, base=find_base(store, experiment))
         build_stream(experiment.stream, data.training, experiment.seed)
         _check_parent(store, experiment, parent)
     if known is not None and fresh:
@@ -122,7 +124,7 @@ def _parent(store: Store, experiment: Experiment, known: Run | None) -> str | No
     """A run that starts over has the same `latest` as before: its own versions are none of its ancestors."""
     if known is not None and experiment.parent == "latest":
         return known.parent
-    return choose_parent(store, experiment.parent)
+    return choose_parent(store, experiment.parent, experiment.model.base)
 
 
 def _check_parent(store: Store, experiment: Experiment, parent: str | None) -> None:
@@ -132,7 +134,9 @@ def _check_parent(store: Store, experiment: Experiment, parent: str | None) -> N
     """
     if parent is None:
         return
-    load_ancestor(store, parent)
+    load_ancestor(store, parent, experiment.model.base)
+    if experiment.model.base is not None:
+        return
     theirs = store.versions.get(parent).contract_body["preprocessing"]
     ours = experiment.model.preprocessing.model_dump(mode="json")
     other = [key for key in ("size", "channels", "fit", "background") if theirs.get(key) != ours.get(key)]

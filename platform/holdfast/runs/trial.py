@@ -54,6 +54,10 @@ class TrialPublisher:
     def _meetings(self, learned: Learned) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The newest version's queries with every older version's gallery, adapted as a publication does."""
         vectors, config = learned.embedded.validation, self.experiment.adapter
+        if self.experiment.model.base is not None:
+            # All galleries are the base's, which the newest version maps by itself.
+            yield from ((vectors, vectors) for _ in self.older)
+            return
         if config is None or not self.older:
             yield from ((vectors, older.embedded.validation) for older in self.older)
             return

@@ -21,7 +21,7 @@ from .runs import Run
 from .store import Store, open_store
 from .summary import version_summary
 from .traffic_record import Traffic, aliases
-from .versions import DISTILLED_FROM, NAME, Draft, Version, Versions, find_named, find_version
+from .versions import DISTILLED_FROM, NAME, Draft, Kind, Version, Versions, find_named, find_version
 
 __all__ = [
     "in_chunks",
@@ -32,6 +32,7 @@ __all__ = [
     "DISTILLED_FROM",
     "DatabaseClock",
     "Draft",
+    "Kind",
     "METRIC",
     "Mark",
     "MeasuredCalibration",

@@ -25,6 +25,7 @@ def version_summary(
         "dimension": version.dimension,
         "parent": version.parent,
         "kind": version.kind,
+        "base": version.base,
         "takes": version.takes,
         "run": version.run,
         "task": version.task,

@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 NAME = re.compile(r"v[1-9][0-9]*")
 DISTILLED_FROM = "distilled_from"
 """Key of a version's metrics: the version that it imitates."""
-Kind = Literal["trained", "distilled", "foreign"]
+Kind = Literal["trained", "projection", "distilled", "foreign"]
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,9 @@ class Version:
 
     Attributes:
         run: the run that made it; of a foreign version the name under which it was adopted.
-        kind: `trained` and `distilled` here; `foreign`: a model that Holdfast did not make.
+        kind: `trained`, `distilled` or a `projection`, here; `foreign`: a model that Holdfast did not make.
         takes: what it embeds: `image`, `text`, both or nothing.
+        base: of a projection the version whose vectors it maps, and in whose space its entries stay.
     """
 
     name: str
@@ -51,6 +52,12 @@ class Version:
     files: dict[str, str] = field(default_factory=dict)
     kind: Kind = "trained"
     takes: list[str] = field(default_factory=lambda: ["image"])
+    base: str | None = None
+
+    @property
+    def space(self) -> str:
+        """The version in whose space entries for it are written: itself, or its base."""
+        return self.base or self.name
 
     @property
     def distilled_from(self) -> str | None:
@@ -68,6 +75,7 @@ class Draft:
         model_folder: what `holdfast.models.load_model` reads.
         experiment: text of the experiment file, as it was run.
         files: further files to keep beside the encoder, by name.
+        base: name of the version whose vectors it maps.
     """
 
     run: str
@@ -80,6 +88,7 @@ class Draft:
     metrics: Mapping[str, Any] = field(default_factory=dict)
     files: Mapping[str, Path] = field(default_factory=dict)
     kind: Kind = "trained"
+    base: str | None = None
 
 
 @dataclass(frozen=True)
@@ -120,10 +129,12 @@ class Versions:
 
         Raises NotFoundError, StoreError if it is damaged, and UnsoundError for weights that are not finite.
         """
-        from holdfast.models import find_weights_flaw, load_model
+        from holdfast.models import ProjectedModel, Projection, find_weights_flaw, load_model
 
         version = self.get(name)
         model = load_model(self._artifacts.folder(version.artifacts, version.files))
+        if isinstance(model, Projection) and version.base is not None:
+            model = ProjectedModel(self.load(version.base), model)
         found = model.contract().id
         if found != version.contract:
             raise StoreError(
@@ -144,9 +155,9 @@ class Versions:
 
         model = self.load(name)
         if not isinstance(model, Encoder):
-            raise ConfigError(
-                f"{self.get(name).name} is a foreign model: name a version that was trained here."
-            )
+            version = self.get(name)
+            what = "a foreign model" if version.base is None else f"a projection over {version.base}"
+            raise ConfigError(f"{version.name} is {what}: name a version that was trained here.")
         return model
 
     def file(self, name: str, file: str) -> bytes:
@@ -167,10 +178,13 @@ class Versions:
             NotFoundError: the parent does not exist.
             UnsoundError: weights that are not finite, or embeddings not finite or not of unit norm.
         """
-        if draft.parent is not None:
-            with reading(self._engine) as connection:
-                find_version(connection, draft.parent)
+        with reading(self._engine) as connection:
+            for name in (draft.parent, draft.base):
+                if name is not None:
+                    find_version(connection, name)
         stored = store_artifacts(self._artifacts, draft)
+        if draft.base is not None:
+            stored = replace(stored, takes=self.get(draft.base).takes)
         with writing(self._engine) as connection:
             return insert_version(connection, draft, stored)
 
@@ -287,6 +301,7 @@ def insert_version(connection: Connection, draft: Draft, stored: Stored) -> Vers
             created_at=datetime.now(UTC),
             kind=draft.kind,
             takes=stored.takes,
+            base=draft.base,
         )
     )
     return find_version(connection, f"v{number}")

@@ -11,12 +11,14 @@ from .kinds import (
 from .pretrained import PretrainedConfig, rate_shares, settle_trunk
 from .probing import load_weights
 from .trunk import Trunk
+from .version import VersionTrunkConfig
 
 __all__ = [
     "AnyTrunk",
     "PretrainedConfig",
     "Trunk",
     "TrunkConfig",
+    "VersionTrunkConfig",
     "begin_trunk",
     "build_trunk",
     "describe_trunk",

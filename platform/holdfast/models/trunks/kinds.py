@@ -13,10 +13,12 @@ from holdfast.models.trunks.own import OWN, build_own
 from holdfast.models.trunks.timm import TimmTrunk
 from holdfast.models.trunks.transformers import TransformersTrunk
 from holdfast.models.trunks.trunk import Trunk
+from holdfast.models.trunks.version import VersionTrunkConfig
 
-_PRETRAINED: Mapping[str, tuple[type[TrunkConfig], str]] = {
+_KINDS: Mapping[str, tuple[type[TrunkConfig], str]] = {
     "transformers": (TransformersTrunk, "weights"),
     "timm": (TimmTrunk, "name"),
+    "version": (VersionTrunkConfig, "name"),
 }
 """The kind -> its config, and what follows the colon where a word is enough."""
 ALLOWED = f"{', '.join(map(repr, OWN))}, 'transformers:FOLDER' or 'timm:NAME'"
@@ -29,10 +31,10 @@ def read_trunk(given: Any) -> str | TrunkConfig:
         return cast("str | TrunkConfig", given)
     if isinstance(given, str) and ":" in given:
         kind, _, rest = given.partition(":")
-        config, key = _PRETRAINED.get(kind, (None, ""))
+        config, key = _KINDS.get(kind, (None, ""))
         given = {"kind": given} if config is None or not rest else {"kind": kind, key: rest}
     if isinstance(given, Mapping):
-        config, _ = _PRETRAINED.get(str(given.get("kind")), (None, ""))
+        config, _ = _KINDS.get(str(given.get("kind")), (None, ""))
         return outside_part(TrunkConfig, given) if config is None else config.model_validate(given)
     raise ValueError(f"{given!r} is not a trunk; allowed are {ALLOWED}, or 'package.module:Class'")
 

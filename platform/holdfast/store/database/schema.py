@@ -123,10 +123,12 @@ versions = Table(
     Column("artifacts", Text, nullable=False),
     Column("files", JSON, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
-    # trained, distilled, foreign.
+    # trained, projection, distilled, foreign.
     Column("kind", String(16), nullable=False, server_default="trained"),
     # image, text, both or none.
     Column("takes", JSON, nullable=False, server_default='["image"]'),
+    # Of a projection: the version whose vectors it maps.
+    Column("base", String(32), ForeignKey("versions.name")),
     UniqueConstraint("run", "attempt", "task"),
 )
 

@@ -1,4 +1,5 @@
-"""Versions that others made, ways that were measured for a pair, imports that go on where they stopped."""
+"""Versions that others made, or that map vectors of a base; ways that were measured for a pair; imports that
+go on where they stopped."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,6 +15,11 @@ MOMENT = sa.DateTime(timezone=True)
 def upgrade() -> None:
     op.add_column("versions", sa.Column("kind", sa.String(16), server_default="trained", nullable=False))
     op.add_column("versions", sa.Column("takes", sa.JSON, server_default='["image"]', nullable=False))
+    # In words: SQLite takes a foreign key with a new column, and alembic would give it apart.
+    op.execute(
+        "ALTER TABLE versions ADD COLUMN base VARCHAR(32) "
+        "CONSTRAINT fk_versions_base REFERENCES versions (name)"
+    )
     op.add_column("compatibility", sa.Column("candidates", sa.Integer, server_default="0", nullable=False))
     op.add_column("compatibility", sa.Column("truth", sa.String(16), server_default="labels", nullable=False))
     op.create_table(
