@@ -27,6 +27,7 @@ from holdfast.store import (
     advance_counter,
     aliases,
     current_counter,
+    explain_problems,
     find_named,
     find_version,
     lock_counter,
@@ -210,10 +211,7 @@ class Backfills:
             if kind == "map":
                 problems += unmeasured(connection, goal.name, wanted)
             if problems and not force:
-                raise IncompatibleError(
-                    f"{'; '.join(problems)}. Measure the pair (holdfast evaluate), or force it if you know "
-                    "better."
-                )
+                raise IncompatibleError(explain_problems(problems))
             made = Backfill(
                 number=number,
                 kind=kind,

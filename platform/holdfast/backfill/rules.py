@@ -1,12 +1,13 @@
 """What a backfill may be: its options, and that no entry gets out of reach."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal, cast, get_args
 
 from sqlalchemy import Connection
 
 from holdfast.base import ConfigError, IncompatibleError
-from holdfast.store import find_adapter, incompatibility
+from holdfast.store import Incompatibility, find_adapter, incompatibility
 
 Kind = Literal["map", "re-embed"]
 Order = Literal["gain", "random", "oldest"]
@@ -53,18 +54,19 @@ def require_adapters(connection: Connection, target: str, sources: Sequence[str]
         )
 
 
-def unreachable(connection: Connection, target: str, named: dict[str, str]) -> list[str]:
+def unreachable(connection: Connection, target: str, named: dict[str, str]) -> list[Incompatibility]:
     """Who answers queries now, or did before, and may not search entries of the target."""
     problems = []
     asking = {named[alias]: alias for alias in ("previous", "canary", "live") if alias in named}
     for name, alias in asking.items():
         problem = None if name == target else incompatibility(connection, name, target)
         if problem is not None:
-            problems.append(f"The {alias} version could no longer search what is moved: {problem}")
+            said = f"The {alias} version could no longer search what is moved: {problem}"
+            problems.append(replace(problem, sentence=said))
     return problems
 
 
-def unmeasured(connection: Connection, target: str, sources: Sequence[str]) -> list[str]:
+def unmeasured(connection: Connection, target: str, sources: Sequence[str]) -> list[Incompatibility]:
     """Which mapped entries the target was not measured to find as well as the older version did."""
     found = (incompatibility(connection, target, name) for name in sources)
     return [problem for problem in found if problem is not None]

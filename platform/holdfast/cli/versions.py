@@ -1,10 +1,11 @@
 """`holdfast versions`, `promote` and `rollback`: which versions there are, and which of them answers."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from holdfast.base import ConfigError, HoldfastError
+from holdfast.base import ConfigError, HoldfastError, version_number
 from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption, existing_store
 from holdfast.cli.output import note as say
 from holdfast.cli.output import show, table, tell
@@ -41,16 +42,16 @@ def versions(
     if check:
         content = [{**each, "fault": faults[each["id"]]} for each in content]
     listed = table("version", "aliases", "parent", "run", "dim", "searches", "contract")
-    listed.columns[-1].no_wrap = True
+    for column in listed.columns[-2:]:
+        column.no_wrap = True
     for each in content:
-        searched = [_searched(row) for row in each["searches"] if row["compatible"]]
         listed.add_row(
             each["id"],
             ", ".join(each["aliases"]),
             each["parent"] or "-",
             each["run"],
             str(each["dimension"]),
-            ", ".join([*searched, each["id"]]),
+            _searched(each["id"], [row for row in each["searches"] if row["compatible"]]),
             each["contract"],
         )
     wrong = [f"{name}: {fault}" for name, fault in faults.items() if fault is not None]
@@ -69,11 +70,26 @@ def _fault(store: "Store", name: str) -> str | None:
     return None
 
 
-def _searched(row: dict[str, Any]) -> str:
-    """A gallery, and by which way it is searched if that is not as it is."""
-    way = {"as_they_are": [], "adapter": ["adapter"], "cascade": [f"cascade of {row['candidates']}"]}
-    notes = [*way[row["way"]], *(["provisional"] if row["provisional"] else [])]
-    return f"{row['version']} ({', '.join(notes)})" if notes else str(row["version"])
+def _searched(name: str, rows: Sequence[dict[str, Any]]) -> str:
+    """The galleries that a version searches: a line for those that it searches one way."""
+    by_way: dict[str, list[str]] = {"": []}
+    for row in rows:
+        way = {"as_they_are": [], "adapter": ["adapter"], "cascade": [f"cascade of {row['candidates']}"]}
+        notes = [*way[row["way"]], *(["provisional"] if row["provisional"] else [])]
+        by_way.setdefault(f" ({', '.join(notes)})" if notes else "", []).append(str(row["version"]))
+    by_way[""].append(name)
+    return "\n".join(f"{_spans(names)}{notes}" for notes, names in by_way.items())
+
+
+def _spans(names: Sequence[str]) -> str:
+    """`v1 to v4, v6`."""
+    spans: list[list[str]] = []
+    for name in sorted(names, key=version_number):
+        if spans and version_number(name) == version_number(spans[-1][-1]) + 1:
+            spans[-1].append(name)
+        else:
+            spans.append([name])
+    return ", ".join(f"{each[0]} to {each[-1]}" if len(each) > 2 else ", ".join(each) for each in spans)
 
 
 def promote(

@@ -79,6 +79,15 @@ def adopt_model(store: Store, candidate: Candidate) -> tuple[Version, bool]:
     return store.versions.publish(draft), True
 
 
+def refuse_adopted_name(store: Store, name: str) -> None:
+    """Raises ConflictError where a run would have the name of an adopted version."""
+    for version in store.versions.list():
+        if version.run == name and version.kind == "foreign":
+            raise ConflictError(
+                f"{name!r} is the name under which {version.name} was adopted: give the experiment another."
+            )
+
+
 def _require_name(name: str) -> None:
     if not _ALLOWED.fullmatch(name):
         raise ConfigError(

@@ -31,6 +31,7 @@ from holdfast.publishing import (
     published_by,
     warn_of_unusable,
 )
+from holdfast.runs.adopt import refuse_adopted_name
 from holdfast.runs.datasets import load_datasets
 from holdfast.runs.device import device_here
 from holdfast.runs.evaluate import require_same_data, restore_report
@@ -79,6 +80,7 @@ def distill_experiment(
             f"'{experiment.name}' has no section 'distillation', so there is nothing to imitate: add one, as "
             "in experiments/quickstart-small.yaml, or use holdfast run."
         )
+    refuse_adopted_name(store, experiment.name)
     with holding_run(store, experiment.name) as lock:
         return _distill(store, experiment, config, watch, fresh, lock.epoch, started)
 

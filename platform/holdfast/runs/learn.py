@@ -21,6 +21,7 @@ from holdfast.publishing import (
     published_by,
     warn_of_unusable,
 )
+from holdfast.runs.adopt import refuse_adopted_name
 from holdfast.runs.bases import find_base, with_base
 from holdfast.runs.datasets import load_datasets
 from holdfast.runs.device import device_here
@@ -72,6 +73,7 @@ def learn_experiment(
     started = time.monotonic()
     check_scaling(experiment)
     refuse_distillation(experiment)
+    refuse_adopted_name(store, experiment.name)
     if experiment.learning.adversarial is not None:
         check_perturbation(experiment.learning.adversarial, experiment.model.preprocessing)
     experiment = with_base(store, experiment)

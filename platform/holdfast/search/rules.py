@@ -90,4 +90,4 @@ def explain_refusal(store: Store, query: Version, gallery: Version, obstacle: st
                 f"{query.name} searches entries of {gallery.name} only in a cascade, which embeds the images "
                 f"of the best ones, and {obstacle}"
             )
-        return problem or f"{query.name} may not search {gallery.name}"
+        return str(problem or "") or f"{query.name} may not search {gallery.name}"

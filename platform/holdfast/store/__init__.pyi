@@ -2,7 +2,15 @@ from .adapters import Adapters, RegisteredAdapter, find_adapter
 from .artifacts import Artifacts
 from .calibrations import MeasuredCalibration
 from .changes import Changes
-from .compatibility import METRIC, Compatibility, Truth, Way, incompatibility
+from .compatibility import (
+    METRIC,
+    Compatibility,
+    Incompatibility,
+    Truth,
+    Way,
+    explain_problems,
+    incompatibility,
+)
 from .database.chunks import in_chunks
 from .database.counters import advance_counter, current_counter, lock_counter
 from .database.engine import (
@@ -32,6 +40,7 @@ __all__ = [
     "DISTILLED_FROM",
     "DatabaseClock",
     "Draft",
+    "Incompatibility",
     "Kind",
     "METRIC",
     "Mark",
@@ -53,6 +62,7 @@ __all__ = [
     "aliases",
     "as_parameter",
     "current_counter",
+    "explain_problems",
     "find_adapter",
     "find_named",
     "find_version",

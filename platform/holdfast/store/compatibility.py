@@ -136,9 +136,26 @@ def measurement(
     return found
 
 
+@dataclass(frozen=True)
+class Incompatibility:
+    """Why one version may not search another's entries, in words, and what would tell that it may."""
+
+    sentence: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return self.sentence
+
+
+def explain_problems(problems: Sequence[Incompatibility]) -> str:
+    """What is in the way, what can be done, and that a user may know better."""
+    remedies = dict.fromkeys(problem.remedy for problem in problems)
+    return f"{'; '.join(map(str, problems))}. {'; '.join(remedies)}, or force it if you know better."
+
+
 def incompatibility(
     connection: Connection, query: str, gallery: str, provisional: bool = False
-) -> str | None:
+) -> Incompatibility | None:
     """Why `query` may not search entries of `gallery`; None if it may.
 
     Args:
@@ -147,17 +164,23 @@ def incompatibility(
     found = measurement(connection, query, gallery)
     if found is None:
         through = " through its adapter" if find_adapter(connection, query, gallery) is not None else ""
-        return f"{query} was never measured against entries of {gallery}{through}"
+        return Incompatibility(
+            f"{query} was never measured against entries of {gallery}{through}",
+            f"Measure the pair (holdfast evaluate, or holdfast bridge {gallery} {query})",
+        )
     if found.provisional and not provisional:
-        return (
-            f"{query} was measured against entries of {gallery} without labels or pairs, which is provisional"
+        return Incompatibility(
+            f"{query} was measured against entries of {gallery} without labels or relevance pairs, which is "
+            "provisional",
+            f"Measure the pair by such (holdfast bridge {gallery} {query} with --labels or --relevance)",
         )
     if not found.compatible:
         chance = "" if found.decided else "; the difference is within chance, which is not enough"
         way = f" in a cascade of {found.candidates}" if found.candidates else ""
-        return (
+        return Incompatibility(
             f"{query} is not compatible with entries of {gallery}{way} "
-            f"({found.metric} {found.value:.4g}, has to beat {found.reference:.4g}{chance})"
+            f"({found.metric} {found.value:.4g}, has to beat {found.reference:.4g}{chance})",
+            f"Look for another way (holdfast bridge {gallery} {query})",
         )
     return None
 

@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import Connection, Engine, exists, insert, select
 
 from holdfast.base import ConfigError, ConflictError, IncompatibleError, StaleEpochError, version_number
-from holdfast.store.compatibility import incompatibility
+from holdfast.store.compatibility import Incompatibility, explain_problems, incompatibility
 from holdfast.store.database import (
     advance_counter,
     entries,
@@ -172,9 +172,7 @@ def _append(connection: Connection, current: Traffic, wanted: Traffic, force: bo
     _check_shape(wanted)
     problems = _incompatibilities(connection, current, wanted)
     if problems and not force:
-        raise IncompatibleError(
-            "; ".join(problems) + ". Measure the pair (holdfast evaluate), or force it if you know better."
-        )
+        raise IncompatibleError(explain_problems(problems))
     record = replace(
         wanted,
         epoch=advance_counter(connection, "traffic"),
@@ -195,7 +193,7 @@ def _check_shape(wanted: Traffic) -> None:
         raise ConfigError("There is no query_version: promote a version first.")
 
 
-def _incompatibilities(connection: Connection, current: Traffic, wanted: Traffic) -> list[str]:
+def _incompatibilities(connection: Connection, current: Traffic, wanted: Traffic) -> list[Incompatibility]:
     present = select(versions.c.name).where(
         exists().where(entries.c.version == versions.c.name, entries.c.deleted.is_(False))
     )

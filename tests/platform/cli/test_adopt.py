@@ -48,6 +48,8 @@ def test_the_first_version_of_a_store_may_be_somebody_elses(holdfast: Holdfast, 
 def test_another_model_under_the_name_is_refused(holdfast: Holdfast, tmp_path, file, pixels):
     options = ("--preprocessing", pixels, "--store", str(tmp_path / "store"))
     assert holdfast("adopt", "small", f"onnx:{file}", *options).code == 0
+    experiment = ("run", "experiments/quickstart.yaml", "--set", "name=small", *options[2:])
+    assert "'small' is the name under which v1 was adopted" in holdfast(*experiment).sentence
     other = write_onnx(tmp_path / "other.onnx", seed=1)
     assert "another model" in holdfast("adopt", "small", f"onnx:{other}", *options).sentence
     assert holdfast("adopt", "other", f"onnx:{other}", *options).code == 0

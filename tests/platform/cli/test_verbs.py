@@ -16,6 +16,7 @@ from typer.main import get_command
 from holdfast.cli import app
 from holdfast.data import open_source
 from holdfast.store import open_store
+from holdfast.testing import tiny_store
 
 Holdfast = Callable[..., Any]
 Write = Callable[..., Path]
@@ -100,8 +101,14 @@ def test_versions_say_by_which_way_each_searches_others(holdfast: Holdfast, lear
     (found,) = holdfast("versions", "--store", learned, "--json").json[1]["searches"]
     assert (found["way"], found["candidates"], found["provisional"]) == ("cascade", 50, False)
     table = holdfast("versions", "--store", learned).out
-    assert "v1 (cascade" in table
-    assert "of 50), v2" in table
+    assert "v1 (cascade of 50)" in table
+
+
+def test_many_galleries_take_few_words(holdfast: Holdfast, tmp_path: Path) -> None:
+    tiny_store(tmp_path, versions=5).close()
+    table = holdfast("versions", "--store", tmp_path).out
+    searched = re.findall(r"(\S.*?)\s+hf1-", re.sub(r".* 8 ", "", table))
+    assert searched == ["v1", "v1, v2", "v1 to v3", "v1 to v4", "v1 to v5"]
 
 
 def test_promote_canary_and_rollback_follow_the_record(holdfast: Holdfast, learned: Path) -> None:

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -43,6 +44,15 @@ def test_the_first_promotion_throws_both_switches(lineage: Store) -> None:
     assert not record.forced
     assert lineage.traffic.current() == record
     assert lineage.traffic.aliases() == {"live": "v2", "writing": "v2"}
+
+
+def test_a_provisional_measurement_is_refused_with_what_would_do(
+    lineage: Store, measured: Callable[..., Compatibility]
+) -> None:
+    lineage.traffic.promote("v1")
+    lineage.compatibility.record([replace(measured("v2", "v1"), truth="views")])
+    with pytest.raises(IncompatibleError, match=r"is provisional\. .*bridge v1 v2 with --labels or --relev"):
+        lineage.traffic.promote("v2")
 
 
 def test_an_unmeasured_version_is_refused_unless_forced(

@@ -91,7 +91,8 @@ def bridge_versions(store: Store, old: str, new: str, request: BridgeRequest, wa
             cascades and "image" in models[0].takes,
         ),
     ]
-    verdict = _verdict(older, newer, seen, there, measured, directions[0].cascades, request, seconds)
+    returns = "image" in models[0].takes
+    verdict = _verdict(older, newer, seen, there, measured, directions[0].cascades, returns, request, seconds)
     ids = list(seen.material.ids[entries.positions])
     evaluation = evaluation_of(measured[0], ids, (older, newer))
     return Bridge(verdict, record(store, directions, measured[0], evaluation, request.seed))
@@ -174,6 +175,7 @@ def _verdict(
     chosen: Chosen,
     measured: Sequence[Measured],
     cascades: bool,
+    returns: bool,
     request: BridgeRequest,
     seconds: dict[str, float],
 ) -> Verdict:
@@ -210,7 +212,11 @@ def _verdict(
         measured={"queries": first.queries, "entries": len(seen.entries)},
         adapter=None if chosen.config is None else chosen.config.model_dump(mode="json"),
         choice=chosen.scores,
-        back=[Line(figure) for figure in first.back if figure.way != NAIVE],
+        back=[
+            Line(figure, Cost(figure.way.candidates))
+            for figure in first.back
+            if figure.way != NAIVE and (figure.way.kind != "cascade" or returns)
+        ],
         agreement=[
             line
             for each in measured[1:]

@@ -49,6 +49,7 @@ def test_a_better_version_is_advised_and_every_way_is_recorded(
     assert registered.keys() == {("v2", "v1"), ("v1", "v2")}
     assert row.adapter == registered["v2", "v1"].digest
     # No images, so no cascade can run, and none is recorded.
+    assert "cascade" not in {line.way.kind for line in verdict.back}
     assert {each.candidates for each in store.compatibility.ways()} == {0}
 
 
