@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.fixtures.known_trunk import KIND, write_known
+
 WORKER = """
 import json, sys
 from pathlib import Path
@@ -15,8 +17,8 @@ import torch.distributed as dist
 sys.path.insert(0, sys.argv[1])
 import conftest
 from holdfast.data import Evaluation, StreamConfig
-from holdfast.learning import Datasets, FolderCheckpoints, LearningConfig, Ranks, SequencePlan, run_sequence
-from holdfast.models import ModelConfig, Preprocessing
+from holdfast.learning import Datasets, Ranks, SequencePlan, run_sequence
+from holdfast.models import Preprocessing
 
 rank, world, folder = int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
 torch.set_num_threads(1)
@@ -24,12 +26,12 @@ if world > 1:
     dist.init_process_group("gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=world)
 held = conftest.image_set(6, 8, 9)
 data = Datasets(conftest.image_set(12, 12, 1), Evaluation(held, held))
+said = json.loads(sys.argv[5])
+learning = {"epochs": 2, "batch_size": 17, "checkpoint_steps": 1000, "precision": "float32"}
 plan = SequencePlan(
     stream=StreamConfig(tasks=2),
-    model=ModelConfig(dimension=16, width=0.125, preprocessing=Preprocessing(size=8)),
-    learning=LearningConfig(
-        epochs=2, batch_size=17, checkpoint_steps=1000, precision="float32", augment={"mixup": 1, "crop": 0.5}
-    ),
+    model={"dimension": 16, "preprocessing": Preprocessing(size=8), **said["model"]},
+    learning={**learning, **said["learning"], "augment": {"mixup": 1, "crop": 0.5}},
     regularizers=(
         {"kind": "feature-distillation", "weight": 1.0},
         {"kind": "correlation-distillation", "weight": 10.0},
@@ -50,10 +52,13 @@ if world > 1:
 """
 
 
-def run(world: int, folder: Path) -> dict:
-    here = str(Path(__file__).parent)
+def run(world: int, folder: Path, said: dict) -> dict:
+    here = Path(__file__).parent
+    arguments = [str(world), str(folder), json.dumps(said)]
     processes = [
-        subprocess.Popen([sys.executable, "-c", WORKER, here, str(rank), str(world), str(folder)])
+        subprocess.Popen(
+            [sys.executable, "-c", WORKER, str(here), str(rank), *arguments], cwd=here.parents[2]
+        )
         for rank in range(world)
     ]
     try:
@@ -65,10 +70,18 @@ def run(world: int, folder: Path) -> dict:
     return json.loads((folder / f"{world}.json").read_text())
 
 
-def test_two_workers_learn_what_one_learns(tmp_path):
+@pytest.mark.parametrize("trunk", ["conv4", "lora"])
+def test_two_workers_learn_what_one_learns(trunk, tmp_path):
     """A global batch of 17 is shared as 9 and 8; statistics, pairs, prototypes and mixtures are over all of
     it."""
-    one, two = run(1, tmp_path), run(2, tmp_path)
+    said = {"model": {"width": 0.125}, "learning": {}}
+    if trunk == "lora":
+        weights = write_known(tmp_path / "known.safetensors", channels=1)
+        said = {
+            "model": {"trunk": {"kind": KIND, "weights": weights, "train": "lora", "lora": {"rank": 2}}},
+            "learning": {"accumulate": 3, "optimizer": {"trunk_learning_rate": 0.01, "layer_decay": 0.5}},
+        }
+    one, two = run(1, tmp_path, said), run(2, tmp_path, said)
     for alone, together in zip(one["histories"], two["histories"], strict=True):
         for epoch_alone, epoch_together in zip(alone, together, strict=True):
             assert epoch_together == pytest.approx(epoch_alone, abs=1e-3)

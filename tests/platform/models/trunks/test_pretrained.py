@@ -1,4 +1,4 @@
-"""How a network that begins with weights goes on learning: this module is one, of another package."""
+"""How a network that begins with weights goes on learning."""
 
 import copy
 import sys
@@ -7,60 +7,17 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import save_file
-from torch import Tensor, nn
 
 from holdfast.base import ConfigError, parse_settings
-from holdfast.models import Encoder, ModelConfig, Preprocessing, PretrainedConfig, Trunk, load_weights
+from holdfast.models import Encoder, ModelConfig, Preprocessing, load_weights
 from holdfast.models.trunks import rate_shares
 from holdfast.testing import TrunkContract
-
-
-class Block(nn.Module):
-    def __init__(self) -> None:
-        super().__init__()
-        self.query, self.spread = nn.Linear(6, 6), nn.Conv2d(6, 6, 3, padding=1, groups=6)
-        self.norm, self.drop = nn.BatchNorm2d(6), nn.Dropout(0.5)
-
-    def forward(self, maps: Tensor) -> Tensor:
-        inner = self.query(maps.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        return maps + self.drop(self.norm(self.spread(inner)).tanh())
-
-
-class Known(Trunk):
-    def __init__(self) -> None:
-        super().__init__()
-        self.stem = nn.Conv2d(3, 6, 4, 4)
-        self.blocks = nn.ModuleList([Block(), Block(), Block()])
-        self.last = nn.Conv2d(6, 8, 1)
-        self.features = 8
-
-    def forward(self, images: Tensor) -> Tensor:
-        maps = self.stem(images)
-        for block in self.blocks:
-            maps = block(maps)
-        return self.last(maps).mean((2, 3))
-
-
-class KnownConfig(PretrainedConfig):
-    def build(self, channels: int, size: int) -> Trunk:
-        network = Known()
-        if self.weights is not None:
-            load_weights(network, self.weights, "model.trunk: known")
-        return network
-
-    def own_preprocessing(self) -> Preprocessing:
-        return Preprocessing(size=32, channels=3, fit="crop", resize=40, mean=(0.4, 0.5, 0.6), std=0.2)
-
-
-KIND = f"{__name__}:KnownConfig"
+from tests.fixtures.known_trunk import KIND, Known, KnownConfig, write_known
 
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> str:
-    torch.manual_seed(0)
-    file = tmp_path_factory.mktemp("known") / "known.safetensors"
-    save_file(Known().state_dict(), file)
-    return str(file)
+    return write_known(tmp_path_factory.mktemp("known") / "known.safetensors")
 
 
 def model(weights: str | None, preprocessing: object = None, **trunk: object) -> ModelConfig:
