@@ -114,8 +114,11 @@ class TuningConfig(Settings):
 
 
 def _parent(name: str) -> str:
-    if name not in PARENTS and not re.fullmatch(r"v[1-9][0-9]*", name):
-        raise ValueError(f"{name!r} names no version; allowed are {', '.join(PARENTS)} and names such as v3")
+    if not re.fullmatch(rf"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME - 1}}}", name):
+        raise ValueError(
+            f"{name!r} names no version; allowed are {', '.join(PARENTS)}, names such as v3, and those under "
+            "which models were adopted"
+        )
     return name
 
 
@@ -126,7 +129,8 @@ class Experiment(SequencePlan):
     data: DataConfig
     parent: Annotated[str, AfterValidator(_parent)] = "latest"
     """`latest`: the first task goes on from the newest version of the store that was not distilled; a version
-    such as `v3`, or an alias such as `live`: from that one; `none`: a lineage of its own."""
+    such as `v3`, an alias such as `live`, or the name under which a model was adopted: from that one; `none`:
+    a lineage of its own. From a version that was not learned here it is learned by its vectors alone."""
     scaling: ScalingConfig = ScalingConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     adapter: AnyAdapterConfig | None = RidgeConfig()

@@ -6,6 +6,7 @@ import os
 import pickle
 import sys
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ from holdfast.data import Evaluation, build_stream
 from holdfast.jobs.resources import require_resources
 from holdfast.jobs.runtime import ray_session, work_in
 from holdfast.jobs.space import Where, apply_values, check_space, is_whole, starting_point
-from holdfast.learning import Datasets, keep_freed_memory, run_sequence
-from holdfast.publishing import choose_parent, load_ancestor
+from holdfast.learning import Datasets, ignore_progress, keep_freed_memory, run_sequence
+from holdfast.publishing import choose_parent, load_ancestor, look
 from holdfast.runs import (
     NoCheckpoints,
     RunFolder,
@@ -44,6 +45,7 @@ from holdfast.runs import (
     own_reader,
     refuse_distillation,
     with_base,
+    with_parent,
 )
 from holdfast.store import Store
 
@@ -75,15 +77,21 @@ def tune_experiment(
         )
     refuse_distillation(experiment)
     require_writable(target)
-    experiment = with_base(store, experiment)
+    experiment = with_parent(store, with_base(store, experiment))
     start = starting_point(experiment, tuning.space)
     # With the evaluation images, only to see that none of them is among those that decide.
     base = find_base(store, experiment)
-    training = load_datasets(experiment, base=base).training
+    data = load_datasets(experiment, base=base)
+    training = data.training
     tasks = build_stream(experiment.stream, training, experiment.seed)
     check_space(experiment, tuning.space, training)
     parent = choose_parent(store, experiment.parent, experiment.model.base)
-    ancestor = load_ancestor(store, parent, experiment.model.base) if parent is not None else None
+    ancestor = None
+    if parent is not None:
+        read = partial(load_datasets, experiment, ignore_progress)
+        ancestor = load_ancestor(
+            store, parent, lambda name: look(store, name, data, read).training, experiment.model.base
+        )
     files = RunFolder(store, experiment.name)
     # Tune would answer Ctrl-C with the trials so far, as if they were all.
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")

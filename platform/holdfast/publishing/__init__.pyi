@@ -11,11 +11,13 @@ from .ancestor import (
 )
 from .bridging import Bridge, BridgeRequest, bridge_versions
 from .publisher import DATA, StorePublisher
+from .seeing import Seen, look
 
 __all__ = [
     "Bridge",
     "BridgeRequest",
     "DATA",
+    "Seen",
     "StorePublisher",
     "bridge_versions",
     "choose_parent",
@@ -26,6 +28,7 @@ __all__ = [
     "lineage",
     "load_ancestor",
     "load_sound",
+    "look",
     "published_by",
     "warn_of_unusable",
 ]

@@ -2,9 +2,10 @@
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+import numpy as np
 import safetensors.torch
 
 from holdfast.base import ConfigError, StoreError, UnsoundError
@@ -61,15 +62,27 @@ def latest_learned(store: Store) -> str | None:
     return learned[-1] if learned else None
 
 
-def load_ancestor(store: Store, name: str, base: VersionTrunkConfig | None = None) -> Ancestor:
+def load_ancestor(
+    store: Store,
+    name: str,
+    vectors: Callable[[str], np.ndarray],
+    base: VersionTrunkConfig | None = None,
+) -> Ancestor:
     """A published version with the classifier that it was trained with; as what maps vectors of `base`, if
-    these are what is learned over.
+    these are what is learned over. One whose network was not learned here is known by its vectors.
+
+    Args:
+        vectors: gives what such a version makes of all training images, float32 (n, d).
 
     Raises:
         NotFoundError: there is no such version.
         UnsoundError: nothing can start from it; says from what else.
     """
+    version = store.versions.get(name)
     try:
+        if base is None and not version.has_network:
+            _sound(version.name, store.versions.load(version.name))
+            return Ancestor(version.name, None, vectors=vectors(version.name))
         learned = load_sound(store, name) if base is None else _sound(name, load_map(store, name, base))
     except StoreError as error:
         other = _newest_sound(store, name)

@@ -28,6 +28,7 @@ from holdfast.learning import Datasets, Embedded, validation_indices
 from holdfast.models import Preprocessing, VersionTrunkConfig
 from holdfast.publishing.embeddings import StoredEmbeddings
 from holdfast.publishing.outcomes import Outcomes, Pair, is_whole
+from holdfast.publishing.seeing import Seen
 from holdfast.store import Compatibility, MeasuredCalibration, RegisteredAdapter, Store, Version
 
 ADAPTERS = 64
@@ -65,11 +66,12 @@ class Assessment:
         seed: int,
         decode: Callable[[Preprocessing], Datasets] | None = None,
         base: VersionTrunkConfig | None = None,
+        seen: Callable[[str], Seen] | None = None,
     ) -> None:
         self._store, self._data, self._seed = store, data, seed
         self._tasks = tasks
         self._held_out = validation_indices(tasks)
-        self._embeddings = StoredEmbeddings(store, data, tasks, decode, base)
+        self._embeddings = StoredEmbeddings(store, data, tasks, decode, base, seen)
         self.fingerprint = self._embeddings.fingerprint
         self._outcomes = Outcomes(store, f"outcomes-{self.fingerprint}", config.resamples)
         self._load_adapter = lru_cache(maxsize=ADAPTERS)(self._load_by_digest)

@@ -1,6 +1,6 @@
 """How a published version meets its ancestors' entries, and they its own: adapters and calibrations."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,12 +29,14 @@ class Material:
         augment: the distortion of the copies that an adapter's `views` asks for.
         seed: the experiment's. The same images and weights give the same adapters and calibrations,
             whatever the versions are called.
+        seen: what versions without a network that learns make of all training images, float32 (n, d).
     """
 
     training: ImageSet
     indices: np.ndarray
     augment: AugmentConfig
     seed: int
+    seen: Callable[[str], np.ndarray] | None = None
 
     @property
     def labels(self) -> np.ndarray:
@@ -77,10 +79,11 @@ def connect_version(
             if config.views:
                 described["augment"] = material.augment.model_dump(mode="json")
             if not maps.is_intact(version.name, ancestor, described):
+                older = embed.all(ancestor)
                 adapter = fit_adapter(
                     config,
-                    embed.all(version.name),
-                    embed.all(ancestor),
+                    embed.all(version.name)[: len(older)],
+                    older,
                     material.seed,
                     version.task,
                     len(ancestors) - number,
@@ -231,7 +234,8 @@ class _Embedder:
         self._held: dict[str, np.ndarray] = {}
 
     def all(self, name: str) -> np.ndarray:
-        """As `embed_views` gives them."""
+        """As `embed_views` gives them; without the distorted copies, which are the last, of a version that
+        is known by its vectors."""
         if name not in self._held:
             self._forget()
             self._held[name] = self._embed(name, self._material.indices, self._views)
@@ -247,7 +251,10 @@ class _Embedder:
         self._held = {name: made for name, made in self._held.items() if name == self._version.name}
 
     def _embed(self, name: str, indices: np.ndarray, views: int) -> np.ndarray:
-        material, encoder = self._material, self._store.versions.load_encoder(name)
+        material = self._material
+        if material.seen is not None and not self._store.versions.get(name).has_network:
+            return np.asarray(material.seen(name)[indices])
+        encoder = self._store.versions.load_encoder(name)
         return embed_views(
             encoder,
             material.training.images,

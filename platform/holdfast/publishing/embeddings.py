@@ -3,11 +3,14 @@
 import hashlib
 from collections.abc import Callable
 
+import numpy as np
+
 from holdfast.base import NotFoundError
 from holdfast.data import Task
 from holdfast.learning import Datasets, Embedded, embed_datasets, validation_indices
 from holdfast.models import Preprocessing, VersionTrunkConfig, find_vectors_flaw
 from holdfast.publishing.ancestor import load_map
+from holdfast.publishing.seeing import Seen
 from holdfast.store import Store
 
 
@@ -19,6 +22,7 @@ class StoredEmbeddings:
         decode: reads the same images for a version's preprocessing; without it all versions have that of
             `data`.
         base: the version whose vectors the data are, where they are no images.
+        seen: what versions without a network that learns make of the images.
 
     Attributes:
         fingerprint: of the images and of which of them are held out.
@@ -31,8 +35,10 @@ class StoredEmbeddings:
         tasks: tuple[Task, ...],
         decode: Callable[[Preprocessing], Datasets] | None = None,
         base: VersionTrunkConfig | None = None,
+        seen: Callable[[str], Seen] | None = None,
     ) -> None:
         self._store, self._data, self._tasks, self._decode, self._base = store, data, tasks, decode, base
+        self._seen = seen
         evaluation = data.evaluation
         places = (evaluation.queries.fingerprint, evaluation.gallery.fingerprint, data.training.fingerprint)
         digest = hashlib.sha256("/".join(places).encode() + validation_indices(tasks).tobytes())
@@ -62,6 +68,12 @@ class StoredEmbeddings:
     def _embed(self, version: str) -> Embedded:
         if self._base is not None:
             return embed_datasets(load_map(self._store, version, self._base), self._data, self._tasks)
+        if self._seen is not None and not self._store.versions.get(version).has_network:
+            seen = self._seen(version)
+            assert seen.queries is not None
+            assert seen.gallery is not None
+            held_out = seen.training[validation_indices(self._tasks)]
+            return Embedded(np.array(seen.queries), np.array(seen.gallery), np.array(held_out))
         encoder = self._store.versions.load_encoder(version)
         data = self._data if self._decode is None else self._decode(encoder.preprocessing)
         return embed_datasets(encoder, data, self._tasks)

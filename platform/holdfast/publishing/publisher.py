@@ -13,7 +13,7 @@ from safetensors.numpy import save_file
 
 from holdfast.base import ConfigError, UnsoundError, hide_secrets, load_yaml
 from holdfast.config import Experiment
-from holdfast.data import StreamConfig, Task, build_stream
+from holdfast.data import Featurizer, StreamConfig, Task, build_stream
 from holdfast.evaluation import REPORT, Report, describe_machine, draw_report
 from holdfast.learning import Ancestor, Datasets, Learned, describe_contents, outline_contents
 from holdfast.models import Preprocessing
@@ -30,6 +30,7 @@ from holdfast.publishing.ancestor import (
 from holdfast.publishing.assessment import Assessment
 from holdfast.publishing.code_assessment import CodeAssessment
 from holdfast.publishing.connecting import Material, connect_exactly, connect_version, inherit_adapters
+from holdfast.publishing.seeing import Seen, look
 from holdfast.store import DISTILLED_FROM, Draft, Kind, Run, Store, Version
 
 DATA = "data"
@@ -54,7 +55,7 @@ class StorePublisher:
 
     Args:
         folder: where a run of this name has its report.
-        decode: the experiment's images as a version of another preprocessing reads them.
+        decode: the experiment's images as a version of another preprocessing reads them, or as vectors.
         still_ours: raises if another process has taken the run over.
     """
 
@@ -65,7 +66,7 @@ class StorePublisher:
         run: Run,
         data: Datasets,
         folder: Callable[[str], ReportFolder],
-        decode: Callable[[Preprocessing], Datasets],
+        decode: Callable[[Preprocessing | Featurizer], Datasets],
         still_ours: Callable[[], None] = lambda: None,
     ) -> None:
         self._still_ours = still_ours
@@ -75,6 +76,7 @@ class StorePublisher:
         self._publishing = self._published_before()
         self._sound: set[str] = set()
         self._unusable: dict[str, str] = {}
+        self._known: dict[str, Seen] = {}
         self._connected: set[str] = set()
 
     @cached_property
@@ -97,6 +99,7 @@ class StorePublisher:
             experiment.seed,
             self._decode,
             experiment.model.base,
+            self._seen,
         )
 
     @cached_property
@@ -119,7 +122,18 @@ class StorePublisher:
     def parent(self) -> Ancestor | None:
         if self._run.parent is None:
             return None
-        return load_ancestor(self._store, self._run.parent, self._experiment.model.base)
+        return load_ancestor(
+            self._store,
+            self._run.parent,
+            lambda name: self._seen(name).training,
+            self._experiment.model.base,
+        )
+
+    def _seen(self, version: str) -> Seen:
+        """What a version without a network that learns makes of the experiment's images."""
+        if version not in self._known:
+            self._known[version] = look(self._store, version, self._data, self._decoded)
+        return self._known[version]
 
     def publish(self, learned: Learned) -> str:
         self._still_ours()
@@ -236,6 +250,7 @@ class StorePublisher:
                 self._tasks[version.task].train,
                 self._experiment.learning.augment,
                 self._experiment.seed,
+                lambda name: self._seen(name).training,
             )
             connect_version(self._store, config, version, ancestors, material)
 
@@ -267,7 +282,7 @@ class StorePublisher:
         chain = lineage(self._store, newest)
         unseen = [version for version in chain if version.name not in self._sound | self._unusable.keys()]
         doubtful = [v for v in unseen if publishing or not self.assessment.has_sound(v.name)]
-        found = find_unusable(self._store, doubtful)
+        found = find_unusable(self._store, doubtful) | self._unmeasurable(doubtful, newest)
         if newest in found:
             raise UnsoundError(found[newest])
         if not publishing:
@@ -275,6 +290,15 @@ class StorePublisher:
         self._unusable |= found
         self._sound |= {version.name for version in unseen} - found.keys()
         return [version for version in chain if version.name in self._sound]
+
+    def _unmeasurable(self, versions: list[Version], newest: str) -> dict[str, str]:
+        """Why which versions cannot be measured on the experiment's images."""
+        return {
+            version.name: f"It embeds no images, and the gallery lacks its vectors of evaluation images: "
+            f"holdfast bridge {version.name} {newest} measures the two by others."
+            for version in versions
+            if not version.takes and self._seen(version.name).queries is None
+        }
 
     def _control_self(self, control: str | None) -> list[float | None] | None:
         """The self-tests of the control run, one a task; they stand for an unconstrained model."""

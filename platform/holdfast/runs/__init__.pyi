@@ -7,6 +7,7 @@ from .distill import distill_experiment
 from .evaluate import evaluate_lineage, has_report, require_same_data, restore_report
 from .export import export_version
 from .learn import RunOutcome, learn_experiment, refuse_distillation
+from .parents import with_parent
 from .publisher import open_publisher
 from .run_folder import RunCheckpoints, RunFolder
 from .run_lock import holding_run, require_run
@@ -40,4 +41,5 @@ __all__ = [
     "restore_report",
     "try_model",
     "with_base",
+    "with_parent",
 ]

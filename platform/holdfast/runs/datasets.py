@@ -11,13 +11,13 @@ from holdfast.models import Model, Preprocessing
 def load_datasets(
     experiment: Experiment,
     watch: Watcher = ignore_progress,
-    decoder: Preprocessing | None = None,
+    decoder: Preprocessing | Featurizer | None = None,
     base: Model | None = None,
 ) -> Datasets:
     """Decode, or map from the cache, what an experiment trains on and is evaluated on.
 
     Args:
-        decoder: that of another model, which is to be measured on the same images.
+        decoder: that of another model, which is to be measured on the same images, or its vectors.
         base: what makes the vectors that the experiment learns over, where it does not learn from images.
 
     Raises:
@@ -25,7 +25,7 @@ def load_datasets(
     """
 
     def decoding(done: int, total: int) -> None:
-        phase = "decoding" if base is None else "embedding"
+        phase = "embedding" if isinstance(reader, Featurizer) else "decoding"
         watch(Progress(phase, 0, 0, step=done, steps=total))
 
     # What the experiment's own model sees decides: another one may not tell two images apart.

@@ -11,6 +11,7 @@ from holdfast.learning import Datasets, Watcher, describe_contents, outline_cont
 from holdfast.publishing import DATA, published_by
 from holdfast.runs.bases import find_base, with_base
 from holdfast.runs.datasets import load_datasets
+from holdfast.runs.parents import with_parent
 from holdfast.runs.publisher import open_publisher
 from holdfast.runs.run_folder import RunFolder
 from holdfast.runs.run_lock import holding_run
@@ -24,7 +25,7 @@ def evaluate_lineage(store: Store, experiment: Experiment, newest: str | None, w
         NotFoundError: the experiment never ran in this store, or the version does not exist.
         RunHeldError: another process is at work on the run, and redraws its report itself.
     """
-    experiment = with_base(store, experiment)
+    experiment = with_parent(store, with_base(store, experiment))
     run = store.runs.get(experiment.name)
     with holding_run(store, run.name):
         if newest is None:

@@ -12,12 +12,13 @@ from holdfast.base import ConfigError
 from holdfast.config import Experiment
 from holdfast.data import build_stream
 from holdfast.evaluation import PAGE
-from holdfast.learning import Watcher, check_perturbation, keep_freed_memory, run_sequence
+from holdfast.learning import Datasets, Watcher, check_perturbation, keep_freed_memory, run_sequence
 from holdfast.publishing import (
     choose_parent,
     find_unusable,
     lineage,
     load_ancestor,
+    look,
     published_by,
     warn_of_unusable,
 )
@@ -26,6 +27,7 @@ from holdfast.runs.bases import find_base, with_base
 from holdfast.runs.datasets import load_datasets
 from holdfast.runs.device import device_here
 from holdfast.runs.evaluate import has_report, require_same_data, restore_report
+from holdfast.runs.parents import with_parent
 from holdfast.runs.publisher import open_publisher
 from holdfast.runs.run_folder import RunCheckpoints, RunFolder
 from holdfast.runs.run_lock import holding_run, require_run
@@ -76,7 +78,7 @@ def learn_experiment(
     refuse_adopted_name(store, experiment.name)
     if experiment.learning.adversarial is not None:
         check_perturbation(experiment.learning.adversarial, experiment.model.preprocessing)
-    experiment = with_base(store, experiment)
+    experiment = with_parent(store, with_base(store, experiment))
     finished = None if fresh else _finished_before(store, experiment, watch)
     if finished is not None:
         return finished
@@ -99,7 +101,7 @@ def _begin(store: Store, experiment: Experiment, watch: Watcher, fresh: bool) ->
         # Before anything is written, so that a mistake can be mended under the same name.
         data = load_datasets(experiment, watch, base=find_base(store, experiment))
         build_stream(experiment.stream, data.training, experiment.seed)
-        _check_parent(store, experiment, parent)
+        _check_parent(store, experiment, parent, data, watch)
     if known is not None and fresh:
         return store.runs.restart(experiment.name, experiment.fingerprint, parent)
     fingerprint = experiment.fingerprint_like(known.experiment_hash if known is not None else "")
@@ -129,15 +131,23 @@ def _parent(store: Store, experiment: Experiment, known: Run | None) -> str | No
     return choose_parent(store, experiment.parent, experiment.model.base)
 
 
-def _check_parent(store: Store, experiment: Experiment, parent: str | None) -> None:
+def _check_parent(
+    store: Store, experiment: Experiment, parent: str | None, data: Datasets, watch: Watcher
+) -> None:
     """Refuse a parent from which nothing can start, before anything is learned or written.
 
-    A task's images go through both models, so both have to read the same pixels.
+    A task's images go through both models, so both have to read the same pixels; of a version without a
+    network that learns the vectors are made now.
     """
     if parent is None:
         return
-    load_ancestor(store, parent, experiment.model.base)
-    if experiment.model.base is not None:
+    ancestor = load_ancestor(
+        store,
+        parent,
+        lambda name: look(store, name, data, partial(load_datasets, experiment, watch)).training,
+        experiment.model.base,
+    )
+    if experiment.model.base is not None or ancestor.encoder is None:
         return
     theirs = store.versions.get(parent).contract_body["preprocessing"]
     ours = experiment.model.preprocessing.model_dump(mode="json")

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import partial
 
 from holdfast.config import Experiment
+from holdfast.data import Featurizer
 from holdfast.learning import Datasets
 from holdfast.models import Preprocessing
 from holdfast.publishing import StorePublisher
@@ -21,7 +22,7 @@ def open_publisher(
 ) -> StorePublisher:
     """Publishes what a run learns of `data`. `still_ours` raises if another process has taken it over."""
 
-    def decode(preprocessing: Preprocessing) -> Datasets:
-        return load_datasets(experiment, decoder=preprocessing)
+    def decode(reader: Preprocessing | Featurizer) -> Datasets:
+        return load_datasets(experiment, decoder=reader)
 
     return StorePublisher(store, experiment, run, data, partial(RunFolder, store), decode, still_ours)

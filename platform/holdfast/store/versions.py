@@ -60,6 +60,11 @@ class Version:
         return self.base or self.name
 
     @property
+    def has_network(self) -> bool:
+        """Whether its network was learned here, and another can start from it."""
+        return self.kind in ("trained", "distilled")
+
+    @property
     def distilled_from(self) -> str | None:
         """The version that it imitates, if it was distilled and not learned."""
         return self.metrics.get(DISTILLED_FROM)
