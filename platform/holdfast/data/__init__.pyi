@@ -13,6 +13,7 @@ from .sources.listing import Block, Encoded, Listing, Survey, VectorListing
 from .sources.opening import open_any, open_source
 from .sources.source import Source, SourceConfig, VectorSource
 from .sources.table import conform, of_split, require_values, some
+from .sources.vectors.layout import VectorColumns, read_columns
 from .sources.vectors.tables import NOTES
 from .stream import StreamConfig, Task, build_stream
 
@@ -37,6 +38,7 @@ __all__ = [
     "StreamConfig",
     "Survey",
     "Task",
+    "VectorColumns",
     "VectorListing",
     "VectorSource",
     "build_stream",
@@ -51,6 +53,7 @@ __all__ = [
     "of_split",
     "open_any",
     "open_source",
+    "read_columns",
     "require_disjoint",
     "require_values",
     "row_notes",

@@ -68,7 +68,8 @@ class DataConfig(Settings):
     source: str
     """Of images: `parquet:PATH_OR_URL`, `folder:PATH`, `glyphs:`. Of vectors, for a projection:
     `vectors:PATH_OR_URL` (Parquet, Arrow, or .npy with `?rows=TABLE`); `?label=species&group=genus&id=...`
-    says which columns they are, where these have other names."""
+    says which columns they are, where these have other names. `gallery:?label=species` are the entries of the
+    version that `model.trunk` names, as they are when the run begins, each attribute a column."""
     train: SplitConfig = SplitConfig()
     evaluate: EvaluateConfig
     columns: dict[str, Column] = Field(default_factory=dict)

@@ -94,6 +94,11 @@ def load_images(
     opened = open_any(source)
     if decoder is None and isinstance(opened, Source):
         raise DataError(f"Source {source!r} holds images; here vectors are wanted.")
+    if isinstance(opened, VectorSource) and not (decoder is None or isinstance(decoder, Featurizer)):
+        raise DataError(
+            f"Source {source!r} holds vectors, and the model reads images: name the version that made them, "
+            "as in model.trunk: {kind: version, name: v1, train: none}."
+        )
     folder = cache or cache_folder()
     survey = opened.survey()
     key = _key(opened, survey.fingerprint, split, decoder, columns, undecodable, selections)
@@ -108,6 +113,11 @@ def load_images(
     if found is None:
         raise DataError(
             f"The decoded images in {folder / key} were damaged as they were written; check the disk."
+        )
+    if isinstance(decoder, Featurizer) and found.images.shape[1:] != (decoder.network.dimension,):
+        raise DataError(
+            f"Source {source!r} holds vectors of {found.images.shape[1]} numbers; the version that "
+            f"model.trunk names makes {decoder.network.dimension}."
         )
     notes = tuple(dict.fromkeys((*survey.notes, *found.notes)))
     tell(notes)
@@ -129,14 +139,7 @@ def _key(
     undecodable: str,
     selections: Collection[str] | None,
 ) -> str:
-    decoding = (
-        []
-        if decoder is None or isinstance(source, VectorSource)
-        else [
-            type(decoder).__name__,
-            decoder.model_dump_json(),
-        ]
-    )
+    reads = None if isinstance(source, VectorSource) else decoder
     parts = [
         FORMAT,
         PIL.__version__,
@@ -146,7 +149,7 @@ def _key(
         split.where,
         {name: column.model_dump() for name, column in columns.items()},
         undecodable,
-        *decoding,
+        *(() if reads is None else (type(reads).__name__, reads.model_dump_json())),
         None if selections is None else sorted({name for one in selections for name in names_in(one)}),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]

@@ -45,6 +45,7 @@ from holdfast.runs import (
     own_reader,
     refuse_distillation,
     with_base,
+    with_gallery,
     with_parent,
 )
 from holdfast.store import Store
@@ -78,6 +79,7 @@ def tune_experiment(
     refuse_distillation(experiment)
     require_writable(target)
     experiment = with_parent(store, with_base(store, experiment))
+    experiment = with_gallery(store, experiment, anew=True)
     start = starting_point(experiment, tuning.space)
     # With the evaluation images, only to see that none of them is among those that decide.
     base = find_base(store, experiment)

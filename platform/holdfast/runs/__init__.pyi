@@ -6,6 +6,7 @@ from .device import device_here
 from .distill import distill_experiment
 from .evaluate import evaluate_lineage, has_report, require_same_data, restore_report
 from .export import export_version
+from .galleries import with_gallery
 from .learn import RunOutcome, learn_experiment, refuse_distillation
 from .parents import with_parent
 from .publisher import open_publisher
@@ -41,5 +42,6 @@ __all__ = [
     "restore_report",
     "try_model",
     "with_base",
+    "with_gallery",
     "with_parent",
 ]

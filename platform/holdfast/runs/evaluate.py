@@ -11,6 +11,7 @@ from holdfast.learning import Datasets, Watcher, describe_contents, outline_cont
 from holdfast.publishing import DATA, published_by
 from holdfast.runs.bases import find_base, with_base
 from holdfast.runs.datasets import load_datasets
+from holdfast.runs.galleries import with_gallery
 from holdfast.runs.parents import with_parent
 from holdfast.runs.publisher import open_publisher
 from holdfast.runs.run_folder import RunFolder
@@ -28,6 +29,7 @@ def evaluate_lineage(store: Store, experiment: Experiment, newest: str | None, w
     experiment = with_parent(store, with_base(store, experiment))
     run = store.runs.get(experiment.name)
     with holding_run(store, run.name):
+        experiment = with_gallery(store, experiment)
         if newest is None:
             own = [version.name for version in store.versions.list() if version.run == run.name]
             if not own:

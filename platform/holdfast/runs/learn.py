@@ -27,6 +27,7 @@ from holdfast.runs.bases import find_base, with_base
 from holdfast.runs.datasets import load_datasets
 from holdfast.runs.device import device_here
 from holdfast.runs.evaluate import has_report, require_same_data, restore_report
+from holdfast.runs.galleries import with_gallery
 from holdfast.runs.parents import with_parent
 from holdfast.runs.publisher import open_publisher
 from holdfast.runs.run_folder import RunCheckpoints, RunFolder
@@ -79,10 +80,12 @@ def learn_experiment(
     if experiment.learning.adversarial is not None:
         check_perturbation(experiment.learning.adversarial, experiment.model.preprocessing)
     experiment = with_parent(store, with_base(store, experiment))
-    finished = None if fresh else _finished_before(store, experiment, watch)
-    if finished is not None:
-        return finished
+    if not fresh:
+        finished = _finished_before(store, experiment, watch)
+        if finished is not None:
+            return finished
     with holding_run(store, experiment.name) as lock:
+        experiment = with_gallery(store, experiment, anew=fresh)
         run = _begin(store, experiment, watch, fresh)
         already = run.status == "finished"
         if not already:
@@ -115,7 +118,7 @@ def _finished_before(store: Store, experiment: Experiment, watch: Watcher) -> Ru
         return None
     if run.experiment_hash != experiment.fingerprint_like(run.experiment_hash):
         return None
-    require_same_data(store, experiment, run, watch)
+    require_same_data(store, with_gallery(store, experiment), run, watch)
     return _outcome(store, run, 0.0, already=True) if has_report(store, run) else None
 
 

@@ -50,6 +50,10 @@ class RunFolder:
         if self._remote is not None:
             self._remote.replace(file, data)
 
+    def locate(self, folder: str, file: str) -> str:
+        """Where any process may read a file: its path, or its URI."""
+        return (self._remote or self._local).below(f"{folder}/{file}").uri
+
     def fetch(self, folder: str) -> Path:
         """A folder of this machine with what is in a folder of the run, and nothing else."""
         if self._remote is not None:

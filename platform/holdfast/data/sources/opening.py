@@ -12,7 +12,7 @@ from holdfast.data.sources.vectors import VectorFiles
 
 ALLOWED = (
     "glyphs:, glyphs:?classes=60, parquet:PATH_OR_URL, folder:PATH, vectors:PATH_OR_URL, "
-    "or package.module:Class?key=value"
+    "gallery:?label=NAME, or package.module:Class?key=value"
 )
 
 
@@ -44,6 +44,11 @@ def open_any(uri: str) -> Source | VectorSource:
             return ParquetSource(uri, expand(rest))
         case "folder":
             return FolderSource(uri, expand(rest))
+        case "gallery":
+            raise DataError(
+                f"Source {uri!r} is the gallery of a store: only experiments of holdfast run and tune learn "
+                "from it."
+            )
         case "vectors":
             return VectorFiles.parse(uri, rest)
     try:

@@ -4,20 +4,19 @@ import hashlib
 import os
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, urlencode
 
 import numpy as np
 import pyarrow as pa
 from pyarrow import fs
 
-from holdfast.base import ConfigError, DataError, flat_vectors, parse_settings
+from holdfast.base import DataError, flat_vectors
 from holdfast.data.sources.files import expand, locate
 from holdfast.data.sources.listing import Block, Survey, VectorListing
 from holdfast.data.sources.pieces import joined, lacking, rows_of_split
 from holdfast.data.sources.shards import SUFFIXES, Shard, find_shards
 from holdfast.data.sources.source import VectorSource
 from holdfast.data.sources.table import TEXT, conform, is_plain
-from holdfast.data.sources.vectors.layout import VectorColumns, arrange
+from holdfast.data.sources.vectors.layout import VectorColumns, arrange, read_columns
 from holdfast.data.sources.vectors.tables import Table, opened
 
 ONLY_SPLIT = "all"
@@ -42,24 +41,17 @@ class VectorFiles(VectorSource):
     @classmethod
     def parse(cls, uri: str, rest: str) -> "VectorFiles":
         """From what follows `vectors:`, for example `items.parquet?label=species`. Raises DataError."""
-        path, _, query = rest.partition("?")
-        try:
-            given = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
-        except ValueError as error:
-            raise DataError(f"Source {uri!r}: {query!r} is not of the form key=value&key=value.") from error
-        ours = {key: value for key, value in given.items() if key in VectorColumns.model_fields}
+        path, question, query = rest.rpartition("?")
+        path, query = (path, query) if question else (query, "")
         if "://" in path:
             # A URL has keys of its own.
-            others = {key: value for key, value in given.items() if key not in ours}
-            path += f"?{urlencode(others)}" if others else ""
-        else:
-            ours = given
-        if "rows" in ours:
-            ours["rows"] = expand(ours["rows"])
-        try:
-            return cls(uri, expand(path), parse_settings(VectorColumns, ours, f"Source {uri!r}"))
-        except ConfigError as error:
-            raise DataError(str(error)) from error
+            pairs = query.split("&") if query else []
+            ours = [pair for pair in pairs if pair.partition("=")[0] in VectorColumns.model_fields]
+            others = [pair for pair in pairs if pair not in ours]
+            path, query = path + "?" * bool(others) + "&".join(others), "&".join(ours)
+        columns = read_columns(query, f"Source {uri!r}")
+        rows = None if columns.rows is None else expand(columns.rows)
+        return cls(uri, expand(path), columns.model_copy(update={"rows": rows}))
 
     def listing(self, split: str | None = None, columns: Collection[str] | None = None) -> VectorListing:
         where = f"Source {self.uri!r}"

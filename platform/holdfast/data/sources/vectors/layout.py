@@ -1,10 +1,11 @@
 """Which column of a file of vectors is what: what the URI says, else what the names say."""
 
 from collections.abc import Mapping
+from urllib.parse import parse_qsl
 
 import pyarrow as pa
 
-from holdfast.base import DataError, Settings, holds_bytes, holds_lists
+from holdfast.base import ConfigError, DataError, Settings, holds_bytes, holds_lists, parse_settings
 from holdfast.data.sources.table import some
 
 _IDS = ("sample_id", "id", "ids", "_id", "key")
@@ -23,6 +24,18 @@ class VectorColumns(Settings):
     group: str | None = None
     split: str | None = None
     rows: str | None = None
+
+
+def read_columns(query: str, where: str) -> VectorColumns:
+    """From `label=species&group=genus`. Raises DataError, naming the source as `where` does."""
+    try:
+        given = dict(parse_qsl(query, keep_blank_values=True, strict_parsing=bool(query)))
+    except ValueError as error:
+        raise DataError(f"{where}: {query!r} is not of the form key=value&key=value.") from error
+    try:
+        return parse_settings(VectorColumns, given, where)
+    except ConfigError as error:
+        raise DataError(str(error)) from error
 
 
 def arrange(fields: Mapping[str, pa.DataType], columns: VectorColumns, where: str) -> dict[str, str]:
