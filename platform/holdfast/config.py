@@ -25,7 +25,11 @@ MAX_NAME = 100
 """Characters in the name of an experiment."""
 
 UNDECISIVE = ("scaling", "tuning", "evaluation", "adapter", "name")
-PLACELESS: dict[str, Any] = {"data": {"source", "allow_overlap"}, "stream": {"manifest"}}
+PLACELESS: dict[str, Any] = {
+    "data": {"source", "allow_overlap"},
+    "stream": {"manifest"},
+    "model": {"trunk": {"weights"}},
+}
 PARENTS = ("latest", "none", "live", "canary", "writing", "previous")
 
 
@@ -144,7 +148,8 @@ class Experiment(SequencePlan):
     def fingerprint(self) -> str:
         """Hash of everything that decides the weights but the data, which are known by their content.
 
-        Scaling, tuning, evaluation and adapter do not decide them, nor does the place where the data lie.
+        Scaling, tuning, evaluation and adapter do not decide them, nor do the places where the data and the
+        trunk's weights lie.
         """
         return _hash(self._dump(PLACELESS))
 

@@ -1,5 +1,6 @@
 from .allocator import keep_freed_memory
 from .averaging import State
+from .checking import check_learnable
 from .checkpoints import FolderCheckpoints, read_state, write_state
 from .config import LearningConfig
 from .contents import describe_contents, find_changes, outline_contents
@@ -31,6 +32,7 @@ __all__ = [
     "Term",
     "Watcher",
     "check_distillation",
+    "check_learnable",
     "check_perturbation",
     "derive_seed",
     "describe_contents",

@@ -11,10 +11,11 @@ import numpy as np
 
 from holdfast.data import ImageSet, Task
 from holdfast.learning.datasets import Datasets
+from holdfast.models import ModelConfig
 
 Contents = dict[str, Any]
 """Plain values: part -> `fingerprint` and `classes`, of which each is [images, digest of their ids]; and
-`stream` -> digest of the tasks."""
+`stream` -> digest of the tasks; and `weights` -> digest of those with which the trunk begins."""
 _NAMED = 5
 _UNSEEN = "other pixels or groups, or another order, under the same names"
 
@@ -50,9 +51,15 @@ def describe_stream(tasks: Sequence[Task]) -> Contents:
     return {"stream": dealt.hexdigest()}
 
 
+def describe_weights(model: ModelConfig) -> Contents:
+    """The weights with which the trunk begins."""
+    digest = model.weights_digest
+    return {} if digest is None else {"weights": digest}
+
+
 def find_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """What differs, one clause for each part; empty where all that both describe is the same."""
-    parts = [part for part in now if part != "stream" and part in before]
+    parts = [part for part in now if part not in ("stream", "weights") and part in before]
     changed = [part for part in parts if before[part]["fingerprint"] != now[part]["fingerprint"]]
     said = {part: _compare(before[part]["classes"], now[part]["classes"]) for part in changed}
     if said.get("queries") or said.get("gallery"):
@@ -60,7 +67,10 @@ def find_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
         said = {part: what for part, what in said.items() if what or part not in ("queries", "gallery")}
     if not said and "stream" in now and before["stream"] != now["stream"]:
         return ["stream: the tasks have other images than before (has stream.manifest changed?)"]
-    return [f"{part}: {what or _UNSEEN}" for part, what in said.items()]
+    changes = [f"{part}: {what or _UNSEEN}" for part, what in said.items()]
+    if "stream" in now and before.get("weights") != now.get("weights"):
+        changes.append("model.trunk.weights: other weights")
+    return changes
 
 
 def _describe(images: ImageSet) -> Contents:

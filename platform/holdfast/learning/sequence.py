@@ -14,7 +14,7 @@ from holdfast.base import DivergedError, HoldfastError, Settings
 from holdfast.data import PHOTOGRAPHS, AugmentConfig, StreamConfig, Task, build_stream
 from holdfast.learning.checkpoints import Checkpoints, State
 from holdfast.learning.config import LearningConfig
-from holdfast.learning.contents import describe_contents, describe_stream
+from holdfast.learning.contents import describe_contents, describe_stream, describe_weights
 from holdfast.learning.datasets import Datasets, embed_datasets
 from holdfast.learning.learned import Ancestor, Learned, Publisher
 from holdfast.learning.learner import Learner, Term
@@ -107,7 +107,7 @@ class _Sequence:
         if state is not None:
             require_same_contents(state, self.contents)
         self.tasks = build_stream(plan.stream, self.data.training, plan.seed)
-        self.contents |= describe_stream(self.tasks)
+        self.contents |= describe_stream(self.tasks) | describe_weights(plan.model)
         self.terms = [Term(config.kind, config.weight, config.build()) for config in self._configs()]
         if state is None:
             self.parent = self.publisher.parent()

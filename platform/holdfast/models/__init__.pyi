@@ -24,12 +24,21 @@ from .probes import PROBE_TEXTS, blank_image, probe_files, probe_images
 from .projections import ProjectedModel, Projection, ProjectionContract
 from .quantizer import Quantizer, decode
 from .soundness import find_flaw, find_vectors_flaw, find_weights_flaw
-from .trunks import PretrainedConfig, Trunk, TrunkConfig, VersionTrunkConfig, load_weights, rate_shares
+from .trunks import (
+    ContinuedTrunk,
+    PretrainedConfig,
+    Trunk,
+    TrunkConfig,
+    VersionTrunkConfig,
+    load_weights,
+    rate_shares,
+)
 
 __all__ = [
     "AnyHeadConfig",
     "ArcFaceConfig",
     "CodeShape",
+    "ContinuedTrunk",
     "Contract",
     "CosFaceConfig",
     "Encoder",

@@ -76,6 +76,11 @@ class ModelConfig(Settings):
         return self.pretrained and self.preprocessing.channels == 3
 
     @property
+    def weights_digest(self) -> str | None:
+        """Of the weights with which the trunk begins."""
+        return None if isinstance(self.trunk, str) else self.trunk.digest()
+
+    @property
     def base(self) -> VersionTrunkConfig | None:
         """The version over whose vectors a projection is learned; None for a network that reads images."""
         return self.trunk if isinstance(self.trunk, VersionTrunkConfig) else None

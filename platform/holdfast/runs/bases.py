@@ -1,13 +1,14 @@
-"""The version over whose vectors a projection is learned: found, and held to its contract, before the run."""
+"""The version that a trunk names: found, and held to its contract, before the run."""
 
-from holdfast.base import ConfigError
+from holdfast.base import ConfigError, parse_settings
 from holdfast.config import Experiment
-from holdfast.models import Model
-from holdfast.store import Store
+from holdfast.data import PHOTOGRAPHS, AugmentConfig
+from holdfast.models import ContinuedTrunk, Model
+from holdfast.store import Store, Version
 
 
 def with_base(store: Store, experiment: Experiment) -> Experiment:
-    """The experiment with what `model.trunk` names filled in; as it is where it learns from images.
+    """The experiment with the version that `model.trunk` names filled in; as it is where it names none.
 
     The vectors of a projection are those of its base. Unless the experiment says something else, a
     projection is as wide as its base.
@@ -20,14 +21,10 @@ def with_base(store: Store, experiment: Experiment) -> Experiment:
     """
     wanted = experiment.model.base
     if wanted is None:
-        return experiment
+        return _with_network(store, experiment)
     version = store.versions.get(wanted.name)
     version = version if version.base is None else store.versions.get(version.base)
-    if wanted.contract not in (None, version.contract):
-        raise ConfigError(
-            f"model.trunk: {version.name} is {version.contract} in this store, and the experiment was made "
-            f"with {wanted.contract}: name the version that has it, or take contract and dimension out."
-        )
+    _require_contract(version, wanted.contract)
     _require_vectors_can(experiment, version.name)
     store.versions.load(version.name).check()
     trunk = wanted.model_copy(
@@ -37,6 +34,34 @@ def with_base(store: Store, experiment: Experiment) -> Experiment:
     if "dimension" not in experiment.model.model_fields_set:
         values["dimension"] = version.dimension
     return experiment.model_copy(update={"model": type(experiment.model).model_validate(values)})
+
+
+def _with_network(store: Store, experiment: Experiment) -> Experiment:
+    """With the files of a version whose network goes on learning, and its preprocessing for what is left
+    out."""
+    wanted = experiment.model.trunk
+    if not isinstance(wanted, ContinuedTrunk):
+        return experiment
+    version = store.versions.get(wanted.name)
+    _require_contract(version, wanted.contract)
+    folder = str(store.versions.model_folder(version.name))
+    trunk = wanted.model_copy(update={"weights": folder, "contract": version.contract})
+    values = experiment.model.model_dump(mode="json") | {"trunk": trunk.model_dump(mode="json")}
+    if wanted.weights is None:
+        values["preprocessing"] = experiment.model.preprocessing.model_dump(mode="json", exclude_unset=True)
+    model = parse_settings(type(experiment.model), values, "model")
+    learning = experiment.learning
+    if model.photographic and learning.augment == AugmentConfig():
+        learning = learning.model_copy(update={"augment": PHOTOGRAPHS})
+    return experiment.model_copy(update={"model": model, "learning": learning})
+
+
+def _require_contract(version: Version, wanted: str | None) -> None:
+    if wanted not in (None, version.contract):
+        raise ConfigError(
+            f"model.trunk: {version.name} is {version.contract} in this store, and the experiment was made "
+            f"with {wanted}: name the version that has it, or take contract and dimension out."
+        )
 
 
 def find_base(store: Store, experiment: Experiment) -> Model | None:

@@ -12,7 +12,14 @@ from holdfast.base import ConfigError
 from holdfast.config import Experiment
 from holdfast.data import build_stream
 from holdfast.evaluation import PAGE
-from holdfast.learning import Datasets, Watcher, check_perturbation, keep_freed_memory, run_sequence
+from holdfast.learning import (
+    Datasets,
+    Watcher,
+    check_learnable,
+    check_perturbation,
+    keep_freed_memory,
+    run_sequence,
+)
 from holdfast.publishing import (
     choose_parent,
     find_unusable,
@@ -104,6 +111,7 @@ def _begin(store: Store, experiment: Experiment, watch: Watcher, fresh: bool) ->
         # Before anything is written, so that a mistake can be mended under the same name.
         data = load_datasets(experiment, watch, base=find_base(store, experiment))
         build_stream(experiment.stream, data.training, experiment.seed)
+        check_learnable(experiment.model, experiment.learning)
         _check_parent(store, experiment, parent, data, watch)
     if known is not None and fresh:
         return store.runs.restart(experiment.name, experiment.fingerprint, parent)

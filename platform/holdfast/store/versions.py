@@ -151,6 +151,13 @@ class Versions:
             raise UnsoundError(f"{version.name} is of no use, {flaw}: take another version.")
         return model
 
+    def model_folder(self, name: str) -> Path:
+        """The folder of a version's files on this machine. Raises NotFoundError, and StoreError for files
+        that are not intact."""
+        version = self.get(name)
+        self.load(name)
+        return self._artifacts.folder(version.artifacts, version.files)
+
     def load_encoder(self, name: str) -> "Encoder":
         """The network of a version that was learned here, in eval mode.
 

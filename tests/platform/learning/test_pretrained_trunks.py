@@ -9,7 +9,8 @@ import torch
 
 from holdfast.base import ConfigError
 from holdfast.learning import Datasets, FolderCheckpoints, SequencePlan, run_sequence
-from holdfast.models import Preprocessing
+from holdfast.learning.parts import Parts
+from holdfast.models import Encoder, Preprocessing
 from tests.fixtures.known_trunk import KIND, write_known
 from tests.platform.learning.test_sequence import DyingCheckpoints, KilledError, weights
 
@@ -58,9 +59,21 @@ def test_a_batch_in_parts_is_the_same_step(
     # Rounding is all that differs, until it has been multiplied by many steps.
     for one, other in zip(learned[0].history, learned[1].history, strict=True):
         assert other == pytest.approx(one, abs=1e-4)
-    states = [each.encoder.state_dict() for each in learned]
-    for name, tensor in states[0].items():
-        torch.testing.assert_close(states[1][name], tensor, atol=1e-3, rtol=1e-3)
+
+
+def test_the_gradients_of_parts_are_those_of_the_batch(over: Make) -> None:
+    plain, parted = (Encoder(over({}).model) for _ in range(2))
+    parted.load_state_dict(plain.state_dict())
+    for encoder in (plain, parted):
+        encoder.begin(over({}).model)
+        encoder.train()
+    pixels, slopes = torch.rand(7, 1, 8, 8), torch.randn(7, 16)
+    (plain(pixels) * slopes).sum().backward()
+    parts = Parts(parted, 3, lambda network, given: network(given))
+    (parts.encode(pixels) * slopes).sum().backward()
+    parts.backward()
+    for one, other in zip(plain.parameters(), parted.parameters(), strict=True):
+        torch.testing.assert_close(other.grad, one.grad, atol=1e-6, rtol=1e-4)
 
 
 def test_parts_of_a_batch_have_no_statistics_of_it(

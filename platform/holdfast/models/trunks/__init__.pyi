@@ -1,4 +1,5 @@
 from .config import TrunkConfig
+from .continued import ContinuedTrunk
 from .kinds import (
     AnyTrunk,
     begin_trunk,
@@ -15,6 +16,7 @@ from .version import VersionTrunkConfig
 
 __all__ = [
     "AnyTrunk",
+    "ContinuedTrunk",
     "PretrainedConfig",
     "Trunk",
     "TrunkConfig",

@@ -30,6 +30,11 @@ class TrunkConfig(PartConfig):
         ConfigError for files that are not there."""
         return None
 
+    def digest(self) -> str | None:
+        """Of the weights with which a run begins, wherever they lie; None for a network that has none, or
+        whose weights are not at hand."""
+        return None
+
     def begin(self, trunk: Trunk) -> None:
         """Make what `build` built ready to learn, in place. Raises ConfigError."""
         return None

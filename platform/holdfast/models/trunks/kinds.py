@@ -9,7 +9,8 @@ from pydantic import PlainValidator, SerializeAsAny
 from holdfast.base import ConfigError, outside_part
 from holdfast.models.normalization import synchronize
 from holdfast.models.trunks.config import TrunkConfig
-from holdfast.models.trunks.own import OWN, build_own
+from holdfast.models.trunks.continued import ContinuedTrunk
+from holdfast.models.trunks.own import OWN, OwnTrunk, build_own
 from holdfast.models.trunks.timm import TimmTrunk
 from holdfast.models.trunks.transformers import TransformersTrunk
 from holdfast.models.trunks.trunk import Trunk
@@ -18,7 +19,7 @@ from holdfast.models.trunks.version import VersionTrunkConfig
 _KINDS: Mapping[str, tuple[type[TrunkConfig], str]] = {
     "transformers": (TransformersTrunk, "weights"),
     "timm": (TimmTrunk, "name"),
-    "version": (VersionTrunkConfig, "name"),
+    "version": (ContinuedTrunk, "name"),
 }
 """The kind -> its config, and what follows the colon where a word is enough."""
 ALLOWED = f"{', '.join(map(repr, OWN))}, 'transformers:FOLDER' or 'timm:NAME'"
@@ -34,9 +35,19 @@ def read_trunk(given: Any) -> str | TrunkConfig:
         config, key = _KINDS.get(kind, (None, ""))
         given = {"kind": given} if config is None or not rest else {"kind": kind, key: rest}
     if isinstance(given, Mapping):
-        config, _ = _KINDS.get(str(given.get("kind")), (None, ""))
+        config = _config_of(given)
         return outside_part(TrunkConfig, given) if config is None else config.model_validate(given)
     raise ValueError(f"{given!r} is not a trunk; allowed are {ALLOWED}, or 'package.module:Class'")
+
+
+def _config_of(given: Mapping[str, Any]) -> type[TrunkConfig] | None:
+    """The class of the config that a mapping is; None for one of another package."""
+    kind = given.get("kind")
+    if kind in OWN:
+        return OwnTrunk
+    if kind == "version" and given.get("train") == "none":
+        return VersionTrunkConfig
+    return _KINDS.get(str(kind), (None, ""))[0]
 
 
 AnyTrunk = Annotated[

@@ -1,15 +1,32 @@
 """The networks below the embedding: pixels (b, channels, size, size) float32 -> features (b, features)."""
 
-from typing import cast
+from typing import Literal, cast
 
+from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from holdfast.base import ConfigError
 from holdfast.models.normalization import SyncedBatchNorm2d
+from holdfast.models.trunks.config import TrunkConfig
 from holdfast.models.trunks.trunk import Trunk
 
 OWN = ("conv4", "separable", "resnet18")
+
+
+class OwnTrunk(TrunkConfig):
+    """One of them, with its width beside it."""
+
+    kind: Literal["conv4", "separable", "resnet18"]
+    width: float = Field(1.0, gt=0, le=16)
+    """Multiplies its channels."""
+
+    def build(self, channels: int, size: int) -> Trunk:
+        return build_own(self.kind, channels, size, self.width)
+
+    def described(self) -> str:
+        # The weights say how wide it is.
+        return self.kind
 
 
 def build_own(name: str, channels: int, size: int, width: float = 1.0) -> Trunk:

@@ -1,9 +1,11 @@
 """Networks that know something already, and how they go on learning."""
 
+import hashlib
 import json
 import re
 from abc import abstractmethod
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, model_validator
@@ -69,6 +71,12 @@ class PretrainedConfig(TrunkConfig):
     def described(self) -> str:
         return json.dumps(self.model_dump(mode="json", exclude=set(LEARNING)), sort_keys=True)
 
+    def digest(self) -> str | None:
+        if self.weights is None:
+            return None
+        # What is fetched from elsewhere is known by its name.
+        return digest_of(Path(self.weights)) or self.weights
+
     @property
     def pretrained(self) -> bool:
         return self.weights is not None
@@ -88,6 +96,18 @@ class PretrainedConfig(TrunkConfig):
 
 LEARNING = frozenset({"weights", "train", "lora", "statistics", "checkpointing"})
 """Settings that no embedding depends on once the network has learned."""
+
+
+def digest_of(place: Path) -> str | None:
+    """SHA-256 of a file of weights, or of all that lie in a folder; None for what is neither."""
+    files = sorted(place.glob("*.safetensors")) if place.is_dir() else [place] if place.is_file() else []
+    if not files:
+        return None
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            digest.update(hashlib.file_digest(file, "sha256").digest())
+    return digest.hexdigest()
 
 
 def settle_trunk(trunk: nn.Module) -> None:
