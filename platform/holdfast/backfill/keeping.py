@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from holdfast.backfill.rules import unreachable
+from holdfast.backfill.rules import takes_entries, unreachable
 from holdfast.base import StoreError
 from holdfast.entries import NewVector, Replace
 from holdfast.store import Store, aliases, lock_counter, reading
@@ -26,7 +26,9 @@ class InSight:
     def holds(self, connection: Connection) -> bool:
         """Nobody changes the traffic until the transaction ends."""
         lock_counter(connection, "traffic")
-        return not unreachable(connection, self.target, aliases(connection))
+        return takes_entries(connection, self.target) and not unreachable(
+            connection, self.target, aliases(connection)
+        )
 
     def count(self, connection: Connection, moved: int, left: int) -> None:
         """Nobody counts them here."""
@@ -73,7 +75,9 @@ class Keeping:
         if now >= until:
             try:
                 with reading(self._engine) as connection:
-                    verdict = not unreachable(connection, target, aliases(connection))
+                    verdict = takes_entries(connection, target) and not unreachable(
+                        connection, target, aliases(connection)
+                    )
             except StoreError:
                 verdict = False
             self._verdicts[target] = now + _VERDICT_SECONDS, verdict

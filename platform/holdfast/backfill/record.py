@@ -17,6 +17,7 @@ from holdfast.backfill.rules import (
     Kind,
     Order,
     check_options,
+    refuse_projection,
     require_adapters,
     unmeasured,
     unreachable,
@@ -194,6 +195,7 @@ class Backfills:
             number = advance_counter(connection, "backfills")
             named = aliases(connection)
             goal = find_named(connection, target)
+            refuse_projection(goal)
             found = count_by_origin(connection, kind, goal.name)
             if sources is None:
                 sources = [name for name in found if name != goal.name]

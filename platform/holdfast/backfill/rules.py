@@ -7,7 +7,7 @@ from typing import Literal, cast, get_args
 from sqlalchemy import Connection
 
 from holdfast.base import ConfigError, IncompatibleError
-from holdfast.store import Incompatibility, find_adapter, incompatibility
+from holdfast.store import Incompatibility, Version, find_adapter, find_version, incompatibility
 
 Kind = Literal["map", "re-embed"]
 Order = Literal["gain", "random", "oldest"]
@@ -41,6 +41,20 @@ def check_options(kind: Kind, order: Order, batch: int, pace: float | None, work
         raise ConfigError(
             f"workers is {workers}: 0 works in one process, 1 to {MAX_WORKERS} with as many of Ray's actors."
         )
+
+
+def refuse_projection(target: Version) -> None:
+    """Raises ConfigError for a target to which no entry can be moved."""
+    if target.base is not None:
+        raise ConfigError(
+            f"{target.name} is a projection over {target.base}, and finds its entries as they are: nothing "
+            f"need be moved. What others embedded is moved to {target.base}."
+        )
+
+
+def takes_entries(connection: Connection, target: str) -> bool:
+    """Whether there can be entries in the space of a version; those for a projection stay in its base's."""
+    return find_version(connection, target).space == target
 
 
 def require_adapters(connection: Connection, target: str, sources: Sequence[str]) -> None:

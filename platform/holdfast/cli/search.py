@@ -130,7 +130,9 @@ def _ways(found: "SearchResult") -> list[str]:
     said: list[str] = []
     for name in found.searched:
         way = "its own entries" if name == found.query_version else "as they are"
-        said.append(f"{name}: {'through an adapter' if name in found.adapted else way}")
+        way = "through an adapter" if name in found.adapted else way
+        way = f"mapped by {found.query_version} itself" if name in found.exact else way
+        said.append(f"{name}: {way}")
     for name, count in found.excluded.items():
         said.append(f"{name}: left out, {count:,} entries that {found.query_version} may not search")
     if found.cascade is not None:

@@ -38,20 +38,26 @@ def versions(
             opened.traffic.aliases(),
         )
         faults = {version.name: _fault(opened, version.name) for version in found} if check else {}
-    content = [version_summary(version, aliases, measured) for version in found]
+    spaces = {version.name: version.space for version in found}
+    content = [version_summary(version, aliases, measured, spaces) for version in found]
     if check:
         content = [{**each, "fault": faults[each["id"]]} for each in content]
-    listed = table("version", "aliases", "parent", "run", "dim", "searches", "contract")
+    listed = table("version", "kind", "aliases", "parent", "run", "dim", "searches", "contract")
     for column in listed.columns[-2:]:
         column.no_wrap = True
     for each in content:
         listed.add_row(
             each["id"],
+            each["kind"],
             ", ".join(each["aliases"]),
             each["parent"] or "-",
             each["run"],
             str(each["dimension"]),
-            _searched(each["id"], [row for row in each["searches"] if row["compatible"]]),
+            _searched(
+                [] if each["base"] else [each["id"]],
+                # Entries for a projection are its base's.
+                [r for r in each["searches"] if r["compatible"] and spaces[r["version"]] == r["version"]],
+            ),
             each["contract"],
         )
     wrong = [f"{name}: {fault}" for name, fault in faults.items() if fault is not None]
@@ -70,15 +76,15 @@ def _fault(store: "Store", name: str) -> str | None:
     return None
 
 
-def _searched(name: str, rows: Sequence[dict[str, Any]]) -> str:
+def _searched(own: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:
     """The galleries that a version searches: a line for those that it searches one way."""
     by_way: dict[str, list[str]] = {"": []}
     for row in rows:
-        way = {"as_they_are": [], "adapter": ["adapter"], "cascade": [f"cascade of {row['candidates']}"]}
-        notes = [*way[row["way"]], *(["provisional"] if row["provisional"] else [])]
+        ways = {"as_they_are": [], "cascade": [f"cascade of {row['candidates']}"]}
+        notes = [*ways.get(row["way"], [row["way"]]), *(["provisional"] if row["provisional"] else [])]
         by_way.setdefault(f" ({', '.join(notes)})" if notes else "", []).append(str(row["version"]))
-    by_way[""].append(name)
-    return "\n".join(f"{_spans(names)}{notes}" for notes, names in by_way.items())
+    by_way[""] += own
+    return "\n".join(f"{_spans(names)}{notes}" for notes, names in by_way.items() if names)
 
 
 def _spans(names: Sequence[str]) -> str:

@@ -59,6 +59,11 @@ def import_from(
     dimension than the version's, and ids that repeat; NotFoundError for an unknown version.
     """
     found = entries.store.versions.get(version)
+    if found.base is not None:
+        raise DataError(
+            f"{found.name} is a projection over {found.base}, and finds entries of {found.base} as they are: "
+            f"import vectors of {found.base}, with --version {found.base}."
+        )
     roles = roles_of(reader, layout)
     require_dimension(reader.place, roles.vector, reader.dimension, found.name, found.dimension)
     normalizes = found.kind == "foreign" if normalize is None else normalize

@@ -19,7 +19,26 @@ def verdict(report: Report) -> tuple[str, str]:
         )
     if report.distilled_from in older:
         return _distilled_verdict(report, older.index(report.distilled_from))
+    if report.exact:
+        return _exact_verdict(report, newest, older)
     return _galleries_verdict(report, newest, older)
+
+
+def _exact_verdict(report: Report, newest: str, older: Sequence[str]) -> tuple[str, str]:
+    """All of them share the base's entries, so that what counts is only how well each one searches."""
+    outcomes = [mark(report, len(older), j) for j in range(len(older))]
+    said = f"All {len(outcomes) + 1} versions meet the same entries exactly: none is ever embedded anew. "
+    found = {
+        what: [name for name, outcome in zip(older, outcomes, strict=True) if outcome == key]
+        for key, what in (
+            ("compatible", "better than"),
+            ("incompatible", "worse than"),
+            ("undecided", "within the uncertainty of this test as well as"),
+        )
+    }
+    parts = [f"{what} {listed(names)}" for what, names in found.items() if names]
+    tone = "bad" if found["worse than"] else "good" if len(found["better than"]) == len(older) else "warning"
+    return f"{said}{newest} searches them {'; '.join(parts)}.", tone
 
 
 def _galleries_verdict(report: Report, newest: str, older: Sequence[str]) -> tuple[str, str]:

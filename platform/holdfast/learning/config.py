@@ -46,3 +46,11 @@ class LearningConfig(Settings):
     """Learn from perturbed copies of the images as well, attacked or merely noisy; none: from clean ones."""
     checkpoint_steps: int = Field(default=100, ge=1)
     """Steps between two checkpoints inside a task; the end of a task is always one."""
+
+    def over(self, default: "LearningConfig") -> "LearningConfig":
+        """With what `default` says in place of all that was not said here."""
+        said = {name: getattr(self, name) for name in self.model_fields_set}
+        if "optimizer" in said:
+            rates = {name: getattr(self.optimizer, name) for name in self.optimizer.model_fields_set}
+            said["optimizer"] = default.optimizer.model_copy(update=rates)
+        return default.model_copy(update=said)

@@ -93,6 +93,7 @@ class Learner:
             parent=self.parent,
             parent_classifier=parent_classifier,
             load_images=images.load_all,
+            load_some=images.load,
             labels=self.labels,
             classes=len(images.class_names),
             class_names=images.class_names,

@@ -13,7 +13,7 @@ from torch import Tensor
 from holdfast.base import DivergedError, HoldfastError, Settings
 from holdfast.data import PHOTOGRAPHS, AugmentConfig, StreamConfig, Task, build_stream
 from holdfast.learning.checkpoints import Checkpoints, State
-from holdfast.learning.config import LearningConfig
+from holdfast.learning.config import LearningConfig, OptimizerConfig
 from holdfast.learning.contents import describe_contents, describe_stream, describe_weights
 from holdfast.learning.datasets import Datasets, embed_datasets
 from holdfast.learning.learned import Ancestor, Learned, Publisher
@@ -40,7 +40,14 @@ from holdfast.models import (
     find_vectors_flaw,
     find_weights_flaw,
 )
-from holdfast.regularizers import RECIPE, AnyRegularizerConfig, Classifier, RegularizerConfig, Setting
+from holdfast.regularizers import (
+    PROJECTED,
+    RECIPE,
+    AnyRegularizerConfig,
+    Classifier,
+    RegularizerConfig,
+    Setting,
+)
 
 SETTLED = 10_000
 """Training images of the first task, at most, by which a network chooses where to begin."""
@@ -56,15 +63,26 @@ class SequencePlan(Settings):
     model: ModelConfig = ModelConfig()
     learning: LearningConfig = LearningConfig()
     regularizers: tuple[AnyRegularizerConfig, ...] = RECIPE
-    """The default recipe, unless something else is listed; `[]` is fine-tuning."""
+    """The default recipe (over a frozen trunk that of projections) unless something else is listed; `[]` is
+    fine-tuning."""
 
     @field_validator("learning")
     @classmethod
-    def _augments_as_the_trunk_wants(cls, learning: LearningConfig, info: ValidationInfo) -> LearningConfig:
+    def _learns_as_the_trunk_wants(cls, learning: LearningConfig, info: ValidationInfo) -> LearningConfig:
         if "model" not in info.data:
             return learning
-        default = PHOTOGRAPHS if info.data["model"].photographic else AugmentConfig()
+        model: ModelConfig = info.data["model"]
+        if model.base is not None:
+            learning = learning.over(LearningConfig(epochs=24, optimizer=OptimizerConfig(learning_rate=1e-3)))
+        default = PHOTOGRAPHS if model.photographic else AugmentConfig()
         return learning.model_copy(update={"augment": learning.augment.over(default)})
+
+    @field_validator("regularizers", mode="before")
+    @classmethod
+    def _ties_as_the_trunk_wants(cls, given: Any, info: ValidationInfo) -> Any:
+        model = info.data.get("model")
+        is_default = isinstance(given, tuple) and given == RECIPE
+        return PROJECTED if is_default and model is not None and model.base is not None else given
 
 
 def run_sequence(

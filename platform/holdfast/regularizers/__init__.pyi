@@ -1,8 +1,10 @@
 from .kinds import AnyRegularizerConfig
 from .recipe import (
+    PROJECTED,
     RECIPE,
     CorrelationDistillationConfig,
     FeatureDistillationConfig,
+    FeatureReplayConfig,
     GrowingConfig,
     InterpolationConfig,
     PairwiseDistancesConfig,
@@ -12,11 +14,13 @@ from .recipe import (
 from .regularizer import Classifier, Regularizer, RegularizerConfig, Setting, Step, TaskStart
 
 __all__ = [
+    "PROJECTED",
     "RECIPE",
     "AnyRegularizerConfig",
     "Classifier",
     "CorrelationDistillationConfig",
     "FeatureDistillationConfig",
+    "FeatureReplayConfig",
     "GrowingConfig",
     "InterpolationConfig",
     "PairwiseDistancesConfig",

@@ -21,6 +21,7 @@ from holdfast.regularizers.literature import (
 from holdfast.regularizers.recipe import (
     CorrelationDistillationConfig,
     FeatureDistillationConfig,
+    FeatureReplayConfig,
     InterpolationConfig,
     PairwiseDistancesConfig,
     PrototypeAlignmentConfig,
@@ -37,6 +38,7 @@ AnyRegularizerConfig = Annotated[
         ElasticBoundaryConfig,
         FeatureDistillationConfig,
         FeatureEstimationConfig,
+        FeatureReplayConfig,
         HigherOrderContrastConfig,
         InfluenceConfig,
         InterpolationConfig,

@@ -68,7 +68,8 @@ class TaskStart:
         parent: the previous version, frozen and in eval mode; None where there is none, or where only its
             vectors are known.
         parent_classifier: the head that the parent was trained with, where it is known.
-        load_images: reads the task's training images, not augmented, uint8 (n, C, H, W).
+        load_images: reads the task's training images, not augmented, uint8 (n, C, H, W); of a projection the
+            vectors, float32 (n, d). `load_some` reads those at some positions, where not all need be read.
         labels: their classes as int64 (n,), numbered 0..classes-1 within the task.
         classes: the number of classes of the task.
         class_names: their labels in the data, in the order of the numbers.
@@ -87,6 +88,11 @@ class TaskStart:
     classes: int
     class_names: tuple[str, ...]
     load_parent_vectors: Callable[[], np.ndarray] | None = None
+    load_some: Callable[[np.ndarray], np.ndarray] | None = None
+
+    def load_at(self, positions: np.ndarray) -> np.ndarray:
+        """Those of the training images that stand at some positions, int64 (m,)."""
+        return self.load_images()[positions] if self.load_some is None else self.load_some(positions)
 
     @property
     def has_parent(self) -> bool:

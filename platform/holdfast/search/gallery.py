@@ -228,6 +228,7 @@ class Gallery:
                 seq=self._follower.applied,
                 searched=plan.searched,
                 adapted=plan.adapted,
+                exact=plan.exact,
                 excluded={name: counts[name] for name in plan.refused},
             )
             return Recalled(found, vector, k, plan.candidates)

@@ -20,7 +20,8 @@ class Plan:
     Attributes:
         query: the version that embedded it.
         present: the versions that had entries when the plan was made.
-        searched: those of them whose entries the query meets; `adapted`: through an adapter.
+        searched: those of them whose entries the query meets; `adapted`: through an adapter; `exact`: mapped
+            by the version itself, which is a projection over it.
         refused: those whose entries are left out.
         ways: by version, where its entries are not met as they are.
         candidates: how many entries are recalled to be ranked by their images; 0 for no cascade.
@@ -30,6 +31,7 @@ class Plan:
     present: list[str]
     searched: list[str]
     adapted: list[str]
+    exact: list[str]
     refused: list[str]
     ways: Mapping[str, Way]
     candidates: int = 0
@@ -82,9 +84,12 @@ class Preparer:
                 if way is None:
                     return None
                 ways[name] = way
-        adapted = [name for name, pairing in pairings.items() if pairing.adapter is not None]
+        exact = [name for name in searched if name == query.base]
+        adapted = [
+            name for name, pairing in pairings.items() if pairing.adapter is not None and name not in exact
+        ]
         candidates = terms.recalls(max((each.candidates for each in pairings.values()), default=0))
-        return Plan(query.name, present, searched, adapted, refused, ways, candidates)
+        return Plan(query.name, present, searched, adapted, exact, refused, ways, candidates)
 
     def _way(self, pairing: Pairing, vector: np.ndarray) -> Way | None:
         """None if the partition went away."""

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from holdfast.index import Hit
 
-RankedBy = Literal["own", "as_they_are", "adapter"]
+RankedBy = Literal["own", "as_they_are", "exact", "adapter"]
 """By which vector an entry got its place: one of the version that asks, or the stored one, as it is or
 through an adapter."""
 Outcome = Literal["own", "cached", "embedded", "unreachable", "over_budget"]
@@ -35,7 +35,8 @@ class Cascaded:
 class SearchResult:
     """Hits, best first; which versions' entries were searched, and up to which write (`seq`).
 
-    `adapted`: those of the searched versions whose entries and the query met through an adapter.
+    `adapted`: those of the searched versions whose entries and the query met through an adapter; `exact`: the
+    base of the query's version, whose entries the version itself maps.
     `excluded`: how many entries were left out because the query version may not search them, by version;
     entries of versions that the caller did not name are not among them. `cascade`: what became of the entries
     that were recalled to be ranked by their images, None where none were; `own`: the vectors of the query
@@ -47,6 +48,7 @@ class SearchResult:
     seq: int
     searched: list[str]
     adapted: list[str] = field(default_factory=list)
+    exact: list[str] = field(default_factory=list)
     excluded: Mapping[str, int] = field(default_factory=dict)
     cascade: Cascaded | None = None
     own: frozenset[str] = frozenset()
@@ -68,6 +70,7 @@ class SearchResult:
             "query_version": self.query_version,
             "versions": list(self.searched),
             "adapted": list(self.adapted),
+            "exact": list(self.exact),
             "excluded": dict(self.excluded),
             "cascade": None if self.cascade is None else asdict(self.cascade),
             "seq": self.seq,
@@ -77,4 +80,6 @@ class SearchResult:
         """By which vector one of the hits got its place."""
         if hit.embedded_by == self.query_version or hit.id in self.own:
             return "own"
+        if hit.embedded_by in self.exact:
+            return "exact"
         return "adapter" if hit.embedded_by in self.adapted else "as_they_are"

@@ -17,8 +17,8 @@ METRIC = "recall_at_1"
 Truth = Literal["labels", "pairs", "views", "agreement"]
 """What tells a right entry, the most trustworthy first: class labels; relevance pairs; the entry of which the
 query is a distorted view; the entry that the query's version itself finds nearest."""
-Way = Literal["as_they_are", "adapter", "cascade"]
-"""How queries and entries met."""
+Way = Literal["as_they_are", "exact", "adapter", "cascade"]
+"""How queries and entries met; exactly, where a projection maps entries of its base."""
 _PROVISIONAL = ("views", "agreement")
 _COLUMNS = [column for column in compatibility.c if column.name != "id"]
 

@@ -97,14 +97,15 @@ class TrafficLog:
     ) -> Traffic:
         """Let a version embed the queries, and with `writes` also the new entries (the second switch).
 
-        The first version that is ever promoted embeds both. A canary that is promoted is no longer one.
+        The first version that is ever promoted embeds both. A canary that is promoted is no longer one. Of a
+        projection the base embeds the entries.
         Raises what `change` raises.
         """
         with writing(self._engine) as connection:
             current = _lock(connection, expect_epoch)
             wanted = replace(current, query_version=name)
             if writes or current.write_version is None:
-                wanted = replace(wanted, write_version=name)
+                wanted = replace(wanted, write_version=find_version(connection, name).space)
             if current.canary_version == name:
                 wanted = replace(wanted, canary_version=None, canary_share=0.0)
             return _append(connection, current, wanted, force, note or f"promote {name}")
@@ -170,6 +171,7 @@ def _append(connection: Connection, current: Traffic, wanted: Traffic, force: bo
         if name is not None:
             find_version(connection, name)
     _check_shape(wanted)
+    _check_writes(connection, wanted.write_version)
     problems = _incompatibilities(connection, current, wanted)
     if problems and not force:
         raise IncompatibleError(explain_problems(problems))
@@ -191,6 +193,15 @@ def _check_shape(wanted: Traffic) -> None:
         raise ConfigError("canary_share is above 0, but there is no canary_version to send it to.")
     if wanted.query_version is None and (wanted.canary_version or wanted.write_version):
         raise ConfigError("There is no query_version: promote a version first.")
+
+
+def _check_writes(connection: Connection, name: str | None) -> None:
+    """Raises ConfigError for a version in whose space there can be no entries."""
+    if name is not None and (space := find_version(connection, name).space) != name:
+        raise ConfigError(
+            f"{name} is a projection over {space}, and finds its entries as they are: new entries stay in "
+            f"the space of {space}, so it is {space} that embeds them."
+        )
 
 
 def _incompatibilities(connection: Connection, current: Traffic, wanted: Traffic) -> list[Incompatibility]:

@@ -11,15 +11,18 @@ from holdfast.testing.tasks import tiny_step, tiny_task
 
 
 class RegularizerContract:
-    """Give it the fixture `config`; `task` too, if it needs another than `tiny_task()`."""
+    """Give it the fixture `config`; the method `make_task` too, if it needs others than `tiny_task` makes."""
 
     @pytest.fixture
     def config(self) -> RegularizerConfig:
         raise NotImplementedError("give the suite a fixture `config`")
 
+    def make_task(self, index: int = 1, dimension: int = 6, parent_dimension: int = 6) -> TaskStart:
+        return tiny_task(index, dimension, parent_dimension)
+
     @pytest.fixture
     def task(self) -> TaskStart:
-        return tiny_task()
+        return self.make_task()
 
     def test_its_config_is_read_as_it_is_written(self, config: RegularizerConfig) -> None:
         written = config.model_dump(mode="json")
@@ -31,7 +34,7 @@ class RegularizerContract:
     ) -> None:
         assert task.parent is not None
         before = copy.deepcopy(task.parent.state_dict())
-        loss, term = _learn(config, task)
+        loss, term = self._learn(config, task)
         if loss is not None:
             assert loss.shape == ()
             assert loss.isfinite()
@@ -47,13 +50,13 @@ class RegularizerContract:
         self, config: RegularizerConfig, task: TaskStart
     ) -> None:
         term = config.build()
-        first = tiny_task(0, dimension=task.encoder.dimension)
+        first = self.make_task(0, dimension=task.encoder.dimension)
         with torch.no_grad():
             term.finish(first)
         assert all(each.isfinite().all() for each in first.encoder.parameters())
 
     def test_what_it_remembers_is_in_its_state(self, config: RegularizerConfig, task: TaskStart) -> None:
-        loss, term = _learn(config, task)
+        loss, term = self._learn(config, task)
         again = config.build()
         again.load_state_dict(term.state_dict())
         again.train(term.training)
@@ -62,26 +65,25 @@ class RegularizerContract:
         assert _same(_loss(again, task), loss), "it does not go on as it was after an interruption"
 
     def test_the_same_seed_gives_the_same_loss(self, config: RegularizerConfig, task: TaskStart) -> None:
-        assert _same(_learn(config, task)[0], _learn(config, task)[0])
+        assert _same(self._learn(config, task)[0], self._learn(config, task)[0])
 
     def test_it_learns_the_next_task_too(self, config: RegularizerConfig, task: TaskStart) -> None:
-        _, term = _learn(config, task)
+        _, term = self._learn(config, task)
         term.finish(task)
         dimension = task.encoder.dimension
-        following = tiny_task(task.index + 1, dimension, dimension)
+        following = self.make_task(task.index + 1, dimension, dimension)
         term.begin(following)
         loss = _loss(term, following)
         assert loss is None or loss.isfinite()
 
-
-def _learn(config: RegularizerConfig, task: TaskStart) -> tuple[torch.Tensor | None, Regularizer]:
-    torch.manual_seed(0)
-    term = config.build()
-    with torch.no_grad():
-        term.finish(tiny_task(0, task.encoder.dimension))
-    term.begin(task)
-    term.begin_epoch(0, task)
-    return _loss(term, task), term
+    def _learn(self, config: RegularizerConfig, task: TaskStart) -> tuple[torch.Tensor | None, Regularizer]:
+        torch.manual_seed(0)
+        term = config.build()
+        with torch.no_grad():
+            term.finish(self.make_task(0, task.encoder.dimension))
+        term.begin(task)
+        term.begin_epoch(0, task)
+        return _loss(term, task), term
 
 
 def _loss(term: Regularizer, task: TaskStart) -> torch.Tensor | None:

@@ -5,7 +5,15 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from holdfast.models import CosFaceConfig, Encoder, ModelConfig, Preprocessing
+from holdfast.models import (
+    CosFaceConfig,
+    Encoder,
+    Learnable,
+    ModelConfig,
+    Preprocessing,
+    VersionTrunkConfig,
+    build_learnable,
+)
 from holdfast.regularizers import Classifier, Step, TaskStart
 
 SIZE = 8
@@ -41,9 +49,38 @@ def tiny_task(index: int = 1, dimension: int = 6, parent_dimension: int = 6) -> 
     return replace(task, parent=parent, parent_classifier=Classifier(head.unit_directions(), CLASSES))
 
 
+def tiny_vectors_task(index: int = 1, dimension: int = 6, parent_dimension: int = 6) -> TaskStart:
+    """The same for a projection: twelve vectors of eight dimensions in the place of images, in each task of
+    other classes."""
+    rows = np.random.default_rng(index).standard_normal((12, SIZE)).astype(np.float32)
+    rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    names = tuple(f"{name}{index}" for name in CLASSES)
+    parent = tiny_projection(9 + index, parent_dimension).requires_grad_(False) if index else None
+    return replace(
+        tiny_task(index, dimension, parent_dimension),
+        encoder=tiny_projection(10 + index, dimension),
+        parent=parent,
+        parent_classifier=None,
+        load_images=lambda: rows,
+        class_names=names,
+    )
+
+
+def tiny_projection(seed: int, dimension: int = 6) -> Learnable:
+    """A projection of vectors of eight dimensions, near the identity."""
+    torch.manual_seed(seed)
+    base = VersionTrunkConfig(name="v1", train="none", contract="hf1-0000000000000000", dimension=SIZE)
+    made = build_learnable(ModelConfig(trunk=base, dimension=dimension)).eval()
+    with torch.no_grad():
+        for weights in made.parameters():
+            weights.add_(0.1 * torch.randn_like(weights))
+    return made
+
+
 def tiny_step(task: TaskStart, progress: float = 0.0) -> Step:
     """A step over all of a task's images."""
-    pixels = torch.from_numpy(task.load_images()).float() / 255
+    images = task.load_images()
+    pixels = torch.from_numpy(images).float() / (255 if images.dtype == np.uint8 else 1)
 
     def by_parent(images: torch.Tensor) -> torch.Tensor:
         assert task.parent is not None, "asked for the parent's embeddings in a task without a parent"

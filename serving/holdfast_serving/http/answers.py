@@ -79,6 +79,7 @@ class SearchAnswer(BaseModel):
     query_version: str
     versions: list[str]
     adapted: list[str]
+    exact: list[str]
     excluded: dict[str, int]
     cascade: CascadeCounts | None
     seq: int
@@ -179,7 +180,8 @@ class Measurement(BaseModel):
 
 
 class ModelSummary(BaseModel):
-    """A published version. `takes`: what it embeds, image and text. `fault`: why it answers nothing here, if
+    """A published version. `takes`: what it embeds, image and text. `base`: of a projection the version whose
+    vectors it maps, and whose entries it finds as they are. `fault`: why it answers nothing here, if
     its model is not what was published."""
 
     id: str
@@ -191,6 +193,7 @@ class ModelSummary(BaseModel):
     dimension: int
     parent: str | None
     kind: str
+    base: str | None
     takes: list[str]
     run: str
     task: int

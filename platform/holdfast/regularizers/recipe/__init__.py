@@ -1,17 +1,20 @@
 """What ships as the default, and its near relatives."""
 
 from holdfast.regularizers.recipe.correlation_distillation import CorrelationDistillationConfig
-from holdfast.regularizers.recipe.default import RECIPE
+from holdfast.regularizers.recipe.default import PROJECTED, RECIPE
 from holdfast.regularizers.recipe.feature_distillation import FeatureDistillationConfig
+from holdfast.regularizers.recipe.feature_replay import FeatureReplayConfig
 from holdfast.regularizers.recipe.growth import GrowingConfig
 from holdfast.regularizers.recipe.interpolation import InterpolationConfig
 from holdfast.regularizers.recipe.pairwise_distances import PairwiseDistancesConfig
 from holdfast.regularizers.recipe.prototype_alignment import PrototypeAlignmentConfig, class_means
 
 __all__ = [
+    "PROJECTED",
     "RECIPE",
     "CorrelationDistillationConfig",
     "FeatureDistillationConfig",
+    "FeatureReplayConfig",
     "GrowingConfig",
     "InterpolationConfig",
     "PairwiseDistancesConfig",

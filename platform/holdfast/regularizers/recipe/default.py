@@ -1,7 +1,8 @@
-"""The default recipe: what ties a version to its parent where an experiment does not say it."""
+"""The default recipes: what ties a version to its parent where an experiment does not say it."""
 
 from holdfast.regularizers.recipe.correlation_distillation import CorrelationDistillationConfig
 from holdfast.regularizers.recipe.feature_distillation import FeatureDistillationConfig
+from holdfast.regularizers.recipe.feature_replay import FeatureReplayConfig
 from holdfast.regularizers.recipe.interpolation import InterpolationConfig
 from holdfast.regularizers.recipe.prototype_alignment import PrototypeAlignmentConfig
 
@@ -16,3 +17,7 @@ shape), and each new class is drawn to the mean of its images in the parent's sp
 goes back a part of the way to its parent. What is kept weighs more, and that part is larger, the more was
 learned before: a task that is large beside it is what there is to learn, and a late one of many changes less
 than noise does. The numbers were chosen on validation classes of Omniglot (docs/results.md)."""
+
+PROJECTED = (FeatureReplayConfig(weight=4),)
+"""Of a projection: its base ties the versions together already, and no entry can get out of reach. What it
+has to keep is how well it tells earlier classes apart."""

@@ -1,6 +1,6 @@
 """GET /v1/models: the published versions, in OpenAI's list shape plus what only Holdfast knows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -34,10 +34,11 @@ async def get_model(request: Request, version: str) -> Response:
 
 def _list(store: Store, faults: Mapping[str, str]) -> dict[str, Any]:
     aliases = store.traffic.aliases()
-    measured = store.compatibility.list()
+    measured, versions = store.compatibility.list(), store.versions.list()
+    spaces = _spaces(versions)
     return {
         "object": "list",
-        "data": [_summary(version, aliases, measured, faults) for version in store.versions.list()],
+        "data": [_summary(version, aliases, measured, spaces, faults) for version in versions],
     }
 
 
@@ -50,7 +51,9 @@ def _one(store: Store, name: str, faults: Mapping[str, str]) -> dict[str, Any]:
         lineage.append(parent)
         parent = by_name[parent].parent
     return {
-        **_summary(version, store.traffic.aliases(), store.compatibility.list(), faults),
+        **_summary(
+            version, store.traffic.aliases(), store.compatibility.list(), _spaces(by_name.values()), faults
+        ),
         "lineage": lineage,
         "contract_body": version.contract_body,
         "data_fingerprint": version.data_fingerprint,
@@ -59,11 +62,16 @@ def _one(store: Store, name: str, faults: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
+def _spaces(versions: Iterable[Version]) -> dict[str, str]:
+    return {version.name: version.space for version in versions}
+
+
 def _summary(
     version: Version,
     aliases: Mapping[str, str],
     measured: Sequence[Compatibility],
+    spaces: Mapping[str, str],
     faults: Mapping[str, str],
 ) -> dict[str, Any]:
-    summary = version_summary(version, aliases, measured)
+    summary = version_summary(version, aliases, measured, spaces)
     return {"object": "model", "owned_by": "holdfast", **summary, "fault": faults.get(version.name)}
