@@ -48,6 +48,7 @@ def cli_page() -> str:
         "| 1 | `gallery verify` found a problem, or a submitted job failed |\n"
         "| 2 | a mistake in what was asked, or what you can mend, as a full disk: one sentence "
         "on standard error says what |\n"
+        "| 3 | what was learned is surely worse than doing nothing, and is not published |\n"
         "| 70 | a defect of Holdfast: the sentence names a file with all that a report of it needs |\n"
         "| 130 | interrupted; the same command goes on where it stopped |",
         "| variable | stands for |\n|---|---|\n"

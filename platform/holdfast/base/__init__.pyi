@@ -1,6 +1,7 @@
 from .arrow_vectors import flat_vectors, holds_bytes, holds_lists
 from .attributes import MAX_ATTRIBUTES, MAX_ID_BYTES, Value, is_null, valid_value
 from .errors import (
+    BelowBaselineError,
     ChangedModelError,
     ClusterError,
     ConfigError,
@@ -39,6 +40,7 @@ from .whole_files import remove_drafts, require_writable, sync, whole_file
 from .yaml_text import decode_yaml, dump_yaml, load_yaml
 
 __all__ = [
+    "BelowBaselineError",
     "import_extra",
     "ClusterError",
     "ConfigError",

@@ -37,6 +37,13 @@ class DivergedError(HoldfastError):
     code = "diverged"
 
 
+class BelowBaselineError(HoldfastError):
+    """What was learned is surely worse than doing nothing: it is kept, and not published. The command line
+    exits with 3."""
+
+    code = "below_baseline"
+
+
 class NotFoundError(HoldfastError):
     """A version, alias, run or entry that does not exist: names what does."""
 

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from holdfast.base import HoldfastError, cache_folder, hide_secrets
+from holdfast.base import BelowBaselineError, HoldfastError, cache_folder, hide_secrets
 
 MENDABLE = 2
+REFUSED = 3
+"""All went well, and what came of it is worse than doing nothing."""
 UNFORESEEN = 70
 """`EX_SOFTWARE` of sysexits.h: the fault is not the user's."""
 INTERRUPTED = 130
@@ -53,7 +55,7 @@ class Failure:
     Args:
         kind: the error's class, for programs; code: the same in the words of the HTTP interface.
         message: one sentence or more, for people.
-        exit_code: `MENDABLE` where the user can mend it, else `UNFORESEEN`.
+        exit_code: `MENDABLE` where the user can mend it, `REFUSED`, else `UNFORESEEN`.
     """
 
     kind: str
@@ -70,7 +72,8 @@ def failure_of(error: BaseException, arguments: Sequence[str] = ()) -> Failure:
     """What to say about an error; of one that nobody foresaw the traceback is kept in a file."""
     kind = type(error).__name__
     if isinstance(error, HoldfastError):
-        return Failure(kind, error.code, str(error), MENDABLE)
+        refused = isinstance(error, BelowBaselineError)
+        return Failure(kind, error.code, str(error), REFUSED if refused else MENDABLE)
     for each in _chain(error):
         said = _mendable(each)
         if said is not None:

@@ -29,10 +29,18 @@ def run(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over; versions published before stay.")
     ] = False,
+    publish_anyway: Annotated[
+        bool,
+        typer.Option(
+            "--publish-anyway", help="Publish also what is surely worse than doing nothing; else exit with 3."
+        ),
+    ] = False,
     verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Learn a stream of tasks, one version a task; go on where an interrupted run left off.
+
+    On validation images every version is measured beside its parent and beside a pretrained trunk as it was.
 
     Example: [bold]holdfast run experiments/quickstart.yaml --set learning.epochs=4[/]
     """
@@ -46,7 +54,9 @@ def run(
 
     loaded = load_experiment(experiment, overrides(set_, {"scaling.workers": workers}))
     with open_store(store, artifacts) as opened, ProgressView() as view:
-        outcome = run_experiment(opened, loaded, view, fresh=fresh, verbose=verbose)
+        outcome = run_experiment(
+            opened, loaded, view, fresh=fresh, verbose=verbose, publish_anyway=publish_anyway
+        )
         place = RunFolder(opened, outcome.name).place(PAGE)
     report = _read_report(outcome.report)
     if outcome.already_finished:

@@ -13,7 +13,12 @@ from holdfast.cli.learn import run
 from holdfast.cli.options import JsonOption, overrides
 from holdfast.cli.output import write_json
 
-FLAGS = {"fresh": "--fresh", "verbose": "--verbose", "as_json": "--json"}
+FLAGS = {
+    "fresh": "--fresh",
+    "publish_anyway": "--publish-anyway",
+    "verbose": "--verbose",
+    "as_json": "--json",
+}
 """The options of a run that go with it as they are."""
 
 

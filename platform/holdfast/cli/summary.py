@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from holdfast.cli.output import table
+from holdfast.evaluation import standing_sentence
 
 
 def summary(report: dict[str, Any]) -> Iterator[str | Table]:
@@ -31,6 +32,9 @@ def summary(report: dict[str, Any]) -> Iterator[str | Table]:
         parts.append(f"mixed gallery {mixed['recall_at_1'][-1]:.1f} %")
     parts.append(f"{shown('images_per_second', ',.0f')} images/s")
     yield "  ·  ".join(parts)
+    validation = (report.get("validation") or [None])[-1]
+    if validation is not None:
+        yield standing_sentence(validation, report["versions"][-1])
     if report.get("verdict"):
         yield report["verdict"]
 

@@ -44,6 +44,8 @@ class StreamConfig(Settings):
     """Of the units (or of every class's images): (0.3, 0.7) is 30 %, then 70 %; they sum to 1."""
     validation: Annotated[float, Field(ge=0, lt=1)] | Selection = 0.2
     """A share of every class's images in the task, at least 2 where there are 4; or an expression."""
+    held_out: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, exclude_if=lambda value: value == 0.0)
+    """Share of the classes, rounded, that nothing is learned of: all of their images are for validation."""
     share: Annotated[float, Field(gt=0, le=1)] = Field(1.0, exclude_if=lambda value: value == 1.0)
     """Of every class's training images in a task, those that it learns from: at least one. A smaller share is
     part of a larger one, and validation images are the same for all."""
@@ -87,7 +89,7 @@ class Task:
     train: np.ndarray
     validation: np.ndarray
     classes: tuple[str, ...]
-    """Sorted; every one has training images."""
+    """Sorted; every one has training images. Validation may have others, which are held out."""
 
 
 def build_stream(config: StreamConfig, images: ImageSet, seed: int) -> tuple[Task, ...]:
@@ -102,28 +104,35 @@ def build_stream(config: StreamConfig, images: ImageSet, seed: int) -> tuple[Tas
         parts, names = _deal_images(config, images, generator)
     else:
         parts, names = _deal_units(config, images, generator)
-    held_out = _hold_out(config, images, parts, generator)
+    unlearned = _classes_held_out(config.held_out, images, np.random.default_rng([seed, 4]))
+    held_out = _hold_out(config, images, parts, generator) | np.isin(images.labels, unlearned)
     left_out = _leave_out(config.share, images, parts, held_out, np.random.default_rng([seed, 3]))
     tasks = []
     for index, name in enumerate(names):
         inside = parts <= index if config.extends else parts == index
-        tasks.append(_task(index, name, images, inside & ~left_out, held_out))
+        tasks.append(_task(index, name, images, inside & ~left_out, held_out, unlearned))
     return tuple(tasks)
 
 
-def _task(index: int, name: str, images: ImageSet, inside: np.ndarray, held_out: np.ndarray) -> Task:
+def _task(
+    index: int,
+    name: str,
+    images: ImageSet,
+    inside: np.ndarray,
+    held_out: np.ndarray,
+    unlearned: np.ndarray,
+) -> Task:
     train, validation = np.flatnonzero(inside & ~held_out), np.flatnonzero(inside & held_out)
     classes = np.unique(images.labels[train])
     said = f"Task {index} ({name})"
     if not inside.any():
         raise DataError(f"{said} has no images; use fewer tasks.")
-    without = np.setdiff1d(images.labels[validation], classes)
+    without = np.setdiff1d(np.setdiff1d(images.labels[validation], classes), unlearned)
     if len(without):
         raise DataError(f"{said}: stream.validation takes every image of the classes {some(without)}.")
     if len(classes) < 2:
-        raise DataError(
-            f"{said} has only the class {classes[0]}; a task needs at least two. Use fewer tasks."
-        )
+        only = f"only the class {classes[0]}" if len(classes) else "held-out classes alone"
+        raise DataError(f"{said} has {only}; a task needs at least two to learn. Use fewer tasks.")
     return Task(index, name, train, validation, tuple(classes.tolist()))
 
 
@@ -246,6 +255,12 @@ def _hold_out(
     # Two of a class are the fewest that can find each other; training keeps two, or what there is.
     count = np.where(sizes >= 4, np.clip(count, 2, sizes - 2), np.minimum(count, sizes - 1))
     return np.asarray(ranks < count)
+
+
+def _classes_held_out(share: float, images: ImageSet, generator: np.random.Generator) -> np.ndarray:
+    """The labels of the classes that nothing is learned of."""
+    labels = np.unique(images.labels)
+    return generator.permutation(labels)[: int(rounded_share(np.array(len(labels)), share))]
 
 
 def _leave_out(

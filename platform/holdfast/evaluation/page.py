@@ -10,6 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from holdfast.base import dump_yaml
+from holdfast.evaluation.beside import standing_rows
 from holdfast.evaluation.charts import Bar, Series, bar_chart, line_chart, ramp
 from holdfast.evaluation.compatibility import average_compatibility, average_multimodel_accuracy
 from holdfast.evaluation.report import Matrix, Report
@@ -54,6 +55,7 @@ def render_page(report: Report) -> str:
         curves=_curves(report),
         mixed_chart=_mixed_chart(report),
         mixed_sentence=mixed_sentence(report),
+        standings=standing_rows(report),
         examples=_examples(report.examples),
         tables=_tables(report),
         experiment=dump_yaml(report.experiment) if report.experiment else "",

@@ -27,6 +27,7 @@ class Report:
     `exact` says that the versions are projections over one base, which all meet its entries exactly.
     `codes` holds the figures on compact codes, without adapters: the `versions` that have codes, `bits` and
     `bytes` of one, and under the same names as here the metrics, `intervals`, `compatible`, `ac` and `am`.
+    `validation` has for each version `Validation.as_dict()`, or None where it was not measured so.
     `distilled_from` is the version that the newest one imitates, if it does. `notes` are sentences about the
     data: what was passed over, and what is odd about it.
     `update_gain` is a matrix like `compatible`, None where undefined. `per_task_recall_at_1` has a row for
@@ -60,6 +61,7 @@ class Report:
     compatible: list[list[dict[str, Any] | None]] = field(default_factory=list)
     mixed: dict[str, Any] = field(default_factory=dict)
     codes: dict[str, Any] = field(default_factory=dict)
+    validation: list[dict[str, Any] | None] = field(default_factory=list)
     images_per_second: float | None = None
     seconds: dict[str, float] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)

@@ -26,7 +26,14 @@ from holdfast.store import open_store
 class RunHost:
     """What the workers of one run talk to. Plain class; `start_host` makes it an actor."""
 
-    def __init__(self, experiment: dict[str, Any], place: tuple[str, str], folder: str, epoch: int) -> None:
+    def __init__(
+        self,
+        experiment: dict[str, Any],
+        place: tuple[str, str],
+        folder: str,
+        epoch: int,
+        publish_anyway: bool = False,
+    ) -> None:
         work_in(folder)
         torch.set_num_threads(1)
         self._experiment = Experiment.model_validate(experiment)
@@ -34,7 +41,7 @@ class RunHost:
         run = self._store.runs.get(self._experiment.name)
         still_ours = partial(require_run, self._store, run.name, epoch)
         data = load_datasets(self._experiment, base=find_base(self._store, self._experiment))
-        self._publisher = open_publisher(self._store, self._experiment, run, data, still_ours)
+        self._publisher = open_publisher(self._store, self._experiment, run, data, still_ours, publish_anyway)
         self._checkpoints = RunCheckpoints(self._store, run, still_ours)
         self._progress: deque[Progress] = deque(maxlen=64)
         self._mistake: HoldfastError | None = None
@@ -69,17 +76,20 @@ class RunHost:
         return seen
 
 
-def start_host(experiment: Experiment, place: tuple[str, str], epoch: int) -> Any:
+def start_host(
+    experiment: Experiment, place: tuple[str, str], epoch: int, publish_anyway: bool = False
+) -> Any:
     """Start the run's host on this process's node; returns the actor's handle.
 
     Args:
         place: the store's.
         epoch: of the lock by which this process holds the run.
+        publish_anyway: publish also what is surely worse than doing nothing.
     """
     here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
     actor = ray.remote(num_cpus=0, max_concurrency=1)(RunHost)
     return actor.options(scheduling_strategy=here).remote(
-        experiment.model_dump(mode="json"), place, os.getcwd(), epoch
+        experiment.model_dump(mode="json"), place, os.getcwd(), epoch, publish_anyway
     )
 
 

@@ -24,7 +24,14 @@ from holdfast.runs import RunFolder, find_base, load_datasets
 from holdfast.store import Store
 
 
-def run_on_ray(store: Store, experiment: Experiment, watch: Watcher, verbose: bool, epoch: int) -> None:
+def run_on_ray(
+    store: Store,
+    experiment: Experiment,
+    watch: Watcher,
+    verbose: bool,
+    epoch: int,
+    publish_anyway: bool = False,
+) -> None:
     """Learn on the Ray of this process, which holds the run by the lock of `epoch`."""
     scaling = experiment.scaling
     cpus = scaling.cpus
@@ -36,7 +43,7 @@ def run_on_ray(store: Store, experiment: Experiment, watch: Watcher, verbose: bo
         require_resources(
             f"Run '{experiment.name}'", scaling.workers, {"CPU": cpus, "GPU": 1.0 if scaling.gpu else 0.0}
         )
-        host = start_host(experiment, store.place, epoch)
+        host = start_host(experiment, store.place, epoch, publish_anyway)
         trainer = TorchTrainer(
             _learn_on_worker,
             train_loop_config={

@@ -45,7 +45,7 @@ class LearningConfig(Settings):
     adversarial: PerturbationConfig | None = Field(default=None, exclude_if=lambda value: value is None)
     """Learn from perturbed copies of the images as well, attacked or merely noisy; none: from clean ones."""
     checkpoint_steps: int = Field(default=100, ge=1)
-    """Steps between two checkpoints inside a task; the end of a task is always one."""
+    """Steps between two checkpoints inside a task; its last step and its end always make one."""
 
     def over(self, default: "LearningConfig") -> "LearningConfig":
         """With what `default` says in place of all that was not said here."""

@@ -54,6 +54,9 @@ class Learned:
     lineage_images: int
     """That the version and all before it learned, each counted once."""
     seconds: Mapping[str, float]
+    base: np.ndarray | None = None
+    """What the trunk made of the validation images before anything was learned, float32 (n, features), unit
+    norm; None for a trunk that knew nothing."""
 
 
 class Publisher(Protocol):

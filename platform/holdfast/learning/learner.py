@@ -136,6 +136,8 @@ class Learner:
             "seconds": self.throughput.seconds,
             "history": self.losses.history,
             "sums": self.losses.sums,
+            # A step seeds its own draws; what comes after the last one goes on with its.
+            "random": torch.get_rng_state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -161,6 +163,7 @@ class Learner:
         self.throughput = Throughput(state["images"], state["seconds"])
         for module in self._modules:
             module.resume(self.start)
+        torch.set_rng_state(state["random"])
 
     def learn(self, save: Callable[[], None], watch: Watcher = ignore_progress) -> None:
         """Train to the end of the task from wherever the state is.
@@ -169,7 +172,8 @@ class Learner:
         an epoch and before a checkpoint.
 
         Args:
-            save: called on every worker after each `checkpoint_steps` steps, with sound weights alone.
+            save: called on every worker after each `checkpoint_steps` steps and after the last step, with
+                sound weights alone.
             watch: told a few times a second.
 
         Raises:
@@ -190,7 +194,7 @@ class Learner:
                 self.throughput.images += len(positions)
                 self._step += 1
                 looks, ends = tell(), self._step % self.batches.steps == 0
-                saves = self._step % self.config.checkpoint_steps == 0 and self._step < self.total_steps
+                saves = self._step % self.config.checkpoint_steps == 0 or self._step == self.total_steps
                 if looks or ends or saves:
                     losses = self._read()
                 if looks:

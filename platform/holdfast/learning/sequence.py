@@ -15,7 +15,7 @@ from holdfast.data import PHOTOGRAPHS, AugmentConfig, StreamConfig, Task, build_
 from holdfast.learning.checkpoints import Checkpoints, State
 from holdfast.learning.config import LearningConfig, OptimizerConfig
 from holdfast.learning.contents import describe_contents, describe_stream, describe_weights
-from holdfast.learning.datasets import Datasets, embed_datasets
+from holdfast.learning.datasets import Datasets, embed_datasets, validation_indices
 from holdfast.learning.learned import Ancestor, Learned, Publisher
 from holdfast.learning.learner import Learner, Term
 from holdfast.learning.perturbation import check_perturbation
@@ -36,6 +36,7 @@ from holdfast.models import (
     Learnable,
     ModelConfig,
     build_learnable,
+    embed_unlearned,
     find_flaw,
     find_vectors_flaw,
     find_weights_flaw,
@@ -117,6 +118,7 @@ class _Sequence:
     metric: float = 1.0
     versions: list[str] = field(default_factory=list)
     parent: Ancestor | None = None
+    base: np.ndarray | None = None
 
     def run(self) -> list[str]:
         plan = self.plan
@@ -295,6 +297,10 @@ class _Sequence:
         embedded = embed_datasets(learner.encoder, self.data, self.tasks)
         for vectors in (embedded.queries, embedded.gallery, embedded.validation):
             self._refuse(task, find_vectors_flaw(vectors))
+        model = self.plan.model
+        if self.base is None and (model.pretrained or model.base is not None):
+            validation = self.data.training.images[validation_indices(self.tasks)]
+            self.base = embed_unlearned(model, validation, self.device)
         evaluating = time.perf_counter() - started
         self.watch(Progress("publishing", task.index, len(self.tasks), task.name))
         return self.publisher.publish(
@@ -311,6 +317,7 @@ class _Sequence:
                 images=learner.throughput.images,
                 lineage_images=self._images_with(task),
                 seconds={"learning": learner.throughput.seconds, "embedding": evaluating},
+                base=self.base,
             )
         )
 

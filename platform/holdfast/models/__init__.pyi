@@ -33,6 +33,7 @@ from .trunks import (
     load_weights,
     rate_shares,
 )
+from .unlearned import embed_unlearned
 
 __all__ = [
     "AnyHeadConfig",
@@ -77,6 +78,7 @@ __all__ = [
     "code_shape",
     "decode",
     "decode_image",
+    "embed_unlearned",
     "find_flaw",
     "find_vectors_flaw",
     "find_weights_flaw",

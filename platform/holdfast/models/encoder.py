@@ -72,7 +72,7 @@ class ModelConfig(Settings):
 
     @property
     def photographic(self) -> bool:
-        """Whether the trunk knows photographs already."""
+        """Whether what it knows are photographs."""
         return self.pretrained and self.preprocessing.channels == 3
 
     @property

@@ -9,13 +9,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 from safetensors.numpy import save_file
 
 from holdfast.base import ConfigError, UnsoundError, hide_secrets, load_yaml
 from holdfast.config import Experiment
 from holdfast.data import Featurizer, StreamConfig, Task, build_stream
-from holdfast.evaluation import REPORT, Report, describe_machine, draw_report
-from holdfast.learning import Ancestor, Datasets, Learned, describe_contents, outline_contents
+from holdfast.evaluation import REPORT, Report, Validation, describe_machine, draw_report
+from holdfast.learning import (
+    Ancestor,
+    Datasets,
+    Learned,
+    describe_contents,
+    outline_contents,
+    validation_indices,
+)
 from holdfast.models import Preprocessing
 from holdfast.publishing.ancestor import (
     CLASSES,
@@ -31,6 +39,7 @@ from holdfast.publishing.assessment import Assessment
 from holdfast.publishing.code_assessment import CodeAssessment
 from holdfast.publishing.connecting import Material, connect_exactly, connect_version, inherit_adapters
 from holdfast.publishing.seeing import Seen, look
+from holdfast.publishing.standing import VALIDATION, Standings, refuse_worse
 from holdfast.store import DISTILLED_FROM, Draft, Kind, Run, Store, Version
 
 DATA = "data"
@@ -57,6 +66,7 @@ class StorePublisher:
         folder: where a run of this name has its report.
         decode: the experiment's images as a version of another preprocessing reads them, or as vectors.
         still_ours: raises if another process has taken the run over.
+        publish_anyway: publish also what is surely worse than doing nothing.
     """
 
     def __init__(
@@ -68,8 +78,9 @@ class StorePublisher:
         folder: Callable[[str], ReportFolder],
         decode: Callable[[Preprocessing | Featurizer], Datasets],
         still_ours: Callable[[], None] = lambda: None,
+        publish_anyway: bool = False,
     ) -> None:
-        self._still_ours = still_ours
+        self._still_ours, self._publish_anyway = still_ours, publish_anyway
         self._store, self._experiment, self._run, self._data = store, experiment, run, data
         self._folder, self._decoded = folder, decode
         self._files = folder(run.name)
@@ -101,6 +112,11 @@ class StorePublisher:
             experiment.model.base,
             self._seen,
         )
+
+    @cached_property
+    def _standings(self) -> Standings:
+        experiment = self._experiment
+        return Standings(self._data, self._tasks, experiment.seed, experiment.evaluation.resamples)
 
     @cached_property
     def _code_assessment(self) -> CodeAssessment:
@@ -136,8 +152,10 @@ class StorePublisher:
         return self._known[version]
 
     def publish(self, learned: Learned) -> str:
+        """See `Publisher`. Raises BelowBaselineError, unless it is to be published anyway."""
         self._still_ours()
         started = time.perf_counter()
+        validation = self._validate(learned)
         images_per_second = learned.images / max(learned.seconds["learning"], 1e-9)
         with tempfile.TemporaryDirectory(prefix="holdfast-publish-") as temporary:
             folder = Path(temporary) / "encoder"
@@ -167,6 +185,7 @@ class StorePublisher:
                         "images_per_second": images_per_second,
                         "seconds": dict(learned.seconds),
                         "history": learned.history,
+                        **({VALIDATION: validation.as_dict()} if validation is not None else {}),
                         **({DISTILLED_FROM: learned.parent} if distilled else {}),
                     },
                     files=files,
@@ -179,6 +198,32 @@ class StorePublisher:
         self.report(version.name, started, whole=learned.task + 1 == learned.tasks)
         self._publishing += time.perf_counter() - started
         return version.name
+
+    def _validate(self, learned: Learned) -> Validation | None:
+        """Where a version stands beside its base and its parent; None for one that was distilled."""
+        if self._experiment.distillation is not None:
+            return None
+        parent = None if learned.parent is None else self._parent_on_validation(learned.parent)
+        validation = self._standings.measure(learned, parent)
+        published = {version.task for version in published_by(self._store, self._run)}
+        if validation is not None and not self._publish_anyway and learned.task not in published:
+            refuse_worse(validation, learned, self._experiment)
+        return validation
+
+    def _parent_on_validation(self, name: str) -> np.ndarray | None:
+        """What a parent makes of the validation images; None for one that is of no use, or is the base."""
+        base = self._experiment.model.base
+        if base is not None and self._store.versions.get(base.name).name == name:
+            return None
+        if base is None and not self._store.versions.get(name).has_network:
+            return self._seen(name).training[validation_indices(self._tasks)]
+        return self.assessment.embedded(name).validation if self._is_usable(name) else None
+
+    def _is_usable(self, version: str) -> bool:
+        """Whether a version can be measured; its model is loaded only if nobody knows."""
+        if version in self._sound or self.assessment.has_sound(version):
+            return True
+        return not find_unusable(self._store, [self._store.versions.get(version)])
 
     def report(self, newest: str, started: float | None = None, whole: bool = True) -> None:
         """Fit the adapters and measure the calibrations that the run's versions lack, measure the lineage
@@ -218,6 +263,7 @@ class StorePublisher:
                 images_per_second=images / max(seconds["learning"], 1e-9),
                 seconds=seconds,
                 codes=codes,
+                validation=[version.metrics.get(VALIDATION) for version in lineage],
                 notes=list(self._data.notes),
                 machine={**describe_machine(), "threads": self._experiment.scaling.cpus},
                 **figures,

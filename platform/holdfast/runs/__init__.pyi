@@ -7,7 +7,7 @@ from .distill import distill_experiment
 from .evaluate import evaluate_lineage, has_report, require_same_data, restore_report
 from .export import export_version
 from .galleries import with_gallery
-from .learn import RunOutcome, learn_experiment, refuse_distillation
+from .learn import RunOutcome, learn_experiment, learn_here, refuse_distillation
 from .parents import with_parent
 from .publisher import open_publisher
 from .run_folder import RunCheckpoints, RunFolder
@@ -32,6 +32,7 @@ __all__ = [
     "has_report",
     "holding_run",
     "learn_experiment",
+    "learn_here",
     "load_datasets",
     "load_own_training",
     "open_publisher",

@@ -56,14 +56,21 @@ class RunOutcome:
     already_finished: bool
 
 
-def learn_here(store: Store, experiment: Experiment, run: Run, watch: Watcher, epoch: int) -> None:
+def learn_here(
+    store: Store,
+    experiment: Experiment,
+    run: Run,
+    watch: Watcher,
+    epoch: int,
+    publish_anyway: bool = False,
+) -> None:
     """Learn in this process."""
     device = device_here(experiment.scaling.gpu)
     data = load_datasets(experiment, watch, base=find_base(store, experiment))
     keep_freed_memory()
     torch.set_num_threads(experiment.scaling.cpus)
     still_ours = partial(require_run, store, run.name, epoch)
-    publisher = open_publisher(store, experiment, run, data, still_ours)
+    publisher = open_publisher(store, experiment, run, data, still_ours, publish_anyway)
     checkpoints = RunCheckpoints(store, run, still_ours)
     run_sequence(experiment, data, publisher, checkpoints, watch, device=device)
 
@@ -78,6 +85,8 @@ def learn_experiment(
         ConfigError: among others, the experiment is a distillation.
         RunHeldError: another process is at work on this run.
         UnsoundError: nothing can start from the parent.
+        BelowBaselineError: what was learned is surely worse than doing nothing; it is kept for `learn` with
+            `publish_anyway`.
         DivergedError, DataError: see there.
     """
     started = time.monotonic()

@@ -19,10 +19,14 @@ def open_publisher(
     run: Run,
     data: Datasets,
     still_ours: Callable[[], None] = lambda: None,
+    publish_anyway: bool = False,
 ) -> StorePublisher:
-    """Publishes what a run learns of `data`. `still_ours` raises if another process has taken it over."""
+    """Publishes what a run learns of `data`. `still_ours` raises if another process has taken it over;
+    `publish_anyway` takes also what is surely worse than doing nothing."""
 
     def decode(reader: Preprocessing | Featurizer) -> Datasets:
         return load_datasets(experiment, decoder=reader)
 
-    return StorePublisher(store, experiment, run, data, partial(RunFolder, store), decode, still_ours)
+    return StorePublisher(
+        store, experiment, run, data, partial(RunFolder, store), decode, still_ours, publish_anyway
+    )

@@ -61,7 +61,8 @@ def interrupt(store, experiment, monkeypatch):
 
     def die(checkpoints, state):
         save(checkpoints, state)
-        raise KilledError
+        if state["task"]:
+            raise KilledError
 
     with monkeypatch.context() as patch:
         patch.setattr(FolderCheckpoints, "save", die)

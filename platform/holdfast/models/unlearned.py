@@ -1,0 +1,30 @@
+"""What a trunk makes of images by itself."""
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from holdfast.models.encoder import Encoder, ModelConfig
+
+_BATCH = 256
+
+
+def embed_unlearned(
+    config: ModelConfig, images: np.ndarray, device: torch.device = torch.device("cpu")
+) -> np.ndarray:
+    """The features of a model's trunk before anything is learned, as unit vectors: float32 (n, features).
+
+    `images` are as the model reads them, uint8 (n, c, s, s), or the vectors of its base (n, features).
+    torch's random stream stays where it is.
+    """
+    if config.base is not None:
+        return F.normalize(torch.tensor(images, dtype=torch.float32)).numpy()
+    with torch.random.fork_rng(devices=[]):
+        encoder = Encoder(config).eval().to(device)
+    made = []
+    with torch.inference_mode():
+        for start in range(0, len(images), _BATCH):
+            pixels = torch.tensor(images[start : start + _BATCH], device=device)
+            features = encoder.trunk(encoder.preprocessing.normalize(pixels)).float()
+            made.append(F.normalize(features).cpu().numpy())
+    return np.concatenate(made) if made else np.empty((0, encoder.trunk.features), np.float32)
