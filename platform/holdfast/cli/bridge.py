@@ -61,8 +61,9 @@ def bridge(
 
     Embeds a sample of the gallery by both, fits a map between the two spaces, and compares, on other entries:
     leaving things alone, the map, a cascade that ranks some candidates by their images, and embedding the
-    whole gallery anew. What holds is recorded, and searches use it. Without labels and relevance pairs the
-    verdict rests on distorted views of the same images, and is provisional.
+    whole gallery anew; with labels also the old version with a projection learned over it. What holds is
+    recorded, and searches use it. Without labels and relevance pairs the verdict rests on distorted views of
+    the same images, and is provisional.
 
     Example: [bold]holdfast bridge clip siglip --sources photos --labels product[/]
     """

@@ -21,6 +21,7 @@ from .upgrades import (
     ADAPTER,
     CASCADES,
     NAIVE,
+    PROJECTION,
     RE_EMBED,
     STATUS_QUO,
     VERDICT,
@@ -50,6 +51,7 @@ from .upgrades import (
     rows_of,
     search_ways,
     with_ceiling,
+    with_projection,
 )
 from .write import PAGE, REPORT, draw_report, write_report
 
@@ -70,6 +72,7 @@ __all__ = [
     "Named",
     "Outcome",
     "PAGE",
+    "PROJECTION",
     "Judged",
     "Part",
     "Prices",
@@ -120,5 +123,6 @@ __all__ = [
     "update_gains",
     "validate_version",
     "with_ceiling",
+    "with_projection",
     "write_report",
 ]

@@ -8,6 +8,7 @@ from .ways import (
     ADAPTER,
     CASCADES,
     NAIVE,
+    PROJECTION,
     RE_EMBED,
     STATUS_QUO,
     Answers,
@@ -16,6 +17,7 @@ from .ways import (
     compare_ways,
     search_ways,
     with_ceiling,
+    with_projection,
 )
 from .write import VERDICT, VERDICT_PAGE, VERDICT_PICTURE, draw_verdict
 
@@ -32,6 +34,7 @@ __all__ = [
     "NAIVE",
     "Named",
     "Judged",
+    "PROJECTION",
     "Prices",
     "RE_EMBED",
     "STATUS_QUO",
@@ -52,4 +55,5 @@ __all__ = [
     "rows_of",
     "search_ways",
     "with_ceiling",
+    "with_projection",
 ]

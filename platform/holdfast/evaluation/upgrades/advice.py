@@ -1,19 +1,20 @@
 """One sentence of advice on an upgrade, which says no more than its figures."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from holdfast.evaluation.summary import signed
 from holdfast.evaluation.upgrades.truths import Kind
-from holdfast.evaluation.upgrades.ways import RE_EMBED, STATUS_QUO, Figure, Way
+from holdfast.evaluation.upgrades.ways import PROJECTION, RE_EMBED, STATUS_QUO, Figure, Way
 
 NEAR = 0.5
 """Points: of two ways so near to each other the cheaper one is advised."""
-Decision = Literal["upgrade", "re-embed", "keep", "undecided"]
+Decision = Literal["upgrade", "project", "re-embed", "keep", "undecided"]
 Tone = Literal["good", "warning", "bad"]
 _TONES: dict[Decision, Tone] = {
     "upgrade": "good",
+    "project": "good",
     "re-embed": "warning",
     "keep": "bad",
     "undecided": "warning",
@@ -43,17 +44,44 @@ class Prices:
 
 
 def advise(
-    old: str, new: str, figures: Sequence[Figure], truth: Kind, usable: Sequence[Way], prices: Prices
+    old: str,
+    new: str,
+    figures: Sequence[Figure],
+    truth: Kind,
+    usable: Sequence[Way],
+    prices: Prices,
+    beaten: Collection[Way] = (),
 ) -> Advice:
     """From the figures of all ways, in the order of their cost.
 
     Args:
         usable: the ways by which this gallery can be searched.
+        beaten: the ways that are worse, beyond chance, than a projection over the old version.
     """
     by_way = {figure.way: figure for figure in figures}
     whole = by_way[RE_EMBED]
     if truth == "agreement":
         return _by_agreement(old, new, figures, usable)
+    projected = by_way.get(PROJECTION)
+    if projected is None or not projected.is_better:
+        return _by_truth(old, new, by_way, truth, usable, prices)
+    rivals = {RE_EMBED, *usable} & by_way.keys()
+    if rivals <= {*beaten}:
+        sentence = (
+            f"Keep {old}, with a projection learned over it: {_gain(projected)} points over leaving things "
+            f"alone, without embedding an image, where {new} would give "
+            f"{signed(whole.comparison.difference, plus=True)} with all entries embedded anew."
+        )
+        return Advice("project", sentence, PROJECTION)
+    advice = _by_truth(old, new, by_way, truth, usable, prices)
+    more = f" A projection learned over {old} gives {_gain(projected)} points without embedding an image."
+    return replace(advice, sentence=advice.sentence + more)
+
+
+def _by_truth(
+    old: str, new: str, by_way: Mapping[Way, Figure], truth: Kind, usable: Sequence[Way], prices: Prices
+) -> Advice:
+    whole = by_way[RE_EMBED]
     start = "Provisionally, by distorted views of the same images: " if truth == "views" else ""
     better = [by_way[way] for way in usable if way in by_way and by_way[way].is_better]
     if better:

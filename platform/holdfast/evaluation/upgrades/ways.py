@@ -1,7 +1,7 @@
 """By which ways an upgrade can go, and what the queries find by each of them."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,7 +14,7 @@ from holdfast.evaluation.upgrades.sides import Sides, best_of, nearest
 from holdfast.evaluation.upgrades.truths import Truth
 
 CASCADES = (10, 50, 200)
-Kind = Literal["status quo", "naive", "adapter", "cascade", "ceiling", "re-embed"]
+Kind = Literal["status quo", "projection", "naive", "adapter", "cascade", "ceiling", "re-embed"]
 
 
 @dataclass(frozen=True, order=True)
@@ -30,11 +30,14 @@ class Way:
 
 
 _NAMES: dict[str, str] = {
+    "projection": "old, projected",
     "naive": "naive swap",
     "ceiling": "old ceiling",
     "re-embed": "re-embedding",
 }
 STATUS_QUO, NAIVE, ADAPTER = Way("status quo"), Way("naive"), Way("adapter")
+PROJECTION = Way("projection")
+"""The old version, asked and asking through a projection learned over its vectors."""
 CEILING, RE_EMBED = Way("ceiling"), Way("re-embed")
 
 
@@ -48,7 +51,7 @@ class Answers:
 
 @dataclass(frozen=True)
 class Figure:
-    """What one way is worth: Recall@1 in percent, with its interval against the status quo."""
+    """What one way is worth: Recall@1 in percent, with its interval against the status quo, or another."""
 
     way: Way
     comparison: Comparison
@@ -79,6 +82,19 @@ def search_ways(sides: Sides, meeting: Meeting, cascades: Sequence[int] = CASCAD
     return Answers(first, seconds)
 
 
+def with_projection(
+    answers: Answers, sides: Sides, project: Callable[[np.ndarray], np.ndarray] | None
+) -> Answers:
+    """With what the old version finds where `project` maps its queries and entries; as it is without one."""
+    if project is None:
+        return answers
+    entries = project(sides.old_entries)
+    started = time.perf_counter()
+    found = nearest(project(sides.old_queries), entries, sides.own)[:, 0]
+    took = (time.perf_counter() - started) / max(1, len(sides))
+    return Answers({**answers.first, PROJECTION: found}, {**answers.seconds, PROJECTION: took})
+
+
 def with_ceiling(answers: Answers, truth: Truth, sides: Sides) -> Answers:
     """With the ceiling of the old space, where what is right tells it."""
     ideal = truth.ideal(sides.old_entries)
@@ -88,12 +104,14 @@ def with_ceiling(answers: Answers, truth: Truth, sides: Sides) -> Answers:
     return Answers({**answers.first, CEILING: found}, answers.seconds)
 
 
-def compare_ways(answers: Answers, truth: Truth, resamples: int = 1000) -> list[Figure]:
-    """Every way against the status quo, by the queries that can be answered, in the order of their cost."""
+def compare_ways(
+    answers: Answers, truth: Truth, resamples: int = 1000, against: Way = STATUS_QUO
+) -> list[Figure]:
+    """Every way against one of them, by the queries that can be answered, in the order of their cost."""
     first = answers.first
     rows = truth.answerable
     hits = np.stack([truth.right(found)[rows] for found in first.values()]).astype(np.float64)
-    base = hits[list(first).index(STATUS_QUO)]
+    base = hits[list(first).index(against)]
     classes = None if truth.classes is None else truth.classes[rows]
     gains = hits - base
     intervals = (
@@ -114,7 +132,7 @@ def compare_ways(answers: Answers, truth: Truth, resamples: int = 1000) -> list[
         )
         for way, values, interval in zip(first, hits, intervals, strict=True)
     ]
-    order = [STATUS_QUO, NAIVE, ADAPTER, *sorted(way for way in first if way.kind == "cascade")]
+    order = [STATUS_QUO, PROJECTION, NAIVE, ADAPTER, *sorted(way for way in first if way.kind == "cascade")]
     order += [CEILING, RE_EMBED]
     return sorted(figures, key=lambda figure: order.index(figure.way))
 

@@ -32,6 +32,12 @@ from holdfast.publishing.bridging.embedding import BothEmbedder, Embedded, OnEmb
 from holdfast.publishing.bridging.material import Material
 from holdfast.publishing.bridging.measuring import Measured, ask, measure
 from holdfast.publishing.bridging.opening import measuring_order, open_material, open_queries, read_relevance
+from holdfast.publishing.bridging.projecting import (
+    Labelled,
+    LearnedProjection,
+    learn_projection,
+    unmeasured,
+)
 from holdfast.publishing.bridging.recording import SAMPLED, Direction, evaluation_of, record
 from holdfast.publishing.bridging.request import LEAST, BridgeRequest
 from holdfast.store import Compatibility, Store, Version
@@ -65,8 +71,11 @@ def bridge_versions(store: Store, old: str, new: str, request: BridgeRequest, wa
     there, back = _choose(store, older, newer, seen.sample, request.seed)
     seconds["fitting"] = time.perf_counter() - started
     started = time.perf_counter()
+    projection = None if seen.labelled is None else learn_projection(seen.labelled, request.seed)
+    seconds["learning a projection"] = time.perf_counter() - started
+    started = time.perf_counter()
     measured = [
-        measure(question, there.meeting, back.meeting, request.resamples, request.seed)
+        measure(question, there.meeting, back.meeting, request.resamples, request.seed, projection)
         for question in ask(seen.material, seen.entries, seen.asking, seen.relevant)
     ]
     seconds["measuring"] = time.perf_counter() - started
@@ -92,7 +101,18 @@ def bridge_versions(store: Store, old: str, new: str, request: BridgeRequest, wa
         ),
     ]
     returns = "image" in models[0].takes
-    verdict = _verdict(older, newer, seen, there, measured, directions[0].cascades, returns, request, seconds)
+    verdict = _verdict(
+        older,
+        newer,
+        seen,
+        there,
+        measured,
+        directions[0].cascades,
+        returns,
+        projection,
+        request,
+        seconds,
+    )
     ids = list(seen.material.ids[entries.positions])
     evaluation = evaluation_of(measured[0], ids, (older, newer))
     return Bridge(verdict, record(store, directions, measured[0], evaluation, request.seed))
@@ -107,6 +127,7 @@ class _Seen:
     entries: Embedded
     asking: tuple[Material, Embedded] | None
     relevant: Sequence[tuple[str, str]] | None
+    labelled: Labelled | None
     pace: Pace
     left_out: dict[str, int]
 
@@ -144,8 +165,11 @@ def _see(
         every = np.arange(len(images))
         told = _told(watch, "embedding the queries")
         asking = (images, embedder.embed(images, every, len(images), told))
+    measured = [entries] if asking is None else [asking[1], entries]
+    names = () if asking is None else asking[0].ids
+    labelled = unmeasured(material, sample, measured, names, request.seed)
     pace = probe(material, order[: LEAST * 2], *models)
-    return _Seen(material, sample, entries, asking, relevant, pace, dict(embedder.left_out))
+    return _Seen(material, sample, entries, asking, relevant, labelled, pace, dict(embedder.left_out))
 
 
 def _choose(
@@ -176,6 +200,7 @@ def _verdict(
     measured: Sequence[Measured],
     cascades: bool,
     returns: bool,
+    projection: LearnedProjection | None,
     request: BridgeRequest,
     seconds: dict[str, float],
 ) -> Verdict:
@@ -199,7 +224,15 @@ def _verdict(
         Named(each.name, each.contract, each.dimension, each.run if each.kind == "foreign" else None)
         for each in (older, newer)
     ]
-    advice = advise(str(names[0]), str(names[1]), first.figures, first.question.truth.kind, usable, prices)
+    advice = advise(
+        str(names[0]),
+        str(names[1]),
+        first.figures,
+        first.question.truth.kind,
+        usable,
+        prices,
+        beaten=[figure.way for figure in first.against_projection if figure.is_worse],
+    )
     apart = int(chosen.apart.sum())
     return Verdict(
         old=names[0],
@@ -225,14 +258,22 @@ def _verdict(
         ],
         thresholds=first.thresholds,
         left_out=seen.left_out,
-        notes=_notes(seen, first, apart, cascades, newer),
+        notes=_notes(seen, first, apart, cascades, projection, older, newer),
         seed=request.seed,
         seconds=seconds,
         machine=describe_machine(),
     )
 
 
-def _notes(seen: _Seen, measured: Measured, apart: int, cascades: bool, newer: Version) -> list[str]:
+def _notes(
+    seen: _Seen,
+    measured: Measured,
+    apart: int,
+    cascades: bool,
+    projection: LearnedProjection | None,
+    older: Version,
+    newer: Version,
+) -> list[str]:
     notes = []
     asked = len(measured.question.sides)
     if measured.queries < asked:
@@ -243,6 +284,16 @@ def _notes(seen: _Seen, measured: Measured, apart: int, cascades: bool, newer: V
     if apart:
         notes.append(
             f"{apart} of {len(seen.sample)} pairs do not belong together; the map was fitted without."
+        )
+    if projection is not None:
+        notes.append(
+            f"The projection was learned over {projection.vectors:,} vectors of {older.name} of "
+            f"{projection.classes:,} classes, none of which is measured."
+        )
+    elif seen.labelled is not None:
+        notes.append(
+            f"A projection over {older.name}, learned over {len(seen.labelled):,} labelled vectors that are "
+            "not measured, was no better than none on some of them that were held out."
         )
     if not cascades:
         notes.append(

@@ -1,6 +1,6 @@
 """The figures of an upgrade and of its roll-back, by the best kind of truth that there is."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from holdfast.adapters import Meeting
 from holdfast.base import DataError
 from holdfast.evaluation import (
+    PROJECTION,
     RE_EMBED,
     STATUS_QUO,
     Agreement,
@@ -23,6 +24,7 @@ from holdfast.evaluation import (
     pairs_from,
     search_ways,
     with_ceiling,
+    with_projection,
 )
 from holdfast.publishing.bridging.embedding import Embedded
 from holdfast.publishing.bridging.material import Material
@@ -41,13 +43,15 @@ class Question:
 @dataclass(frozen=True, eq=False)
 class Measured:
     """Attributes:
-    figures: of all ways. back: of those by which the old version asks the new one's entries, against the
+    figures: of all ways. against_projection: the same against the projection, where there is one.
+    back: of those by which the old version asks the new one's entries, against the
         same status quo.
     answers: of the ways, with what they took.
     """
 
     question: Question
     figures: Sequence[Figure]
+    against_projection: Sequence[Figure]
     back: Sequence[Figure]
     answers: Answers
     thresholds: Sequence[Threshold]
@@ -103,10 +107,18 @@ def ask(
     return [*questions, Question(sides, Agreement.of(sides))]
 
 
-def measure(question: Question, there: Meeting, back: Meeting, resamples: int, seed: int) -> Measured:
-    """Every way of the question, `there` being how the new version's queries meet the old one's entries."""
+def measure(
+    question: Question,
+    there: Meeting,
+    back: Meeting,
+    resamples: int,
+    seed: int,
+    project: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> Measured:
+    """Every way of the question, `there` being how the new version's queries meet the old one's entries, and
+    `project` a map learned over the old version's vectors."""
     sides, truth = question.sides, question.truth
-    answers = search_ways(sides, there)
+    answers = with_projection(search_ways(sides, there), sides, project)
     returning = search_ways(sides.turned(), back)
     # What the roll-back has to beat is the old version by itself, too.
     first = {way: found for way, found in returning.first.items() if way != RE_EMBED}
@@ -114,6 +126,7 @@ def measure(question: Question, there: Meeting, back: Meeting, resamples: int, s
     return Measured(
         question,
         compare_ways(with_ceiling(answers, truth, sides), truth, resamples),
+        [] if project is None else compare_ways(answers, truth, resamples, PROJECTION),
         compare_ways(Answers(first, returning.seconds), truth, resamples),
         answers,
         match_thresholds(sides, there, truth, seed=seed),

@@ -4,6 +4,7 @@ import pytest
 
 from holdfast.evaluation import (
     ADAPTER,
+    PROJECTION,
     RE_EMBED,
     STATUS_QUO,
     Comparison,
@@ -54,6 +55,33 @@ def test_the_sentence_names_gain_and_cost() -> None:
 
 def test_a_cascade_that_cannot_run_is_not_advised() -> None:
     assert advise("v1", "v2", figures(-8, 3.2, 3.3), "labels", [ADAPTER], PRICES).decision == "re-embed"
+
+
+@pytest.mark.parametrize(
+    ("beaten", "decision", "said"),
+    [
+        (
+            [ADAPTER, CASCADE, RE_EMBED],
+            "project",
+            "Keep v1, with a projection learned over it: +5.0",
+        ),
+        (
+            [ADAPTER, RE_EMBED],
+            "upgrade",
+            "A projection learned over v1 gives +5.0 (+4.0 to",
+        ),
+    ],
+)
+def test_a_projection_is_advised_where_it_beats_every_way(
+    beaten: list[Way], decision: str, said: str
+) -> None:
+    measured = [*figures(-8, 3.2, 3.3), figure(PROJECTION, 5)]
+    advice = advise("v1", "v2", measured, "labels", [ADAPTER, CASCADE, Way("cascade", 200)], PRICES, beaten)
+    assert advice.decision == decision
+    assert said in advice.sentence
+    no_better = [*figures(-8, 3.2, 3.3), figure(PROJECTION, 0.5)]
+    assert advise("v1", "v2", no_better, "labels", [ADAPTER, CASCADE], PRICES, beaten).decision == "upgrade"
+    assert "projection" not in advise("v1", "v2", no_better, "labels", [ADAPTER], PRICES, beaten).sentence
 
 
 def test_views_are_provisional_and_agreement_decides_nothing() -> None:

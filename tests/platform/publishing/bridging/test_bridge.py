@@ -54,11 +54,27 @@ def test_a_better_version_is_advised_and_every_way_is_recorded(
 
 
 def test_a_worse_version_is_not(store: Store, planted: Plant, bridge: Callable[..., Bridge]) -> None:
-    verdict = bridge(planted(old_noise=0.3, new_noise=0.6), labels="thing").verdict
+    # So few pairs that nothing can be learned over the old vectors.
+    verdict = bridge(planted(old_noise=0.3, new_noise=0.6), labels="thing", sample=60).verdict
     assert verdict.advice.decision == "keep"
     row = store.compatibility.get("v2", "v1")
     assert row is not None
     assert not row.compatible
+
+
+def test_a_projection_over_the_old_one_may_beat_the_new(
+    store: Store, planted: Plant, bridge: Callable[..., Bridge]
+) -> None:
+    """Labels tell which directions of the old space say nothing of the classes."""
+    verdict = bridge(planted(count=900, new_noise=0.6), labels="thing", sample=400).verdict
+    assert verdict.advice.decision == "project"
+    assert verdict.advice.sentence.startswith("Keep first (v1), with a projection learned over it: +")
+    (line,) = [line for line in verdict.lines if line.way.kind == "projection"]
+    assert line.figure.is_better
+    assert line.cost.images == line.cost.bytes == 0
+    assert any("400 vectors of v1 of 50 classes, none of which is measured" in note for note in verdict.notes)
+    # It is no version, and no pair of versions was measured by it.
+    assert {row.gallery for row in store.compatibility.ways() if row.query == "v1"} == {"v2"}
 
 
 def test_the_same_seed_gives_the_same(planted: Plant, bridge: Callable[..., Bridge]) -> None:
