@@ -24,7 +24,7 @@ from holdfast.learning import DistillationConfig, SequencePlan
 MAX_NAME = 100
 """Characters in the name of an experiment."""
 
-UNDECISIVE = ("scaling", "tuning", "evaluation", "adapter", "name")
+UNDECISIVE = ("scaling", "tuning", "evaluation", "adapter", "sample", "name")
 PLACELESS: dict[str, Any] = {
     "data": {"source", "allow_overlap"},
     "stream": {"manifest"},
@@ -60,6 +60,24 @@ class EvaluationConfig(Settings):
 
     resamples: int = Field(default=1000, ge=100)
     control: str | None = None
+
+
+class SampleConfig(Settings):
+    """Older entries that a version embeds when it is published: the maps between it and older versions are
+    fitted on them, too. No label is read."""
+
+    size: int = Field(default=300, ge=32)
+    sources: tuple[str, ...] = ()
+    """Folders and URL prefixes below which the images that entries name as their source may be read."""
+    evaluation: bool = False
+    """For a measurement without a gallery: so many images of the evaluation gallery, which is searched
+    without them."""
+
+    @model_validator(mode="after")
+    def _is_of_something(self) -> "SampleConfig":
+        if self.evaluation == bool(self.sources):
+            raise ValueError("give sources, below which images may be read, or evaluation: true")
+        return self
 
 
 class Uniform(Settings):
@@ -139,6 +157,8 @@ class Experiment(SequencePlan):
     evaluation: EvaluationConfig = EvaluationConfig()
     adapter: AnyAdapterConfig | None = RidgeConfig()
     """What is fitted between a published version's space and each ancestor's; null for nothing."""
+    sample: SampleConfig | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Of the gallery, on which these are fitted, too; null: on the training images alone."""
     tuning: TuningConfig | None = None
     distillation: DistillationConfig | None = Field(default=None, exclude_if=lambda value: value is None)
     """Of a small encoder that imitates a published version: for `holdfast distill`, and for no other verb but
@@ -148,8 +168,8 @@ class Experiment(SequencePlan):
     def fingerprint(self) -> str:
         """Hash of everything that decides the weights but the data, which are known by their content.
 
-        Scaling, tuning, evaluation and adapter do not decide them, nor do the places where the data and the
-        trunk's weights lie.
+        Scaling, tuning, evaluation, adapter and sample do not decide them, nor do the places where the data
+        and the trunk's weights lie.
         """
         return _hash(self._dump(PLACELESS))
 

@@ -33,6 +33,10 @@ class Evidence:
         """That of both."""
         return type(self)(self.seen + other.seen, self.met + other.met)
 
+    def weighed(self, weight: float) -> Self:
+        """As if every pair were so many."""
+        return type(self)(self.seen * weight, self.met * weight)
+
     def without(self, part: "Evidence") -> Self:
         """That of the pairs that are not in `part`."""
         return type(self)(self.seen - part.seen, self.met - part.met)

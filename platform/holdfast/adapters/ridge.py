@@ -62,9 +62,26 @@ class RidgeConfig(AdapterConfig):
     ) -> float:
         """The shrinkage of the grid whose maps, rotation included, serve pairs that they were not fitted on.
 
-        One eigendecomposition a fold serves the whole grid. Of equal ones the strongest.
+        Of equal ones the strongest.
         """
+        grid, cosines = self._held_out(source, target, seed, earlier)
+        # Rounding must not decide between maps that are equally good.
+        return float(grid[int(np.argmax(cosines >= cosines.max() - 1e-9))])
+
+    def expected_cosine(
+        self, source: np.ndarray, target: np.ndarray, seed: int = 0, earlier: Evidence | None = None
+    ) -> float:
+        """How near the map will bring a pair that it was not fitted on, by cross validation."""
+        return float(self._held_out(*check_pairs(source, target), seed, earlier)[1].max())
+
+    def _held_out(
+        self, source: np.ndarray, target: np.ndarray, seed: int, earlier: Evidence | None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Shrinkages, and the mean cosine of held-out pairs for each. One eigendecomposition a fold serves
+        the whole grid."""
         grid = _GRID / source.shape[1]
+        if self.shrinkage != "auto":
+            grid = np.array([self.shrinkage])
         order = np.random.default_rng(seed).permutation(len(source))
         parts = [(source[rows], target[rows]) for rows in np.array_split(order, min(self.folds, len(source)))]
         whole = _all(source, target, earlier)
@@ -80,8 +97,7 @@ class RidgeConfig(AdapterConfig):
                 products = np.einsum("ij,ij->i", mapped, wanted)
                 norms = np.sqrt(np.einsum("ij,ij->i", mapped, mapped))
                 cosines[position] += (products / np.maximum(norms, np.finfo(np.float64).tiny)).sum()
-        # Rounding must not decide between maps that are equally good.
-        return float(grid[int(np.argmax(cosines >= cosines.max() - 1e-9 * len(source)))])
+        return grid, cosines / len(source)
 
     @property
     def _affine(self) -> bool:

@@ -4,7 +4,7 @@ from .config import Column, DataConfig, EvaluateConfig, SplitConfig
 from .decode import load_images, tell
 from .features import Featurizer
 from .image_set import ImageSet
-from .loading import Evaluation, load_evaluation, load_training
+from .loading import Evaluation, draw_sample, load_evaluation, load_training
 from .overlap import require_disjoint
 from .rows import row_notes
 from .selection import select
@@ -43,6 +43,7 @@ __all__ = [
     "VectorSource",
     "build_stream",
     "conform",
+    "draw_sample",
     "draw_mixup",
     "expand",
     "load_evaluation",

@@ -87,6 +87,28 @@ def load_evaluation(
     )
 
 
+def draw_sample(evaluation: Evaluation, size: int, seed: int) -> tuple[Evaluation, ImageSet]:
+    """Take so many images out of the gallery; the same for the same seed. Every class keeps one.
+
+    Raises DataError where it has not so many.
+    """
+    gallery = evaluation.gallery
+    left = dict(zip(*np.unique(gallery.labels, return_counts=True), strict=True))
+    drawn = np.zeros(len(gallery), bool)
+    for row in np.random.default_rng([seed, 3]).permutation(len(gallery)):
+        if drawn.sum() == size:
+            break
+        if left[gallery.labels[row]] > 1:
+            left[gallery.labels[row]] -= 1
+            drawn[row] = True
+    if drawn.sum() < size:
+        raise DataError(
+            f"sample.size is {size}, and of the {len(gallery)} images of the evaluation gallery "
+            f"{drawn.sum()} can be taken without leaving a class empty: ask for fewer."
+        )
+    return Evaluation(evaluation.queries, gallery.take(~drawn)), gallery.take(drawn)
+
+
 def _queries(evaluate: EvaluateConfig, images: ImageSet, seed: int) -> np.ndarray:
     if isinstance(evaluate.queries, str):
         return select(evaluate.queries, images.columns)

@@ -16,6 +16,8 @@ class Datasets:
     evaluation: Evaluation
     source: ImageSet | None = None
     """The training images once more, as the parent of the first task reads them, where it reads others."""
+    sample: ImageSet | None = None
+    """Of the evaluation gallery what is not searched: it stands for a sample of the gallery."""
     notes: tuple[str, ...] = ()
     """Sentences for the user about what of the data is not used, or used otherwise than may be meant."""
 

@@ -10,6 +10,7 @@ from holdfast.adapters import Adapter, AdapterConfig, Evidence, Pairs, fit_from_
 from holdfast.data import Augmentation, AugmentConfig
 from holdfast.learning import derive_seed
 from holdfast.models import Learnable
+from holdfast.publishing.sampling import Sampled, fit_on_sample
 
 _CHUNK = 512  # images that are copied out of the training set, and embedded, at a time
 
@@ -22,6 +23,7 @@ def fit_adapter(
     task: int,
     distance: int,
     earlier: Evidence | None = None,
+    sample: Sampled | None = None,
 ) -> Adapter:
     """Fit what `config` names between two spaces, in the direction of `config.maps`.
 
@@ -32,13 +34,20 @@ def fit_adapter(
             parent: they tell apart the draws of the adapters.
         earlier: what the parent's adapter for the same ancestor was fitted on (`carried`), where entries are
             mapped.
+        sample: entries of the ancestor's as both see them.
 
     Raises:
         DataError, InvalidVectorError: the images are too few for this adapter.
     """
     draws = derive_seed(seed, "adapter", task, distance)
-    pairs = Pairs(older, newer) if config.maps == "entries" else Pairs(newer, older)
+    pairs = _pairs(config, older, newer)
+    if sample is not None:
+        return fit_on_sample(config, pairs, _pairs(config, sample.older, sample.newer), draws, earlier)
     return fit_from_pairs(config, pairs, draws, earlier)
+
+
+def _pairs(config: AdapterConfig, older: np.ndarray, newer: np.ndarray) -> Pairs:
+    return Pairs(older, newer) if config.maps == "entries" else Pairs(newer, older)
 
 
 def embed_views(

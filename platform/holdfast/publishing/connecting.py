@@ -8,10 +8,13 @@ import numpy as np
 
 from holdfast.adapters import AS_THEY_ARE, Adapter, AdapterConfig, LinearAdapter, Meeting, carried
 from holdfast.base import StoreError
+from holdfast.config import SampleConfig
 from holdfast.data import AugmentConfig, ImageSet
 from holdfast.models import ProjectedModel
 from holdfast.publishing.adapting import embed_views, fit_adapter
+from holdfast.publishing.bridging import SAMPLED
 from holdfast.publishing.calibrating import Searched, Sides, choose_images, fit_shift, search_halves
+from holdfast.publishing.sampling import Sampled
 from holdfast.store import MeasuredCalibration, RegisteredAdapter, Store, Version
 
 EXACT = "projection"
@@ -30,6 +33,8 @@ class Material:
         seed: the experiment's. The same images and weights give the same adapters and calibrations,
             whatever the versions are called.
         seen: what versions without a network that learns make of all training images, float32 (n, d).
+        sample: gives entries as the version and an ancestor see them, None where there are none.
+        sampled: how these are drawn.
     """
 
     training: ImageSet
@@ -37,6 +42,8 @@ class Material:
     augment: AugmentConfig
     seed: int
     seen: Callable[[str], np.ndarray] | None = None
+    sample: Callable[[str, str], Sampled | None] = lambda version, ancestor: None
+    sampled: SampleConfig | None = None
 
     @property
     def labels(self) -> np.ndarray:
@@ -78,6 +85,8 @@ def connect_version(
             described: dict[str, Any] = config.model_dump(mode="json")
             if config.views:
                 described["augment"] = material.augment.model_dump(mode="json")
+            if material.sampled is not None:
+                described[SAMPLED] = material.sampled.model_dump(mode="json")
             if not maps.is_intact(version.name, ancestor, described):
                 older = embed.all(ancestor)
                 adapter = fit_adapter(
@@ -88,6 +97,7 @@ def connect_version(
                     version.task,
                     len(ancestors) - number,
                     None if step is None else carried(maps.find(ancestors[-1], ancestor), step),
+                    material.sample(version.name, ancestor),
                 )
                 row = store.adapters.keep(version.name, ancestor, adapter, described, maps=config.maps)
                 maps.take(row, adapter)

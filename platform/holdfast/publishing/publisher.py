@@ -38,6 +38,7 @@ from holdfast.publishing.ancestor import (
 from holdfast.publishing.assessment import Assessment
 from holdfast.publishing.code_assessment import CodeAssessment
 from holdfast.publishing.connecting import Material, connect_exactly, connect_version, inherit_adapters
+from holdfast.publishing.sampling import Sampled, sample_entries
 from holdfast.publishing.seeing import Seen, look
 from holdfast.publishing.standing import VALIDATION, Standings, refuse_worse
 from holdfast.store import DISTILLED_FROM, Draft, Kind, Run, Store, Version
@@ -297,6 +298,8 @@ class StorePublisher:
                 self._experiment.learning.augment,
                 self._experiment.seed,
                 lambda name: self._seen(name).training,
+                self._sample,
+                self._experiment.sample,
             )
             connect_version(self._store, config, version, ancestors, material)
 
@@ -336,6 +339,24 @@ class StorePublisher:
         self._unusable |= found
         self._sound |= {version.name for version in unseen} - found.keys()
         return [version for version in chain if version.name in self._sound]
+
+    def _sample(self, version: str, ancestor: str) -> Sampled | None:
+        """Entries of an ancestor as it and a version see them, or what stands for them."""
+        config, images = self._experiment.sample, self._data.sample
+        if config is None:
+            return None
+        if images is None:
+            return sample_entries(self._store, version, ancestor, config, self._experiment.seed)
+        made = []
+        for name in (ancestor, version):
+            if self._store.versions.get(name).has_network:
+                made.append(self._store.versions.load_encoder(name).embed(images.images))
+                continue
+            vectors = self._seen(name).sample
+            if vectors is None:
+                return None
+            made.append(np.array(vectors))
+        return Sampled(*made)
 
     def _unmeasurable(self, versions: list[Version], newest: str) -> dict[str, str]:
         """Why which versions cannot be measured on the experiment's images."""

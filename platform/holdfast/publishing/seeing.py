@@ -23,12 +23,13 @@ class Seen:
     """The vectors of an experiment's images, float32 (n, d) of unit norm, in their order.
 
     Attributes:
-        queries, gallery: of the evaluation images; None where some of them are not known.
+        queries, gallery, sample: of the evaluation images; None where some of them are not known.
     """
 
     training: np.ndarray
     queries: np.ndarray | None
     gallery: np.ndarray | None
+    sample: np.ndarray | None = None
 
 
 def look(store: Store, version: str, data: Datasets, read: Read) -> Seen:
@@ -61,15 +62,15 @@ def _by_model(version: str, model: Model, data: Datasets, read: Read) -> Seen:
                 f"from it: {some(alone)}. Mend or remove them."
             )
         parts.append(theirs.images)
-    return Seen(*parts)
+    sample = None if seen.sample is None else seen.sample.images
+    return Seen(parts[0], parts[1], parts[2], sample)
 
 
 def _by_entries(store: Store, version: str, dimension: int, data: Datasets) -> Seen:
     training = _of_entries(store, version, dimension, data.training)
     evaluation = data.evaluation
-    queries, gallery = (
-        _of_entries(store, version, dimension, part) for part in (evaluation.queries, evaluation.gallery)
-    )
+    parts = [evaluation.queries, evaluation.gallery, *([data.sample] if data.sample is not None else [])]
+    held = [_of_entries(store, version, dimension, part) for part in parts]
     lacking = np.isnan(training[:, 0]) if len(training) else np.zeros(0, bool)
     if lacking.any():
         raise DataError(
@@ -78,7 +79,7 @@ def _by_entries(store: Store, version: str, dimension: int, data: Datasets) -> S
             f"{some(data.training.sample_ids[lacking])}. Import them (holdfast gallery import), with the "
             "images' sample_ids as ids, or start from another version."
         )
-    known = [None if np.isnan(part).any() else part for part in (queries, gallery)]
+    known = [None if np.isnan(part).any() else part for part in held]
     return Seen(training, *known)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from holdfast.config import Experiment
-from holdfast.data import Featurizer, ImageSet, load_evaluation, load_training, require_disjoint
+from holdfast.data import Featurizer, ImageSet, draw_sample, load_evaluation, load_training, require_disjoint
 from holdfast.learning import Datasets, Progress, Watcher, ignore_progress
 from holdfast.models import Model, Preprocessing
 
@@ -36,7 +36,12 @@ def load_datasets(
     notes = (*training.notes, *evaluation.queries.notes)
     if own:
         notes += require_disjoint(experiment.data, training, evaluation)
-    return Datasets(training=training, evaluation=evaluation, notes=tuple(dict.fromkeys(notes)))
+    sample = None
+    if experiment.sample is not None and experiment.sample.evaluation:
+        evaluation, sample = draw_sample(evaluation, experiment.sample.size, experiment.seed)
+    return Datasets(
+        training=training, evaluation=evaluation, sample=sample, notes=tuple(dict.fromkeys(notes))
+    )
 
 
 def load_own_training(

@@ -6,14 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from holdfast.base import DataError, NotFoundError
-from holdfast.config import Experiment
-from holdfast.data import Featurizer
+from holdfast.config import Experiment, SampleConfig
+from holdfast.data import Featurizer, build_stream
 from holdfast.entries import Entries, Entry
 from holdfast.jobs.train import run_experiment
 from holdfast.learning import ignore_progress
 from holdfast.models import Wishes
+from holdfast.publishing.sampling import WEIGHTS
 from holdfast.runs import adopt_model, load_datasets, try_model
 from holdfast.store import Store, open_store
 from tests.fixtures.onnx_models import FEATURES, write_onnx
@@ -90,3 +92,48 @@ def test_the_gallery_knows_the_vectors_of_a_model_that_is_out_of_reach(store: St
 def test_an_unknown_name_is_refused(store: Store, taught: Make) -> None:
     with pytest.raises(NotFoundError, match=r"no version 'nobody'"):
         run_experiment(store, taught(parent="nobody"), ignore_progress)
+
+
+def test_a_sample_of_the_gallery_fits_the_map_from_what_the_model_filled(
+    store: Store, taught: Make, tmp_path: Path
+) -> None:
+    """Each entry names a file below `photos`; the first version published is fitted on some of them."""
+    experiment = taught(stream={"tasks": 1, "validation": 0.25})
+    photos = write_pictures(tmp_path / "photos", 40)
+    model = store.versions.load("v1")
+    Entries(store).upsert(
+        [Entry(f"e{n}", "v1", model.embed([p.read_bytes()])[0], source=str(p)) for n, p in enumerate(photos)]
+    )
+    sampled = experiment.model_copy(
+        update={"sample": SampleConfig(size=32, sources=(str(tmp_path / "photos"),)), "name": "sampled"}
+    )
+    outcome = run_experiment(store, sampled, ignore_progress)
+    (row,) = store.adapters.list()
+    assert (row.query, row.gallery) == (outcome.versions[0], "v1")
+    assert row.config["sample"]["size"] == 32
+    images = len(build_stream(sampled.stream, load_datasets(sampled).training, 0)[0].train)
+    evidence = store.adapters.load(row.query, row.gallery).evidence
+    assert any(evidence.pairs == pytest.approx(32 + weight * images, rel=1e-3) for weight in WEIGHTS)
+
+
+def test_an_evaluation_gallery_stands_for_one(store: Store, taught: Make) -> None:
+    few = {"sample": {"size": 40, "evaluation": True}}
+    whole, less = load_datasets(taught()), load_datasets(taught(**few))
+    assert less.sample is not None
+    left = less.evaluation.gallery
+    assert len(left) + 40 == len(whole.evaluation.gallery)
+    assert not set(left.sample_ids) & set(less.sample.sample_ids)
+    assert set(left.labels) == set(whole.evaluation.gallery.labels)
+    experiment = taught(stream={"tasks": 1, "validation": 0.25}, **few)
+    run_experiment(store, experiment, ignore_progress)
+    (row,) = store.adapters.list()
+    assert row.config["sample"]["evaluation"]
+
+
+def write_pictures(folder: Path, count: int) -> list[Path]:
+    folder.mkdir()
+    generator = np.random.default_rng(0)
+    files = [folder / f"{number}.png" for number in range(count)]
+    for file in files:
+        Image.fromarray(generator.integers(0, 256, (20, 20, 3), np.uint8)).save(file)
+    return files

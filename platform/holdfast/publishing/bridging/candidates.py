@@ -28,12 +28,13 @@ def candidate_adapters(pairs: Pairs) -> Sequence[AdapterConfig]:
         RidgeConfig(toward="zero", shrinkage=float(np.clip(strength * variance / count, 1e-9, 1e12)))
         for strength in _STRENGTHS
     ]
-    if _are_related(pairs):
+    if are_related(pairs):
         return (RidgeConfig(folds=3), *unrelated)
     return (*(KernelRidgeConfig(shrinkage=shrinkage) for shrinkage in _SHRINKAGES), *unrelated)
 
 
-def _are_related(pairs: Pairs) -> bool:
+def are_related(pairs: Pairs) -> bool:
+    """Whether the two spaces are of one lineage, by pairs of old vectors and new ones."""
     if pairs.source.shape[1] != pairs.target.shape[1]:
         return False
     together = float(np.einsum("ij,ij->i", pairs.source, pairs.target).mean())

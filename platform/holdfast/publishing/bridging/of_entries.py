@@ -17,7 +17,7 @@ entries = metadata.tables["entries"]
 _CHUNK = 256
 
 
-def of_entries(store: Store, version: str, sources: Sources, labels: str | None) -> Material:
+def read_entries(store: Store, version: str, sources: Sources, labels: str | None) -> Material:
     """The entries that a version embedded itself, and that name a source.
 
     Raises ConfigError where nothing may be read, DataError where no entry names a source or has the label.

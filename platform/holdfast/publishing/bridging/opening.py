@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 
 from holdfast.base import ConfigError, DataError
 from holdfast.publishing.bridging.material import Material
-from holdfast.publishing.bridging.of_entries import of_entries
+from holdfast.publishing.bridging.of_entries import read_entries
 from holdfast.publishing.bridging.of_files import of_images, of_pairs
 from holdfast.publishing.bridging.request import BridgeRequest
 from holdfast.store import Store, Version
@@ -24,7 +24,7 @@ def open_material(store: Store, old: Version, new: Version, request: BridgeReque
         return of_pairs(store, old, new, request.pairs, request.labels)
     if request.images is not None:
         return of_images(store, old, request.images, request.labels)
-    return of_entries(store, old.name, request.sources, request.labels)
+    return read_entries(store, old.name, request.sources, request.labels)
 
 
 def open_queries(store: Store, old: Version, request: BridgeRequest) -> Material | None:
