@@ -44,6 +44,7 @@ from holdfast.models import (
 from holdfast.regularizers import (
     PROJECTED,
     RECIPE,
+    TAUGHT,
     AnyRegularizerConfig,
     Classifier,
     RegularizerConfig,
@@ -257,6 +258,10 @@ class _Sequence:
 
     def _terms_in(self, task: Task) -> list[Term]:
         """The terms with the weights that they have in the task."""
+        taught = self.parent is not None and self.parent.encoder is None
+        if taught and self.plan.regularizers == RECIPE:
+            weights: dict[str, float] = {config.kind: config.weight for config in TAUGHT}
+            return [replace(term, weight=weights.get(term.name, 0.0)) for term in self.terms]
         return [
             replace(term, weight=config.weight_at(self._known(task)))
             for config, term in zip(self._configs(), self.terms, strict=True)

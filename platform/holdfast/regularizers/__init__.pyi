@@ -2,6 +2,7 @@ from .kinds import AnyRegularizerConfig
 from .recipe import (
     PROJECTED,
     RECIPE,
+    TAUGHT,
     CorrelationDistillationConfig,
     FeatureDistillationConfig,
     FeatureReplayConfig,
@@ -16,6 +17,7 @@ from .regularizer import Classifier, Regularizer, RegularizerConfig, Setting, St
 __all__ = [
     "PROJECTED",
     "RECIPE",
+    "TAUGHT",
     "AnyRegularizerConfig",
     "Classifier",
     "CorrelationDistillationConfig",

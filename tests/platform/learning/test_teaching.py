@@ -17,6 +17,7 @@ from holdfast.learning import (
     run_sequence,
 )
 from holdfast.models import ModelConfig, Preprocessing, Trunk, TrunkConfig
+from holdfast.regularizers import RECIPE
 from tests.platform.learning.test_sequence import DyingCheckpoints, KilledError, weights
 
 
@@ -105,6 +106,14 @@ def test_every_term_learns_from_vectors(plan, data, publisher, tmp_path, term):
     few = plan(regularizers=(term,), learning=learning, stream={"tasks": 2})
     published = learn(few, data, publisher(), tmp_path, vectors_of(data, 8))
     assert len(published.learned) == 2
+
+
+def test_where_nothing_is_said_the_terms_of_the_first_task_suit_a_stranger(plan, data, publisher, tmp_path):
+    learning = LearningConfig(epochs=1, batch_size=32, precision="float32")
+    few = plan(regularizers=RECIPE, learning=learning, stream={"tasks": 2})
+    first, second = learn(few, data, publisher(), tmp_path, vectors_of(data)).learned.values()
+    assert set(first.history[0]) == {"classification", "feature-distillation", "prototype-alignment"}
+    assert set(second.history[0]) == set(first.history[0]) | {"correlation-distillation"}
 
 
 def test_turned_images_have_no_vectors(plan, data, publisher, tmp_path):

@@ -1,7 +1,7 @@
 """What ships as the default, and its near relatives."""
 
 from holdfast.regularizers.recipe.correlation_distillation import CorrelationDistillationConfig
-from holdfast.regularizers.recipe.default import PROJECTED, RECIPE
+from holdfast.regularizers.recipe.default import PROJECTED, RECIPE, TAUGHT
 from holdfast.regularizers.recipe.feature_distillation import FeatureDistillationConfig
 from holdfast.regularizers.recipe.feature_replay import FeatureReplayConfig
 from holdfast.regularizers.recipe.growth import GrowingConfig
@@ -12,6 +12,7 @@ from holdfast.regularizers.recipe.prototype_alignment import PrototypeAlignmentC
 __all__ = [
     "PROJECTED",
     "RECIPE",
+    "TAUGHT",
     "CorrelationDistillationConfig",
     "FeatureDistillationConfig",
     "FeatureReplayConfig",

@@ -18,6 +18,11 @@ goes back a part of the way to its parent. What is kept weighs more, and that pa
 learned before: a task that is large beside it is what there is to learn, and a late one of many changes less
 than noise does. The numbers were chosen on validation classes of Omniglot (docs/results.md)."""
 
+TAUGHT = (FeatureDistillationConfig(weight=10), PrototypeAlignmentConfig(weight=1))
+"""The weights of the same terms in a task whose parent is known by its vectors alone. It learned nothing of
+what is learned here, so that there is nothing to forget, and the shape of its space is not worth keeping: a
+network of another kind would be held to it. The other terms are left out."""
+
 PROJECTED = (FeatureReplayConfig(weight=4),)
 """Of a projection: its base ties the versions together already, and no entry can get out of reach. What it
 has to keep is how well it tells earlier classes apart."""
