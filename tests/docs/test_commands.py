@@ -23,7 +23,7 @@ import yaml
 from typer.main import get_command
 
 from holdfast import cli
-from tests.docs.their_gallery import bring_gallery
+from tests.docs.their_gallery import bring_gallery, bring_model
 
 pytestmark = pytest.mark.long
 
@@ -232,6 +232,8 @@ def test_the_commands_of_a_page_run(
         fill(folder)
     if page == "docs/adopt.md":
         bring_gallery(folder)
+    if page == "docs/pretrained.md":
+        bring_model(folder / "clip.onnx")
     reader = Reader(folder, small, asks_the_server="curl" in commands)
     with reader.closing():
         for block in found:

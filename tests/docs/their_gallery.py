@@ -1,4 +1,4 @@
-"""What the page about adopting assumes: images, vectors of another model over them, a better model."""
+"""What the pages about adopting and pretrained models assume: images, vectors over them, a better model."""
 
 import json
 from pathlib import Path
@@ -14,15 +14,9 @@ OLD = 20
 """Dimensions of the vectors that lie there."""
 
 
-def bring_gallery(folder: Path) -> None:
-    """`photos/0.png` and so on, `photos.faiss`, `ids.txt`, `better.onnx` and `preprocessor_config.json`.
-
-    The vectors are those of the better model, turned into another space and blurred: it is worth asking anew.
-    """
-    import onnxruntime
-
-    generator = np.random.default_rng(0)
-    write_onnx(folder / "better.onnx", size=SIDE)
+def bring_model(file: Path) -> None:
+    """A model as ONNX, and `preprocessor_config.json` beside it."""
+    write_onnx(file, size=SIDE)
     processor = {
         "image_processor_type": "ViTImageProcessor",
         "size": {"height": SIDE, "width": SIDE},
@@ -34,7 +28,18 @@ def bring_gallery(folder: Path) -> None:
         "image_mean": [0.5, 0.5, 0.5],
         "image_std": [0.5, 0.5, 0.5],
     }
-    (folder / "preprocessor_config.json").write_text(json.dumps(processor))
+    (file.parent / "preprocessor_config.json").write_text(json.dumps(processor))
+
+
+def bring_gallery(folder: Path) -> None:
+    """`photos/0.png` and so on, `photos.faiss`, `ids.txt`, `better.onnx` and `preprocessor_config.json`.
+
+    The vectors are those of the better model, turned into another space and blurred: it is worth asking anew.
+    """
+    import onnxruntime
+
+    generator = np.random.default_rng(0)
+    bring_model(folder / "better.onnx")
     coarse = generator.integers(0, 255, (COUNT, 4, 4, 3), np.uint8)
     pictures = coarse.repeat(SIDE // 4, axis=1).repeat(SIDE // 4, axis=2)
     (folder / "photos").mkdir(exist_ok=True)
