@@ -56,7 +56,7 @@ def versions(
             _searched(
                 [] if each["base"] else [each["id"]],
                 # Entries for a projection are its base's.
-                [r for r in each["searches"] if r["compatible"] and spaces[r["version"]] == r["version"]],
+                [r for r in each["searches"] if _may(r) and spaces[r["version"]] == r["version"]],
             ),
             each["contract"],
         )
@@ -74,6 +74,10 @@ def _fault(store: "Store", name: str) -> str | None:
     except HoldfastError as error:
         return str(error)
     return None
+
+
+def _may(row: dict[str, Any]) -> bool:
+    return bool(row["compatible"]) or row["way"] == "exact"
 
 
 def _searched(own: Sequence[str], rows: Sequence[dict[str, Any]]) -> str:

@@ -25,7 +25,7 @@ class Rules:
 
     Attributes:
         revision: the nonce of the counter then (see `Store.nonces`).
-        pairings: by (query, gallery); only pairs that were measured compatible are in it.
+        pairings: by (query, gallery); only pairs that were measured compatible, or meet exactly, are in it.
         settled: pairs that are not in it, for which the database was asked whether that is still so.
     """
 
@@ -55,7 +55,8 @@ class Rules:
 
 def read_rules(store: Store, revision: str) -> Rules:
     """The rules as the database has them."""
-    dimensions = {version.name: version.dimension for version in store.versions.list()}
+    versions = store.versions.list()
+    dimensions = {version.name: version.dimension for version in versions}
     adapters = {(row.query, row.gallery): row for row in store.adapters.list()}
     calibrations = {(row.query, row.gallery): row for row in store.calibrations.list()}
     pairings: dict[tuple[str, str], Pairing] = {}
@@ -69,6 +70,11 @@ def read_rules(store: Store, revision: str) -> Rules:
             counts = calibration is not None and calibration.adapter == digest
             shift = calibration.shift if calibration and counts else 0.0
             pairings[pair] = Pairing(adapter, shift, row.candidates)
+    for version in versions:
+        # All that a projection ranks it has mapped itself: that mixes nothing, however well it does it.
+        exact = None if version.base is None else adapters.get((version.name, version.base))
+        if exact is not None:
+            pairings.setdefault((exact.query, exact.gallery), Pairing(exact))
     return Rules(revision, pairings)
 
 

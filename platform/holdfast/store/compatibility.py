@@ -162,6 +162,8 @@ def incompatibility(
         provisional: whether a measurement without labels will do.
     """
     found = measurement(connection, query, gallery)
+    if query != gallery and find_version(connection, query).space == find_version(connection, gallery).space:
+        return _worse_over_one_base(found)
     if found is None:
         through = " through its adapter" if find_adapter(connection, query, gallery) is not None else ""
         return Incompatibility(
@@ -183,6 +185,18 @@ def incompatibility(
             f"Look for another way (holdfast bridge {gallery} {query})",
         )
     return None
+
+
+def _worse_over_one_base(found: Compatibility | None) -> Incompatibility | None:
+    """Both meet the entries of one base exactly, so that nothing can mix them up: in the way is only that
+    `query` surely finds less."""
+    if found is None or found.compatible or not found.decided:
+        return None
+    return Incompatibility(
+        f"{found.query} finds less than {found.gallery} among the same entries ({found.metric} "
+        f"{found.value:.4g} and {found.reference:.4g})",
+        f"Stay with {found.gallery}",
+    )
 
 
 def _chosen_of_each(rows: Sequence[Compatibility]) -> list[Compatibility]:
