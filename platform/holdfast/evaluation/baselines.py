@@ -108,12 +108,12 @@ def validate_version(
     Returns:
         None where no image has another of its class.
     """
-    own = _hits(version, labels)
-    others = {name: _hits(vectors, labels) for name, vectors in references.items()}
     _, codes, sizes = np.unique(labels, return_inverse=True, return_counts=True)
     asking = sizes[codes] > 1
     if not asking.any():
         return None
+    own = _hits(version, labels)
+    others = {name: _hits(vectors, labels) for name, vectors in references.items()}
     parts = {False: asking, True: asking & held_out}
     counted = {part: len(np.unique(codes[rows])) for part, rows in parts.items()}
     standings = [

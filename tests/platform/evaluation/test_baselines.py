@@ -99,3 +99,8 @@ def test_many_images_are_drawn_evenly_and_again_the_same(classes: int, each: int
     counts = np.bincount(labels[chosen], minlength=classes)
     assert counts[counts > 0].min() >= 2
     assert counts.max() - counts[counts > 0].min() <= 1
+
+
+def test_without_images_there_is_nothing_to_say():
+    nothing = np.empty((0, 4), np.float32)
+    assert validate_version(nothing, {"parent": nothing}, np.empty(0, str), np.empty(0, bool)) is None

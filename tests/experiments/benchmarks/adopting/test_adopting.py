@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.benchmarks.adopting import large
+from experiments.benchmarks.adopting import large, trained
 from experiments.benchmarks.adopting.__main__ import main
 from experiments.benchmarks.harness.cells import Cells, Name
 
@@ -27,3 +27,10 @@ def test_a_large_gallery_in_its_quick_form(capsys: pytest.CaptureFixture[str]) -
     assert large.main(["--quick"]) == 0
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
     assert list(answer["seconds"]) == ["adopt", "import", "bridge", "search"]
+
+
+def test_a_trained_upgrade_in_its_quick_form(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert trained.main(["--quick", "--work", str(tmp_path)]) == 0
+    found = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert list(found["recall_at_1"])[:4] == ["status quo", "adapter", "cascade 50", "own"]
+    assert found["against the status quo"].keys() == found["recall_at_1"].keys() - {"status quo"}
