@@ -1,8 +1,8 @@
 """The version that a trunk names: found, and held to its contract, before the run."""
 
-from holdfast.base import ConfigError, parse_settings
+from holdfast.base import ConfigError, DataError, parse_settings
 from holdfast.config import Experiment
-from holdfast.data import PHOTOGRAPHS, AugmentConfig
+from holdfast.data import PHOTOGRAPHS, AugmentConfig, VectorSource, open_any
 from holdfast.models import ContinuedTrunk, Model
 from holdfast.store import Store, Version
 
@@ -15,8 +15,9 @@ def with_base(store: Store, experiment: Experiment) -> Experiment:
 
     Raises:
         NotFoundError: there is no such version.
-        ConfigError: the version is another one than the experiment was made with, embeds no images although
-            these are what the experiment reads, or the experiment asks for what vectors cannot do.
+        ConfigError: the version is another one than the experiment was made with, or the experiment asks for
+            what vectors cannot do.
+        DataError: the version embeds no images although these are what the experiment reads.
         ChangedModelError, EndpointError: the endpoint of the base is another model now, or is away.
     """
     wanted = experiment.model.base
@@ -26,7 +27,13 @@ def with_base(store: Store, experiment: Experiment) -> Experiment:
     version = version if version.base is None else store.versions.get(version.base)
     _require_contract(version, wanted.contract)
     _require_vectors_can(experiment, version.name)
-    store.versions.load(version.name).check()
+    model = store.versions.load(version.name)
+    if "image" not in model.takes and not isinstance(open_any(experiment.data.source), VectorSource):
+        raise DataError(
+            f"{version.name} embeds no images, and {experiment.data.source!r} holds images: give vectors of "
+            f"{version.name} as data.source, vectors:FILE or gallery:{version.name}."
+        )
+    model.check()
     trunk = wanted.model_copy(
         update={"name": version.name, "contract": version.contract, "dimension": version.dimension}
     )

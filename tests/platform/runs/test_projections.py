@@ -1,0 +1,191 @@
+"""Projections from the command's run to the gallery: nothing of what is there is ever embedded anew."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from holdfast.backfill import Backfills
+from holdfast.base import ConfigError, DataError, HoldfastError, NotFoundError
+from holdfast.config import Experiment
+from holdfast.data import Featurizer
+from holdfast.entries import Entry
+from holdfast.jobs.train import run_experiment
+from holdfast.learning import ignore_progress
+from holdfast.models import ProjectedModel, Wishes
+from holdfast.runs import adopt_model, load_datasets, try_model
+from holdfast.search import Gallery
+from holdfast.store import Store, open_store
+from tests.fixtures.onnx_models import FEATURES, write_onnx
+
+Make = Callable[..., Experiment]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """With an ONNX model as `theirs` (v1), and vectors without one as `away` (v2)."""
+    with open_store(tmp_path / "store") as opened:
+        described = tmp_path / "model.yaml"
+        described.write_text("size: 16\nchannels: 3\nscale: 0..1\n")
+        model = write_onnx(tmp_path / "model.onnx", size=16)
+        with try_model("theirs", f"onnx:{model}", Wishes(preprocessing=described)) as candidate:
+            adopt_model(opened, candidate)
+        with try_model("away", "vectors:acme/big", Wishes(dimension=6)) as candidate:
+            adopt_model(opened, candidate)
+        yield opened
+
+
+@pytest.fixture
+def over(tiny: Make) -> Make:
+    """A tiny experiment that learns a projection."""
+
+    def make(base: str = "theirs", /, **changes: object) -> Experiment:
+        given: dict[str, object] = {
+            "model": {"trunk": {"kind": "version", "name": base, "train": "none"}},
+            "regularizers": [{"kind": "feature-replay"}],
+            "stream": {"tasks": 2, "validation": 0.25},
+        }
+        return tiny(**given | changes)
+
+    return make
+
+
+def weights(store: Store, name: str) -> bytes:
+    return store.versions.file(name, "weights.safetensors")
+
+
+def test_what_it_learns_is_a_map_over_the_base(store: Store, over: Make) -> None:
+    outcome = run_experiment(store, over(), ignore_progress)
+    assert outcome.versions == ["v3", "v4"]
+    first, second = map(store.versions.get, outcome.versions)
+    assert (first.kind, first.base, first.parent, first.takes) == ("projection", "v1", "v1", ["image"])
+    assert (second.base, second.parent, second.dimension) == ("v1", "v3", FEATURES)
+    assert set(second.files) >= {"weights.safetensors", "projection.json"}
+    assert not any(name.endswith(".onnx") for name in second.files)  # the base is not copied
+    report = json.loads(outcome.report.with_suffix(".json").read_text())
+    assert report["versions"] == ["v1", "v3", "v4"]
+    assert report["exact"]
+    # Whatever a gallery of theirs was filled for, it holds the base's vectors.
+    for row in report["recall_at_1"]:
+        assert row == pytest.approx([row[0]] * 3)
+    base = store.versions.load("v1")
+    seen = load_datasets(over(), decoder=Featurizer(base.contract().id, base)).evaluation
+    model = store.versions.load("v4")
+    assert isinstance(model, ProjectedModel)
+    made = [model.map_vectors(part.images) for part in (seen.queries, seen.gallery)]
+    best = (made[0] @ made[1].T).argmax(axis=1)
+    own = 100 * np.mean(seen.gallery.labels[best] == seen.queries.labels)
+    assert report["recall_at_1"][2][2] == pytest.approx(own)
+
+
+def test_the_gallery_of_the_base_is_searched_and_nothing_else_is_written(store: Store, over: Make) -> None:
+    run_experiment(store, over(), ignore_progress)
+    base, model = store.versions.load("v1"), store.versions.load("v4")
+    seen = load_datasets(over(), decoder=Featurizer(base.contract().id, base)).evaluation.gallery
+    vectors = np.array(seen.images)
+    gallery = Gallery(store)
+    gallery.upsert([Entry(str(n), "v1", row) for n, row in enumerate(vectors)])
+    store.traffic.promote("v4", writes=True, force=True)
+    traffic = store.traffic.current()
+    assert (traffic.query_version, traffic.write_version) == ("v4", "v1")
+    row = store.compatibility.get("v4", "v1")
+    assert row is not None
+    # So small a run leaves that to chance.
+    store.compatibility.record([replace(row, compatible=True)])
+    assert isinstance(model, ProjectedModel)
+    mapped = model.map_vectors(vectors)
+    for number in (0, 7):
+        found = gallery.search(mapped[number], "v4", k=5)
+        expected = np.argsort(-(mapped @ mapped[number]), kind="stable")[:5]
+        assert {hit.id for hit in found.hits} == {str(n) for n in expected}
+        assert found.exact == ["v1"]
+        assert found.adapted == []
+        assert found.ranked_by(found.hits[0]) == "exact"
+    with pytest.raises(HoldfastError, match=r"v4 is a projection over v1.*write vectors of v1"):
+        gallery.upsert([Entry("new", "v4", mapped[0])])
+    with pytest.raises(ConfigError, match="it is v1 that embeds them"):
+        store.traffic.change(write_version="v4", force=True)
+    with pytest.raises(ConfigError, match="nothing need be moved"):
+        Backfills(store).create("v4")
+
+
+def test_a_projection_of_a_projection_reads_the_base(store: Store, over: Make) -> None:
+    run_experiment(store, over(), ignore_progress)
+    again = over("v4", name="again", seed=1)
+    outcome = run_experiment(store, again, ignore_progress)
+    found = store.versions.get(outcome.versions[0])
+    assert (found.base, found.parent) == ("v1", "v4")
+    assert store.compatibility.get(outcome.versions[0], "v4") is not None
+
+
+def test_an_interrupted_run_gives_the_same_bytes(store: Store, over: Make, tmp_path: Path) -> None:
+    class StoppedError(Exception):
+        pass
+
+    def stop(progress: object) -> None:
+        if getattr(progress, "task", 0) == 1 and getattr(progress, "step", 0) >= 2:
+            raise StoppedError
+
+    whole = run_experiment(store, over(), ignore_progress)
+    cut = over(name="cut", parent="v1")
+    with pytest.raises(StoppedError):
+        run_experiment(store, cut, stop)
+    outcome = run_experiment(store, cut, ignore_progress)
+    assert len(outcome.versions) == 2
+    for one, other in zip(whole.versions, outcome.versions, strict=True):
+        assert weights(store, one) == weights(store, other)
+
+
+def test_vectors_whose_images_nobody_has(store: Store, over: Make, tmp_path: Path) -> None:
+    generator = np.random.default_rng(0)
+    centres = generator.standard_normal((8, 6))
+    labels = np.repeat(np.arange(8), 12)
+    rows = (centres[labels] + 0.3 * generator.standard_normal((96, 6))).astype(np.float32)
+    table = pa.table(
+        {
+            "sample_id": [str(n) for n in range(96)],
+            "label": [f"class {label}" for label in labels],
+            "split": ["test" if n % 3 == 0 else "train" for n in range(96)],
+            "vector": pa.FixedSizeListArray.from_arrays(rows.reshape(-1), 6),
+        }
+    )
+    pq.write_table(table, tmp_path / "vectors.parquet")
+    data = {
+        "source": f"vectors:{tmp_path / 'vectors.parquet'}",
+        "train": {"split": "train"},
+        "evaluate": {"split": "test", "queries": 0.5},
+    }
+    outcome = run_experiment(store, over("away", data=data), ignore_progress)
+    assert [store.versions.get(name).takes for name in outcome.versions] == [[], []]
+    narrow = over(
+        "away",
+        name="narrow",
+        data=data,
+        model={"trunk": {"kind": "version", "name": "away", "train": "none"}, "dimension": 4},
+    )
+    found = store.versions.get(run_experiment(store, narrow, ignore_progress).versions[-1])
+    assert (found.dimension, found.base) == (4, "v2")
+    with pytest.raises(DataError, match="6 dimensions, and the version"):
+        run_experiment(store, over("theirs", name="other", data=data), ignore_progress)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "error", "said"),
+    [
+        ("nobody", {}, NotFoundError, "no version 'nobody'"),
+        ("theirs", {"learning": {"turns": 4}}, ConfigError, r"learning\.turns is about images"),
+        ("theirs", {"parent": "away"}, ConfigError, "v2 is no projection over v1"),
+        ("away", {}, DataError, "v2 embeds no images"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_learned(
+    store: Store, over: Make, name: str, changes: dict[str, object], error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=said):
+        run_experiment(store, over(name, **changes), ignore_progress)
+    assert store.runs.list() == []
