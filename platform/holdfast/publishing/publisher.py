@@ -360,6 +360,9 @@ class StorePublisher:
 
     def _unmeasurable(self, versions: list[Version], newest: str) -> dict[str, str]:
         """Why which versions cannot be measured on the experiment's images."""
+        if self._experiment.model.base is not None:
+            # What is learned over are the base's vectors, and all of the lineage map these.
+            return {}
         return {
             version.name: f"It embeds no images, and the gallery lacks its vectors of evaluation images: "
             f"holdfast bridge {version.name} {newest} measures the two by others."
