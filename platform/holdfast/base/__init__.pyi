@@ -27,7 +27,7 @@ from .errors import (
 )
 from .extras import import_extra
 from .folders import cache_folder
-from .kinds import Kinds, PartConfig, configs_of, kinds_of, load_class, outside_part, unknown_kinds
+from .kinds import Kinds, Listed, PartConfig, configs_of, kinds_of, load_class, outside_part, unknown_kinds
 from .names import version_number
 from .process import Process
 from .processors import THREADS_VARIABLE, cpu_count, cpu_quotas, has_quota, thread_count
@@ -58,6 +58,7 @@ __all__ = [
     "InvalidTextError",
     "InvalidVectorError",
     "Kinds",
+    "Listed",
     "MAX_ATTRIBUTES",
     "MAX_ID_BYTES",
     "NORM_TOLERANCE",

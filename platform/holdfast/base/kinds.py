@@ -90,6 +90,13 @@ class Kinds:
         return f"{said} Allowed are {allowed}, or 'package.module:Class' for a class of your own."
 
 
+class Listed:
+    """The built-in configs that a field's value may be, where the field tells them apart in its own way."""
+
+    def __init__(self, *configs: type[PartConfig]) -> None:
+        self.configs = configs
+
+
 def load_class(place: str, base: type[Class]) -> type[Class]:
     """The class at `package.module:Class`, which has to derive from `base` and to be complete.
 
@@ -163,7 +170,7 @@ def configs_in(annotation: Any) -> list[type[BaseModel]]:
         return [] if inspect.isabstract(annotation) else [annotation]
     arguments = get_args(annotation)
     for each in arguments:
-        if isinstance(each, Kinds):
+        if isinstance(each, Kinds | Listed):
             return list(each.configs)
     return [config for each in arguments for config in configs_in(each)]
 

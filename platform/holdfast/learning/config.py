@@ -25,7 +25,11 @@ def _as_the_trunk_wants(given: Any) -> Any:
 
 
 class LearningConfig(Settings):
-    """How one task is learned. `batch_size` is the global batch, whatever the number of workers."""
+    """How one task is learned. `batch_size` is the global batch, whatever the number of workers.
+
+    Over a trunk with weights the defaults are 6 epochs of batches of 64, `learning_rate` 0.001 and
+    `trunk_learning_rate` 0.0003.
+    """
 
     epochs: int = Field(default=12, ge=1)
     batch_size: int = Field(default=256, ge=2)
@@ -51,6 +55,18 @@ class LearningConfig(Settings):
         """With what `default` says in place of all that was not said here."""
         said = {name: getattr(self, name) for name in self.model_fields_set}
         if "optimizer" in said:
+            # Who says the rate of learning says that of the trunk as well.
             rates = {name: getattr(self.optimizer, name) for name in self.optimizer.model_fields_set}
+            if "learning_rate" in rates:
+                rates = {"trunk_learning_rate": self.optimizer.trunk_learning_rate, **rates}
             said["optimizer"] = default.optimizer.model_copy(update=rates)
         return default.model_copy(update=said)
+
+
+TUNING = LearningConfig(
+    epochs=6,
+    batch_size=64,
+    optimizer=OptimizerConfig(learning_rate=1e-3, trunk_learning_rate=3e-4),
+)
+"""What is learned over a trunk with weights, where an experiment does not say it: a tenth of the rate at
+which one is learned from nothing, and steps enough for a task of a few hundred images."""

@@ -9,7 +9,13 @@ from pydantic import Field
 from holdfast.base import ConfigError, Settings
 from holdfast.learning.sequence import SequencePlan
 from holdfast.models import ModelConfig
-from holdfast.regularizers import PROJECTED, RECIPE, FeatureDistillationConfig, PairwiseDistancesConfig
+from holdfast.regularizers import (
+    PROJECTED,
+    RECIPE,
+    TUNED,
+    FeatureDistillationConfig,
+    PairwiseDistancesConfig,
+)
 
 
 class DistillationConfig(Settings):
@@ -57,7 +63,7 @@ def check_distillation(plan: SequencePlan, source: str, theirs: ModelConfig) -> 
             "learning.adversarial belongs to the training of the source; a distillation imitates it on the "
             "images as they are, so leave it out here."
         )
-    if plan.regularizers not in (RECIPE, PROJECTED, ()):
+    if plan.regularizers not in (RECIPE, PROJECTED, TUNED, ()):
         kinds = ", ".join(term.kind for term in plan.regularizers)
         raise ConfigError(
             f"regularizers: a distillation has the terms of 'distillation' alone (imitation, pairwise, "

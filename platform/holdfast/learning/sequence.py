@@ -13,7 +13,7 @@ from torch import Tensor
 from holdfast.base import DivergedError, HoldfastError, Settings
 from holdfast.data import PHOTOGRAPHS, AugmentConfig, StreamConfig, Task, build_stream
 from holdfast.learning.checkpoints import Checkpoints, State
-from holdfast.learning.config import LearningConfig, OptimizerConfig
+from holdfast.learning.config import TUNING, LearningConfig, OptimizerConfig
 from holdfast.learning.contents import describe_contents, describe_stream, describe_weights
 from holdfast.learning.datasets import Datasets, embed_datasets, validation_indices
 from holdfast.learning.learned import Ancestor, Learned, Publisher
@@ -45,6 +45,7 @@ from holdfast.regularizers import (
     PROJECTED,
     RECIPE,
     TAUGHT,
+    TUNED,
     AnyRegularizerConfig,
     Classifier,
     RegularizerConfig,
@@ -65,8 +66,8 @@ class SequencePlan(Settings):
     model: ModelConfig = ModelConfig()
     learning: LearningConfig = LearningConfig()
     regularizers: tuple[AnyRegularizerConfig, ...] = RECIPE
-    """The default recipe (over a frozen trunk that of projections) unless something else is listed; `[]` is
-    fine-tuning."""
+    """The default recipe (over a frozen trunk that of projections, over one that learns that of
+    tuning) unless something else is listed; `[]` is fine-tuning."""
 
     @field_validator("learning")
     @classmethod
@@ -76,6 +77,8 @@ class SequencePlan(Settings):
         model: ModelConfig = info.data["model"]
         if model.base is not None:
             learning = learning.over(LearningConfig(epochs=24, optimizer=OptimizerConfig(learning_rate=1e-3)))
+        elif model.pretrained:
+            learning = learning.over(TUNING)
         default = PHOTOGRAPHS if model.photographic else AugmentConfig()
         return learning.model_copy(update={"augment": learning.augment.over(default)})
 
@@ -83,8 +86,9 @@ class SequencePlan(Settings):
     @classmethod
     def _ties_as_the_trunk_wants(cls, given: Any, info: ValidationInfo) -> Any:
         model = info.data.get("model")
-        is_default = isinstance(given, tuple) and given == RECIPE
-        return PROJECTED if is_default and model is not None and model.base is not None else given
+        if model is None or not (isinstance(given, tuple) and given == RECIPE):
+            return given
+        return PROJECTED if model.base is not None else TUNED if model.pretrained else given
 
 
 def run_sequence(
@@ -259,7 +263,7 @@ class _Sequence:
     def _terms_in(self, task: Task) -> list[Term]:
         """The terms with the weights that they have in the task."""
         taught = self.parent is not None and self.parent.encoder is None
-        if taught and self.plan.regularizers == RECIPE:
+        if taught and self.plan.regularizers in (RECIPE, TUNED):
             weights: dict[str, float] = {config.kind: config.weight for config in TAUGHT}
             return [replace(term, weight=weights.get(term.name, 0.0)) for term in self.terms]
         return [

@@ -30,8 +30,10 @@ from .trunks import (
     Trunk,
     TrunkConfig,
     VersionTrunkConfig,
+    is_pretrained,
     load_weights,
     rate_shares,
+    read_trunk,
 )
 from .unlearned import embed_unlearned
 
@@ -82,6 +84,7 @@ __all__ = [
     "find_flaw",
     "find_vectors_flaw",
     "find_weights_flaw",
+    "is_pretrained",
     "load_foreign",
     "load_model",
     "load_weights",
@@ -89,6 +92,7 @@ __all__ = [
     "probe_files",
     "probe_images",
     "rate_shares",
+    "read_trunk",
     "read_exported",
     "write_description",
     "write_exported",

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -39,6 +39,8 @@ from holdfast.models.trunks import (
 WEIGHTS = "weights.safetensors"
 DESCRIPTION = "encoder.json"
 FORMAT = 1
+BEGUN = 2_000
+"""Images, at most, by which the layers behind a trunk that knows something begin."""
 
 
 class ModelConfig(Settings):
@@ -103,6 +105,7 @@ class Encoder(Learnable):
             config.trunk, self.preprocessing.channels, self.preprocessing.size, config.width
         )
         self.config = config.model_copy(update={"trunk": published_trunk(config.trunk, self.trunk)})
+        self._knows = is_pretrained(config.trunk)
         self.linear = nn.Linear(self.trunk.features, config.dimension, bias=False)
         self.norm = SyncedBatchNorm1d(config.dimension)
         self.assignment = config.head.new_matrix(config.dimension)
@@ -121,6 +124,13 @@ class Encoder(Learnable):
         """The same from what the trunk makes of them, (b, features)."""
         with torch.autocast(features.device.type, enabled=False):
             return F.normalize(self.norm(self.linear(features.float())) @ self.rotation)
+
+    def begin_at(self, read: Callable[[], np.ndarray]) -> None:
+        from holdfast.models.mapping import begin_at_features
+
+        if self._knows:
+            images = read()
+            begin_at_features(self, images[:: -(-len(images) // BEGUN)])
 
     def begin(self, config: ModelConfig) -> None:
         """Make the trunk ready to learn, as `config` has it. Raises ConfigError."""

@@ -1,14 +1,43 @@
-"""Where a network's embeddings begin: as near to given vectors as a linear map of its features comes."""
+"""Where a network's embeddings begin: at what its trunk knows, or near given vectors."""
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from holdfast.models.encoder import Encoder
+from holdfast.models.projections import principal_directions
 
 SHRINKAGE = 0.1
 """Of the map, in units of the features' variance: little, because only training may say what is noise."""
 _BATCH = 512
+
+
+@torch.no_grad()
+def begin_at_features(encoder: Encoder, images: np.ndarray) -> None:
+    """Set the layers behind the trunk so that they keep what it makes of images, up to the norm.
+
+    A narrower encoder keeps the directions in which the features have the most length; a wider one has them
+    in its first dimensions, and zeros in the others until it learns. In training mode, too: the normalization
+    gives their mean and spread back.
+
+    Args:
+        images: uint8 (n, channels, size, size), preprocessed.
+    """
+    features = _features(encoder, images)
+    kept = min(encoder.dimension, features.shape[1])
+    weight = torch.eye(encoder.dimension, features.shape[1], dtype=torch.float64)
+    if kept < features.shape[1]:
+        weight = principal_directions(features.numpy(), kept).double()
+    made = features @ weight.T
+    norm = encoder.norm
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    spread = made.var(0, unbiased=False)
+    encoder.linear.weight.copy_(weight)
+    norm.running_mean.copy_(made.mean(0))
+    norm.running_var.copy_(spread)
+    norm.weight.copy_((spread + norm.eps).sqrt())
+    norm.bias.copy_(made.mean(0))
 
 
 @torch.no_grad()

@@ -4,8 +4,10 @@ import pytest
 from torch import nn
 
 from holdfast.data import PHOTOGRAPHS, AugmentConfig, StreamConfig
-from holdfast.learning import SequencePlan
+from holdfast.learning import LearningConfig, SequencePlan
+from holdfast.learning.config import OptimizerConfig
 from holdfast.models import ModelConfig, Preprocessing, Trunk, TrunkConfig
+from tests.fixtures.known_trunk import KIND
 
 
 class Known(TrunkConfig):
@@ -49,3 +51,32 @@ def test_what_is_said_stays_and_is_still_so_when_it_is_read_again() -> None:
     assert chosen.learning.augment == PHOTOGRAPHS.model_copy(update={"erase": 0.0, "rotate": 5.0})
     again = {**chosen.model_dump(mode="json"), "model": chosen.model}
     assert SequencePlan.model_validate(again).learning == chosen.learning
+
+
+def test_what_knows_something_is_changed_with_care() -> None:
+    careful, plain = (
+        SequencePlan.model_validate(
+            {
+                "stream": {"tasks": 2},
+                "model": {"trunk": {"kind": KIND, "weights": weights}},
+                "learning": {"epochs": 3},
+            }
+        )
+        for weights in ("known.safetensors", None)
+    )
+    assert (careful.learning.epochs, careful.learning.batch_size) == (3, 64)
+    assert careful.learning.optimizer == OptimizerConfig(learning_rate=1e-3, trunk_learning_rate=3e-4)
+    assert [(term.kind, term.weight) for term in careful.regularizers] == [
+        ("feature-distillation", 5),
+        ("correlation-distillation", 5),
+        ("prototype-alignment", 1),
+        ("interpolation", 1),
+    ]
+    assert (plain.learning, plain.regularizers) == (
+        LearningConfig(epochs=3),
+        SequencePlan(stream=StreamConfig(tasks=2)).regularizers,
+    )
+    assert SequencePlan.model_validate(careful.model_dump(mode="json")) == careful
+    same = {"learning": {"optimizer": {"learning_rate": 1e-3}}, "regularizers": []}
+    said = SequencePlan.model_validate({**careful.model_dump(mode="json"), **same})
+    assert (said.learning.optimizer.trunk_learning_rate, said.regularizers) == (None, ())

@@ -6,7 +6,7 @@ from typing import Annotated, Any, cast
 import torch
 from pydantic import PlainValidator, SerializeAsAny
 
-from holdfast.base import ConfigError, outside_part
+from holdfast.base import ConfigError, Listed, outside_part
 from holdfast.models.normalization import synchronize
 from holdfast.models.trunks.config import TrunkConfig
 from holdfast.models.trunks.continued import ContinuedTrunk
@@ -51,7 +51,10 @@ def _config_of(given: Mapping[str, Any]) -> type[TrunkConfig] | None:
 
 
 AnyTrunk = Annotated[
-    str | TrunkConfig, PlainValidator(read_trunk, json_schema_input_type=str), SerializeAsAny()
+    str | TrunkConfig,
+    PlainValidator(read_trunk, json_schema_input_type=str),
+    SerializeAsAny(),
+    Listed(TransformersTrunk, TimmTrunk, ContinuedTrunk, VersionTrunkConfig),
 ]
 """A built-in network, one with weights, or `package.module:Class` of another package: by a word alone, or by
 a mapping of its `kind` and its settings."""

@@ -114,8 +114,9 @@ def settle_trunk(trunk: nn.Module) -> None:
     """Take back what `begin` did for the time of learning, in place: the additions become part of the
     weights."""
     for block in trunk.modules():
-        # What was set on the block itself, in front of its class's.
-        block.__dict__.pop("forward", None)
+        if _is_checkpointed(block):
+            # What was set on the block itself, in front of its class's.
+            del block.forward
     merge_lora(trunk)
 
 
@@ -127,6 +128,11 @@ def _freeze_all_but(trunk: Trunk, last: int, named: str) -> None:
     for name, parameter in trunk.named_parameters():
         if depth[name] <= count - last:
             parameter.requires_grad_(False)
+
+
+def _is_checkpointed(block: nn.Module) -> bool:
+    own = vars(block).get("forward")
+    return isinstance(own, partial) and own.func is checkpoint
 
 
 def _checkpoint_blocks(trunk: Trunk, named: str) -> None:

@@ -1,7 +1,7 @@
 """What ships as the default, and its near relatives."""
 
 from holdfast.regularizers.recipe.correlation_distillation import CorrelationDistillationConfig
-from holdfast.regularizers.recipe.default import PROJECTED, RECIPE, TAUGHT
+from holdfast.regularizers.recipe.default import PROJECTED, RECIPE, TAUGHT, TUNED
 from holdfast.regularizers.recipe.feature_distillation import FeatureDistillationConfig
 from holdfast.regularizers.recipe.feature_replay import FeatureReplayConfig
 from holdfast.regularizers.recipe.growth import GrowingConfig
@@ -13,6 +13,7 @@ __all__ = [
     "PROJECTED",
     "RECIPE",
     "TAUGHT",
+    "TUNED",
     "CorrelationDistillationConfig",
     "FeatureDistillationConfig",
     "FeatureReplayConfig",

@@ -26,3 +26,13 @@ network of another kind would be held to it. The other terms are left out."""
 PROJECTED = (FeatureReplayConfig(weight=4),)
 """Of a projection: its base ties the versions together already, and no entry can get out of reach. What it
 has to keep is how well it tells earlier classes apart."""
+
+TUNED = (
+    FeatureDistillationConfig(weight=5),
+    CorrelationDistillationConfig(weight=5),
+    PrototypeAlignmentConfig(weight=1),
+    InterpolationConfig(share=0.5),
+)
+"""Over a trunk with weights that goes on learning, where the weights above undo what a task teaches. Half of
+the way back to the parent costs a version of photographs next to nothing, and its queries find a good deal
+more among older entries."""

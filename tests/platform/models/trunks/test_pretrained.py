@@ -4,6 +4,7 @@ import copy
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -197,3 +198,25 @@ def test_a_missing_library_is_named(weights: str, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "peft", None)
     with pytest.raises(ConfigError, match=r"train: lora needs peft.*pip install 'holdfast\[lora\]'"):
         learning(model(weights, train="lora"))
+
+
+@pytest.mark.parametrize("dimension", [4, 8, 11])
+def test_an_embedding_begins_at_what_the_trunk_knows(dimension: int, weights: str) -> None:
+    config = model(weights).model_copy(update={"dimension": dimension})
+    torch.manual_seed(3)
+    encoder, images = Encoder(config), np.random.default_rng(0).integers(0, 256, (40, 3, 32, 32), np.uint8)
+    encoder.begin_at(lambda: images)
+    pixels = torch.from_numpy(images)
+    with torch.no_grad():
+        features = encoder.eval().trunk(encoder.preprocessing.normalize(pixels))
+        drawn = Encoder(model(None).model_copy(update={"dimension": dimension}))
+        before = drawn.linear.weight.clone()
+        drawn.begin_at(lambda: images)
+    assert torch.equal(before, drawn.linear.weight)
+    cosines = torch.nn.functional.normalize(features)
+    found = torch.from_numpy(encoder.embed(images))
+    exact = 1e-5 if dimension >= 8 else 0.02
+    torch.testing.assert_close(found @ found.T, cosines @ cosines.T, atol=exact, rtol=0)
+    # While it learns, too.
+    encoder.begin(config)
+    torch.testing.assert_close(encoder.train()(pixels).detach(), found, atol=1e-3, rtol=0)
