@@ -42,17 +42,15 @@ def versions(
     content = [version_summary(version, aliases, measured, spaces) for version in found]
     if check:
         content = [{**each, "fault": faults[each["id"]]} for each in content]
-    listed = table("version", "kind", "aliases", "parent", "run", "dim", "searches", "contract")
-    for column in listed.columns[-2:]:
-        column.no_wrap = True
+    listed = table("version", "kind", "parent", "run", "searches", "contract")
+    for column in listed.columns:
+        column.no_wrap = column.header != "run"
     for each in content:
         listed.add_row(
-            each["id"],
+            f"{each['id']} {', '.join(each['aliases'])}".rstrip(),
             each["kind"],
-            ", ".join(each["aliases"]),
             each["parent"] or "-",
             each["run"],
-            str(each["dimension"]),
             _searched(
                 [] if each["base"] else [each["id"]],
                 # Entries for a projection are its base's.
