@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-from holdfast.base import DataError
 from holdfast.config import Experiment
 from holdfast.data import Featurizer, ImageSet, draw_sample, load_evaluation, load_training, require_disjoint
 from holdfast.learning import Datasets, Progress, Watcher, ignore_progress
@@ -34,11 +33,6 @@ def load_datasets(
     reader = decoder or own_reader(experiment, base)
     training = load_own_training(experiment, decoding, reader)
     evaluation = load_evaluation(experiment.data, reader, experiment.seed, progress=decoding, selections=())
-    if base is not None and training.images.shape[1:] != (base.dimension,):
-        raise DataError(
-            f"{experiment.data.source!r} holds vectors of {training.images.shape[1]} dimensions, and the "
-            f"version that model.trunk names makes {base.dimension}: they are not its vectors."
-        )
     notes = (*training.notes, *evaluation.queries.notes)
     if own:
         notes += require_disjoint(experiment.data, training, evaluation)

@@ -170,7 +170,7 @@ def test_vectors_whose_images_nobody_has(store: Store, over: Make, tmp_path: Pat
     )
     found = store.versions.get(run_experiment(store, narrow, ignore_progress).versions[-1])
     assert (found.dimension, found.base) == (4, "v2")
-    with pytest.raises(DataError, match="6 dimensions, and the version"):
+    with pytest.raises(DataError, match="6 numbers; the version"):
         run_experiment(store, over("theirs", name="other", data=data), ignore_progress)
 
 
