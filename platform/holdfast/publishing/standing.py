@@ -76,17 +76,18 @@ def _said(validation: Validation, worst: Standing, parent: str | None) -> str:
 
 
 def _advice(worst: Standing, plan: SequencePlan) -> str:
+    rates, model = plan.learning.optimizer, plan.model
     ways = []
-    if plan.model.pretrained:
+    if model.pretrained and model.base is None:
         ways += [
-            "a lower learning.optimizer.trunk_learning_rate",
+            f"a lower learning.optimizer.trunk_learning_rate (now "
+            f"{rates.trunk_learning_rate or rates.learning_rate:g})",
             "'lora' or 'none' for model.trunk.train",
-            "larger images (model.preprocessing.size)",
+            f"larger images (model.preprocessing.size, now {model.preprocessing.size})",
         ]
     else:
-        ways += ["a lower learning.optimizer.learning_rate"]
+        ways += [f"a lower learning.optimizer.learning_rate (now {rates.learning_rate:g})"]
     if worst.reference == "parent" and plan.learning.initialization == "independent":
         ways += ["learning.initialization: parent"]
-    if worst.reference == "parent" or plan.model.pretrained:
-        ways += ["a higher weight of feature-distillation in regularizers"]
-    return f"{', '.join(ways[:-1])} or {ways[-1]}" if len(ways) > 1 else ways[0]
+    ways += ["a higher weight of feature-distillation in regularizers"]
+    return f"{', '.join(ways[:-1])} or {ways[-1]}"
