@@ -286,9 +286,12 @@ def _notes(
             f"{apart} of {len(seen.sample)} pairs do not belong together; the map was fitted without."
         )
     if projection is not None:
+        assert seen.material.labels is not None
+        asked_for = {str(label) for label in seen.material.labels[seen.entries.positions]}
         notes.append(
-            f"The projection was learned over {projection.vectors:,} vectors of {older.name} of "
-            f"{projection.classes:,} classes, none of which is measured."
+            f"The projection was learned over {projection.vectors:,} vectors of {older.name} that are not "
+            f"measured, among them some of {len(asked_for & projection.classes)} of the {len(asked_for)} "
+            "measured classes."
         )
     elif seen.labelled is not None:
         notes.append(

@@ -1,23 +1,23 @@
 """A projection over the old version's vectors: what labels alone are worth, without another model."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim.lr_scheduler import OneCycleLR
 
 from holdfast.publishing.bridging.embedding import Embedded
 from holdfast.publishing.bridging.material import Material
 
-MOST = 10_000
+MOST = 5_000
 """Vectors that it is learned on."""
 LEAST = 64
-PASSES = (8, 16, 32)
-"""Over the vectors; which of these is best, and whether any is better than none, validation decides."""
+STEPS = (50, 100, 200)
+"""Which of these is best, and whether any is better than none, validation decides."""
 _BATCH, _RATE, _SCALE = 128, 1e-3, 16.0
 _HELD_OUT = 0.3
 
@@ -42,7 +42,7 @@ class LearnedProjection:
 
     matrix: np.ndarray
     vectors: int
-    classes: int
+    classes: frozenset[str]
 
     def __call__(self, vectors: np.ndarray) -> np.ndarray:
         """float32 (n, d) -> float32 (n, d) of unit norm."""
@@ -94,34 +94,38 @@ def learn_projection(given: Labelled, seed: int) -> LearnedProjection | None:
         return None
     inside, outside = given.take(np.flatnonzero(~held_out)), given.take(np.flatnonzero(held_out))
     best, most = 0, _recall(outside, np.eye(given.vectors.shape[1], dtype=np.float32))
-    for passes in PASSES:
-        reached = _recall(outside, _learn(inside, passes, seed))
+    for steps in STEPS:
+        reached = _recall(outside, _learn(inside, steps, seed))
         if reached > most:
-            best, most = passes, reached
+            best, most = steps, reached
     if not best:
         return None
-    return LearnedProjection(_learn(given, best, seed), len(given), len(np.unique(given.labels)))
+    return LearnedProjection(_learn(given, best, seed), len(given), frozenset(given.labels.tolist()))
 
 
-def _learn(given: Labelled, passes: int, seed: int) -> np.ndarray:
+def _learn(given: Labelled, steps: int, seed: int) -> np.ndarray:
     """Scaled cosines to class directions, which begin at the classes' means, under cross-entropy."""
     _, codes = np.unique(given.labels, return_inverse=True)
     labels, vectors = torch.from_numpy(codes), torch.from_numpy(np.ascontiguousarray(given.vectors))
     means = torch.zeros(int(codes.max()) + 1, vectors.shape[1]).index_add_(0, labels, vectors)
     matrix, directions = nn.Parameter(torch.eye(vectors.shape[1])), nn.Parameter(F.normalize(means))
     optimizer = torch.optim.AdamW([matrix, directions], lr=_RATE, weight_decay=0.0)
-    steps = max(2, passes * -(-len(labels) // _BATCH))
     schedule = OneCycleLR(optimizer, max_lr=_RATE, total_steps=steps)
     generator = torch.Generator().manual_seed(seed)
-    for _ in range(passes):
-        for rows in torch.randperm(len(labels), generator=generator).split(_BATCH):
-            cosines = F.normalize(vectors[rows] @ matrix) @ F.normalize(directions).T
-            loss = F.cross_entropy(_SCALE * cosines, labels[rows])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
+    for rows in islice(_batches(len(labels), generator), steps):
+        cosines = F.normalize(vectors[rows] @ matrix) @ F.normalize(directions).T
+        loss = F.cross_entropy(_SCALE * cosines, labels[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
     return np.asarray(matrix.detach().numpy())
+
+
+def _batches(count: int, generator: torch.Generator) -> Iterator[Tensor]:
+    """Positions, int64 (b,), without end; each once before any comes again."""
+    while True:
+        yield from torch.randperm(count, generator=generator).split(_BATCH)
 
 
 def _hold_out(labels: np.ndarray, generator: np.random.Generator) -> np.ndarray:
