@@ -17,7 +17,7 @@ import torch.distributed as dist
 sys.path.insert(0, sys.argv[1])
 import conftest
 from holdfast.data import Evaluation, StreamConfig
-from holdfast.learning import Datasets, Ranks, SequencePlan, run_sequence
+from holdfast.learning import Ancestor, Datasets, Ranks, SequencePlan, run_sequence
 from holdfast.models import Preprocessing
 
 rank, world, folder = int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
@@ -39,6 +39,9 @@ plan = SequencePlan(
     ),
 )
 publisher = conftest.MemoryPublisher()
+if said["taught"]:
+    vectors = torch.nn.functional.normalize(torch.randn(144, 12, generator=torch.Generator().manual_seed(1)))
+    publisher.ancestor = Ancestor("v1", None, vectors=vectors.numpy())
 class Nowhere:
     def latest(self): return None
     def save(self, state): pass
@@ -73,13 +76,14 @@ def run(world: int, folder: Path, said: dict) -> dict:
 @pytest.mark.parametrize("trunk", ["conv4", "lora"])
 def test_two_workers_learn_what_one_learns(trunk, tmp_path):
     """A global batch of 17 is shared as 9 and 8; statistics, pairs, prototypes and mixtures are over all of
-    it."""
-    said = {"model": {"width": 0.125}, "learning": {}}
+    it. One of them begins with what a parent without a network made of the images."""
+    said = {"model": {"width": 0.125}, "learning": {}, "taught": False}
     if trunk == "lora":
         weights = write_known(tmp_path / "known.safetensors", channels=1)
         said = {
             "model": {"trunk": {"kind": KIND, "weights": weights, "train": "lora", "lora": {"rank": 2}}},
             "learning": {"accumulate": 3, "optimizer": {"trunk_learning_rate": 0.01, "layer_decay": 0.5}},
+            "taught": True,
         }
     one, two = run(1, tmp_path, said), run(2, tmp_path, said)
     for alone, together in zip(one["histories"], two["histories"], strict=True):

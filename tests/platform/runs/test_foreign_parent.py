@@ -2,22 +2,25 @@
 
 import json
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from holdfast.base import DataError, NotFoundError
+from holdfast.base import DataError, NotFoundError, UnsoundError
 from holdfast.config import Experiment, SampleConfig
 from holdfast.data import Featurizer, build_stream
 from holdfast.entries import Entries, Entry
 from holdfast.jobs.train import run_experiment
 from holdfast.learning import ignore_progress
 from holdfast.models import Wishes
+from holdfast.publishing import look
 from holdfast.publishing.sampling import WEIGHTS
 from holdfast.runs import adopt_model, load_datasets, try_model
 from holdfast.store import Store, open_store
+from tests.fixtures.endpoints import adopt_endpoint, running_vendor
 from tests.fixtures.onnx_models import FEATURES, write_onnx
 
 Make = Callable[..., Experiment]
@@ -87,6 +90,22 @@ def test_the_gallery_knows_the_vectors_of_a_model_that_is_out_of_reach(store: St
     outcome = run_experiment(store, experiment, ignore_progress)
     report = json.loads(outcome.report.with_suffix(".json").read_text())
     assert report["versions"] == ["v2", *outcome.versions]
+
+
+def test_an_endpoint_that_has_become_another_model_teaches_nothing(store: Store, taught: Make) -> None:
+    with running_vendor() as vendor:
+        adopt_endpoint(store, vendor, "endpoint")
+        vendor.model = 1
+        with pytest.raises(UnsoundError, match="has become another model"):
+            run_experiment(store, taught(parent="endpoint"), ignore_progress)
+        assert store.runs.list() == []
+        vendor.model = 0
+        data = load_datasets(taught())
+        read = partial(load_datasets, taught(), ignore_progress)
+        seen = look(store, "v3", data, read)
+        asked = len(vendor.requests)
+        assert np.array_equal(look(store, "v3", data, read).training, seen.training)
+    assert len(vendor.requests) - asked < 4  # the probes again, and no image
 
 
 def test_an_unknown_name_is_refused(store: Store, taught: Make) -> None:
