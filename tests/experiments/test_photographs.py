@@ -31,15 +31,16 @@ def test_views_of_all_regions(
     photographs: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(photographs, "VIEWS", 2)
+    monkeypatch.setattr(photographs, "LEARNED", 1)
     colours = np.random.default_rng(0).integers(0, 255, (3, 3, 3), np.uint8)
-    for name in (*photographs.LEARNED, *photographs.SEARCHED):
+    for name in photographs.PHOTOGRAPHS:
         Image.fromarray(colours.repeat(60, axis=0).repeat(60, axis=1)).save(tmp_path / name)
     photographs.write_views(tmp_path, tmp_path / "views.parquet")
     table = pq.read_table(tmp_path / "views.parquet")
     assert len(table) == 15 * 9 * 2
     assert {split: table["split"].to_pylist().count(split) for split in ("learned", "searched")} == {
-        "learned": 180,
-        "searched": 90,
+        "learned": 135,
+        "searched": 135,
     }
     photographs.write_views(tmp_path, tmp_path / "again.parquet")
     assert pq.read_table(tmp_path / "again.parquet").equals(table)
