@@ -86,7 +86,7 @@ def main() -> None:
     holdfast("promote", newest, *store, check=False)
     asking = options.folder / "asking.jpg"
     asking.write_bytes(pq.read_table(views, filters=[("split", "==", "searched")])["image"][0].as_py())
-    holdfast("search", str(asking), "-k", "5", *store)
+    holdfast("search", "live", "--image", str(asking), "-k", "5", *store)
     console.print(f"\nReport:  {report}")
     console.print(f"Seconds: {time.monotonic() - started:.0f}")
 
