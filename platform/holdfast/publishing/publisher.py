@@ -201,8 +201,9 @@ class StorePublisher:
         return version.name
 
     def _validate(self, learned: Learned) -> Validation | None:
-        """Where a version stands beside its base and its parent; None for one that was distilled."""
-        if self._experiment.distillation is not None:
+        """Where a version stands beside its base and its parent; None for one that was distilled, or where
+        no image is held out."""
+        if self._experiment.distillation is not None or not len(learned.embedded.validation):
             return None
         parent = None if learned.parent is None else self._parent_on_validation(learned.parent)
         validation = self._standings.measure(learned, parent)
