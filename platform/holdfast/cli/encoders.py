@@ -51,12 +51,12 @@ def export(
     artifacts: ArtifactsOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write a version's encoder as one file that runs without Holdfast.
+    """Write what was learned of a version as one file that runs without Holdfast.
 
-    It takes uint8 pixels of shape (images, channels, size, size), as the version's preprocessing fits them,
-    and gives embeddings of unit norm. It is checked against the original before it appears under its name.
-    Its size and its time for an image, on one core, are shown beside those of the version that it was
-    distilled from.
+    It takes uint8 pixels of shape (images, channels, size, size), as the version's preprocessing fits them
+    (of a projection the vectors of its base), and gives embeddings of unit norm. It is checked against the
+    original before it appears under its name. Its size and its time for an image, on one core, are shown
+    beside those of the version that it was distilled from.
 
     Example: [bold]holdfast export v4 --format onnx -o small.onnx[/]
     """

@@ -98,6 +98,8 @@ class Encoder(Learnable):
     The weights are drawn from torch's global generator and laid out channels last.
     """
 
+    reads = "pixels"
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__(config)
         self.preprocessing = config.preprocessing
@@ -123,7 +125,13 @@ class Encoder(Learnable):
     def embed_features(self, features: Tensor) -> Tensor:
         """The same from what the trunk makes of them, (b, features)."""
         with torch.autocast(features.device.type, enabled=False):
-            return F.normalize(self.norm(self.linear(features.float())) @ self.rotation)
+            return self._write(features.float())
+
+    def compute(self, inputs: Tensor) -> Tensor:
+        return self._write(self.trunk(self.preprocessing.normalize(inputs)))
+
+    def _write(self, features: Tensor) -> Tensor:
+        return F.normalize(self.norm(self.linear(features)) @ self.rotation)
 
     def begin_at(self, read: Callable[[], np.ndarray]) -> None:
         from holdfast.models.mapping import begin_at_features

@@ -1,4 +1,4 @@
-"""Encoders as files that run without Holdfast: torch.export (`.pt2`) and ONNX."""
+"""What was learned here as files that run without Holdfast: torch.export (`.pt2`) and ONNX."""
 
 import io
 import json
@@ -12,36 +12,33 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from holdfast.base import ConfigError, import_extra
-from holdfast.models.encoder import Encoder
+from holdfast.models.learnable import Learnable
 
 Format = Literal["torch", "onnx"]
-INPUT, OUTPUT = "pixels", "embeddings"
+OUTPUT = "embeddings"
 
 
 class _Network(nn.Module):
-    """An encoder's forward pass in evaluation mode, without the switch to float32 that training needs."""
+    """A forward pass in evaluation mode, without the switch to float32 that training needs."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, model: Learnable) -> None:
         super().__init__()
-        self.encoder = encoder
+        self.model = model
 
-    def forward(self, pixels: Tensor) -> Tensor:
-        encoder = self.encoder
-        features = encoder.trunk(encoder.preprocessing.normalize(pixels))
-        return F.normalize(encoder.norm(encoder.linear(features)) @ encoder.rotation)
+    def forward(self, inputs: Tensor) -> Tensor:
+        return self.model.compute(inputs)
 
 
-def write_exported(encoder: Encoder, format: Format, file: Path) -> None:
-    """Write an encoder, with its contract beside it in the file's metadata.
+def write_exported(model: Learnable, format: Format, file: Path) -> None:
+    """Write a network, or a map, with its contract beside it in the file's metadata.
 
     Raises ConfigError where the packages of the format are missing.
     """
-    contract = encoder.contract()
+    contract = model.contract()
     described = {"contract": contract.model_dump_json(), "contract_id": contract.id}
-    program = _trace(encoder)
+    program = _trace(model)
     if format == "torch":
         # Through memory, as torch wants a path to end in .pt2.
         content = io.BytesIO()
@@ -53,24 +50,30 @@ def write_exported(encoder: Encoder, format: Format, file: Path) -> None:
     _import("onnxscript")
     with _quietly():
         made = torch.onnx.export(
-            program, input_names=[INPUT], output_names=[OUTPUT], dynamo=True, optimize=True, verbose=False
+            program,
+            input_names=[model.reads],
+            output_names=[OUTPUT],
+            dynamo=True,
+            optimize=True,
+            verbose=False,
         )
     assert made is not None
-    model = made.model_proto
-    onnx.helper.set_model_props(model, described)
-    onnx.checker.check_model(model)
-    onnx.save(model, str(file))
+    written = made.model_proto
+    onnx.helper.set_model_props(written, described)
+    onnx.checker.check_model(written)
+    onnx.save(written, str(file))
 
 
 def read_exported(format: Format, file: Path) -> Callable[[np.ndarray], np.ndarray]:
-    """What runs an exported file, on one core: uint8 (b, c, s, s) -> float32 (b, d)."""
+    """What runs an exported file, on one core: uint8 pixels (b, c, s, s), or vectors float32 (b, d_base), ->
+    float32 (b, d)."""
     if format == "torch":
         with _quietly():
             module = torch.export.load(io.BytesIO(file.read_bytes())).module()
 
-        def run(pixels: np.ndarray) -> np.ndarray:
+        def run(inputs: np.ndarray) -> np.ndarray:
             with torch.inference_mode():
-                output: np.ndarray = module(torch.from_numpy(pixels)).numpy()
+                output: np.ndarray = module(torch.from_numpy(inputs)).numpy()
             return output
 
         return run
@@ -78,19 +81,18 @@ def read_exported(format: Format, file: Path) -> Callable[[np.ndarray], np.ndarr
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = runtime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-    return lambda pixels: np.asarray(session.run([OUTPUT], {INPUT: pixels})[0])
+    (given,) = (each.name for each in session.get_inputs())
+    return lambda inputs: np.asarray(session.run([OUTPUT], {given: inputs})[0])
 
 
-def _trace(encoder: Encoder) -> torch.export.ExportedProgram:
-    preprocessing = encoder.preprocessing
-    shape = (2, preprocessing.channels, preprocessing.size, preprocessing.size)
-    network = _Network(encoder).eval()
+def _trace(model: Learnable) -> torch.export.ExportedProgram:
+    network = _Network(model).eval()
     batch = torch.export.Dim("batch")
     with torch.no_grad(), _quietly():
         return torch.export.export(
             network,
-            (torch.zeros(shape, dtype=torch.uint8),),
-            dynamic_shapes={INPUT: {0: batch}},
+            (torch.from_numpy(model.probes()[:2]),),
+            dynamic_shapes={"inputs": {0: batch}},
             strict=False,
         )
 

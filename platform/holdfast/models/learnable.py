@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
@@ -20,11 +20,13 @@ class Learnable(nn.Module):
     """A network whose inputs are the rows of an array, and whose outputs are of unit norm.
 
     Attributes:
+        reads: what the inputs are, in a word: their name in an exported file.
         rotation: (d, d), the frame in which the embeddings are written, the identity unless `rotate` was
             called; it is not learned, and passes on to whoever starts from these weights.
         assignment: of codes, where a lineage has learned one; the rest of a head is not part of a network.
     """
 
+    reads: ClassVar[str]
     rotation: Tensor
     assignment: Tensor | None
 
@@ -38,6 +40,10 @@ class Learnable(nn.Module):
     @abstractmethod
     def forward(self, inputs: Tensor) -> Tensor:
         """Inputs (b, ...) -> (b, dimension) float32 of unit norm."""
+
+    @abstractmethod
+    def compute(self, inputs: Tensor) -> Tensor:
+        """What `forward` gives where nothing is cast by itself: all that an exported file holds."""
 
     @abstractmethod
     def probes(self) -> np.ndarray:

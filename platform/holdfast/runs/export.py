@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from holdfast.base import ExportError, require_writable, whole_file
-from holdfast.models import Encoder, Format, read_exported, write_exported
+from holdfast.models import Format, Learnable, ProjectedModel, read_exported, write_exported
 from holdfast.runs.distill import count_parameters
 from holdfast.store import Store
 
@@ -25,8 +25,8 @@ Embed = Callable[[np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Exported:
-    """One encoder as a file: its bytes, its learned numbers, its milliseconds for one image on one core, and
-    by how much its embeddings differ from the original's."""
+    """One network, or the map of a projection, as a file: its bytes, its learned numbers, its milliseconds
+    for one image on one core, and by how much its embeddings differ from the original's."""
 
     version: str
     size: int
@@ -36,10 +36,11 @@ class Exported:
 
 
 def export_version(store: Store, name: str, format: Format, output: Path) -> tuple[Exported, Exported | None]:
-    """Write a version's encoder to `output`, whole or not at all.
+    """Write what was learned of a version to `output`, whole or not at all.
 
-    The file takes uint8 pixels (b, channels, size, size), as its preprocessing fits them, and gives float32
-    embeddings (b, dimension) of unit norm; the view and the scaling are inside.
+    The file takes uint8 pixels (b, channels, size, size), as its preprocessing fits them (of a projection the
+    vectors of its base, float32 (b, d_base)), and gives float32 embeddings (b, dimension) of unit norm; the
+    view and the scaling are inside.
 
     Returns:
         What was written, and the same of the version that it was distilled from, if it was.
@@ -64,20 +65,26 @@ def export_version(store: Store, name: str, format: Format, output: Path) -> tup
 
 
 def _export(store: Store, name: str, format: Format, file: Path) -> Exported:
-    encoder = store.versions.load_encoder(name)
-    write_exported(encoder, format, file)
+    learned = _learned(store, name)
+    write_exported(learned, format, file)
     embed = read_exported(format, file)
-    difference = _difference(name, encoder, embed)
-    milliseconds = _latency(embed, random_pixels(encoder, 1))
-    return Exported(name, file.stat().st_size, count_parameters(encoder), milliseconds, difference)
+    difference = _difference(name, learned, embed)
+    milliseconds = _latency(embed, some_inputs(learned, 1))
+    return Exported(name, file.stat().st_size, count_parameters(learned), milliseconds, difference)
 
 
-def _difference(name: str, encoder: Encoder, embed: Embed) -> float:
+def _learned(store: Store, name: str) -> Learnable:
+    """Raises ConfigError for a version of which nothing was learned here."""
+    model = store.versions.load(name)
+    return model.projection if isinstance(model, ProjectedModel) else store.versions.load_encoder(name)
+
+
+def _difference(name: str, learned: Learnable, embed: Embed) -> float:
     """The largest difference in any number of an embedding, over batches of several sizes."""
     difference = 0.0
     for count in (1, 2, CHECKED):
-        pixels = random_pixels(encoder, count)
-        difference = max(difference, float(np.abs(embed(pixels) - encoder.embed(pixels)).max()))
+        inputs = some_inputs(learned, count)
+        difference = max(difference, float(np.abs(embed(inputs) - learned.embed(inputs)).max()))
     # Not a number is no small difference either.
     if not difference <= TOLERANCE:
         raise ExportError(
@@ -87,14 +94,13 @@ def _difference(name: str, encoder: Encoder, embed: Embed) -> float:
     return difference
 
 
-def random_pixels(encoder: Encoder, count: int) -> np.ndarray:
-    """uint8 (count, channels, size, size), of blots and noise: edges and patterns have something to see."""
+def some_inputs(learned: Learnable, count: int) -> np.ndarray:
+    """The inputs that it can always be asked about, again and again until there are `count`, each time in
+    another order."""
+    probes = learned.probes()
     generator = np.random.default_rng(count)
-    preprocessing = encoder.preprocessing
-    size, shape = preprocessing.size, (count, preprocessing.channels)
-    coarse = generator.integers(0, 256, (*shape, 4, 4)).repeat(-(-size // 4), 2).repeat(-(-size // 4), 3)
-    noise = generator.integers(-20, 21, (*shape, size, size))
-    return np.clip(coarse[..., :size, :size] + noise, 0, 255).astype(np.uint8)
+    rounds = [generator.permutation(len(probes)) for _ in range(-(-count // len(probes)))]
+    return probes[np.concatenate(rounds)[:count]]
 
 
 def _latency(embed: Embed, pixels: np.ndarray) -> float:

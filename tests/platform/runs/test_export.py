@@ -11,7 +11,7 @@ from holdfast.base import ConfigError, ExportError, NotFoundError
 from holdfast.models import Encoder, ModelConfig, Preprocessing
 from holdfast.models.exporting import read_exported
 from holdfast.runs import export as module
-from holdfast.runs.export import export_version, random_pixels
+from holdfast.runs.export import export_version, some_inputs
 from holdfast.store import Draft, open_store
 
 pytestmark = pytest.mark.long
@@ -64,7 +64,7 @@ def test_the_file_makes_the_same_embeddings(store, format, version, tmp_path):
     encoder = store.versions.load(version)
     embed = read_exported(format, output)
     for count in (1, 3, 50):
-        pixels = random_pixels(encoder, count)
+        pixels = some_inputs(encoder, count)
         np.testing.assert_allclose(embed(pixels), encoder.embed(pixels), atol=1e-4)
     assert written.size == output.stat().st_size
     assert written.difference <= 1e-4
@@ -79,7 +79,7 @@ def test_a_version_that_imitates_none_stands_alone(store, tmp_path):
     written, source = export_version(store, "v1", "torch", tmp_path / "large.pt2")
     assert written.version == "v1"
     assert source is None
-    pixels = random_pixels(store.versions.load("v1"), 3)
+    pixels = some_inputs(store.versions.load("v1"), 3)
     embed = read_exported("torch", tmp_path / "large.pt2")
     np.testing.assert_allclose(embed(pixels), store.versions.load("v1").embed(pixels), atol=1e-4)
 

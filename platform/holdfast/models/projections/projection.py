@@ -53,6 +53,7 @@ class Projection(Learnable):
     By itself it embeds vectors of its base alone; `ProjectedModel` is the version that it makes with it.
     """
 
+    reads = "vectors"
     takes: frozenset[Modality] = frozenset()
 
     def __init__(self, config: "ModelConfig") -> None:
@@ -71,7 +72,10 @@ class Projection(Learnable):
     def forward(self, vectors: Tensor) -> Tensor:
         """Map vectors (b, d_base) to (b, dimension), float32 of unit norm, also under autocast."""
         with torch.autocast(vectors.device.type, enabled=False):
-            return F.normalize(self.linear(vectors.float()) @ self.rotation)
+            return self.compute(vectors.float())
+
+    def compute(self, inputs: Tensor) -> Tensor:
+        return F.normalize(self.linear(inputs) @ self.rotation)
 
     @classmethod
     def identity(cls, base: VersionTrunkConfig) -> Self:
