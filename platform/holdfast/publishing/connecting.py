@@ -88,10 +88,11 @@ def connect_version(
             if material.sampled is not None:
                 described[SAMPLED] = material.sampled.model_dump(mode="json")
             if not maps.is_intact(version.name, ancestor, described):
-                older = embed.all(ancestor)
+                # In this order: what is asked for last is still held when the pair is calibrated.
+                newer, older = embed.all(version.name), embed.all(ancestor)
                 adapter = fit_adapter(
                     config,
-                    embed.all(version.name)[: len(older)],
+                    newer[: len(older)],
                     older,
                     material.seed,
                     version.task,
