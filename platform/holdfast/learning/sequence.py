@@ -75,7 +75,7 @@ class SequencePlan(Settings):
         if "model" not in info.data:
             return learning
         model: ModelConfig = info.data["model"]
-        if model.base is not None:
+        if model.projects:
             learning = learning.over(LearningConfig(epochs=24, optimizer=OptimizerConfig(learning_rate=1e-3)))
         elif model.pretrained:
             learning = learning.over(TUNING)
@@ -88,7 +88,7 @@ class SequencePlan(Settings):
         model = info.data.get("model")
         if model is None or not (isinstance(given, tuple) and given == RECIPE):
             return given
-        return PROJECTED if model.base is not None else TUNED if model.pretrained else given
+        return PROJECTED if model.projects else TUNED if model.pretrained else given
 
 
 def run_sequence(

@@ -35,7 +35,7 @@ from .trunks import (
     rate_shares,
     read_trunk,
 )
-from .unlearned import embed_unlearned
+from .unlearned import embed_unlearned, unlearned_encoder
 
 __all__ = [
     "AnyHeadConfig",
@@ -81,6 +81,7 @@ __all__ = [
     "decode",
     "decode_image",
     "embed_unlearned",
+    "unlearned_encoder",
     "find_flaw",
     "find_vectors_flaw",
     "find_weights_flaw",

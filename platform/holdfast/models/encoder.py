@@ -27,6 +27,7 @@ from holdfast.models.preparation import MAX_PIXELS, Preprocessing
 from holdfast.models.probes import probe_images
 from holdfast.models.trunks import (
     AnyTrunk,
+    TrunkConfig,
     VersionTrunkConfig,
     begin_trunk,
     build_trunk,
@@ -86,6 +87,11 @@ class ModelConfig(Settings):
     def base(self) -> VersionTrunkConfig | None:
         """The version over whose vectors a projection is learned; None for a network that reads images."""
         return self.trunk if isinstance(self.trunk, VersionTrunkConfig) else None
+
+    @property
+    def projects(self) -> bool:
+        """Whether nothing below the embedding learns, so that a projection is learned over it."""
+        return isinstance(self.trunk, TrunkConfig) and self.trunk.frozen
 
     def check_parent(self, parent: "ModelConfig") -> None:
         """Refuse to go on from a version with another network, where that cannot be. Raises ConfigError."""

@@ -1,10 +1,11 @@
-"""What a trunk makes of images by itself."""
+"""A trunk by itself, before anything is learned."""
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
 from holdfast.models.encoder import Encoder, ModelConfig
+from holdfast.models.heads import CosFaceConfig
 
 _BATCH = 256
 
@@ -28,3 +29,15 @@ def embed_unlearned(
             features = encoder.trunk(encoder.preprocessing.normalize(pixels)).float()
             made.append(F.normalize(features).cpu().numpy())
     return np.concatenate(made) if made else np.empty((0, encoder.trunk.features), np.float32)
+
+
+def unlearned_encoder(config: ModelConfig) -> Encoder:
+    """A model's trunk as an encoder of its own, in evaluation mode: it embeds an image as the features of its
+    trunk, of unit norm. torch's random stream stays where it is."""
+    with torch.random.fork_rng(devices=[]):
+        features = Encoder(config).trunk.features
+        alone = config.model_copy(update={"dimension": features, "head": CosFaceConfig()})
+        encoder = Encoder(alone).eval()
+    with torch.no_grad():
+        torch.nn.init.eye_(encoder.linear.weight)
+    return encoder

@@ -1,14 +1,20 @@
 """The version that a trunk names: found, and held to its contract, before the run."""
 
+import tempfile
+from pathlib import Path
+
 from holdfast.base import ConfigError, DataError, parse_settings
 from holdfast.config import Experiment
 from holdfast.data import PHOTOGRAPHS, AugmentConfig, VectorSource, open_any
-from holdfast.models import ContinuedTrunk, Model
+from holdfast.models import ContinuedTrunk, Model, unlearned_encoder
+from holdfast.runs.adopt import Candidate, adopt_model
 from holdfast.store import Store, Version
 
 
 def with_base(store: Store, experiment: Experiment) -> Experiment:
     """The experiment with the version that `model.trunk` names filled in; as it is where it names none.
+
+    A trunk with weights of which nothing learns becomes a version first, as if it had been adopted.
 
     The vectors of a projection are those of its base. Unless the experiment says something else, a
     projection is as wide as its base.
@@ -20,6 +26,7 @@ def with_base(store: Store, experiment: Experiment) -> Experiment:
         DataError: the version embeds no images although these are what the experiment reads.
         ChangedModelError, EndpointError: the endpoint of the base is another model now, or is away.
     """
+    experiment = _with_adopted(store, experiment)
     wanted = experiment.model.base
     if wanted is None:
         return _with_network(store, experiment)
@@ -41,6 +48,29 @@ def with_base(store: Store, experiment: Experiment) -> Experiment:
     if "dimension" not in experiment.model.model_fields_set:
         values["dimension"] = version.dimension
     return experiment.model_copy(update={"model": type(experiment.model).model_validate(values)})
+
+
+def _with_adopted(store: Store, experiment: Experiment) -> Experiment:
+    """With the version that a trunk with weights is by itself, where nothing of it learns."""
+    model = experiment.model
+    if model.base is not None or not model.projects:
+        return experiment
+    encoder = unlearned_encoder(model)
+    contract = encoder.contract().id
+    name = next((each.name for each in store.versions.list() if each.contract == contract), None)
+    if name is None:
+        with tempfile.TemporaryDirectory(prefix="holdfast-trunk-") as folder:
+            encoder.save(Path(folder))
+            called = f"{experiment.name}-trunk"
+            candidate = Candidate(
+                called, f"{experiment.name}: model.trunk", Path(folder), contract, ("image",)
+            )
+            name = adopt_model(store, candidate)[0].name
+    values = model.model_dump(mode="json", exclude={"preprocessing", "dimension"})
+    values["trunk"] = {"kind": "version", "name": name, "train": "none"}
+    if "dimension" in model.model_fields_set:
+        values["dimension"] = model.dimension
+    return experiment.model_copy(update={"model": type(model).model_validate(values)})
 
 
 def _with_network(store: Store, experiment: Experiment) -> Experiment:

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 import transformers
+from torch.nn import functional
 
 from holdfast.base import ConfigError, DataError
 from holdfast.config import Experiment
-from holdfast.learning.progress import ignore_progress
+from holdfast.learning import SequencePlan, ignore_progress
 from holdfast.models import Encoder, Wishes
 from holdfast.runs import adopt_model, learn_experiment, try_model
 from holdfast.store import Store, open_store
@@ -70,6 +71,28 @@ def test_a_run_begins_with_a_folder_and_is_done_with_it(store: Store, tiny: Tiny
     assert third.preprocessing == first.preprocessing
     stem = "trunk.model.embeddings.patch_embeddings.projection.weight"
     assert torch.equal(third.get_parameter(stem), first.get_parameter(stem))
+
+
+def test_a_frozen_trunk_becomes_the_base_of_projections(store: Store, tiny: Tiny, folder: Path) -> None:
+    frozen = {"kind": "transformers", "weights": str(folder), "train": "none"}
+
+    def learn_over(name: str) -> list[str]:
+        plan = tiny(name=name, stream={"tasks": 1, "validation": 0}, model={"trunk": frozen}, parent="latest")
+        return learn_experiment(store, plan, ignore_progress).versions
+
+    plan = SequencePlan.model_validate({"stream": {"tasks": 1}, "model": {"trunk": frozen}})
+    assert [each.kind for each in plan.regularizers] == ["feature-replay"]
+    assert learn_over("first") == learn_over("first") == ["v2"]
+    assert learn_over("second") == ["v3"]
+    base, *projections = store.versions.list()
+    assert (base.kind, base.run) == ("foreign", "first-trunk")
+    assert [(each.kind, each.base) for each in projections] == [("projection", "v1")] * 2
+    encoder = store.versions.load_encoder("v1")
+    images = encoder.probes()
+    with torch.inference_mode():
+        features = encoder.trunk(encoder.preprocessing.normalize(torch.from_numpy(images)))
+    np.testing.assert_allclose(encoder.embed(images), functional.normalize(features), atol=1e-6)
+    assert store.versions.load("v2").dimension == encoder.dimension
 
 
 def test_an_adopted_network_goes_on_learning(store: Store, tiny: Tiny, folder: Path) -> None:

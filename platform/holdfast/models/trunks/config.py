@@ -25,6 +25,11 @@ class TrunkConfig(PartConfig):
         photographs, and versions are measured beside it as it was."""
         return False
 
+    @property
+    def frozen(self) -> bool:
+        """Whether nothing of it learns. Then what is learned is a projection over its features."""
+        return False
+
     def own_preprocessing(self) -> Preprocessing | None:
         """How it wants its pixels, where it says so: for all that `model.preprocessing` leaves out. Raises
         ConfigError for files that are not there."""

@@ -55,6 +55,10 @@ class PretrainedConfig(TrunkConfig):
             raise ValueError(f"statistics: learned goes with train: all, not with train: {self.train}")
         return self
 
+    @property
+    def frozen(self) -> bool:
+        return self.train == "none"
+
     @abstractmethod
     def build(self, channels: int, size: int) -> Trunk:
         """The network with its weights, for (channels, size, size) images; without them where `weights` is

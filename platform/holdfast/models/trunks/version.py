@@ -22,6 +22,10 @@ class VersionTrunkConfig(TrunkConfig):
     """Of that version, and the dimension of its vectors: filled in when a run begins."""
     dimension: int | None = Field(None, ge=2, exclude_if=lambda value: value is None)
 
+    @property
+    def frozen(self) -> bool:
+        return True
+
     def found(self) -> tuple[str, int]:
         """Contract and dimension. Raises ConfigError where no store was looked into yet."""
         if self.contract is None or self.dimension is None:
