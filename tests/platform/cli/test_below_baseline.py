@@ -46,7 +46,7 @@ def test_it_is_refused_with_what_to_try_and_published_when_that_is_asked_for(
             "epochs": 1,
             "batch_size": 16,
             "precision": "float32",
-            "optimizer": {"learning_rate": 1e-3, "trunk_learning_rate": 3.0},
+            "optimizer": {"learning_rate": 1e-3, "trunk_learning_rate": 0.3},
         },
         "scaling": {"workers": 0, "cpus_per_worker": 1},
     }

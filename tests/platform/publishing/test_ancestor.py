@@ -22,4 +22,4 @@ def test_an_ancestor_knows_how_many_images_its_lineage_learned(tmp_path):
     with open_store(tmp_path / "store") as store:
         store.versions.publish(draft)
         store.versions.publish(replace(draft, task=1, parent="v1", metrics={}))
-        assert [load_ancestor(store, name).images for name in ("v1", "v2")] == [30, None]
+        assert [load_ancestor(store, name, lambda _: None).images for name in ("v1", "v2")] == [30, None]
