@@ -30,7 +30,7 @@ from experiments.benchmarks.harness.rows import Row, at_most
 from holdfast.config import Experiment, parse_experiment
 from holdfast.jobs.train import run_experiment
 from holdfast.learning import Ancestor, Learned, Progress, run_sequence
-from holdfast.learning.checkpoints import State
+from holdfast.learning.resuming import State
 from holdfast.runs import load_datasets
 from holdfast.store import open_store
 

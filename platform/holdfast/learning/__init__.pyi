@@ -1,9 +1,7 @@
 from .allocator import keep_freed_memory
 from .averaging import State
 from .checking import check_learnable
-from .checkpoints import FolderCheckpoints, read_state, write_state
 from .config import LearningConfig
-from .contents import describe_contents, find_changes, outline_contents
 from .datasets import Datasets, Embedded, embed_datasets, validation_indices
 from .distillation import DistillationConfig, check_distillation, distillation_plan
 from .learned import Ancestor, Learned
@@ -12,6 +10,14 @@ from .perturbation import check_perturbation
 from .progress import Progress, Watcher, ignore_progress
 from .randomness import derive_seed
 from .ranks import Ranks
+from .resuming import (
+    FolderCheckpoints,
+    describe_contents,
+    find_changes,
+    outline_contents,
+    read_state,
+    write_state,
+)
 from .sequence import SequencePlan, run_sequence
 from .task_images import TaskImages, turned_classes
 

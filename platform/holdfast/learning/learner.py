@@ -12,10 +12,9 @@ from torch.nn import functional
 
 from holdfast.base import ConfigError, DivergedError
 from holdfast.data import Augmentation, Batches
-from holdfast.learning.averaging import Average
 from holdfast.learning.config import LearningConfig
 from holdfast.learning.losses import Losses, Values
-from holdfast.learning.optimizing import build_optimizer
+from holdfast.learning.optimizing import Average, build_optimizer
 from holdfast.learning.parts import Parts, require_no_batch_statistics
 from holdfast.learning.perturbation import attacked_loss, draw_start, perturb
 from holdfast.learning.precision import autocast_dtype

@@ -12,9 +12,7 @@ from torch import Tensor
 
 from holdfast.base import DivergedError, HoldfastError, Settings
 from holdfast.data import PHOTOGRAPHS, AugmentConfig, StreamConfig, Task, build_stream
-from holdfast.learning.checkpoints import Checkpoints, State
 from holdfast.learning.config import TUNING, LearningConfig, OptimizerConfig
-from holdfast.learning.contents import describe_contents, describe_stream, describe_weights
 from holdfast.learning.datasets import Datasets, embed_datasets, validation_indices
 from holdfast.learning.learned import Ancestor, Learned, Publisher
 from holdfast.learning.learner import Learner, Term
@@ -23,6 +21,11 @@ from holdfast.learning.progress import Progress, Watcher, ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
 from holdfast.learning.resuming import (
+    Checkpoints,
+    State,
+    describe_contents,
+    describe_stream,
+    describe_weights,
     pack_ancestor,
     reading_checkpoint,
     require_same_contents,

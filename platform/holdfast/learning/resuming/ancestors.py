@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from holdfast.base import DataError, StoreError, UnsoundError
-from holdfast.learning.checkpoints import State
-from holdfast.learning.contents import Contents, find_changes
 from holdfast.learning.learned import Ancestor
+from holdfast.learning.resuming.checkpoints import State
+from holdfast.learning.resuming.contents import Contents, find_changes
 from holdfast.models import ModelConfig, build_learnable, find_flaw
 from holdfast.regularizers import Classifier
 

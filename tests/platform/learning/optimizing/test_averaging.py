@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from holdfast.learning import FolderCheckpoints, LearningConfig, run_sequence
-from holdfast.learning.averaging import Average
+from holdfast.learning.optimizing import Average
 
 
 class KilledError(Exception):

@@ -10,7 +10,7 @@ import torch
 
 from holdfast.base import StoreError, whole_file
 from holdfast.learning import FolderCheckpoints, read_state, write_state
-from holdfast.learning.checkpoints import FORMAT
+from holdfast.learning.resuming import FORMAT
 from tests.fixtures.waiting import wait_until
 
 
@@ -111,7 +111,7 @@ def test_what_cannot_be_read_now_is_not_damaged(tmp_path, two, monkeypatch):
         raise OSError(errno.EMFILE, "Too many open files")
 
     with monkeypatch.context() as patch:
-        patch.setattr("holdfast.learning.checkpoints.read_state", refuse)
+        patch.setattr("holdfast.learning.resuming.checkpoints.read_state", refuse)
         with pytest.raises(StoreError, match="Too many open files"):
             FolderCheckpoints(tmp_path).latest()
     assert FolderCheckpoints(tmp_path).latest()["step"] == 2

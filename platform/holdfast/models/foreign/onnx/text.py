@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from holdfast.base import ConfigError, Settings, import_extra
-from holdfast.models.foreign.onnx_files import copy_model, open_session, shape_of
+from holdfast.models.foreign.onnx.files import copy_model, open_session, shape_of
 from holdfast.models.foreign.signature import choose_output
 
 MODEL = "text.onnx"

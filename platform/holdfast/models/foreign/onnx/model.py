@@ -11,8 +11,8 @@ from pydantic import Field
 from holdfast.base import ConfigError
 from holdfast.models.foreign.describing import describe_files
 from holdfast.models.foreign.network import FileConfig, Network, batches_of
-from holdfast.models.foreign.onnx_files import copy_model, open_session, read_metadata, shape_of
-from holdfast.models.foreign.onnx_text import OnnxText, TextTower, adopt_text
+from holdfast.models.foreign.onnx.files import copy_model, open_session, read_metadata, shape_of
+from holdfast.models.foreign.onnx.text import OnnxText, TextTower, adopt_text
 from holdfast.models.foreign.pooling import pooled
 from holdfast.models.foreign.reading import own_description, read_preprocessing
 from holdfast.models.foreign.signature import Order, choose_output, read_input

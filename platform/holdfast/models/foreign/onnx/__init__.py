@@ -1,0 +1,5 @@
+"""Models as ONNX files, with a text tower where there is one."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

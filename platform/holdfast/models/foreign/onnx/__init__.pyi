@@ -1,0 +1,5 @@
+from .model import OnnxConfig
+
+__all__ = [
+    "OnnxConfig",
+]
