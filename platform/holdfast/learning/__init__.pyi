@@ -1,5 +1,4 @@
 from .allocator import keep_freed_memory
-from .averaging import State
 from .checking import check_learnable
 from .config import LearningConfig
 from .datasets import Datasets, Embedded, embed_datasets, validation_indices
@@ -12,6 +11,7 @@ from .randomness import derive_seed
 from .ranks import Ranks
 from .resuming import (
     FolderCheckpoints,
+    State,
     describe_contents,
     find_changes,
     outline_contents,
