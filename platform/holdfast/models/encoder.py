@@ -20,7 +20,7 @@ from holdfast.models.contract import Contract
 from holdfast.models.following import follow_trunk
 from holdfast.models.head_config import AnyHeadConfig
 from holdfast.models.heads import CosFaceConfig, HeadConfig
-from holdfast.models.learnable import Learnable
+from holdfast.models.learnable import WEIGHTS, Learnable, read_weights, write_learned
 from holdfast.models.model import Modality, RawImage
 from holdfast.models.normalization import SyncedBatchNorm1d
 from holdfast.models.preparation import MAX_PIXELS, Preprocessing
@@ -37,9 +37,7 @@ from holdfast.models.trunks import (
     settle_trunk,
 )
 
-WEIGHTS = "weights.safetensors"
 DESCRIPTION = "encoder.json"
-FORMAT = 1
 BEGUN = 2_000
 """Images, at most, by which the layers behind a trunk that knows something begin."""
 
@@ -209,33 +207,23 @@ class Encoder(Learnable):
         """Write `weights.safetensors` and `encoder.json`; the same encoder gives the same bytes."""
         weights = self._weights()
         contract = self._contract(weights)
-        description = {
-            "format": FORMAT,
-            "config": self.config.model_dump(mode="json"),
-            "contract": contract.model_dump(mode="json"),
-            "contract_id": contract.id,
-        }
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / WEIGHTS).write_bytes(weights)
-        (folder / DESCRIPTION).write_text(json.dumps(description, indent=2, sort_keys=True) + "\n")
+        write_learned(folder, DESCRIPTION, self.config, contract, weights)
         return contract
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote, in evaluation mode. Raises StoreError naming a file that is not intact."""
         config, contract = _read_description(folder / DESCRIPTION)
-        path = folder / WEIGHTS
-        weights = _read(path)
-        if hashlib.sha256(weights).hexdigest() != contract.weights_sha256:
-            raise StoreError(f"{path} is damaged: its SHA-256 is not the one that {DESCRIPTION} promises.")
         # A load must not move the random stream of a training run.
         with torch.random.fork_rng(devices=[]), _Undrawn():
             encoder = cls(config)
         try:
-            read = safetensors.torch.load(weights)
+            read = read_weights(folder, DESCRIPTION, contract.weights_sha256)
             encoder.load_state_dict({_in_memory(name): tensor for name, tensor in read.items()})
         except (RuntimeError, safetensors.SafetensorError) as error:
-            raise StoreError(f"{path} does not fit the model of its {DESCRIPTION}: {error}") from error
+            raise StoreError(
+                f"{folder / WEIGHTS} does not fit the model of its {DESCRIPTION}: {error}"
+            ) from error
         return encoder.eval()
 
     def _weights(self) -> bytes:

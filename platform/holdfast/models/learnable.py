@@ -1,19 +1,26 @@
 """What is learned here and becomes a version: a network of images, or a map over a base's vectors."""
 
+import hashlib
+import json
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from holdfast.base import StoreError
 from holdfast.models.identity import Identity
 from holdfast.models.quantizer import Quantizer
 
 if TYPE_CHECKING:
     from holdfast.models.encoder import ModelConfig
+
+WEIGHTS = "weights.safetensors"
+FORMAT = 1
 
 
 class Learnable(nn.Module):
@@ -79,3 +86,34 @@ class Learnable(nn.Module):
     def quantizer(self) -> Quantizer | None:
         """What makes compact codes of the embeddings; None for one that did not learn to have any."""
         return self.config.head.quantizer(self.dimension, self.assignment)
+
+
+def write_learned(folder: Path, file: str, config: "ModelConfig", contract: Identity, weights: bytes) -> None:
+    """Write the weights, and beside them the description, named `file`, that promises them."""
+    description = {
+        "format": FORMAT,
+        "config": config.model_dump(mode="json"),
+        "contract": contract.model_dump(mode="json"),
+        "contract_id": contract.id,
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / WEIGHTS).write_bytes(weights)
+    (folder / file).write_text(json.dumps(description, indent=2, sort_keys=True) + "\n")
+
+
+def read_weights(folder: Path, file: str, promised: str) -> dict[str, Tensor]:
+    """The weights that `write_learned` wrote, by name.
+
+    Args:
+        file: the description. promised: the SHA-256 that it gives.
+
+    Raises StoreError naming a file that is not intact.
+    """
+    path = folder / WEIGHTS
+    try:
+        weights = path.read_bytes()
+    except OSError as error:
+        raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
+    if hashlib.sha256(weights).hexdigest() != promised:
+        raise StoreError(f"{path} is damaged: its SHA-256 is not the one that {file} promises.")
+    return safetensors.torch.load(weights)

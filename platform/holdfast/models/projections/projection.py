@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from holdfast.base import InvalidVectorError, NotEmbeddableError, StoreError, unknown_kinds
 from holdfast.models.identity import Identity
-from holdfast.models.learnable import Learnable
+from holdfast.models.learnable import WEIGHTS, Learnable, read_weights, write_learned
 from holdfast.models.model import Modality, RawImage
 from holdfast.models.preparation import MAX_PIXELS
 from holdfast.models.trunks import VersionTrunkConfig
@@ -24,10 +24,8 @@ from holdfast.models.trunks import VersionTrunkConfig
 if TYPE_CHECKING:
     from holdfast.models.encoder import ModelConfig
 
-WEIGHTS = "weights.safetensors"
 PROJECTION = "projection.json"
 """File that says that a version is one, and which."""
-FORMAT = 1
 BATCH = 8192
 PROBES = 8
 
@@ -130,34 +128,21 @@ class Projection(Learnable):
         """Write `weights.safetensors` and `projection.json`, not the base."""
         weights = self._weights()
         contract = self._contract(weights)
-        description = {
-            "format": FORMAT,
-            "config": self.config.model_dump(mode="json"),
-            "contract": contract.model_dump(mode="json"),
-            "contract_id": contract.id,
-        }
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / WEIGHTS).write_bytes(weights)
-        (folder / PROJECTION).write_text(json.dumps(description, indent=2, sort_keys=True) + "\n")
+        write_learned(folder, PROJECTION, self.config, contract, weights)
         return contract
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote, in evaluation mode. Raises StoreError naming a file that is not intact."""
         config, contract = _read_description(folder / PROJECTION)
-        path = folder / WEIGHTS
-        try:
-            weights = path.read_bytes()
-        except OSError as error:
-            raise StoreError(f"{path} cannot be read: {error.strerror}.") from error
-        if hashlib.sha256(weights).hexdigest() != contract.weights_sha256:
-            raise StoreError(f"{path} is damaged: its SHA-256 is not the one that {PROJECTION} promises.")
         with torch.random.fork_rng(devices=[]):
             projection = cls(config)
         try:
-            projection.load_state_dict(safetensors.torch.load(weights))
+            projection.load_state_dict(read_weights(folder, PROJECTION, contract.weights_sha256))
         except (RuntimeError, safetensors.SafetensorError) as error:
-            raise StoreError(f"{path} does not fit the model of its {PROJECTION}: {error}") from error
+            raise StoreError(
+                f"{folder / WEIGHTS} does not fit the model of its {PROJECTION}: {error}"
+            ) from error
         return projection.eval()
 
     def _weights(self) -> bytes:
