@@ -79,7 +79,7 @@ class SequencePlan(Settings):
             return learning
         model: ModelConfig = info.data["model"]
         if model.projects:
-            learning = learning.over(LearningConfig(epochs=24, optimizer=OptimizerConfig(learning_rate=1e-3)))
+            learning = learning.over(LearningConfig(epochs=12, optimizer=OptimizerConfig(learning_rate=1e-3)))
         elif model.pretrained:
             learning = learning.over(TUNING)
         default = PHOTOGRAPHS if model.photographic else AugmentConfig()
@@ -195,7 +195,9 @@ class _Sequence:
         plan = self.plan
         torch.manual_seed(derive_seed(plan.seed, "task", task.index, "initialization"))
         encoder = build_learnable(plan.model)
-        parent = self.parent.encoder if self.parent is not None else None
+        parent = None
+        if self.parent is not None and self.parent.encoder is not None:
+            parent = self.parent.encoder.as_learned()
         vectors = self.parent.vectors if self.parent is not None else None
         if task.index == 0 or plan.learning.initialization == "independent":
             some = task.train[:: -(-len(task.train) // SETTLED)]
@@ -203,6 +205,9 @@ class _Sequence:
         if parent is not None and plan.learning.initialization == "parent":
             start_from(encoder, parent)
         encoder.begin(plan.model)
+        if self.parent is None and plan.model.projects:
+            # The first of them is learned from its base, at which it begins.
+            parent = copy.deepcopy(encoder).eval().requires_grad_(False)
         known = {name: number for number, name in enumerate(task.classes)}
         labels = torch.tensor([known[label] for label in self.data.training.labels[task.train]])
         head = self._head(task)

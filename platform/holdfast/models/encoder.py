@@ -118,6 +118,13 @@ class Encoder(Learnable):
         # Training conv4 on a CPU is up to half faster in this format; tensor cores prefer it too.
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
 
+    def train(self, mode: bool = True) -> Self:
+        """The normalization of the embedding follows the trunk: what a task's few classes have for mean and
+        spread moves every class where the trunk knows something already."""
+        super().train(mode)
+        self.norm.train(mode and not self.trunk.as_it_embeds)
+        return self
+
     def forward(self, pixels: Tensor) -> Tensor:
         """Embed pixels (b, c, s, s), uint8 or floats in [0, 1], as (b, dimension) float32 of unit norm.
 

@@ -5,7 +5,7 @@ import json
 from abc import abstractmethod
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 import safetensors.torch
@@ -77,6 +77,10 @@ class Learnable(nn.Module):
 
     def settle(self) -> None:
         """What was added for the time of learning becomes part of its weights."""
+
+    def as_learned(self) -> Self:
+        """What the next version is learned from: without what is done to a version once it has learned."""
+        return self
 
     def rotate(self, rotation: Tensor) -> None:
         """From now on write every embedding z (d,) as z @ rotation, (d, d) orthogonal."""

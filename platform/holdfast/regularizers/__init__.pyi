@@ -11,6 +11,8 @@ from .recipe import (
     InterpolationConfig,
     PairwiseDistancesConfig,
     PrototypeAlignmentConfig,
+    PrototypeReplayConfig,
+    WhiteningConfig,
     class_means,
 )
 from .regularizer import Classifier, Regularizer, RegularizerConfig, Setting, Step, TaskStart
@@ -29,10 +31,12 @@ __all__ = [
     "InterpolationConfig",
     "PairwiseDistancesConfig",
     "PrototypeAlignmentConfig",
+    "PrototypeReplayConfig",
     "Regularizer",
     "RegularizerConfig",
     "Setting",
     "Step",
     "TaskStart",
+    "WhiteningConfig",
     "class_means",
 ]

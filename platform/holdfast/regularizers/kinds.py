@@ -25,6 +25,8 @@ from holdfast.regularizers.recipe import (
     InterpolationConfig,
     PairwiseDistancesConfig,
     PrototypeAlignmentConfig,
+    PrototypeReplayConfig,
+    WhiteningConfig,
 )
 from holdfast.regularizers.regularizer import RegularizerConfig
 
@@ -48,8 +50,10 @@ AnyRegularizerConfig = Annotated[
         PerturbedPrototypesConfig,
         PrototypeAlignmentConfig,
         PrototypeCentresConfig,
+        PrototypeReplayConfig,
         RehearsalConfig,
         StructuralRegularizationConfig,
+        WhiteningConfig,
     ),
 ]
 """A built-in regularizer, or one of another package."""

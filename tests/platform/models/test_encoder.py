@@ -292,3 +292,11 @@ def test_what_was_written_while_the_trunk_was_a_backbone_is_the_same_contract(en
     description["config"]["backbone"] = description["config"].pop("trunk")
     (tmp_path / "encoder.json").write_text(json.dumps(description))
     assert Encoder.load(tmp_path).contract() == contract
+
+
+def test_the_norm_follows_a_trunk_that_learns_as_it_embeds() -> None:
+    encoder = Encoder(ModelConfig(width=0.25))
+    assert encoder.train().norm.training
+    encoder.trunk.as_it_embeds = True
+    assert not encoder.train().norm.training
+    assert encoder.training

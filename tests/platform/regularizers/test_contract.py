@@ -9,7 +9,7 @@ from holdfast.regularizers import AnyRegularizerConfig, RegularizerConfig, TaskS
 from holdfast.testing import RegularizerContract
 from holdfast.testing.tasks import tiny_vectors_task
 
-OF_VECTORS = ("feature-replay",)
+OF_VECTORS = ("feature-replay", "whitening")
 KINDS = [name for name in get_args(AnyRegularizerConfig)[1].names if name not in OF_VECTORS]
 
 

@@ -1,8 +1,9 @@
 """A learned map over the vectors of a frozen base."""
 
+import copy
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, Self
 
@@ -28,6 +29,8 @@ PROJECTION = "projection.json"
 """File that says that a version is one, and which."""
 BATCH = 8192
 PROBES = 8
+WHITENED = 1e-9
+"""Of the mean variance, the least that a direction is taken to have."""
 
 
 class ProjectionContract(Identity):
@@ -49,10 +52,14 @@ class Projection(Learnable):
     is wider than the base; where it is narrower, `begin_at` has it begin at the principal directions.
 
     By itself it embeds vectors of its base alone; `ProjectedModel` is the version that it makes with it.
+
+    Attributes:
+        whitening: (d, d), by which what was learned is multiplied last, where `whiten` was called.
     """
 
     reads = "vectors"
     takes: frozenset[Modality] = frozenset()
+    whitening: Tensor | None
 
     def __init__(self, config: "ModelConfig") -> None:
         super().__init__(config)
@@ -60,6 +67,7 @@ class Projection(Learnable):
         self.base, self.base_dimension = config.base.found()
         self.linear = nn.Linear(self.base_dimension, config.dimension, bias=False)
         nn.init.eye_(self.linear.weight)
+        self.register_buffer("whitening", None)
         self.assignment = config.head.new_matrix(config.dimension)
 
     @torch.no_grad()
@@ -73,7 +81,30 @@ class Projection(Learnable):
             return self.compute(vectors.float())
 
     def compute(self, inputs: Tensor) -> Tensor:
-        return F.normalize(self.linear(inputs) @ self.rotation)
+        return F.normalize(self._frame(self.linear(inputs)))
+
+    def _frame(self, mapped: Tensor) -> Tensor:
+        return (mapped if self.whitening is None else mapped @ self.whitening) @ self.rotation
+
+    @torch.no_grad()
+    def whiten(self, covariance: Tensor, power: float, shrinkage: float) -> None:
+        """Even out how much vectors vary along the directions of the map as it was learned.
+
+        Args:
+            covariance: of vectors of the base, (d_base, d_base), not even scaled.
+            power: see `whitening_matrix`.
+            shrinkage: the same.
+        """
+        weight = self.linear.weight.double()
+        matrix = whitening_matrix(weight @ covariance.to(weight) @ weight.T, power, shrinkage)
+        self.whitening = matrix.to(self.linear.weight)
+
+    def as_learned(self) -> Self:
+        if self.whitening is None:
+            return self
+        learned = copy.deepcopy(self)
+        learned.whitening = None
+        return learned
 
     @classmethod
     def identity(cls, base: VersionTrunkConfig) -> Self:
@@ -85,7 +116,7 @@ class Projection(Learnable):
     def matrix(self) -> np.ndarray:
         """M, float32 (d_base, dimension): the map but for the norm."""
         with torch.no_grad():
-            return (self.linear.weight.T @ self.rotation).cpu().contiguous().numpy()
+            return self._frame(self.linear.weight.T).cpu().contiguous().numpy()
 
     def embed(
         self, images: np.ndarray | Sequence[Image.Image | bytes], batch_size: int = BATCH
@@ -145,6 +176,11 @@ class Projection(Learnable):
             ) from error
         return projection.eval()
 
+    def _load_from_state_dict(self, state: Mapping[str, Tensor], prefix: str, *rest: object) -> None:
+        whitened = prefix + "whitening" in state
+        self.whitening = torch.empty_like(state[prefix + "whitening"]) if whitened else None
+        super()._load_from_state_dict(state, prefix, *rest)
+
     def _weights(self) -> bytes:
         state = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
         return safetensors.torch.save(state)
@@ -165,6 +201,16 @@ def principal_directions(vectors: np.ndarray, count: int) -> Tensor:
     chosen = directions.T.flip(0)[:count]
     largest = chosen.gather(1, chosen.abs().argmax(1, keepdim=True))
     return (chosen * largest.sign()).float()
+
+
+def whitening_matrix(covariance: Tensor, power: float, shrinkage: float) -> Tensor:
+    """C^-power (d, d), C being the covariance (d, d), float64, of which a share is replaced by the
+    mean variance in every direction."""
+    values, directions = torch.linalg.eigh(covariance)
+    values = values.clamp_min(0)
+    mean = values.mean()
+    evened = (1 - shrinkage) * values / mean.clamp_min(torch.finfo(values.dtype).tiny) + shrinkage
+    return (directions * evened.clamp_min(WHITENED) ** -power) @ directions.T
 
 
 def _read_description(path: Path) -> "tuple[ModelConfig, ProjectionContract]":

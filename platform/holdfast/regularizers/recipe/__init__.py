@@ -8,6 +8,8 @@ from holdfast.regularizers.recipe.growth import GrowingConfig
 from holdfast.regularizers.recipe.interpolation import InterpolationConfig
 from holdfast.regularizers.recipe.pairwise_distances import PairwiseDistancesConfig
 from holdfast.regularizers.recipe.prototype_alignment import PrototypeAlignmentConfig, class_means
+from holdfast.regularizers.recipe.prototype_replay import PrototypeReplayConfig
+from holdfast.regularizers.recipe.whitening import WhiteningConfig
 
 __all__ = [
     "PROJECTED",
@@ -21,5 +23,7 @@ __all__ = [
     "InterpolationConfig",
     "PairwiseDistancesConfig",
     "PrototypeAlignmentConfig",
+    "PrototypeReplayConfig",
+    "WhiteningConfig",
     "class_means",
 ]

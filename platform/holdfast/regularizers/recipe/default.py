@@ -5,6 +5,8 @@ from holdfast.regularizers.recipe.feature_distillation import FeatureDistillatio
 from holdfast.regularizers.recipe.feature_replay import FeatureReplayConfig
 from holdfast.regularizers.recipe.interpolation import InterpolationConfig
 from holdfast.regularizers.recipe.prototype_alignment import PrototypeAlignmentConfig
+from holdfast.regularizers.recipe.prototype_replay import PrototypeReplayConfig
+from holdfast.regularizers.recipe.whitening import WhiteningConfig
 
 RECIPE = (
     FeatureDistillationConfig(weight=10, growth=1),
@@ -23,16 +25,16 @@ TAUGHT = (FeatureDistillationConfig(weight=10), PrototypeAlignmentConfig(weight=
 what is learned here, so that there is nothing to forget, and the shape of its space is not worth keeping: a
 network of another kind would be held to it. The other terms are left out."""
 
-PROJECTED = (FeatureReplayConfig(weight=4),)
+PROJECTED = (FeatureDistillationConfig(weight=20), FeatureReplayConfig(weight=2), WhiteningConfig())
 """Of a projection: its base ties the versions together already, and no entry can get out of reach. What it
-has to keep is how well it tells earlier classes apart."""
+has to keep is how well it tells earlier classes apart (replay), and what the base knows of those that it
+never sees (distillation, in the first task from the base itself)."""
 
 TUNED = (
     FeatureDistillationConfig(weight=5),
-    CorrelationDistillationConfig(weight=5),
-    PrototypeAlignmentConfig(weight=1),
     InterpolationConfig(share=0.5),
+    PrototypeReplayConfig(weight=1),
 )
-"""Over a trunk with weights that goes on learning, where the weights above undo what a task teaches. Half of
-the way back to the parent costs a version of photographs next to nothing, and its queries find a good deal
-more among older entries."""
+"""Over a trunk with weights that goes on learning, where the weights of `RECIPE` undo what a task teaches.
+Half of the way back to the parent costs a version of photographs next to nothing, and its queries find a good
+deal more among older entries; and what is learned keeps away from where earlier classes lie."""
