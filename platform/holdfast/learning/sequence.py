@@ -204,10 +204,10 @@ class _Sequence:
             encoder.begin_at(lambda: self.data.training.images[some])
         if parent is not None and plan.learning.initialization == "parent":
             start_from(encoder, parent)
-        encoder.begin(plan.model)
-        if self.parent is None and plan.model.projects:
-            # The first of them is learned from its base, at which it begins.
+        if self.parent is None and (plan.model.pretrained or plan.model.projects):
+            # The first version is learned from what it begins with, which knows something already.
             parent = copy.deepcopy(encoder).eval().requires_grad_(False)
+        encoder.begin(plan.model)
         known = {name: number for number, name in enumerate(task.classes)}
         labels = torch.tensor([known[label] for label in self.data.training.labels[task.train]])
         head = self._head(task)

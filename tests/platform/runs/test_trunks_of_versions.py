@@ -15,6 +15,7 @@ from holdfast.base import ConfigError, DataError
 from holdfast.config import Experiment
 from holdfast.learning import SequencePlan, ignore_progress
 from holdfast.models import Encoder, Wishes
+from holdfast.regularizers import PROJECTED
 from holdfast.runs import adopt_model, learn_experiment, try_model
 from holdfast.store import Store, open_store
 from tests.fixtures.two_towers import VISION, save
@@ -81,7 +82,7 @@ def test_a_frozen_trunk_becomes_the_base_of_projections(store: Store, tiny: Tiny
         return learn_experiment(store, plan, ignore_progress).versions
 
     plan = SequencePlan.model_validate({"stream": {"tasks": 1}, "model": {"trunk": frozen}})
-    assert [each.kind for each in plan.regularizers] == ["feature-replay"]
+    assert plan.regularizers == PROJECTED
     assert learn_over("first") == learn_over("first") == ["v2"]
     assert learn_over("second") == ["v3"]
     base, *projections = store.versions.list()
