@@ -136,7 +136,8 @@ class _Sequence:
             require_same_contents(state, self.contents)
         self.tasks = build_stream(plan.stream, self.data.training, plan.seed)
         self.contents |= describe_stream(self.tasks) | describe_weights(plan.model)
-        self.terms = [Term(config.kind, config.weight, config.build()) for config in self._configs()]
+        configs = [*self._configs(), *self._configs_of_taught()]
+        self.terms = [Term(config.kind, config.weight, config.build()) for config in configs]
         if state is None:
             self.parent = self.publisher.parent()
             first, learner_state = 0, None
@@ -268,6 +269,13 @@ class _Sequence:
     def _configs(self) -> list[RegularizerConfig]:
         return [config for config in self.plan.regularizers if config.weight > 0]
 
+    def _configs_of_taught(self) -> list[RegularizerConfig]:
+        """What only a parent that is known by its vectors alone needs, of a default that lacks it."""
+        if self.plan.regularizers not in (RECIPE, TUNED):
+            return []
+        there = {config.kind for config in self.plan.regularizers}
+        return [config for config in TAUGHT if config.kind not in there]
+
     def _terms_in(self, task: Task) -> list[Term]:
         """The terms with the weights that they have in the task."""
         taught = self.parent is not None and self.parent.encoder is None
@@ -276,7 +284,7 @@ class _Sequence:
             return [replace(term, weight=weights.get(term.name, 0.0)) for term in self.terms]
         return [
             replace(term, weight=config.weight_at(self._known(task)))
-            for config, term in zip(self._configs(), self.terms, strict=True)
+            for config, term in zip(self._configs(), self.terms, strict=False)
         ]
 
     def _head(self, task: Task) -> Head:
