@@ -28,11 +28,14 @@ class LearningConfig(Settings):
     """How one task is learned. `batch_size` is the global batch, whatever the number of workers.
 
     Over a trunk with weights the defaults are 6 epochs of batches of 64, `learning_rate` 0.001 and
-    `trunk_learning_rate` 0.0003.
+    `trunk_learning_rate` 0.0003; of a projection 12 epochs of at most 500 batches of 64 or more, and
+    `learning_rate` 0.001.
     """
 
     epochs: int = Field(default=12, ge=1)
     batch_size: int = Field(default=256, ge=2)
+    epoch_steps: int | None = Field(default=None, ge=1, exclude_if=lambda value: value is None)
+    """Of an epoch, at most: in a task that has more than so many batches, they are larger."""
     accumulate: int = Field(default=1, ge=1, exclude_if=lambda value: value == 1)
     """In how many parts a batch goes through the trunk. The step stays the same, and costs a forward pass
     more; the activations take the memory of one part."""
@@ -51,6 +54,11 @@ class LearningConfig(Settings):
     checkpoint_steps: int = Field(default=100, ge=1)
     """Steps between two checkpoints inside a task; its last step and its end always make one."""
 
+    def batch_for(self, images: int) -> int:
+        """The global batch in a task of so many images."""
+        least = 0 if self.epoch_steps is None else -(-images // self.epoch_steps)
+        return max(self.batch_size, least)
+
     def over(self, default: "LearningConfig") -> "LearningConfig":
         """With what `default` says in place of all that was not said here."""
         said = {name: getattr(self, name) for name in self.model_fields_set}
@@ -60,6 +68,8 @@ class LearningConfig(Settings):
             if "learning_rate" in rates:
                 rates = {"trunk_learning_rate": self.optimizer.trunk_learning_rate, **rates}
             said["optimizer"] = default.optimizer.model_copy(update=rates)
+        if "batch_size" in said:
+            said.setdefault("epoch_steps", None)
         return default.model_copy(update=said)
 
 
@@ -70,3 +80,9 @@ TUNING = LearningConfig(
 )
 """What is learned over a trunk with weights, where an experiment does not say it: a tenth of the rate at
 which one is learned from nothing, and steps enough for a task of a few hundred images."""
+
+PROJECTING = LearningConfig(
+    epochs=12, batch_size=64, epoch_steps=500, optimizer=OptimizerConfig(learning_rate=1e-3)
+)
+"""What is learned over vectors: small batches, as a task of a few hundred needs steps, and larger ones where
+there are vectors enough."""

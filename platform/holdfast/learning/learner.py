@@ -70,7 +70,8 @@ class Learner:
         self.terms = [term for term in terms if term.weight > 0] if has_parent else []
         self._modules = [term.module.to(device) for term in self.terms]
         self.labels = images.labels.to(device)
-        order = (len(images.indices), config.batch_size, derive_seed(seed, "task", images.task))
+        count = len(images.indices)
+        order = (count, config.batch_for(count), derive_seed(seed, "task", images.task))
         self.batches = Batches(*order)
         self._shares = [Batches(*order, rank, ranks.world).slice for rank in range(ranks.world)]
         self.augmentation = Augmentation(config.augment)

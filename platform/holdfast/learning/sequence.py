@@ -12,7 +12,7 @@ from torch import Tensor
 
 from holdfast.base import DivergedError, HoldfastError, Settings
 from holdfast.data import PHOTOGRAPHS, AugmentConfig, StreamConfig, Task, build_stream
-from holdfast.learning.config import TUNING, LearningConfig, OptimizerConfig
+from holdfast.learning.config import PROJECTING, TUNING, LearningConfig
 from holdfast.learning.datasets import Datasets, embed_datasets, validation_indices
 from holdfast.learning.learned import Ancestor, Learned, Publisher
 from holdfast.learning.learner import Learner, Term
@@ -79,7 +79,7 @@ class SequencePlan(Settings):
             return learning
         model: ModelConfig = info.data["model"]
         if model.projects:
-            learning = learning.over(LearningConfig(epochs=12, optimizer=OptimizerConfig(learning_rate=1e-3)))
+            learning = learning.over(PROJECTING)
         elif model.pretrained:
             learning = learning.over(TUNING)
         default = PHOTOGRAPHS if model.photographic else AugmentConfig()
