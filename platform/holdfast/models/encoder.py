@@ -142,7 +142,7 @@ class Encoder(Learnable):
         return self._write(self.trunk(self.preprocessing.normalize(inputs)))
 
     def _write(self, features: Tensor) -> Tensor:
-        return F.normalize(self.norm(self.linear(features)) @ self.rotation)
+        return F.normalize(self.turn(self.norm(self.linear(features))))
 
     def begin_at(self, read: Callable[[], np.ndarray]) -> None:
         from holdfast.models.mapping import begin_at_features

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -42,6 +42,7 @@ class Learnable(nn.Module):
         self.config = config
         self.dimension = config.dimension
         self.register_buffer("rotation", torch.eye(config.dimension))
+        self._turned = False
         self.register_buffer("assignment", None)
 
     @abstractmethod
@@ -85,6 +86,16 @@ class Learnable(nn.Module):
     def rotate(self, rotation: Tensor) -> None:
         """From now on write every embedding z (d,) as z @ rotation, (d, d) orthogonal."""
         self.rotation.copy_(self.rotation @ rotation)
+        self._turned = True
+
+    def turn(self, vectors: Tensor) -> Tensor:
+        """Vectors (b, d) in the frame in which embeddings are written."""
+        return vectors @ self.rotation if self._turned else vectors
+
+    def _load_from_state_dict(self, state: Mapping[str, Tensor], prefix: str, *rest: object) -> None:
+        super()._load_from_state_dict(state, prefix, *rest)
+        # Seldom, and a product with the identity takes half the time of a step over wide vectors.
+        self._turned = not torch.equal(self.rotation, torch.eye(self.dimension).to(self.rotation))
 
     @property
     def quantizer(self) -> Quantizer | None:

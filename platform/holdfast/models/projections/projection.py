@@ -84,7 +84,7 @@ class Projection(Learnable):
         return F.normalize(self._frame(self.linear(inputs)))
 
     def _frame(self, mapped: Tensor) -> Tensor:
-        return (mapped if self.whitening is None else mapped @ self.whitening) @ self.rotation
+        return self.turn(mapped if self.whitening is None else mapped @ self.whitening)
 
     @torch.no_grad()
     def whiten(self, covariance: Tensor, power: float, shrinkage: float) -> None:
