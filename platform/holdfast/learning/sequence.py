@@ -256,13 +256,14 @@ class _Sequence:
         return self._images_before(task) / len(task.train)
 
     def _images_before(self, task: Task) -> int:
-        """How many the lineage learned; as many as the task has where there is none, or nobody counted."""
-        counted = self.parent.images if self.parent is not None else None
-        return len(task.train) if counted is None else counted
+        """How many the lineage learned; as many as the task has where nobody counted."""
+        if self.parent is None:
+            return 0
+        return len(task.train) if self.parent.images is None else self.parent.images
 
     def _images_with(self, task: Task) -> int:
         """How many the lineage has learned after the task, in which some may have come again."""
-        before = self._images_before(task) if self.parent is not None else 0
+        before = self._images_before(task)
         earlier = [other.train for other in self.tasks[: task.index]]
         return before + len(np.setdiff1d(task.train, np.concatenate(earlier)) if earlier else task.train)
 

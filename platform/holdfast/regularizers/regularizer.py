@@ -62,7 +62,7 @@ class TaskStart:
 
     Attributes:
         index: 0 for the first task of the stream.
-        known: how many images the lineage learned before, over those of the task; 0 where there is no parent.
+        known: how many images the lineage learned before, over those of the task; 0 in its first.
         encoder: the new model, not yet trained on this task.
         head: the new model's classification head, trained with it: `directions` (classes, d), not normalized.
         parent: the previous version, frozen and in eval mode; None where there is none, or where only its

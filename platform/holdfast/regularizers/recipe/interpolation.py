@@ -54,7 +54,8 @@ class Interpolation(Regularizer):
 
     @torch.no_grad()
     def finish(self, task: TaskStart) -> None:
-        if task.parent is None or task.parent.config != task.encoder.config:
+        # A pretrained network as it was before the first task is no version that anything was found by.
+        if task.parent is None or not task.known or task.parent.config != task.encoder.config:
             return
         learned, back = task.encoder.state_dict(), self.back(task.known)
         for name, before in task.parent.state_dict().items():
