@@ -45,7 +45,7 @@ def cli_page() -> str:
         "said to people while it works goes to standard error.",
         "| exit code | means |\n|---|---|\n"
         "| 0 | done; also where there was nothing left to do |\n"
-        "| 1 | `gallery verify` found a problem, or a submitted job failed |\n"
+        "| 1 | `gallery verify` or `doctor` found a problem, or a submitted job failed |\n"
         "| 2 | a mistake in what was asked, or what you can mend, as a full disk: one sentence "
         "on standard error says what |\n"
         "| 3 | what was learned is surely worse than doing nothing, and is not published |\n"

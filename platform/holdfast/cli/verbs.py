@@ -5,6 +5,7 @@ import typer
 from holdfast.cli.adopt import adopt
 from holdfast.cli.backfill import backfill
 from holdfast.cli.bridge import bridge
+from holdfast.cli.doctor import doctor
 from holdfast.cli.encoders import embed, export
 from holdfast.cli.gallery import gallery
 from holdfast.cli.learn import distill, evaluate, run, tune
@@ -22,7 +23,7 @@ app = typer.Typer(
 )
 for verb in (
     run, evaluate, adopt, bridge, embed, search, tune, distill, export, versions, promote, rollback, serve,
-    submit,
+    submit, doctor,
 ):  # fmt: skip
     app.command()(verb)
 app.add_typer(gallery, name="gallery")

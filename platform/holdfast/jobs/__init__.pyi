@@ -1,4 +1,5 @@
 from .backfill import work_on_backfill
+from .cluster import look_at_cluster
 from .embed import embed_source
 from .resources import require_resources
 from .runtime import join_cluster, joins_cluster, leave_threads_to_ray, prepare_environment, start_own
@@ -11,6 +12,7 @@ __all__ = [
     "join_cluster",
     "joins_cluster",
     "leave_threads_to_ray",
+    "look_at_cluster",
     "prepare_environment",
     "require_resources",
     "run_experiment",

@@ -22,11 +22,12 @@ from .database.engine import (
     replace_rows,
     writing,
 )
+from .database.migration import OlderSchemaError
 from .database.schema import metadata
 from .history import NO_MARK, SNAPSHOT, Mark, has_mark, leave_mark, mark_of, newest_mark
 from .places import VARIABLE, pin_down, sqlite_file
 from .runs import Run
-from .store import Store, open_store
+from .store import Store, look_into, open_store
 from .summary import version_summary
 from .traffic_record import Traffic, aliases
 from .versions import DISTILLED_FROM, NAME, Draft, Kind, Version, Versions, find_named, find_version
@@ -47,6 +48,7 @@ __all__ = [
     "MeasuredCalibration",
     "NAME",
     "NO_MARK",
+    "OlderSchemaError",
     "RegisteredAdapter",
     "Run",
     "SNAPSHOT",
@@ -71,6 +73,7 @@ __all__ = [
     "insert_missing",
     "leave_mark",
     "lock_counter",
+    "look_into",
     "mark_of",
     "metadata",
     "newest_mark",

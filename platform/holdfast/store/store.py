@@ -11,9 +11,17 @@ from holdfast.store.adapters import Adapters
 from holdfast.store.artifacts import Artifacts
 from holdfast.store.calibrations import Calibrations
 from holdfast.store.compatibility import Measurements
-from holdfast.store.database import all_counters, all_nonces, make_engine, migrate, reading, schema_history
+from holdfast.store.database import (
+    all_counters,
+    all_nonces,
+    make_engine,
+    migrate,
+    reading,
+    require_current,
+    schema_history,
+)
 from holdfast.store.history import History
-from holdfast.store.identity import identify
+from holdfast.store.identity import identify, recorded
 from holdfast.store.keys import Keys
 from holdfast.store.places import Places, chosen_artifacts, pin_down, places, settle_artifacts, sqlite_file
 from holdfast.store.runs import Runs
@@ -57,6 +65,28 @@ def open_store(
         itself = identify(engine)
         blobs = settle_artifacts(engine, itself, file, given)
         return Store(str(where), location, engine, blobs, places(file, itself.store, blobs))
+    except BaseException:
+        engine.dispose()
+        raise
+
+
+def look_into(where: str | Path, artifacts: str | None = None) -> "Store":
+    """Open a store just as it is: nothing is made, migrated or recorded.
+
+    Raises what `open_store` raises, and OlderSchemaError for a database that `open_store` would migrate.
+    """
+    location = pin_down(where)
+    file = sqlite_file(location)
+    if file is not None and not file.is_file():
+        raise StoreError(f"{where} holds no store: run an experiment first, or name another folder.")
+    engine = make_engine(location if "://" in location else f"sqlite:///{file}")
+    try:
+        require_current(engine)
+        itself = recorded(engine)
+        default = str(file.parent / "artifacts") if file is not None else None
+        lies = chosen_artifacts(engine, file, artifacts) or (itself.artifacts if itself else None) or default
+        blobs = Artifacts(lies or "")
+        return Store(str(where), location, engine, blobs, places(file, itself.store if itself else "", blobs))
     except BaseException:
         engine.dispose()
         raise

@@ -1,6 +1,6 @@
 from .counters import advance_counter, all_counters, all_nonces, lock_counter
 from .engine import insert_missing, make_engine, reading, writing
-from .migration import migrate
+from .migration import OlderSchemaError, migrate, require_current
 from .schema import (
     adapters,
     calibrations,
@@ -18,6 +18,7 @@ from .schema import (
 )
 
 __all__ = [
+    "OlderSchemaError",
     "metadata",
     "adapters",
     "advance_counter",
@@ -35,6 +36,7 @@ __all__ = [
     "marks",
     "migrate",
     "reading",
+    "require_current",
     "runs",
     "schema_history",
     "traffic",

@@ -34,6 +34,28 @@ def migrate(engine: Engine) -> None:
         _upgrade(connection)
 
 
+class OlderSchemaError(StoreError):
+    """A database that the next command migrates."""
+
+    code = "older_schema"
+
+
+def require_current(engine: Engine) -> None:
+    """Raises StoreError for a database that `migrate` would refuse or fill, OlderSchemaError for one that it
+    would upgrade. Changes nothing."""
+    with reading(engine) as connection:
+        found = revision(connection)
+        _refuse_unknown(connection, found)
+    where = hide_in_url(engine.url.render_as_string())
+    if found is None:
+        raise StoreError(f"{where} is empty: the first run or import makes a store of it.")
+    if found != HEAD:
+        raise OlderSchemaError(
+            f"{where} has schema {found}, and the next command brings it to {HEAD}, after which an older "
+            "Holdfast refuses it: make a backup first."
+        )
+
+
 def revision(connection: Connection) -> str | None:
     """The revision of the database, None when it is empty. Raises StoreError for somebody else's database."""
     tables = inspect(connection).get_table_names()
