@@ -6,6 +6,7 @@ from .distillation import DistillationConfig, check_distillation, distillation_p
 from .learned import Ancestor, Learned
 from .learner import Learner, Term
 from .perturbation import check_perturbation
+from .plan import SequencePlan
 from .progress import Progress, Watcher, ignore_progress
 from .randomness import derive_seed
 from .ranks import Ranks
@@ -18,7 +19,7 @@ from .resuming import (
     read_state,
     write_state,
 )
-from .sequence import SequencePlan, run_sequence
+from .sequence import run_sequence
 from .task_images import TaskImages, turned_classes
 
 __all__ = [

@@ -7,7 +7,7 @@ is public: the losses are a reconstruction, methods section 5b.
 from pydantic import Field
 
 from holdfast.base import ConfigError, Settings
-from holdfast.learning.sequence import SequencePlan
+from holdfast.learning.plan import SequencePlan
 from holdfast.models import ModelConfig
 from holdfast.regularizers import (
     PROJECTED,

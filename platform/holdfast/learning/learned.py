@@ -1,10 +1,11 @@
 """What a sequence starts from, what a task of it makes, and who takes that."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
+from torch import Tensor
 
 from holdfast.learning.datasets import Embedded
 from holdfast.models import Learnable
@@ -18,6 +19,7 @@ class Ancestor:
     Attributes:
         encoder: its network; None where it has none that learns, as a model that others made.
         vectors: what such a one makes of the training images, all of them, float32 (n, d) of unit norm.
+        kept: what the regularizers that it was learned with have to know of what it learned.
     """
 
     version: str
@@ -26,6 +28,7 @@ class Ancestor:
     images: int | None = None
     """How many training images its lineage learned, each counted once; None where nobody counted."""
     vectors: np.ndarray | None = None
+    kept: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def dimension(self) -> int:
@@ -54,6 +57,8 @@ class Learned:
     lineage_images: int
     """That the version and all before it learned, each counted once."""
     seconds: Mapping[str, float]
+    kept: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """See `Ancestor`."""
     base: np.ndarray | None = None
     """What the trunk made of the validation images before anything was learned, float32 (n, features), unit
     norm; None for a trunk that knew nothing."""

@@ -7,16 +7,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from pydantic import ValidationInfo, field_validator
 from torch import Tensor
 
-from holdfast.base import DivergedError, HoldfastError, Settings
-from holdfast.data import PHOTOGRAPHS, AugmentConfig, StreamConfig, Task, build_stream
-from holdfast.learning.config import PROJECTING, TUNING, LearningConfig
+from holdfast.base import DivergedError, HoldfastError
+from holdfast.data import Task, build_stream
 from holdfast.learning.datasets import Datasets, embed_datasets, validation_indices
 from holdfast.learning.learned import Ancestor, Learned, Publisher
 from holdfast.learning.learner import Learner, Term
 from holdfast.learning.perturbation import check_perturbation
+from holdfast.learning.plan import SequencePlan
 from holdfast.learning.progress import Progress, Watcher, ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
@@ -37,7 +36,6 @@ from holdfast.models import (
     Encoder,
     Head,
     Learnable,
-    ModelConfig,
     build_learnable,
     embed_unlearned,
     find_flaw,
@@ -45,11 +43,9 @@ from holdfast.models import (
     find_weights_flaw,
 )
 from holdfast.regularizers import (
-    PROJECTED,
     RECIPE,
     TAUGHT,
     TUNED,
-    AnyRegularizerConfig,
     Classifier,
     RegularizerConfig,
     Setting,
@@ -59,39 +55,6 @@ SETTLED = 10_000
 """Training images of the first task, at most, by which a network chooses where to begin."""
 PROBED = 256
 """Training images of a task, at most, whose embeddings are looked at before anything is published."""
-
-
-class SequencePlan(Settings):
-    """What decides the weights of a sequence: with the same data, the same plan gives the same versions."""
-
-    seed: int = 0
-    stream: StreamConfig
-    model: ModelConfig = ModelConfig()
-    learning: LearningConfig = LearningConfig()
-    regularizers: tuple[AnyRegularizerConfig, ...] = RECIPE
-    """The default recipe (over a frozen trunk that of projections, over one that learns that of
-    tuning) unless something else is listed; `[]` is fine-tuning."""
-
-    @field_validator("learning")
-    @classmethod
-    def _learns_as_the_trunk_wants(cls, learning: LearningConfig, info: ValidationInfo) -> LearningConfig:
-        if "model" not in info.data:
-            return learning
-        model: ModelConfig = info.data["model"]
-        if model.projects:
-            learning = learning.over(PROJECTING)
-        elif model.pretrained:
-            learning = learning.over(TUNING)
-        default = PHOTOGRAPHS if model.photographic else AugmentConfig()
-        return learning.model_copy(update={"augment": learning.augment.over(default)})
-
-    @field_validator("regularizers", mode="before")
-    @classmethod
-    def _ties_as_the_trunk_wants(cls, given: Any, info: ValidationInfo) -> Any:
-        model = info.data.get("model")
-        if model is None or not (isinstance(given, tuple) and given == RECIPE):
-            return given
-        return PROJECTED if model.projects else TUNED if model.pretrained else given
 
 
 def run_sequence(
@@ -140,6 +103,9 @@ class _Sequence:
         self.terms = [Term(config.kind, config.weight, config.build()) for config in configs]
         if state is None:
             self.parent = self.publisher.parent()
+            if self.parent is not None:
+                for term in self.terms:
+                    term.module.recall(self.parent.kept)
             first, learner_state = 0, None
             self._check()
         else:
@@ -205,8 +171,11 @@ class _Sequence:
             encoder.begin_at(lambda: self.data.training.images[some])
         if parent is not None and plan.learning.initialization == "parent":
             start_from(encoder, parent)
-        if self.parent is None and (plan.model.pretrained or plan.model.projects):
-            # The first version is learned from what it begins with, which knows something already.
+        knows = plan.model.pretrained or plan.model.projects
+        narrowed = plan.model.projects and parent is not None and parent.dimension != encoder.dimension
+        if (self.parent is None and knows) or narrowed:
+            # What it begins with knows something already; and by directions that a projection leaves out it
+            # cannot be held to what came before.
             parent = copy.deepcopy(encoder).eval().requires_grad_(False)
         encoder.begin(plan.model)
         known = {name: number for number, name in enumerate(task.classes)}
@@ -343,9 +312,14 @@ class _Sequence:
                 images=learner.throughput.images,
                 lineage_images=self._images_with(task),
                 seconds={"learning": learner.throughput.seconds, "embedding": evaluating},
+                kept=self._kept(),
                 base=self.base,
             )
         )
+
+    def _kept(self) -> dict[str, np.ndarray]:
+        kept = {name: tensor for term in self.terms for name, tensor in term.module.memories().items()}
+        return {name: tensor.cpu().numpy() for name, tensor in kept.items()}
 
     def _refuse(self, task: Task, flaw: str | None) -> None:
         """The last step may have broken what its loss, computed before it, could not tell of."""

@@ -24,6 +24,7 @@ from holdfast.store import Run, Store, Version
 
 HEAD = "head.safetensors"
 CLASSES = "classes.json"
+KEPT = "kept.safetensors"
 LINEAGE_IMAGES = "lineage_images"
 
 
@@ -89,13 +90,13 @@ def load_ancestor(
         way = f"'parent: {other}', or 'parent: none'" if other else "'parent: none'"
         raise UnsoundError(f"{error} To start from another version set {way}, with --fresh.") from error
     classifier = None
-    if HEAD in store.versions.get(name).files:
+    if HEAD in version.files:
         directions = safetensors.torch.load(store.versions.file(name, HEAD))["directions"]
         if directions.isfinite().all():
             classifier = Classifier(directions, tuple(json.loads(store.versions.file(name, CLASSES))))
-    return Ancestor(
-        name, learned.requires_grad_(False), classifier, store.versions.get(name).metrics.get(LINEAGE_IMAGES)
-    )
+    kept = safetensors.torch.load(store.versions.file(name, KEPT)) if KEPT in version.files else {}
+    images = version.metrics.get(LINEAGE_IMAGES)
+    return Ancestor(version.name, learned.requires_grad_(False), classifier, images, kept=kept)
 
 
 def load_sound(store: Store, name: str) -> Encoder:

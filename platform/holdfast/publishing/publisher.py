@@ -28,6 +28,7 @@ from holdfast.models import Preprocessing
 from holdfast.publishing.ancestor import (
     CLASSES,
     HEAD,
+    KEPT,
     LINEAGE_IMAGES,
     find_unusable,
     lineage,
@@ -166,6 +167,9 @@ class StorePublisher:
                 files = {name: Path(temporary) / name for name in (HEAD, CLASSES)}
                 save_file({"directions": learned.directions}, files[HEAD])
                 files[CLASSES].write_text(json.dumps(list(learned.classes)))
+            if learned.kept:
+                files[KEPT] = Path(temporary) / KEPT
+                save_file(dict(learned.kept), files[KEPT])
             distilled = self._experiment.distillation is not None
             base = self._experiment.model.base
             version = self._store.versions.publish(

@@ -1,7 +1,7 @@
 """The interface between the learner and everything that ties a new model to the old ones."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -186,6 +186,14 @@ class Regularizer(SavedShapes):
         What is to be kept of it is taken here, and the encoder may be changed one last time before it is
         published.
         """
+
+    def memories(self) -> dict[str, Tensor]:
+        """What a run that starts from the version should know of what was learned before, by name: it is
+        published along with it. No images."""
+        return {}
+
+    def recall(self, kept: Mapping[str, Tensor]) -> None:
+        """A run starts from a version with which `memories` gave this, or a part of it, or nothing."""
 
 
 class RegularizerConfig(PartConfig):

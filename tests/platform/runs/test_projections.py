@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import safetensors.numpy
 
 from holdfast.backfill import Backfills
 from holdfast.base import ConfigError, DataError, HoldfastError, NotFoundError
@@ -17,6 +18,7 @@ from holdfast.entries import Entry
 from holdfast.jobs.train import run_experiment
 from holdfast.learning import ignore_progress
 from holdfast.models import Format, ProjectedModel, Wishes, read_exported
+from holdfast.models.projections import principal_directions
 from holdfast.runs import adopt_model, export_version, load_datasets, try_model
 from holdfast.search import Gallery
 from holdfast.store import Store, open_store
@@ -199,3 +201,35 @@ def test_what_cannot_be_is_refused_before_anything_is_learned(
     with pytest.raises(error, match=said):
         run_experiment(store, over(name, **changes), ignore_progress)
     assert store.runs.list() == []
+
+
+def test_what_is_known_of_earlier_classes_goes_from_run_to_run(store: Store, over: Make) -> None:
+    terms = [{"kind": kind} for kind in ("feature-distillation", "feature-replay", "whitening")]
+
+    def learn(name: str, parent: str) -> dict[str, np.ndarray]:
+        outcome = run_experiment(store, over(name=name, parent=parent, regularizers=terms), ignore_progress)
+        return safetensors.numpy.load(store.versions.file(outcome.versions[-1], "kept.safetensors"))
+
+    first = learn("first", "none")
+    again = learn("again", "latest")
+    np.testing.assert_array_equal(again["base.keys"], first["base.keys"])
+    np.testing.assert_allclose(again["base.counts"], 2 * first["base.counts"])
+    np.testing.assert_allclose(again["base.means"], first["base.means"], atol=1e-5)
+    np.testing.assert_allclose(again["base.scatter"], 2 * first["base.scatter"], atol=1e-3)
+    assert learn("anew", "none").keys() == first.keys()
+
+
+def test_a_narrower_one_is_held_to_the_directions_at_which_it_begins(store: Store, over: Make) -> None:
+    experiment = over(
+        model={"trunk": {"kind": "version", "name": "theirs", "train": "none"}, "dimension": 4},
+        regularizers=[{"kind": "feature-distillation", "weight": 1000}],
+        stream={"tasks": 1, "validation": 0},
+    )
+    outcome = run_experiment(store, experiment, ignore_progress)
+    model = store.versions.load(outcome.versions[-1])
+    assert isinstance(model, ProjectedModel)
+    base = store.versions.load("v1")
+    rows = np.array(load_datasets(experiment, decoder=Featurizer(base.contract().id, base)).training.images)
+    begun = rows @ principal_directions(rows, 4).numpy().T
+    begun /= np.linalg.norm(begun, axis=1, keepdims=True)
+    assert (begun * model.map_vectors(rows)).sum(axis=1).mean() > 0.98

@@ -1,6 +1,7 @@
 """What is known of classes that were learned: the means of their vectors, and how these spread."""
 
 import hashlib
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -14,6 +15,8 @@ MEASURED = 100_000
 """Vectors of a task, at most, by which its classes are described."""
 VARIANCE = 0.99
 """Of the vectors around their means, as much as is drawn."""
+OF_BASE, OF_EMBEDDING = "base", "embedding"
+"""Spaces that classes are described in."""
 
 
 class ClassStatistics(SavedShapes):
@@ -85,6 +88,18 @@ class ClassStatistics(SavedShapes):
             self.means[row] += moved * count / self.counts[row]
             self.scatter += torch.outer(moved, moved) * before * count / self.counts[row]
         self.scatter = self.scatter + scatter
+
+
+def keep_statistics(statistics: ClassStatistics, space: str) -> dict[str, Tensor]:
+    """For `Regularizer.memories`, under the name of the space that the vectors are of."""
+    return {f"{space}.{name}": buffer for name, buffer in statistics.named_buffers()}
+
+
+def recall_statistics(statistics: ClassStatistics, space: str, kept: Mapping[str, Tensor]) -> None:
+    """For `Regularizer.recall`; what was kept of another space says nothing."""
+    found = {name: kept.get(f"{space}.{name}") for name, _ in statistics.named_buffers()}
+    if all(buffer is not None for buffer in found.values()):
+        statistics.load_state_dict(found)
 
 
 def draw_noise(statistics: ClassStatistics, root: Tensor, count: int) -> tuple[Tensor, Tensor]:

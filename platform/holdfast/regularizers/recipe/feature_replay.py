@@ -1,5 +1,6 @@
 """Feature replay: vectors of earlier classes, drawn from what is known of them in the base's space."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -9,7 +10,14 @@ from torch.nn import functional
 
 from holdfast.base import ConfigError
 from holdfast.models import Head
-from holdfast.regularizers.recipe.class_statistics import ClassStatistics, draw_noise, sample_task
+from holdfast.regularizers.recipe.class_statistics import (
+    OF_BASE,
+    ClassStatistics,
+    draw_noise,
+    keep_statistics,
+    recall_statistics,
+    sample_task,
+)
 from holdfast.regularizers.recipe.prototype_alignment import class_means, margin_loss
 from holdfast.regularizers.regularizer import Regularizer, RegularizerConfig, Setting, Step, TaskStart
 
@@ -97,3 +105,9 @@ class FeatureReplay(Regularizer):
     def finish(self, task: TaskStart) -> None:
         rows, labels = sample_task(task)
         self.statistics.add(task, torch.from_numpy(rows).float().to(labels.device), labels)
+
+    def memories(self) -> dict[str, Tensor]:
+        return keep_statistics(self.statistics, OF_BASE)
+
+    def recall(self, kept: Mapping[str, Tensor]) -> None:
+        recall_statistics(self.statistics, OF_BASE, kept)

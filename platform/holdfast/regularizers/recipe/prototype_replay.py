@@ -1,5 +1,6 @@
 """Prototype replay: what is learned now keeps away from where earlier classes lie."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -8,7 +9,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from holdfast.models import Head
-from holdfast.regularizers.recipe.class_statistics import ClassStatistics, draw_noise, sample_task
+from holdfast.regularizers.recipe.class_statistics import (
+    OF_EMBEDDING,
+    ClassStatistics,
+    draw_noise,
+    keep_statistics,
+    recall_statistics,
+    sample_task,
+)
 from holdfast.regularizers.recipe.prototype_alignment import class_means, margin_loss
 from holdfast.regularizers.regularizer import Regularizer, RegularizerConfig, Step, TaskStart
 
@@ -86,3 +94,9 @@ class PrototypeReplay(Regularizer):
         rows, labels = sample_task(task)
         found = torch.from_numpy(task.encoder.embed(rows)).to(labels.device)
         self.statistics.add(task, found, labels)
+
+    def memories(self) -> dict[str, Tensor]:
+        return keep_statistics(self.statistics, OF_EMBEDDING)
+
+    def recall(self, kept: Mapping[str, Tensor]) -> None:
+        recall_statistics(self.statistics, OF_EMBEDDING, kept)

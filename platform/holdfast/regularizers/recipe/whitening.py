@@ -1,13 +1,21 @@
 """Whitening: a projection gives each direction its due once it has been learned."""
 
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from holdfast.base import ConfigError
 from holdfast.models import Projection
-from holdfast.regularizers.recipe.class_statistics import ClassStatistics, sample_task
+from holdfast.regularizers.recipe.class_statistics import (
+    OF_BASE,
+    ClassStatistics,
+    keep_statistics,
+    recall_statistics,
+    sample_task,
+)
 from holdfast.regularizers.regularizer import Regularizer, RegularizerConfig, Setting, TaskStart
 
 
@@ -49,3 +57,9 @@ class Whitening(Regularizer):
         rows, labels = sample_task(task)
         self.statistics.add(task, torch.from_numpy(rows).float().to(labels.device), labels)
         task.encoder.whiten(self.statistics.covariance(), self.config.power, self.config.shrinkage)
+
+    def memories(self) -> dict[str, Tensor]:
+        return keep_statistics(self.statistics, OF_BASE)
+
+    def recall(self, kept: Mapping[str, Tensor]) -> None:
+        recall_statistics(self.statistics, OF_BASE, kept)
