@@ -35,6 +35,8 @@ from experiments.benchmarks.harness.table import describe, markdown, show_table
 from experiments.benchmarks.learning import (
     evaluation_memory,
     opening_images,
+    pretrained_step,
+    projections_million,
     publishing_chain,
     quickstart,
     ray_overhead,
@@ -54,6 +56,8 @@ BENCHMARKS: Mapping[str, Measure] = {
     "evaluation_memory": evaluation_memory.measure,
     "opening_images": opening_images.measure,
     "publishing_chain": publishing_chain.measure,
+    "projections_million": projections_million.measure,
+    "pretrained_step": pretrained_step.measure,
     "quickstart": quickstart.measure,
     "gallery": basics.measure,
     "gallery_index": kinds.measure,

@@ -160,7 +160,7 @@ def _closed_set(
         row: list[float | None] = []
         newest = []
         for task in tasks:
-            own = np.searchsorted(held_out, np.sort(task.validation))
+            own = np.searchsorted(held_out, np.sort(task.measured))
             vectors = version.embedded.validation[own]
             if len(own) < 2:
                 row.append(None)
@@ -169,7 +169,7 @@ def _closed_set(
             row.append(found.percent()["recall_at_1"])
             newest.append(found.outcome().hits)
         table.append(row)
-    sizes = [len(task.validation) if len(task.validation) > 1 else 0 for task in tasks]
+    sizes = [len(task.measured) if len(task.measured) > 1 else 0 for task in tasks]
     outcomes["closed"] = np.packbits(np.concatenate(newest) if newest else np.zeros(0, dtype=bool))
     outcomes["closed_tasks"] = np.repeat(np.arange(len(tasks)), sizes).astype(np.uint8)
     return {"per_task_recall_at_1": table, "forgetting": forgetting(table)}

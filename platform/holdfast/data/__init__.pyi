@@ -1,5 +1,6 @@
 from .augmenting import PHOTOGRAPHS, Augmentation, AugmentConfig, draw_mixup, mix_images
 from .batches import Batches
+from .classes import Classes, number_classes
 from .config import Column, DataConfig, EvaluateConfig, SplitConfig
 from .decode import load_images, tell
 from .features import Featurizer
@@ -8,6 +9,7 @@ from .loading import Evaluation, draw_sample, load_evaluation, load_training
 from .overlap import require_disjoint
 from .rows import row_notes
 from .selection import select
+from .shares import draw_evenly
 from .sources.files import expand, locate
 from .sources.listing import Block, Encoded, Listing, Survey, VectorListing
 from .sources.opening import open_any, open_source
@@ -15,7 +17,7 @@ from .sources.source import Source, SourceConfig, VectorSource
 from .sources.table import conform, of_split, require_values, some
 from .sources.vectors.layout import VectorColumns, read_columns
 from .sources.vectors.tables import NOTES
-from .stream import StreamConfig, Task, build_stream
+from .stream import StreamConfig, Task, build_stream, note_measured
 
 __all__ = [
     "PHOTOGRAPHS",
@@ -23,6 +25,7 @@ __all__ = [
     "Augmentation",
     "Batches",
     "Block",
+    "Classes",
     "Column",
     "DataConfig",
     "Encoded",
@@ -43,14 +46,17 @@ __all__ = [
     "VectorSource",
     "build_stream",
     "conform",
-    "draw_sample",
+    "draw_evenly",
     "draw_mixup",
+    "draw_sample",
     "expand",
     "load_evaluation",
     "load_images",
     "load_training",
     "locate",
     "mix_images",
+    "note_measured",
+    "number_classes",
     "of_split",
     "open_any",
     "open_source",

@@ -183,11 +183,11 @@ def _write(folder: Path, batches: Iterable[Items], columns: Columns, notes: Sequ
     kind, own = np.dtype(np.uint8), True
     with open(folder / "images.bin", "wb") as file, open(folder / "digests.bin", "wb") as digests:
         for positions, items, given in batches:
-            for item in items:
-                data = np.ascontiguousarray(item)
+            for block in [items] if isinstance(items, np.ndarray) else (item[None] for item in items):
+                data = np.ascontiguousarray(block)
                 digest.update(data.data)
                 file.write(data.data)
-                shape, kind = data.shape, data.dtype
+                shape, kind = data.shape[1:], data.dtype
             of_items = b"".join(given or map(image_digest, items))
             own = own and given is None
             each.update(of_items)
@@ -221,13 +221,16 @@ def _read_columns(path: Path) -> dict[str, np.ndarray]:
     # Not mapped: the file is small, and may be replaced.
     with pa.OSFile(str(path)) as source:
         table = pa.ipc.open_file(source).read_all()
-    text = {name for name in table.column_names if pa.types.is_string(table.schema.field(name).type)}
-    return {
-        name: text_array(table.column(name).to_pylist())
-        if name in text
-        else np.array(table.column(name).to_pylist())
-        for name in table.column_names
-    }
+    return {name: _array(table.column(name)) for name in table.column_names}
+
+
+def _array(column: pa.ChunkedArray) -> np.ndarray:
+    if not pa.types.is_string(column.type):
+        return np.array(column.to_pylist())
+    # One text object for all rows that have the same.
+    encoded = column.combine_chunks().dictionary_encode()
+    texts = encoded.dictionary.to_pylist()
+    return text_array([texts[code] for code in encoded.indices.to_numpy()])
 
 
 def _remove(folder: Path) -> None:

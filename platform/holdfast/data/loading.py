@@ -8,6 +8,7 @@ import numpy as np
 
 from holdfast.base import DataError
 from holdfast.data.cache import map_rows
+from holdfast.data.classes import number_classes
 from holdfast.data.config import DataConfig, EvaluateConfig
 from holdfast.data.decode import Decoder, OnDecoded, load_images
 from holdfast.data.features import Featurizer
@@ -117,7 +118,7 @@ def _queries(evaluate: EvaluateConfig, images: ImageSet, seed: int) -> np.ndarra
 
 
 def _require_classes(images: ImageSet, config: DataConfig, part: str) -> None:
-    classes = np.unique(images.labels)
+    classes = number_classes(images.labels).names
     if len(classes) < 2:
         raise DataError(
             f"The {part} {images.what} of {config.source!r} are all of one class ({classes[0]}); "

@@ -10,15 +10,20 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from holdfast.base import DataError, Settings
+from holdfast.data.classes import Classes, number_classes
 from holdfast.data.config import Selection
 from holdfast.data.image_set import ImageSet
 from holdfast.data.selection import select
-from holdfast.data.shares import boundaries, rounded_share, shuffled_ranks
+from holdfast.data.shares import boundaries, draw_evenly, rounded_share, shuffled_ranks
 from holdfast.data.sources import expand, read_text, some
 
 Scenario = Literal[
     "class-incremental", "extended-class", "data-incremental", "extended-data", "domain-incremental"
 ]
+
+
+MOST_MEASURED = 8192
+"""Validation images of a task on which versions are measured, at most."""
 
 
 class StreamConfig(Settings):
@@ -88,6 +93,9 @@ class Task:
     name: str
     train: np.ndarray
     validation: np.ndarray
+    measured: np.ndarray
+    """Of the validation images those on which versions are measured: all, or as many of every class as there
+    is room for among `MOST_MEASURED`."""
     classes: tuple[str, ...]
     """Sorted; every one has training images. Validation may have others, which are held out."""
 
@@ -100,66 +108,80 @@ def build_stream(config: StreamConfig, images: ImageSet, seed: int) -> tuple[Tas
             images, a manifest that cannot be read or does not fit the data, no groups where they are needed.
     """
     generator = np.random.default_rng([seed, 1])
+    labels = number_classes(images.labels)
     if config.deals_images:
-        parts, names = _deal_images(config, images, generator)
+        parts, names = _deal_images(config, labels, generator)
     else:
-        parts, names = _deal_units(config, images, generator)
-    unlearned = _classes_held_out(config.held_out, images, np.random.default_rng([seed, 4]))
-    held_out = _hold_out(config, images, parts, generator) | np.isin(images.labels, unlearned)
-    left_out = _leave_out(config.share, images, parts, held_out, np.random.default_rng([seed, 3]))
+        parts, names = _deal_units(config, images, labels, generator)
+    unlearned = _classes_held_out(config.held_out, labels, np.random.default_rng([seed, 4]))
+    held_out = _hold_out(config, images, labels, parts, generator) | unlearned[labels.codes]
+    left_out = _leave_out(config.share, labels, parts, held_out, np.random.default_rng([seed, 3]))
     tasks = []
     for index, name in enumerate(names):
-        inside = parts <= index if config.extends else parts == index
-        tasks.append(_task(index, name, images, inside & ~left_out, held_out, unlearned))
+        inside = (parts <= index if config.extends else parts == index) & ~left_out
+        classes = _learned_classes(f"Task {index} ({name})", labels, inside, held_out, unlearned)
+        train, validation = np.flatnonzero(inside & ~held_out), np.flatnonzero(inside & held_out)
+        drawn = draw_evenly(labels.codes[validation], MOST_MEASURED, np.random.default_rng([seed, 6, index]))
+        tasks.append(Task(index, name, train, validation, validation[drawn], classes))
     return tuple(tasks)
 
 
-def _task(
-    index: int,
-    name: str,
-    images: ImageSet,
-    inside: np.ndarray,
-    held_out: np.ndarray,
-    unlearned: np.ndarray,
-) -> Task:
-    train, validation = np.flatnonzero(inside & ~held_out), np.flatnonzero(inside & held_out)
-    classes = np.unique(images.labels[train])
-    said = f"Task {index} ({name})"
+def note_measured(tasks: tuple[Task, ...]) -> tuple[str, ...]:
+    """What is to be said of validation images on which no version is measured."""
+    sampled = [task for task in tasks if len(task.measured) < len(task.validation)]
+    if not sampled:
+        return ()
+    said = some((f"{len(each.validation):,} of task {each.index + 1}" for each in sampled), 3)
+    return (
+        f"Versions are measured on {MOST_MEASURED:,} validation images of a task at most, as many of every "
+        f"class as there is room for, the same for all versions. There are more: {said}.",
+    )
+
+
+def _learned_classes(
+    said: str, labels: Classes, inside: np.ndarray, held_out: np.ndarray, unlearned: np.ndarray
+) -> tuple[str, ...]:
+    """The classes of a task's training images, sorted. Raises DataError for a task that is none."""
+    learned, kept = (
+        np.bincount(labels.codes[inside & part], minlength=len(labels.names)) > 0
+        for part in (~held_out, held_out)
+    )
+    classes = labels.names[learned]
     if not inside.any():
         raise DataError(f"{said} has no images; use fewer tasks.")
-    without = np.setdiff1d(np.setdiff1d(images.labels[validation], classes), unlearned)
+    without = labels.names[kept & ~learned & ~unlearned]
     if len(without):
         raise DataError(f"{said}: stream.validation takes every image of the classes {some(without)}.")
     if len(classes) < 2:
         only = f"only the class {classes[0]}" if len(classes) else "held-out classes alone"
         raise DataError(f"{said} has {only}; a task needs at least two to learn. Use fewer tasks.")
-    return Task(index, name, train, validation, tuple(classes.tolist()))
+    return tuple(classes.tolist())
 
 
 def _deal_images(
-    config: StreamConfig, images: ImageSet, generator: np.random.Generator
+    config: StreamConfig, classes: Classes, generator: np.random.Generator
 ) -> tuple[np.ndarray, list[str]]:
     """The task of every image, int64 (n,), and the names of the tasks; every class is spread over all."""
     shares = config.shares or (1 / (config.tasks or 1),) * (config.tasks or 1)
-    ranks, sizes = shuffled_ranks(images.labels, generator)
-    labels, codes = np.unique(images.labels, return_inverse=True)
+    ranks, sizes = shuffled_ranks(classes.codes, generator)
     # Each class begins at its own place, or else all classes with few images would miss the same tasks.
-    places = ((ranks + generator.random(len(labels))[codes]) / sizes) % 1.0
+    places = ((ranks + generator.random(len(classes.names))[classes.codes]) / sizes) % 1.0
     ends = np.cumsum(shares)[:-1]
     return np.searchsorted(ends, places, side="right"), [f"{share:.0%} of the images" for share in shares]
 
 
 def _deal_units(
-    config: StreamConfig, images: ImageSet, generator: np.random.Generator
+    config: StreamConfig, images: ImageSet, labels: Classes, generator: np.random.Generator
 ) -> tuple[np.ndarray, list[str]]:
     """The task of every image, int64 (n,), and the names of the tasks; a unit lies whole in one."""
     by: str = "group" if config.units_are_groups else "label"
     if config.manifest is not None:
         by, listed = _read_manifest(config.manifest)
-        units = _fit_manifest(config.manifest, by, listed, images)
+        values = _values(images, labels, by)
+        units = _fit_manifest(config.manifest, by, listed, values)
     else:
-        values = np.unique(_values(images, by))
-        units = [[str(value)] for value in generator.permutation(values)]
+        values = _values(images, labels, by)
+        units = [[str(value)] for value in generator.permutation(values.names)]
     if by == "label" and config.scenario == "domain-incremental":
         raise DataError(f"Domains are groups, but the manifest {config.manifest!r} deals labels.")
     count = config.tasks or len(config.shares or units)
@@ -171,9 +193,9 @@ def _deal_units(
         [member for unit in units[start:end] for member in unit] for start, end in pairwise(starts.tolist())
     ]
     task_of = {member: index for index, members in enumerate(joined) for member in members}
-    parts = np.array([task_of[value] for value in _values(images, by).tolist()], dtype=np.int64)
+    parts = np.array([task_of[name] for name in values.names.tolist()], dtype=np.int64)[values.codes]
     if by == "group" and config.scenario != "domain-incremental":
-        _require_whole_classes(images, parts)
+        _require_whole_classes(labels, parts)
     return parts, [some(members, 3) for members in joined]
 
 
@@ -183,17 +205,18 @@ def _even(count: int, tasks: int) -> np.ndarray:
     return np.concatenate([[0], np.cumsum([share + (index < more) for index in range(tasks)])])
 
 
-def _values(images: ImageSet, by: str) -> np.ndarray:
-    values = images.labels if by == "label" else images.groups
-    if (values == "").any():
-        raise DataError(f"The stream is dealt by {by}, but {int((values == '').sum())} images have no {by}.")
+def _values(images: ImageSet, labels: Classes, by: str) -> Classes:
+    values = labels if by == "label" else number_classes(images.groups)
+    nameless = int(values.sizes[values.names == ""].sum())
+    if nameless:
+        raise DataError(f"The stream is dealt by {by}, but {nameless} images have no {by}.")
     return values
 
 
-def _require_whole_classes(images: ImageSet, parts: np.ndarray) -> None:
-    order = np.lexsort((parts, images.labels))
-    labels, parts = images.labels[order], parts[order]
-    divided = np.unique(labels[1:][(labels[1:] == labels[:-1]) & (parts[1:] != parts[:-1])])
+def _require_whole_classes(labels: Classes, parts: np.ndarray) -> None:
+    order = np.lexsort((parts, labels.codes))
+    codes, parts = labels.codes[order], parts[order]
+    divided = labels.names[np.unique(codes[1:][(codes[1:] == codes[:-1]) & (parts[1:] != parts[:-1])])]
     if len(divided):
         raise DataError(
             f"{len(divided)} classes lie in groups of several tasks ({some(divided)}); "
@@ -226,9 +249,9 @@ def _read_manifest(path: str) -> tuple[str, dict[str, str]]:
     return header[1], units
 
 
-def _fit_manifest(path: str, by: str, listed: dict[str, str], images: ImageSet) -> list[list[str]]:
+def _fit_manifest(path: str, by: str, listed: dict[str, str], values: Classes) -> list[list[str]]:
     """The members of each unit: units in order of their numbers, or of the file where they are names."""
-    there = set(np.unique(_values(images, by)).tolist())
+    there = set(values.names.tolist())
     for strangers, problem in (
         (sorted(there - set(listed)), f"does not name these {by}s of the data"),
         (sorted(set(listed) - there), f"names {by}s that the data do not have"),
@@ -242,39 +265,39 @@ def _fit_manifest(path: str, by: str, listed: dict[str, str], images: ImageSet) 
 
 
 def _hold_out(
-    config: StreamConfig, images: ImageSet, parts: np.ndarray, generator: np.random.Generator
+    config: StreamConfig, images: ImageSet, labels: Classes, parts: np.ndarray, generator: np.random.Generator
 ) -> np.ndarray:
     """The validation images, bool (n,). Held out for good: no later task trains on them."""
     if isinstance(config.validation, str):
         return select(config.validation, images.columns)
     if config.validation == 0:
         return np.zeros(len(images), dtype=bool)
-    _, codes = np.unique(images.labels, return_inverse=True)
-    ranks, sizes = shuffled_ranks(codes + parts * (codes.max() + 1), generator)
+    ranks, sizes = shuffled_ranks(labels.codes + parts * len(labels.names), generator)
     count = rounded_share(sizes, config.validation)
     # Two of a class are the fewest that can find each other; training keeps two, or what there is.
     count = np.where(sizes >= 4, np.clip(count, 2, sizes - 2), np.minimum(count, sizes - 1))
     return np.asarray(ranks < count)
 
 
-def _classes_held_out(share: float, images: ImageSet, generator: np.random.Generator) -> np.ndarray:
-    """The labels of the classes that nothing is learned of."""
-    labels = np.unique(images.labels)
-    return generator.permutation(labels)[: int(rounded_share(np.array(len(labels)), share))]
+def _classes_held_out(share: float, labels: Classes, generator: np.random.Generator) -> np.ndarray:
+    """The classes that nothing is learned of, bool (c,)."""
+    count = len(labels.names)
+    held_out = np.zeros(count, dtype=bool)
+    held_out[generator.permutation(count)[: int(rounded_share(np.array(count), share))]] = True
+    return held_out
 
 
 def _leave_out(
     share: float,
-    images: ImageSet,
+    labels: Classes,
     parts: np.ndarray,
     held_out: np.ndarray,
     generator: np.random.Generator,
 ) -> np.ndarray:
     """The training images that nothing is learned from, bool (n,)."""
-    left_out = np.zeros(len(images), dtype=bool)
+    left_out = np.zeros(len(labels.codes), dtype=bool)
     if share < 1:
-        _, codes = np.unique(images.labels, return_inverse=True)
-        units = (codes + parts * (codes.max() + 1))[~held_out]
+        units = (labels.codes + parts * len(labels.names))[~held_out]
         ranks, sizes = shuffled_ranks(units, generator)
         left_out[~held_out] = ranks >= np.maximum(rounded_share(sizes, share), 1)
     return left_out

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from holdfast.data import draw_evenly
 from holdfast.evaluation.intervals import bootstrap_classes
 from holdfast.evaluation.retrieval import score
 
@@ -76,19 +77,8 @@ class Validation:
 
 
 def choose_validation(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Positions in `labels` (n,), ascending, `MOST_IMAGES` at most: as many of every class as there is room
-    for, two at least, of as many classes as then fit."""
-    if len(labels) <= MOST_IMAGES:
-        return np.arange(len(labels))
-    _, codes = np.unique(labels, return_inverse=True)
-    generator = np.random.default_rng([seed, 5])
-    drawn = generator.permutation(len(labels))
-    order = drawn[np.argsort(codes[drawn], kind="stable")]
-    sizes = np.bincount(codes)
-    ranks = np.arange(len(order)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    kept = order[ranks < max(2, MOST_IMAGES // len(sizes))]
-    place = generator.permutation(len(sizes))
-    return np.sort(kept[np.argsort(place[codes[kept]], kind="stable")][:MOST_IMAGES])
+    """Positions in `labels` (n,), `MOST_IMAGES` at most, as `draw_evenly` draws them."""
+    return draw_evenly(labels, MOST_IMAGES, np.random.default_rng([seed, 5]))
 
 
 def validate_version(

@@ -40,7 +40,10 @@ def bootstrap_many(values: np.ndarray, resamples: int = 1000, seed: int = 0) -> 
         means = values @ _kept_weights(resamples, count, seed).T / count
     else:
         chunks = _weights(resamples, count, seed)
-        means = np.concatenate([values @ weights.T for weights in chunks], axis=1) / count
+        # Not a product of matrices: for so few rows its threads would wait for each other, and for ever on a
+        # busy machine.
+        sums = [np.einsum("mq,rq->mr", values, weights) for weights in chunks]
+        means = np.concatenate(sums, axis=1) / count
     low, high = np.quantile(means, [(1 - LEVEL) / 2, (1 + LEVEL) / 2], axis=1)
     return [
         Interval(float(a), float(b), float(m)) for a, b, m in zip(low, high, values.mean(axis=1), strict=True)

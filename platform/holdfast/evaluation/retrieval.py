@@ -19,6 +19,7 @@ import torch
 
 from holdfast.adapters import AS_THEY_ARE, Meeting
 from holdfast.base import DataError
+from holdfast.data import number_classes
 
 TOP = 5
 _BYTES_PER_RANK = 64  # what a block holds for one rank of one query: values, positions, hits, precisions
@@ -107,11 +108,6 @@ class Part:
     positions: np.ndarray
     meeting: Meeting = AS_THEY_ARE
 
-    @property
-    def is_plain(self) -> bool:
-        """Whether everything is taken as it is."""
-        return self.meeting.adapter is None and self.meeting.shift == 0.0
-
 
 def score_parts(
     queries: np.ndarray,
@@ -123,8 +119,8 @@ def score_parts(
 ) -> Scores:
     """`score` over a gallery whose entries lie in several spaces: one ranking, by calibrated product.
 
-    Every block of queries is mapped once for each part that needs it, so memory does not grow with their
-    number; the other parts become one. `similarity` is what the ranking is by.
+    Parts that are met alike become one. Every block of queries is mapped once for each that needs it, so
+    memory does not grow with their number. `similarity` is what the ranking is by.
     Raises `DataError` as `score`, and where the parts are not the whole gallery, each entry once.
     """
     _check_side("queries", queries, query_labels)
@@ -140,13 +136,18 @@ def score_parts(
 
 
 def _joined(parts: Sequence[Part]) -> list[Part]:
-    """The parts that are met as they are as one, in the order of the gallery."""
-    own, others = [p for p in parts if p.is_plain], [p for p in parts if not p.is_plain]
-    if not own:
-        return others
-    positions = np.concatenate([part.positions for part in own])
-    order = np.argsort(positions)
-    return [Part(np.concatenate([part.items for part in own])[order], positions[order]), *others]
+    """The parts that are met alike as one, in the order of the gallery."""
+    alike: dict[tuple[object, ...], list[Part]] = {}
+    for part in parts:
+        meeting = part.meeting
+        alike.setdefault((id(meeting.adapter), meeting.maps, meeting.shift), []).append(part)
+    joined = []
+    for own in alike.values():
+        positions = np.concatenate([part.positions for part in own])
+        order = np.argsort(positions)
+        items = np.concatenate([part.items for part in own])[order]
+        joined.append(Part(items, positions[order], own[0].meeting))
+    return joined
 
 
 def _score(
@@ -158,7 +159,7 @@ def _score(
     block_bytes: int,
 ) -> Scores:
     vectors = torch.from_numpy(np.ascontiguousarray(queries, dtype=np.float32))
-    spaces = [_Space(part, alone=len(parts) == 1 and part.is_plain) for part in parts]
+    spaces = [_Space(part, alone=len(parts) == 1 and part.meeting.shift == 0.0) for part in parts]
     count = len(gallery_labels)
     query_codes, item_codes, relevant = _encode(query_labels, gallery_labels)
     relevant = relevant - 1 if leave_one_out else relevant
@@ -272,11 +273,12 @@ def _encode(
     query_labels: np.ndarray, gallery_labels: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Labels as class numbers (-1: not in the gallery), and R of every query."""
-    classes, item_codes, counts = np.unique(gallery_labels, return_inverse=True, return_counts=True)
-    found = np.searchsorted(classes, query_labels).clip(max=len(classes) - 1)
-    known = classes[found] == query_labels
+    classes, item_codes, counts = number_classes(gallery_labels)
+    asked = number_classes(query_labels)
+    places = np.searchsorted(classes, asked.names).clip(max=len(classes) - 1)
+    found, known = places[asked.codes], (classes[places] == asked.names)[asked.codes]
     relevant = np.where(known, counts[found], 0).astype(np.int64)
-    return np.where(known, found, -1).astype(np.int64), item_codes.astype(np.int64), relevant
+    return np.where(known, found, -1).astype(np.int64), item_codes, relevant
 
 
 def _check(

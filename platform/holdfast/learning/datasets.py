@@ -36,8 +36,9 @@ class Embedded:
 
 
 def validation_indices(tasks: tuple[Task, ...]) -> np.ndarray:
-    """The validation images of all tasks, each once, ascending: int64 indices into the training set."""
-    return np.unique(np.concatenate([task.validation for task in tasks])).astype(np.int64)
+    """The validation images of all tasks on which versions are measured, each once, ascending: int64 indices
+    into the training set."""
+    return np.unique(np.concatenate([task.measured for task in tasks])).astype(np.int64)
 
 
 def embed_datasets(encoder: Learnable, data: Datasets, tasks: tuple[Task, ...]) -> Embedded:

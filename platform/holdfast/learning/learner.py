@@ -227,9 +227,10 @@ class Learner:
         seeds = (derive_seed(self.seed, *place, "augment"), derive_seed(self.seed, *place, "mixup"))
         sizes = [share.stop - share.start for share in self._shares]
 
-        draw = draw_batch(self.augmentation, self.images.positions(positions, epoch), seeds)
-        pixels = self._see(draw, self.images)
-        labels = self.labels[self._send(torch.from_numpy(draw.positions))]
+        with self.throughput.wait():
+            draw = draw_batch(self.augmentation, self.images.positions(positions, epoch), seeds)
+            pixels = self._see(draw, self.images)
+            labels = self.labels[self._send(torch.from_numpy(draw.positions))]
         embeddings, perturbed = self._embed(pixels, labels, sizes)
         step = Step(
             embeddings=embeddings,

@@ -1,7 +1,8 @@
 """What the learner tells whoever watches."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 
@@ -31,10 +32,12 @@ def ignore_progress(progress: Progress) -> None:
 
 @dataclass
 class Throughput:
-    """How many images were learned in how many seconds, over all interruptions."""
+    """How many images were learned in how many seconds, over all interruptions; and for how many of these,
+    since the last one, the steps waited for their images: to be read, sent and distorted."""
 
     images: int = 0
     seconds: float = 0.0
+    waiting: float = 0.0
     _since: float = 0.0
 
     def start(self) -> None:
@@ -46,6 +49,13 @@ class Throughput:
         now = time.perf_counter()
         self.seconds += now - self._since
         self._since = now
+
+    @contextmanager
+    def wait(self) -> Iterator[None]:
+        """Around what a step waits for."""
+        started = time.perf_counter()
+        yield
+        self.waiting += time.perf_counter() - started
 
     @property
     def images_per_second(self) -> float:

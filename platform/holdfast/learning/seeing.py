@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -18,15 +19,20 @@ class Draw:
 
     Attributes:
         positions: int64 (b,), which images of the task.
-        parameters: float32 (b, k), as `Augmentation.draw` gives them.
+        distortions: draws how they are distorted, as `Augmentation.draw` does: the same whenever it is asked.
         share: of an image in its mixture with the next one of the batch, the last one's next being the first;
             1 where nothing is mixed. Batches are shuffled, so the next one is any other image, and a worker
             needs only one image beyond its slice.
     """
 
     positions: np.ndarray
-    parameters: Tensor
+    distortions: Callable[[], Tensor]
     share: float = 1.0
+
+    @cached_property
+    def parameters(self) -> Tensor:
+        """Of the distortions, float32 (b, k). Vectors have none, and nothing is drawn for them."""
+        return self.distortions()
 
     def other(self, of_batch: Tensor) -> Tensor:
         """Of the images that are mixed in, what is given (b, ...) of those of the batch: classes, vectors."""
@@ -35,10 +41,12 @@ class Draw:
 
 def draw_batch(augmentation: Augmentation, positions: np.ndarray, seeds: tuple[int, int]) -> Draw:
     """Draw for a whole global batch: with one seed how images are distorted, with the other how mixed."""
-    generator = torch.Generator().manual_seed(seeds[0])
-    parameters = augmentation.draw(len(positions), generator)
+
+    def distortions() -> Tensor:
+        return augmentation.draw(len(positions), torch.Generator().manual_seed(seeds[0]))
+
     alpha = augmentation.config.mixup
-    return Draw(positions, parameters, draw_mixup(alpha, seeds[1]) if alpha else 1.0)
+    return Draw(positions, distortions, draw_mixup(alpha, seeds[1]) if alpha else 1.0)
 
 
 def see(

@@ -52,7 +52,7 @@ class Assessment:
 
     Projections over one base share its entries, whenever they were written: the gallery of one of them is the
     base's, and all meet it exactly, so that what a newer one finds in an older one's is what it finds in its
-    own. They are measured in no other way.
+    own. That is searched once.
 
     For `decode` and `base` see `StoredEmbeddings`.
     """
@@ -140,6 +140,8 @@ class Assessment:
     def _search(self, pair: Pair) -> Outcome | None:
         """None for two widths, which meet only through an adapter."""
         query, gallery, adapter = pair
+        if self._is_exact(query, gallery):
+            return self._outcomes.find((query, query, None))
         queries = self.embedded(query).queries
         entries = self.embedded(gallery if query == gallery else self._space(gallery)).gallery
         if adapter is not None:
@@ -189,7 +191,7 @@ class Assessment:
         labels = self._data.training.labels[self._held_out]
         row: list[float | None] = []
         for task in self._tasks:
-            own = np.searchsorted(self._held_out, np.sort(task.validation))
+            own = np.searchsorted(self._held_out, np.sort(task.measured))
             if len(own) < 2:
                 row.append(None)
                 continue

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 from holdfast.base import ConfigError, UnsoundError, hide_secrets, load_yaml
 from holdfast.config import Experiment
-from holdfast.data import Featurizer, StreamConfig, Task, build_stream
+from holdfast.data import Featurizer, StreamConfig, Task, build_stream, note_measured
 from holdfast.evaluation import REPORT, Report, Validation, describe_machine, draw_report
 from holdfast.learning import (
     Ancestor,
@@ -270,7 +270,7 @@ class StorePublisher:
                 seconds=seconds,
                 codes=codes,
                 validation=[version.metrics.get(VALIDATION) for version in lineage],
-                notes=list(self._data.notes),
+                notes=[*self._data.notes, *note_measured(self._tasks)],
                 machine={**describe_machine(), "threads": self._experiment.scaling.cpus},
                 **figures,
             )

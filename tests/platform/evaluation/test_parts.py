@@ -109,6 +109,21 @@ def test_the_right_maps_make_a_mixed_gallery_whole_again(lineage):
     assert without.recall_at_1.mean() < found.recall_at_1.mean() - 0.1
 
 
+def test_parts_that_are_met_through_one_map_are_one_gallery(lineage):
+    """As the galleries of projections over one base are."""
+    line = lineage(1)
+    turn = np.linalg.qr(np.random.default_rng(1).normal(size=(16, 16)))[0].astype(np.float32)
+    shares, assignment = deal([line.gallery[0]] * 3, line.gallery_labels, 3)
+    meeting = Meeting(Projection(turn), "entries")
+    parts = [
+        Part(share, np.flatnonzero(assignment == number), meeting) for number, share in enumerate(shares)
+    ]
+    found = score_parts(line.queries[0], line.query_labels, parts, line.gallery_labels)
+    whole = score(line.queries[0], line.query_labels, line.gallery[0] @ turn, line.gallery_labels)
+    assert np.array_equal(found.top, whole.top)
+    assert found.percent() == whole.percent()
+
+
 def test_a_version_that_cannot_search_it_all_has_no_figures(lineage):
     line = lineage(2)
     shares, assignment = deal(line.gallery, line.gallery_labels, 2)

@@ -47,7 +47,7 @@ def image_set(each: int, seed: int) -> ImageSet:
 
 DATA = Datasets(image_set(6, 0), Evaluation(image_set(5, 1), image_set(15, 2)))
 HELD_OUT = np.arange(0, 6 * CLASSES, 3)
-TASKS = (Task(0, "all", np.setdiff1d(np.arange(6 * CLASSES), HELD_OUT), HELD_OUT, ()),)
+TASKS = (Task(0, "all", np.setdiff1d(np.arange(6 * CLASSES), HELD_OUT), HELD_OUT, HELD_OUT, ()),)
 
 
 class Planted:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from holdfast.data import ImageSet, Task
+from holdfast.data import ImageSet, Task, number_classes
 from holdfast.learning.datasets import Datasets
 from holdfast.models import ModelConfig
 
@@ -74,7 +74,7 @@ def find_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]
 
 
 def _describe(images: ImageSet) -> Contents:
-    labels, codes = np.unique(images.labels, return_inverse=True)
+    labels, codes, _ = number_classes(images.labels)
     order = np.lexsort((images.sample_ids, codes))
     # The first part is of no class, and empty; so is all of a trial's evaluation.
     members = np.split(order, np.searchsorted(codes[order], np.arange(len(labels))))[1:]

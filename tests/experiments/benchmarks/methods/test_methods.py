@@ -308,7 +308,7 @@ def rotated() -> tuple[list[Any], list[Task], Datasets]:
     training = image_set_of(labels)
     data = Datasets(training, Evaluation(image_set_of(asks), image_set_of(holds)))
     train, validation = np.arange(0, 96, 2), np.arange(1, 96, 2)
-    tasks = [Task(index, str(index), train, validation, tuple(set(labels))) for index in range(2)]
+    tasks = [Task(index, str(index), train, validation, validation, tuple(set(labels))) for index in range(2)]
 
     def version(frame: np.ndarray) -> Any:
         embedded = Embedded(asked @ frame, held @ frame, seen[validation] @ frame)

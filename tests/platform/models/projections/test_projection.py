@@ -59,6 +59,16 @@ def test_it_is_the_linear_adapter_of_its_matrix() -> None:
     np.testing.assert_allclose(made.embed(rows[:1]), made.embed(rows)[:1], atol=1e-6)
 
 
+def test_one_that_was_turned_is_read_again_as_it_was(tmp_path: Path) -> None:
+    made, rows = projection(4, seed=0), unit(30)
+    straight = made.embed(rows)
+    made.rotate(torch.linalg.qr(torch.randn(4, 4))[0])
+    made.save(tmp_path)
+    again = load_model(tmp_path)
+    assert np.array_equal(again.embed(rows), made.embed(rows))
+    assert not np.allclose(again.embed(rows), straight)
+
+
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     made = projection(4, seed=1)
     contract = made.save(tmp_path)
