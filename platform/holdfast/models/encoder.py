@@ -38,6 +38,8 @@ from holdfast.models.trunks import (
 )
 
 DESCRIPTION = "encoder.json"
+BATCH, PIXELS = 512, 2**21
+"""Images, and pixels, that are embedded at a time: the feature maps of photographs would take gigabytes."""
 BEGUN = 2_000
 """Images, at most, by which the layers behind a trunk that knows something begin."""
 
@@ -159,17 +161,20 @@ class Encoder(Learnable):
         """What was added to the trunk for the time of learning becomes part of its weights."""
         settle_trunk(self.trunk)
 
-    def embed(self, images: np.ndarray | Sequence[Image.Image | bytes], batch_size: int = 512) -> np.ndarray:
+    def embed(
+        self, images: np.ndarray | Sequence[Image.Image | bytes], batch_size: int | None = None
+    ) -> np.ndarray:
         """Embed images as a float32 array (n, dimension) of unit norm, in evaluation mode.
 
         `images` is a uint8 array (n, channels, size, size) that is already preprocessed, or a sequence of
-        Pillow images or encoded files. Raises InvalidImageError for any other array and for whatever cannot
-        be decoded.
+        Pillow images or encoded files. So many go through the network at a time, fewer where they are large
+        unless it is said. Raises InvalidImageError for any other array and for whatever cannot be decoded.
         """
         if isinstance(images, np.ndarray):
             self._check(images)
         embeddings = np.empty((len(images), self.dimension), np.float32)
         device = self.linear.weight.device
+        batch_size = batch_size or self.at_a_time
         was_training = self.training
         # Threads share a served encoder, which is in evaluation mode already: then nothing is switched.
         if was_training:
@@ -187,6 +192,11 @@ class Encoder(Learnable):
             if was_training:
                 self.train()
         return embeddings
+
+    @property
+    def at_a_time(self) -> int:
+        """How many images are embedded together, unless it is said."""
+        return max(1, min(BATCH, PIXELS // self.preprocessing.size**2))
 
     def probes(self) -> np.ndarray:
         return probe_images(self.preprocessing)

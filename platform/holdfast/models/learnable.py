@@ -58,7 +58,7 @@ class Learnable(nn.Module):
         """Inputs that it can always be asked about, (n, ...), always the same."""
 
     @abstractmethod
-    def embed(self, images: Any, batch_size: int = 512) -> np.ndarray:
+    def embed(self, images: Any, batch_size: int | None = None) -> np.ndarray:
         """An array of inputs -> float32 (n, dimension) of unit norm, in evaluation mode."""
 
     @abstractmethod

@@ -9,7 +9,6 @@ from holdfast.models.projections import principal_directions
 
 SHRINKAGE = 0.1
 """Of the map, in units of the features' variance: little, because only training may say what is noise."""
-_BATCH = 512
 
 
 @torch.no_grad()
@@ -86,8 +85,8 @@ def _features(encoder: Encoder, images: np.ndarray) -> Tensor:
     encoder.eval()
     try:
         parts = []
-        for start in range(0, len(images), _BATCH):
-            pixels = torch.tensor(images[start : start + _BATCH], device=device)
+        for start in range(0, len(images), encoder.at_a_time):
+            pixels = torch.tensor(images[start : start + encoder.at_a_time], device=device)
             parts.append(encoder.trunk(encoder.preprocessing.normalize(pixels)).double().cpu())
         return torch.cat(parts)
     finally:

@@ -7,8 +7,6 @@ from torch.nn import functional as F
 from holdfast.models.encoder import Encoder, ModelConfig
 from holdfast.models.heads import CosFaceConfig
 
-_BATCH = 256
-
 
 def embed_unlearned(
     config: ModelConfig, images: np.ndarray, device: torch.device = torch.device("cpu")
@@ -20,15 +18,7 @@ def embed_unlearned(
     """
     if config.base is not None:
         return F.normalize(torch.tensor(images, dtype=torch.float32)).numpy()
-    with torch.random.fork_rng(devices=[]):
-        encoder = Encoder(config).eval().to(device)
-    made = []
-    with torch.inference_mode():
-        for start in range(0, len(images), _BATCH):
-            pixels = torch.tensor(images[start : start + _BATCH], device=device)
-            features = encoder.trunk(encoder.preprocessing.normalize(pixels)).float()
-            made.append(F.normalize(features).cpu().numpy())
-    return np.concatenate(made) if made else np.empty((0, encoder.trunk.features), np.float32)
+    return unlearned_encoder(config).to(device).embed(images)
 
 
 def unlearned_encoder(config: ModelConfig) -> Encoder:

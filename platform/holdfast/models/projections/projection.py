@@ -119,7 +119,7 @@ class Projection(Learnable):
             return self._frame(self.linear.weight.T).cpu().contiguous().numpy()
 
     def embed(
-        self, images: np.ndarray | Sequence[Image.Image | bytes], batch_size: int = BATCH
+        self, images: np.ndarray | Sequence[Image.Image | bytes], batch_size: int | None = None
     ) -> np.ndarray:
         """Map vectors of the base, float32 (n, d_base), to float32 (n, dimension) of unit norm.
 
@@ -130,6 +130,7 @@ class Projection(Learnable):
             raise InvalidVectorError(
                 f"A projection maps vectors (n, {self.base_dimension}) of its base, not {given}."
             )
+        batch_size = batch_size or BATCH
         embeddings = np.empty((len(images), self.dimension), np.float32)
         device = self.linear.weight.device
         with torch.inference_mode():
