@@ -6,6 +6,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from holdfast.store import Store
 KEYS_VARIABLE = "HOLDFAST_API_KEYS"
 ANSWER_SECONDS = 5.0
 SLOW_SECONDS = 1.0
+SOON = timedelta(days=7)
 
 
 def server(patient: Patient) -> Said:
@@ -76,7 +78,22 @@ def keys(store: Store, environment: Mapping[str, str]) -> Said:
                 "machine."
             )
         return ok(f"{KEYS_VARIABLE} counts alone, with keys of the roles {', '.join(sorted(set(roles)))}.")
-    roles = list(store.keys.roles().values())
+    now = datetime.now(UTC)
+    found = [key for key in store.keys.list() if key.state(now) != "revoked"]
+    ended = [key.name for key in found if key.state(now) == "expired"]
+    soon = [
+        f"{key.name} on {key.expires_at:%Y-%m-%d}"
+        for key in found
+        if key.expires_at is not None and key.name not in ended and key.expires_at - now < SOON
+    ]
+    roles = [key.role for key in found if key.name not in ended]
+    if ended:
+        return warn(
+            f"Expired: {', '.join(ended)}; who shows one is answered 401. Make another: holdfast keys create "
+            f"NAME --role ROLE, and take the old one away: holdfast keys revoke {ended[0]}."
+        )
+    if soon:
+        return warn(f"Keys that expire soon: {', '.join(soon)}. Hand out others first: holdfast keys create.")
     if not roles:
         return ok(
             "There are no keys yet: the first start of the server makes an admin key, and shows it once."

@@ -25,6 +25,7 @@ from .database.engine import (
 from .database.migration import OlderSchemaError
 from .database.schema import metadata
 from .history import NO_MARK, SNAPSHOT, Mark, has_mark, leave_mark, mark_of, newest_mark
+from .keys import ROLES, Key, Role
 from .places import VARIABLE, pin_down, sqlite_file
 from .runs import Run
 from .store import Store, look_into, open_store
@@ -43,13 +44,16 @@ __all__ = [
     "Draft",
     "Incompatibility",
     "Kind",
+    "Key",
     "METRIC",
     "Mark",
     "MeasuredCalibration",
     "NAME",
     "NO_MARK",
     "OlderSchemaError",
+    "ROLES",
     "RegisteredAdapter",
+    "Role",
     "Run",
     "SNAPSHOT",
     "Store",

@@ -21,6 +21,8 @@ class Traffic:
     forced: bool = False
     note: str = ""
     created_at: datetime | None = None
+    made_by: str = ""
+    """The name of a key, or a user of a machine; empty where nobody said."""
 
     @property
     def versions(self) -> tuple[str | None, str | None, str | None, float]:

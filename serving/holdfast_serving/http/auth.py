@@ -7,7 +7,8 @@ import math
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal, Protocol, get_args
+from datetime import UTC, datetime
+from typing import Any, Protocol, cast
 
 from fastapi import Depends, Request
 from fastapi.openapi.models import HTTPBearer as HTTPBearerModel
@@ -15,13 +16,11 @@ from fastapi.security.base import SecurityBase
 from starlette.datastructures import Headers
 
 from holdfast.base import ConfigError, NotReadyError
+from holdfast.store import ROLES, Key, Role
 from holdfast_serving.http.errors import ForbiddenError, UnauthorizedError
 from holdfast_serving.threads import run_in
 
 logger = logging.getLogger(__name__)
-
-Role = Literal["read", "write", "admin"]
-ROLES: tuple[Role, ...] = get_args(Role)
 
 PATIENCE_SECONDS = 1.0
 """How long a known key waits for the keys to be read anew, and how long nobody tries after a failure."""
@@ -30,9 +29,9 @@ UNKNOWN_SECONDS = 5.0
 
 
 class Keyring(Protocol):
-    """Knows all valid keys: the role of each, by the key's hash. May block for a database query."""
+    """Knows all valid keys, by their hashes. May block for a database query."""
 
-    def roles(self) -> Mapping[str, str]: ...
+    def valid(self) -> Mapping[str, Key]: ...
 
 
 def hash_key(secret: str) -> str:
@@ -60,17 +59,18 @@ def parse_keys(text: str) -> tuple[tuple[str, str], ...]:
 
 
 class FixedKeys:
-    """The keys of the configuration."""
+    """The keys of the configuration. They have no names, and no end."""
 
     def __init__(self, pairs: tuple[tuple[str, str], ...]) -> None:
-        self._roles = {digest: role for role, digest in pairs}
+        now = datetime.now(UTC)
+        self._keys = {digest: Key(digest[:8], digest[:8], cast(Role, role), now) for role, digest in pairs}
 
-    def roles(self) -> Mapping[str, str]:
-        return self._roles
+    def valid(self) -> Mapping[str, Key]:
+        return self._keys
 
 
 class Gatekeeper:
-    """Tells the role of a key by a copy of all keys, which one thread of its own reads anew now and then.
+    """Tells what a key may by a copy of all keys, which one thread of its own reads anew now and then.
 
     A key that is in the copy costs no query; a withdrawn one works for `memory_seconds` more. A key that is
     not is looked for again in a copy that is read after it was shown, at most one in `pause_seconds` however
@@ -83,24 +83,29 @@ class Gatekeeper:
         self._memory_seconds = memory_seconds
         self._pause_seconds = pause_seconds
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="keys")
-        self._roles: Mapping[str, str] = {}
+        self._keys: Mapping[str, Key] = {}
         self._copied = -math.inf  # when the reading of the copy began
         self._reading: asyncio.Task[None] | None = None
         self._asked = -math.inf  # when the last reading was asked for
         self._failed = -math.inf  # when the last one failed, if it did
 
-    async def role(self, secret: str) -> str | None:
-        """The role, or None for a key that nobody issued. Raises what reading the keys raises, and
-        NotReadyError when that takes too long, for a key that is not in the copy."""
+    async def key(self, secret: str) -> Key | None:
+        """What is known of it, or None for one that nobody issued, or that opens nothing any more.
+
+        Raises what reading the keys raises, and NotReadyError when that takes too long, for a key that is not
+        in the copy.
+        """
         digest = hash_key(secret)
         now = time.monotonic()
-        known = self._roles.get(digest)
+        known = self._keys.get(digest)
         if known is None:
             await self._newer_than(now)
         elif self._copied + self._memory_seconds < now and self._failed + PATIENCE_SECONDS < now:
             reading = self._read_again()
             await asyncio.wait((reading,), timeout=self._asked + PATIENCE_SECONDS - now)
-        return self._roles.get(digest)
+        found = self._keys.get(digest)
+        # The copy may be old, where the database is away.
+        return found if found is None or found.state(datetime.now(UTC)) == "valid" else None
 
     def close(self) -> None:
         self._thread.shutdown(wait=False, cancel_futures=True)
@@ -128,7 +133,7 @@ class Gatekeeper:
         await asyncio.sleep(max(0.0, last + self._pause_seconds - time.monotonic()))
         began = time.monotonic()
         try:
-            self._roles = await run_in(self._thread, self._keyring.roles)
+            self._keys = await run_in(self._thread, self._keyring.valid)
         except Exception as error:
             self._failed = time.monotonic()
             logger.warning("the keys could not be read, those of the last copy stay good: %s", error)
@@ -148,11 +153,11 @@ def check_shown(secret: str) -> None:
         raise UnauthorizedError("A key is needed: send Authorization: Bearer KEY, or X-API-Key: KEY.")
 
 
-def check_known(role: str | None) -> Role:
-    """The role of a key. Raises UnauthorizedError for one that has none."""
-    if role not in ROLES:
-        raise UnauthorizedError("This key is not known.")
-    return role
+def check_known(key: Key | None) -> Key:
+    """The key. Raises UnauthorizedError for none."""
+    if key is None or key.role not in ROLES:
+        raise UnauthorizedError("This key is not known, or no longer valid.")
+    return key
 
 
 class Require(SecurityBase):
@@ -169,7 +174,7 @@ class Require(SecurityBase):
     async def __call__(self, request: Request) -> None:
         check_shown(secret_of(request.headers))
         # `ReceiveWhole` has looked it up, before it received the body.
-        held = check_known(request.scope["state"].get("role"))
+        held = check_known(request.scope["state"].get("key")).role
         if ROLES.index(held) < ROLES.index(self._role):
             raise ForbiddenError(f"This key has the role {held}; {request.url.path} needs {self._role}.")
 

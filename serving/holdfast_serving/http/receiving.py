@@ -7,8 +7,9 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.base import HoldfastError, TooLargeError
+from holdfast.store import Key
 from holdfast_serving.config import Limits
-from holdfast_serving.http.auth import Gatekeeper, Role, check_known, check_shown, secret_of
+from holdfast_serving.http.auth import Gatekeeper, check_known, check_shown, secret_of
 from holdfast_serving.http.errors import TooSlowError
 from holdfast_serving.http.limits import ALWAYS_ANSWERED
 from holdfast_serving.http.refusals import has_body, refuse
@@ -20,7 +21,7 @@ class ClientLeftError(Exception):
 
 
 class ReceiveWhole:
-    """ASGI middleware: lets a request through once it is whole, with the role of its key in `state["role"]`.
+    """ASGI middleware: lets a request through once it is whole, with its key in `state["key"]`.
 
     A body is received only from who has a key: 401 before it. Then 413 for one over the limit, announced or
     found out, 408 for one that takes too long, 429 when all bodies together are too much.
@@ -40,10 +41,10 @@ class ReceiveWhole:
         body = Body(self._memory)
         try:
             if has_body(headers):
-                state["role"] = await self._receive(body, headers, receive)
+                state["key"] = await self._receive(body, headers, receive)
                 receive = body.replayed(receive)
             else:
-                state["role"] = await self._role(headers)
+                state["key"] = await self._key(headers)
             await self._app(scope, receive, send)
         except HoldfastError as error:
             await refuse(error, scope, receive, send, whole=body.whole)
@@ -52,22 +53,22 @@ class ReceiveWhole:
         finally:
             body.free()
 
-    async def _role(self, headers: Headers) -> str | None:
+    async def _key(self, headers: Headers) -> Key | None:
         secret = secret_of(headers)
-        return await self._gatekeeper.role(secret) if secret else None
+        return await self._gatekeeper.key(secret) if secret else None
 
-    async def _receive(self, body: "Body", headers: Headers, receive: Receive) -> Role:
-        """The role of the key that the body came with."""
+    async def _receive(self, body: "Body", headers: Headers, receive: Receive) -> Key:
+        """The key that the body came with."""
         check_shown(secret_of(headers))
         # Received while the key is looked up: what nobody receives piles up in Serve without a bound.
         receiving = asyncio.create_task(body.fill(headers, receive))
         try:
-            role = check_known(await self._role(headers))
+            key = check_known(await self._key(headers))
             await receiving
         finally:
             receiving.cancel()
             await asyncio.gather(receiving, return_exceptions=True)
-        return role
+        return key
 
 
 class Memory:

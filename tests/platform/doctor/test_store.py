@@ -52,7 +52,7 @@ def test_a_database_that_is_away_shows_no_password(look: Look, tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("revision", "verdict", "advice"),
-    [("9001", "fail", "newer than schema"), ("0008", "warn", "make a backup first")],
+    [("9001", "fail", "newer than schema"), ("0009", "warn", "make a backup first")],
 )
 def test_another_schema_is_named_and_left_alone(
     look: Look, place: Path, revision: str, verdict: str, advice: str
@@ -190,6 +190,18 @@ def test_keys_of_the_environment_are_never_shown(look: Look) -> None:
     wrong = look(HOLDFAST_API_KEYS="very-secret-word")["keys"]
     assert wrong.verdict == "fail"
     assert "very-secret" not in wrong.sentence
+
+
+@pytest.mark.parametrize(("left", "said"), [(-1, "Expired: the app"), (3, "expire soon: the app on")])
+def test_a_key_that_expired_or_will(look: Look, place: Path, left: int, said: str) -> None:
+    with open_store(place) as store:
+        store.keys.create("admin", "the app", datetime.now(UTC) + timedelta(days=30))
+    with open_store(place) as store, store.engine.begin() as connection:
+        end = datetime.now(UTC) + timedelta(days=left)
+        connection.execute(text("UPDATE keys SET expires_at = :end"), {"end": end})
+    found = look()["keys"]
+    assert found.verdict == "warn"
+    assert said in found.sentence
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -210,6 +211,8 @@ traffic = Table(
     Column("forced", Boolean, nullable=False),
     Column("note", Text, nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
+    # The name of a key, or a user of a machine; empty where nobody said.
+    Column("made_by", Text, nullable=False, server_default=""),
 )
 
 keys = Table(
@@ -220,6 +223,16 @@ keys = Table(
     Column("hint", String(16), nullable=False),
     Column("created_at", UtcDateTime, nullable=False),
     Column("revoked_at", UtcDateTime),
+    Column("name", Text),
+    Column("expires_at", UtcDateTime),
+    # A name is free again once its key is revoked.
+    Index(
+        "ix_keys_name",
+        "name",
+        unique=True,
+        sqlite_where=text("revoked_at IS NULL"),
+        postgresql_where=text("revoked_at IS NULL"),
+    ),
 )
 
 entries = Table(
