@@ -12,8 +12,8 @@ from sqlalchemy import func, select
 from holdfast.backfill.images import EMBEDDED, read_image
 from holdfast.backfill.mover import AdapterMover, Stored
 from holdfast.backfill.remaining import count_by_origin, still_old
-from holdfast.backfill.rules import Kind, require_adapters
-from holdfast.backfill.sources import Sources, UnreadableError
+from holdfast.backfill.rules import Kind, refuse_projection, require_adapters
+from holdfast.backfill.sources import Sources, UnreadableError, require_sources
 from holdfast.base import DataError, InvalidImageError, TooManyPixelsError
 from holdfast.store import Store, current_counter, metadata, reading
 
@@ -76,9 +76,11 @@ def price(store: Store, target: str, kind: Kind, named: Sequence[str] | None, ro
         roots: folders and URL prefixes below which images may be read.
 
     Raises NotFoundError, DataError if there is nothing to move, IncompatibleError where no adapter maps the
-    entries, and NotEmbeddableError for a target without a model.
+    entries, NotEmbeddableError for a target without a model, and ConfigError for a projection, or where no
+    image may be read.
     """
     goal = store.versions.get(target)
+    refuse_projection(goal)
     with reading(store.engine) as connection:
         found = count_by_origin(connection, kind, goal.name)
         wanted = [store.versions.get(name).name for name in named] if named is not None else list(found)
@@ -88,6 +90,7 @@ def price(store: Store, target: str, kind: Kind, named: Sequence[str] | None, ro
                 "There is nothing to backfill: the gallery holds no entry of versions other than "
                 f"{goal.name}, or of those that were named."
             )
+        require_sources(kind, roots)
         if kind == "map":
             require_adapters(connection, goal.name, list(counts))
         until = current_counter(connection, "entries")

@@ -49,12 +49,10 @@ def plan(
 
     Example: [bold]holdfast backfill plan live --sources photos[/]
     """
-    from holdfast.backfill import check_kind, price, require_sources
+    from holdfast.backfill import check_kind, price
 
     with existing_store(store, artifacts) as opened:
-        wanted = check_kind(kind)
-        require_sources(wanted, sources or ())
-        found = price(opened, target, wanted, source, sources or ())
+        found = price(opened, target, check_kind(kind), source, sources or ())
     show(as_json, found.as_dict(), *_priced(found))
 
 

@@ -93,8 +93,15 @@ class ModelConfig(Settings):
         """Whether nothing below the embedding learns, so that a projection is learned over it."""
         return isinstance(self.trunk, TrunkConfig) and self.trunk.frozen
 
+    @classmethod
+    def of_base(cls, base: VersionTrunkConfig) -> Self:
+        """The base itself, as a projection over it."""
+        return cls(trunk=base, dimension=base.found()[1])
+
     def check_parent(self, parent: "ModelConfig") -> None:
         """Refuse to go on from a version with another network, where that cannot be. Raises ConfigError."""
+        if self.base is not None and parent == self.of_base(self.base):
+            return
         self.head.check_parent(self.dimension, parent.dimension, parent.head)
 
 

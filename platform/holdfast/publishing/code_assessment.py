@@ -76,8 +76,9 @@ class CodeAssessment:
 
 
 def _shape(version: Version) -> CodeShape | None:
-    """Of the codes that a version learned to have; read from its experiment, so that no model is loaded."""
-    model = load_yaml(version.experiment)["model"]
-    if model["head"]["kind"] != "opqn":
+    """Of the codes that a version learned to have; read from its experiment, so that no model is loaded. One
+    that was adopted learned none."""
+    model = load_yaml(version.experiment).get("model")
+    if model is None or model["head"]["kind"] != "opqn":
         return None
     return OPQNConfig.model_validate(model["head"]).shape(version.dimension)

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 import safetensors.numpy
 
-from holdfast.backfill import Backfills
+from holdfast.backfill import Backfills, price
 from holdfast.base import ConfigError, DataError, HoldfastError, NotFoundError
 from holdfast.config import Experiment
 from holdfast.data import Featurizer
@@ -84,6 +84,24 @@ def test_what_it_learns_is_a_map_over_the_base(store: Store, over: Make) -> None
     assert report["recall_at_1"][2][2] == pytest.approx(own)
 
 
+def test_codes_are_learned_and_vectors_are_rehearsed(store: Store, over: Make) -> None:
+    trunk = {"kind": "version", "name": "theirs", "train": "none"}
+    head = {"kind": "opqn", "bits": 4, "words": 4, "assignment": "learned"}
+    changes: dict[str, object] = {
+        "model": {"trunk": trunk, "dimension": 8, "head": head},
+        "regularizers": [{"kind": "rehearsal", "memory_bytes": 8000}],
+        "stream": {"tasks": 2, "scenario": "extended-data", "validation": 0},
+    }
+    outcome = run_experiment(store, over(**changes), ignore_progress)
+    codes = json.loads(outcome.report.with_suffix(".json").read_text())["codes"]
+    assert (codes["versions"], codes["bytes"]) == (["v3", "v4"], 1)  # the base has none
+    model = store.versions.load("v4")
+    assert isinstance(model, ProjectedModel)
+    assert model.quantizer is not None
+    rows = np.eye(FEATURES, dtype=np.float32)
+    assert model.quantizer.encode(model.map_vectors(rows)).shape == (FEATURES, 1)
+
+
 @pytest.mark.parametrize("format", ["torch", "onnx"])
 def test_its_map_is_exported_for_the_vectors_of_its_base(
     store: Store, over: Make, tmp_path: Path, format: Format
@@ -123,6 +141,8 @@ def test_the_gallery_of_the_base_is_searched_and_nothing_else_is_written(store: 
         store.traffic.change(write_version="v4", force=True)
     with pytest.raises(ConfigError, match="nothing need be moved"):
         Backfills(store).create("v4")
+    with pytest.raises(ConfigError, match="nothing need be moved"):
+        price(store, "v4", "map", None, [])
 
 
 def test_a_projection_of_a_projection_reads_the_base(store: Store, over: Make) -> None:

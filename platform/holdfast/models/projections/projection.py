@@ -111,7 +111,7 @@ class Projection(Learnable):
         """The base itself, as a projection over it."""
         from holdfast.models.encoder import ModelConfig
 
-        return cls(ModelConfig(trunk=base, dimension=base.found()[1])).eval()
+        return cls(ModelConfig.of_base(base)).eval()
 
     def matrix(self) -> np.ndarray:
         """M, float32 (d_base, dimension): the map but for the norm."""

@@ -1,4 +1,5 @@
-"""A memory of old images, for the methods that cannot do without one. Never larger than its budget."""
+"""A memory of old images, or of their vectors, for the methods that cannot do without one. Never larger than
+its budget."""
 
 import hashlib
 from typing import Literal
@@ -42,18 +43,22 @@ def herd(embeddings: np.ndarray, count: int) -> np.ndarray:
 def check_budget(kind: str, memory_bytes: int, setting: Setting, alternative: str) -> None:
     """Raises ConfigError unless the memory holds at least one image of every class of the sequence."""
     classes = len({name for task in setting.classes for name in task})
-    preprocessing = setting.model.preprocessing
-    image = preprocessing.channels * preprocessing.size**2
-    if memory_bytes < image * classes:
+    base, preprocessing = setting.model.base, setting.model.preprocessing
+    if base is None:
+        held, size = "image", preprocessing.channels * preprocessing.size**2
+    else:
+        held, size = "vector", np.dtype(np.float32).itemsize * base.found()[1]
+    if memory_bytes < size * classes:
         raise ConfigError(
-            f"regularizers: '{kind}' has memory_bytes {memory_bytes}, which is not one image of {image} "
-            f"bytes for each of the {classes} classes of the stream; give it at least {image * classes}, "
+            f"regularizers: '{kind}' has memory_bytes {memory_bytes}, which is not one {held} of {size} "
+            f"bytes for each of the {classes} classes of the stream; give it at least {size * classes}, "
             f"or {alternative}."
         )
 
 
 class ExemplarMemory(SavedShapes):
-    """Images of learned tasks as uint8, the same number of every class seen, within `budget` bytes.
+    """Images of learned tasks as uint8, the same number of every class seen, within `budget` bytes; of a
+    projection the vectors that it reads.
 
     Every image has a priority within its class, and the lowest stay when the classes' share shrinks:
 
@@ -66,7 +71,7 @@ class ExemplarMemory(SavedShapes):
     The budget counts the images; their class and priority take 16 bytes more each.
 
     Attributes:
-        images: uint8 (m, C, H, W).
+        images: uint8 (m, C, H, W), or float32 (m, d).
         classes: int64 (m,), the `class_key` of each.
         priorities: int64 (m,).
         seen: int64 (k,), the keys of all classes ever seen.
@@ -140,8 +145,12 @@ class ExemplarMemory(SavedShapes):
         """`count` images at random, with replacement, by torch's global generator.
 
         Returns:
-            float32 (count, C, H, W) in [0, 1], not augmented, and the int64 (count,) keys of their classes.
+            float32 (count, C, H, W) in [0, 1], not augmented, or the vectors (count, d); and the int64
+            (count,) keys of their classes.
         """
         chosen = torch.randint(self.count, (count,)).to(self.images.device)
-        pixels = self.images[chosen].to(torch.float32) / 255
+        drawn = self.images[chosen]
+        if drawn.ndim == 2:
+            return drawn, self.classes[chosen]
+        pixels = drawn.to(torch.float32) / 255
         return pixels.contiguous(memory_format=torch.channels_last), self.classes[chosen]

@@ -24,7 +24,8 @@ class HigherOrderContrastConfig(RegularizerConfig):
     sharpness: float = Field(default=10.0, gt=0)
     """The paper's mu, an inverse temperature."""
     memory_bytes: int = Field(default=0, ge=0)
-    """Of images (one byte a pixel and channel), over all classes, whatever their number; 0 keeps none."""
+    """Of images (one byte a pixel and channel; of a projection vectors, four a number), over all classes,
+    whatever their number; 0 keeps none."""
     selection: Selection = "herding"
     rehearsed: int = Field(default=64, ge=2)
     """How many old images are drawn for each step, if any are kept."""

@@ -19,7 +19,8 @@ class RehearsalConfig(RegularizerConfig):
     kind: Literal["rehearsal"] = "rehearsal"
     weight: float = Field(default=5.0, ge=0)
     memory_bytes: int = Field(default=0, ge=0)
-    """Of images (one byte a pixel and channel), over all classes, whatever their number."""
+    """Of images (one byte a pixel and channel; of a projection vectors, four a number), over all classes,
+    whatever their number."""
     selection: Selection = "herding"
     rehearsed: int = Field(default=64, ge=2)
     """How many old images are drawn for each step."""

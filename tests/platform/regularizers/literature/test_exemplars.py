@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from holdfast.base import ConfigError
-from holdfast.models import ModelConfig, Preprocessing
+from holdfast.models import ModelConfig, Preprocessing, Projection, VersionTrunkConfig
 from holdfast.regularizers import Setting
 from holdfast.regularizers.literature.exemplars import ExemplarMemory, check_budget, class_key, herd
 
@@ -175,6 +175,24 @@ def test_state_survives_another_number_of_images(task):
     assert other.seen_with(("a", "z")) == 4
     other.load_state_dict(ExemplarMemory(9 * IMAGE, "reservoir").state_dict())
     assert other.count == 0
+
+
+def test_of_a_projection_vectors_are_held_as_they_are(start):
+    base = VersionTrunkConfig(name="v1", train="none", contract="base", dimension=6)
+    vectors = np.random.default_rng(0).standard_normal((12, 6)).astype(np.float32)
+    setting = Setting("class-incremental", (start.class_names,), ModelConfig(trunk=base, dimension=6), None)
+    budget = 3 * 2 * vectors[0].nbytes
+    check_budget("rehearsal", budget, setting, "do without")
+    with pytest.raises(ConfigError, match="not one vector of 24 bytes"):
+        check_budget("rehearsal", 23, setting, "do without")
+    memory = ExemplarMemory(budget, "herding")
+    memory.fill(dataclasses.replace(start, encoder=Projection.identity(base), load_images=lambda: vectors))
+    other = ExemplarMemory(budget, "herding")
+    other.load_state_dict(memory.state_dict())
+    drawn, classes = other.draw(50)
+    assert (memory.count, drawn.dtype) == (6, torch.float32)
+    for vector, key in zip(drawn.numpy(), classes.tolist(), strict=True):
+        assert vector in vectors[start.labels.numpy() == [*map(class_key, "abc")].index(key)]
 
 
 def test_a_budget_below_one_image_a_class_is_refused():
