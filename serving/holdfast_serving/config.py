@@ -1,5 +1,7 @@
 """What a server is told before it starts. Frozen, and sent whole to every replica."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from holdfast.backfill import CascadeConfig
@@ -76,6 +78,8 @@ class ServingConfig(Settings):
     """Origins whose web pages may call the API from a browser, such as `https://example.org`; `*` for all."""
     access_log: bool = False
     """Whether every request is logged, as a line of JSON on standard error."""
+    log_form: Literal["text", "json"] = "text"
+    """How warnings and errors are logged: `json` is a line of JSON each, with the traceback in it."""
     sources: tuple[str, ...] = ()
     """Folders and URL prefixes below which the images that entries name may be read: by re-embeddings, and by
     cascades."""

@@ -13,15 +13,19 @@ import socket
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import Literal
 
 from holdfast.base import hide_secrets
 
 SOCKET = "HOLDFAST_LOG_SOCKET"
 """The variable that tells the processes of a server where its lines go."""
 ACCESS = "holdfast_serving.access"
+LogForm = Literal["text", "json"]
 OURS = ("holdfast", "holdfast_serving")
 MOST_BYTES = 1024 * 1024
 """What a process keeps while nobody takes its lines; what comes then is counted, and left out."""
@@ -44,6 +48,27 @@ class Lines(logging.Formatter):
             # Not `formatException`: that prints, and Ray has a `print` of its own.
             text = f"{text}\n{''.join(traceback.format_exception(*record.exc_info)).rstrip()}"
         return hide_secrets(text)
+
+
+class JsonLines(Lines):
+    """The same as a line of JSON, the traceback in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        if record.name == ACCESS:
+            return record.getMessage()
+        content = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": hide_secrets(record.getMessage()),
+            "request_id": request_id.get() or None,
+            "process": record.process,
+        }
+        if record.exc_info:
+            content["traceback"] = hide_secrets(
+                "".join(traceback.format_exception(*record.exc_info)).rstrip()
+            )
+        return json.dumps(content)
 
 
 class ToServer(logging.Handler):
@@ -87,11 +112,11 @@ class ToServer(logging.Handler):
             del self._unsent[: self._socket.send(self._unsent)]
 
 
-def write_logs(*, access: bool) -> None:
+def write_logs(*, access: bool, form: LogForm = "text") -> None:
     """For a process of the server: from now on its loggers write to the server."""
     path = os.environ.get(SOCKET)
     handler = ToServer(path) if path else logging.StreamHandler()
-    handler.setFormatter(Lines())
+    handler.setFormatter(JsonLines() if form == "json" else Lines())
     for name in OURS:
         ours = logging.getLogger(name)
         ours.handlers = [handler]
@@ -101,7 +126,7 @@ def write_logs(*, access: bool) -> None:
     threading.excepthook = _say_that_it_ended
 
 
-def show_logs(folder: Path) -> None:
+def show_logs(folder: Path, form: LogForm = "text") -> None:
     """For the serving process: shows its own lines, and those of the processes that it starts from now on."""
     path = folder / "log"
     listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -110,18 +135,29 @@ def show_logs(folder: Path) -> None:
     except OSError as error:
         # The path of a socket has at most some hundred characters.
         os.environ.pop(SOCKET, None)
-        write_logs(access=False)
+        write_logs(access=False, form=form)
         logger.warning("the log of the replicas is in Ray's files only: %s", error)
         return
     listening.listen()
     os.environ.pop(SOCKET, None)
-    write_logs(access=False)
+    write_logs(access=False, form=form)
     os.environ[SOCKET] = str(path)
     threading.Thread(target=_accept, args=(listening,), name="log", daemon=True).start()
 
 
-def access_line(method: str, path: str, status: int, seconds: float, version: str, secret: str) -> str:
-    """One request as JSON. A key is shown by the beginning of its hash; a query may hold more of them."""
+def access_line(
+    method: str,
+    path: str,
+    status: int,
+    seconds: float,
+    version: str,
+    secret: str,
+    stages: Mapping[str, float] = MappingProxyType({}),
+) -> str:
+    """One request as JSON. A key is shown by the beginning of its hash; a query may hold more of them.
+
+    `stages`: seconds in each.
+    """
     return json.dumps(
         {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -129,6 +165,7 @@ def access_line(method: str, path: str, status: int, seconds: float, version: st
             "path": path,
             "status": status,
             "ms": round(1000 * seconds, 1),
+            "stages": {name: round(1000 * taken, 2) for name, taken in stages.items()},
             "version": version or None,
             "request_id": request_id.get(),
             "key": hashlib.sha256(secret.encode()).hexdigest()[:8] if secret else None,

@@ -124,3 +124,22 @@ def test_a_defect_is_answered_with_the_id_that_the_log_has(
     (record,) = [record for record in caplog.records if record.exc_info]
     assert record.name.startswith("holdfast_serving")
     assert 'code="500"' in client.get("/metrics").text
+
+
+def test_a_line_of_json_has_the_traceback_and_no_secret() -> None:
+    token = logs.request_id.set("mine-8")
+    logger = logging.getLogger("holdfast_serving.test")
+    try:
+        raise RuntimeError("Authorization: Bearer hf_s3cret")
+    except RuntimeError as error:
+        caught = (type(error), error, error.__traceback__)
+    try:
+        record = logger.makeRecord(logger.name, logging.ERROR, "file", 1, "two\nlines", (), caught)
+        line = logs.JsonLines().format(record)
+    finally:
+        logs.request_id.reset(token)
+    assert "\n" not in line
+    assert "s3cret" not in line
+    found = json.loads(line)
+    assert (found["level"], found["message"], found["request_id"]) == ("ERROR", "two\nlines", "mine-8")
+    assert "RuntimeError" in found["traceback"]

@@ -47,6 +47,11 @@ def server(patient: Patient) -> Said:
             f"The server at {patient.server} refuses {named}: holdfast versions --check says why; then adopt "
             "the model anew, or mend its endpoint."
         )
+    if answer.get("away"):
+        return fail(
+            f"The server at {patient.server} goes on without its {' and its '.join(answer['away'])}: "
+            "searches are answered, writes with 503. See database and writer above, and the server's log."
+        )
     if seconds > SLOW_SECONDS:
         return warn(
             f"The server at {patient.server} is ready, and took {seconds:.1f} s to say so: see processors "

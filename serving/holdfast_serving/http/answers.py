@@ -271,10 +271,11 @@ class AliveAnswer(BaseModel):
 
 
 class ReadyAnswer(BaseModel):
-    """Whether a version is live and the index has caught up; if not, why. `faults`: by version, the
-    code of the error with which it is refused here."""
+    """Whether a version is live and the index has caught up; if not, why. `away`: what the server goes on
+    without. `faults`: by version, the code of the error with which it is refused here."""
 
     ready: bool
     reason: str | None
     seq: int
+    away: list[Literal["database", "writer"]]
     faults: dict[str, str]

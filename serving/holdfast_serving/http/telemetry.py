@@ -12,6 +12,7 @@ from holdfast_serving.http.auth import secret_of
 from holdfast_serving.http.errors import error_response
 from holdfast_serving.logs import ACCESS, access_line, request_id
 from holdfast_serving.replica import Metrics
+from holdfast_serving.stages import Stages, current
 
 logger = logging.getLogger(__name__)
 access = logging.getLogger(ACCESS)
@@ -21,6 +22,8 @@ _ACCEPTABLE = re.compile(r"[\x21-\x7e]{1,128}")
 
 class Telemetry:
     """ASGI middleware, the outermost: gives every request an id, echoes it, counts the answer and logs it.
+
+    So it does with the time of each stage, which the answer has as `Server-Timing`.
 
     A defect is answered here, so that its answer, its figures and its traceback have the same id.
     """
@@ -41,6 +44,8 @@ class Telemetry:
         state["request_id"] = identifier
         # Never taken back: a request has a task, and so a context, of its own.
         request_id.set(identifier)
+        stages = Stages()
+        current.set(stages)
         code = 0
         begun = time.perf_counter()
 
@@ -48,6 +53,8 @@ class Telemetry:
             nonlocal code
             if message["type"] == "http.response.start":
                 code = message["status"]
+                if stages.spans:
+                    MutableHeaders(scope=message)["Server-Timing"] = stages.server_timing()
                 if self._echo:
                     MutableHeaders(scope=message)["X-Request-ID"] = identifier
             await send(message)
@@ -68,6 +75,10 @@ class Telemetry:
             route = getattr(scope.get("route"), "path", None) or "other"
             self._metrics.requests.labels(route, str(code), version).inc()
             self._metrics.seconds.labels(route).observe(seconds)
+            taken = stages.seconds()
+            self._metrics.observe_stages(taken)
             if access.isEnabledFor(logging.INFO):
                 secret = secret_of(headers)
-                access.info(access_line(scope["method"], scope["path"], code, seconds, version, secret))
+                access.info(
+                    access_line(scope["method"], scope["path"], code, seconds, version, secret, taken)
+                )

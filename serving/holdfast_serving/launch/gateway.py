@@ -32,7 +32,7 @@ class Gateway:
         from holdfast_serving.writer import HandleWriter
 
         threads = thread_count(max(1, int(config.cpus)))
-        write_logs(access=config.access_log)
+        write_logs(access=config.access_log, form=config.log_form)
         torch.set_num_threads(threads)
         faiss.omp_set_num_threads(threads)
         store = open_store(config.store, config.artifacts)

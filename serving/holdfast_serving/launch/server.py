@@ -92,7 +92,7 @@ def serve_forever(
         # What every replica opens: the same files, whatever its folder and its variables.
         where, found = opened.place
         settings = settings.model_copy(update={"store": where, "artifacts": found})
-        show_logs(Path(folder))
+        show_logs(Path(folder), settings.log_form)
         listening = prepare_serving(Path(folder), host, port, settings.limits.receive_seconds, verbose)
         if not joins_cluster():
             # On a cluster the writer may be the one of this very application, which Serve keeps.

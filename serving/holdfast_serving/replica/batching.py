@@ -15,16 +15,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from holdfast_serving.stages import current
 from holdfast_serving.threads import run_in
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Waiting:
-    """Rows (n, ...) that wait for a pass since `since`, and the future of theirs (n, ...)."""
+    """Rows (n, ...) that wait for a pass since `since`, and the future of theirs (n, ...). `begun`: when the
+    pass did."""
 
     rows: np.ndarray
     result: "asyncio.Future[np.ndarray]"
     since: float
+    begun: float = 0.0
 
 
 class Batcher:
@@ -56,13 +59,14 @@ class Batcher:
         """`rows` (n, ...) -> the function's rows (n, ...). More than `max_rows` are split over passes."""
         loop = asyncio.get_running_loop()
         parts = [rows[start : start + self._max_rows] for start in range(0, len(rows), self._max_rows)]
-        futures: list[asyncio.Future[np.ndarray]] = []
-        for part in parts:
-            future: asyncio.Future[np.ndarray] = loop.create_future()
-            self._waiting.append(Waiting(part, future, loop.time()))
-            futures.append(future)
+        mine = [Waiting(part, loop.create_future(), loop.time()) for part in parts]
+        self._waiting.extend(mine)
         self._start()
-        results = await asyncio.gather(*futures)
+        results = await asyncio.gather(*(waiting.result for waiting in mine))
+        if (stages := current.get()) is not None and mine:
+            took = loop.time() - mine[0].begun
+            stages.add("queue", mine[0].begun - mine[0].since, ago=took)
+            stages.add("embed", took)
         return results[0] if len(results) == 1 else np.concatenate(results)
 
     def _start(self) -> None:
@@ -98,8 +102,11 @@ class Batcher:
         try:
             parts = [waiting.rows for waiting in batch]
             count = sum(map(len, parts))
+            now = asyncio.get_running_loop().time()
+            for waiting in batch:
+                waiting.begun = now
             if self._observe is not None:
-                self._observe(count, asyncio.get_running_loop().time() - batch[0].since)
+                self._observe(count, now - batch[0].since)
             joined = parts[0] if len(parts) == 1 else np.concatenate(parts)
             result = await run_in(self._thread, self._function, joined)
             if len(result) != count:

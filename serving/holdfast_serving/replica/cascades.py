@@ -21,6 +21,7 @@ from holdfast_serving.config import ServingConfig
 from holdfast_serving.replica.embedder import Embedder
 from holdfast_serving.replica.metrics import Metrics
 from holdfast_serving.replica.versions import LoadedVersions
+from holdfast_serving.stages import stage
 from holdfast_serving.threads import run_in
 
 logger = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ class Cascades:
         embedded = Embedded()
         if missing := recalled.missing:
             deadline = time.monotonic() + self._config.seconds
-            with contextlib.suppress(TimeoutError), self._metrics.cascade_seconds.time():
+            with contextlib.suppress(TimeoutError), self._metrics.cascade_seconds.time(), stage("cascade"):
                 async with asyncio.timeout(self._config.seconds + GRACE):
                     embedder = await self._versions.get(version)
                     if "image" in embedder.takes:
@@ -98,7 +99,8 @@ class Cascades:
                     else:
                         # Now that it is loaded, this is an obstacle.
                         recalled = await recall(self._terms(version, candidates))
-        return self._counted(recalled.ranked(embedded))
+        with stage("rank"):
+            return self._counted(recalled.ranked(embedded))
 
     def _terms(self, version: str, candidates: int | None) -> Terms:
         if candidates == 0:

@@ -12,6 +12,7 @@ from holdfast_serving.config import BatchingConfig
 from holdfast_serving.replica.batching import Batcher
 from holdfast_serving.replica.health import Health
 from holdfast_serving.replica.images import decode_images
+from holdfast_serving.stages import stage
 from holdfast_serving.threads import run_in
 
 
@@ -45,7 +46,8 @@ class Embedder:
         `names` say in an InvalidImageError which image is meant.
         """
         self.health.require()
-        pixels = await run_in(self._decoders, decode_images, images, names, self._model, self._max_pixels)
+        with stage("decode"):
+            pixels = await run_in(self._decoders, decode_images, images, names, self._model, self._max_pixels)
         return await self._embedded(self._images, pixels)
 
     def prepare(self, image: bytes) -> np.ndarray:

@@ -1,9 +1,10 @@
 """Prometheus metrics. Every replica answers for itself."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+_STAGE_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
 
@@ -34,6 +35,13 @@ class Metrics:
             "Wait of the oldest image of a pass.",
             ("version",),
             buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.stage_seconds = Histogram(
+            "holdfast_stage_seconds",
+            "Time of a request in one of its stages.",
+            ("stage",),
+            buckets=_STAGE_SECONDS,
             registry=self.registry,
         )
         self.search_seconds = Histogram(
@@ -73,9 +81,22 @@ class Metrics:
             ("version",),
             registry=self.registry,
         )
+        self.away = Gauge(
+            "holdfast_away", "1 for what the server has to do without.", ("part",), registry=self.registry
+        )
         self.follow_failures = Counter(
             "holdfast_follow_failures", "Failed attempts to follow the store.", registry=self.registry
         )
+
+    def show_away(self, parts: Sequence[str]) -> None:
+        """What is away now."""
+        for part in ("database", "writer"):
+            self.away.labels(part).set(part in parts)
+
+    def observe_stages(self, seconds: Mapping[str, float]) -> None:
+        """Of one request, by stage."""
+        for stage, taken in seconds.items():
+            self.stage_seconds.labels(stage).observe(taken)
 
     def show_health(self, sound: Mapping[str, bool]) -> None:
         """Of the versions that are in memory now."""

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +24,7 @@ from holdfast_serving.replica.health import RECHECK_SECONDS, Health
 from holdfast_serving.replica.metrics import Metrics
 from holdfast_serving.replica.routing import Routing
 from holdfast_serving.replica.versions import LoadedVersions
+from holdfast_serving.stages import stage
 from holdfast_serving.threads import run_in
 from holdfast_serving.writer import EntryWriter
 
@@ -35,6 +37,8 @@ CHECKERS = 4
 DECODERS = 2
 SEARCHERS = 4
 PAUSE_SECONDS = 0.01
+SILENT_SECONDS = 10.0
+"""After which a database that neither answers nor fails counts as away."""
 
 
 class Replica:
@@ -61,6 +65,8 @@ class Replica:
         # Of their own: an endpoint that does not answer keeps one busy for seconds.
         self._checkers = ThreadPoolExecutor(CHECKERS, thread_name_prefix="check")
         self._caught_up = False
+        self._asked = math.inf  # since when the database has not answered
+        self._database_fails = False
         self._refreshing = asyncio.Lock()
         self._wake = asyncio.Event()
         self._advanced = asyncio.Condition()
@@ -108,7 +114,7 @@ class Replica:
                 await self._refresh_entries()
 
     async def _refresh_traffic(self) -> None:
-        traffic = await self.in_thread(self.store.traffic.current)
+        traffic = await self._current_record()
         # The whole record: a restored database hands out the same epochs again.
         if self.routing is not None and self.routing.traffic == traffic:
             return
@@ -120,6 +126,15 @@ class Replica:
         self.metrics.epoch.set(traffic.epoch)
         for name in {*before, *self.versions.names}:
             self.metrics.loaded.labels(name).set(name in self.versions.names)
+
+    async def _current_record(self) -> Traffic:
+        self._asked, fails = time.monotonic(), True
+        try:
+            found = await self.in_thread(self.store.traffic.current)
+            fails = False
+            return found
+        finally:
+            self._asked, self._database_fails = math.inf, fails
 
     async def _refresh_entries(self) -> None:
         # Somebody waits for a write: then searches have to share.
@@ -183,6 +198,12 @@ class Replica:
         if self.routing is None or "live" not in self.routing.aliases:
             return "no version is live yet"
         return None
+
+    def away(self) -> list[str]:
+        """What this replica has to do without: `database`, `writer`. Searches go on without either."""
+        silent = time.monotonic() - self._asked > SILENT_SECONDS
+        gone = {"database": self._database_fails or silent, "writer": self.writer.away}
+        return [name for name, is_gone in gone.items() if is_gone]
 
     @property
     def applied_epoch(self) -> int:
@@ -277,14 +298,15 @@ class Replica:
         )
 
         async def recall_on(terms: Terms) -> Recalled:
-            with self.metrics.search_seconds.time():
+            with self.metrics.search_seconds.time(), stage("recall"):
                 return await self.in_thread(recall, terms=terms)
 
         return await self.cascades.search(recall_on, self.resolve(version), cascade)
 
     async def submit(self, change: Change) -> int:
         """Commits a change; returns its number. Raises what the writer does."""
-        seq = await self.writer.submit(change)
+        with stage("commit"):
+            seq = await self.writer.submit(change)
         self._wake.set()
         return seq
 

@@ -17,7 +17,10 @@ logger = logging.getLogger(__name__)
 
 
 class EntryWriter(Protocol):
-    """Commits a change; returns its number, see `Entries.write`, after it is on the disk."""
+    """Commits a change; returns its number, see `Entries.write`, after it is on the disk. `away`: whether it
+    did not answer when it was asked last."""
+
+    away: bool
 
     async def submit(self, change: Change) -> int: ...
 
@@ -28,6 +31,8 @@ class StoreWriter:
     While somebody else holds the lease each change is refused, and the next one tries again. What waited
     under a lease that was lost is refused as well: only what comes later goes under a new one.
     """
+
+    away = False
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -77,7 +82,7 @@ class Writer:
     """The writer deployment. User errors come back as values: Ray would wrap what is raised."""
 
     def __init__(self, config: ServingConfig) -> None:
-        write_logs(access=config.access_log)
+        write_logs(access=config.access_log, form=config.log_form)
         store = open_store(config.store, config.artifacts)
         self._writer = StoreWriter(store)
         self._backfiller = Backfiller(store, self._writer.submit_here, config.sources)

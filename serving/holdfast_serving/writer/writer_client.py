@@ -23,6 +23,8 @@ class HandleWriter:
     def __init__(self, handle: DeploymentHandle, seconds: float) -> None:
         self._handle = handle
         self._seconds = seconds
+        self.away = False
+        """Whether it did not answer when it was asked last."""
 
     async def submit(self, change: Change) -> int:
         try:
@@ -30,11 +32,13 @@ class HandleWriter:
                 self._handle.submit.remote(change), self._seconds
             )
         except (RayError, RayServeException, TimeoutError) as error:
+            self.away = True
             logger.warning("the writer did not answer: %r", error)
             raise NotReadyError(
                 "The writer is restarting and did not confirm this change, which may be committed or not. "
                 "Repeat the request."
             ) from None
+        self.away = False
         if isinstance(outcome, HoldfastError):
             raise outcome
         return outcome

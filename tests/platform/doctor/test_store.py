@@ -210,6 +210,7 @@ def test_a_key_that_expired_or_will(look: Look, place: Path, left: int, said: st
         ({"ready": True, "seq": 5, "faults": {}}, "ok"),
         ({"ready": False, "reason": "no version is live yet"}, "fail"),
         ({"ready": True, "seq": 5, "faults": {"v2": "model_changed"}}, "fail"),
+        ({"ready": True, "seq": 5, "away": ["database"]}, "fail"),
         ({"hello": "world"}, "fail"),
     ],
 )

@@ -21,8 +21,9 @@ async def livez() -> Response:
 async def readyz(request: Request) -> Response:
     """200 once the live version is loaded and the index has caught up; 503 with the reason before.
 
-    `faults` are versions whose model does not answer, or has become another one since it was adopted: they
-    are refused, and everything else is answered.
+    `away` names what the server has to do without, and goes on without: the `database` (searches are answered
+    from memory, writes with 503), the `writer` (writes with 503). `faults` are versions whose model does not
+    answer, or has become another one since it was adopted: they are refused, and everything else is answered.
     """
     replica = replica_of(request)
     missing, loaded = replica.missing(), replica.versions.embedders
@@ -30,6 +31,7 @@ async def readyz(request: Request) -> Response:
         "ready": missing is None,
         "reason": missing,
         "seq": replica.applied_seq,
+        "away": replica.away(),
         # In a word: who asks here has no key.
         "faults": {each.version: each.health.code for each in loaded if each.health.code},
     }
@@ -43,5 +45,6 @@ async def readyz(request: Request) -> Response:
 async def metrics(request: Request) -> Response:
     """Prometheus text, of the replica that answers."""
     replica = replica_of(request)
+    replica.metrics.show_away(replica.away())
     replica.metrics.show_health({each.version: not each.health.fault for each in replica.versions.embedders})
     return Response(generate_latest(replica.metrics.registry), media_type=CONTENT_TYPE_LATEST)
