@@ -1,6 +1,7 @@
 """Shared by all tests: one thread, a cache of their own, long files first, the real data where they lie."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 # Ray's processes would get only what others leave of a busy machine, and tests of others run beside them.
 os.environ.setdefault("RAY_worker_niceness", "0")
+# Else each process that a test starts compiles all of Holdfast anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 import pytest
 import torch
@@ -16,6 +19,7 @@ from hypothesis import settings
 
 from tests.fixtures.databases import postgres  # noqa: F401
 
+sys.dont_write_bytecode = False
 settings.register_profile("holdfast", deadline=None)
 settings.load_profile("holdfast")
 

@@ -32,8 +32,8 @@ def measure(cells: Part, quick: bool) -> list[Row]:
         found = {kind: child(kind, "kind", "--codes", kind) for kind in KINDS}
         fewer = entries // 50
         by_milvus = child("milvus", "milvus", "--entries", str(fewer))
-        starts = [child(f"start {number}", "start") for number in range(STARTS)]
-        writes = child("writes", "writes", "--seconds", "1" if quick else "8")
+        starts = [child(f"start {number}", "start") for number in range(1 if quick else STARTS)]
+        writes = child("writes", "writes", "--seconds", "0.2" if quick else "8")
         bulks = {name: child(f"bulk {name}", "bulk", "--database", name) for name in ("sqlite", "postgresql")}
         other = child("usearch", "usearch")
     rows = []

@@ -82,6 +82,7 @@ def run_chain(folder: Path, quick: bool) -> Record:
                 "evaluate": {"split": "evaluation"},
             },
             "stream": {"tasks": tasks},
+            "model": {"width": 0.25 if quick else 1.0},
             "learning": {"epochs": 1, "batch_size": 32 if quick else 128},
             "scaling": {"workers": 0},
         }

@@ -14,7 +14,7 @@ import gc
 import io
 import json
 import tempfile
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
@@ -42,23 +42,30 @@ def measure(cells: Part, quick: bool) -> list[Row]:
     """One sequence a cell; held memory hardly varies between repetitions."""
     few, many = (1, 2) if quick else (FEW, MANY)
     rows = []
-    for alone, what in ((True, "learning alone"), (False, "with evaluation, publishing and report")):
-        cell = cells(what, partial(run, alone, quick))
-        held = cell["held_mib"]
-        note = f"{held[few]:.0f} MiB after {few}, {held[many]:.0f} after {many}; peak {cell['peak_mib']:.0f}"
-        growth = (held[many] - held[few]) / (many - few)
-        rows.append(at_most(f"memory for a further task, {what}", [growth], "MiB", BOUND, note))
+    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder:
+        prepared = cache(partial(run, folder, quick, "--prepare"))
+
+        def measured(*options: str) -> Record:
+            prepared()
+            return run(folder, quick, *options)
+
+        for options, what in (
+            (("--learning-only",), "learning alone"),
+            ((), "with evaluation, publishing and report"),
+        ):
+            cell = cells(what, partial(measured, *options))
+            held, peak = cell["held_mib"], cell["peak_mib"]
+            note = f"{held[few]:.0f} MiB after {few}, {held[many]:.0f} after {many}; peak {peak:.0f}"
+            growth = (held[many] - held[few]) / (many - few)
+            rows.append(at_most(f"memory for a further task, {what}", [growth], "MiB", BOUND, note))
     return rows
 
 
-def run(alone: bool, quick: bool) -> Record:
-    """One sequence. Its images are made by another process, so that nothing of that is counted."""
+def run(folder: str, quick: bool, *options: str) -> Record:
+    """Make the images, or learn one sequence: in processes of their own, so that nothing of the one is
+    counted in the other."""
     small = ["--quick"] if quick else []
-    learning_only = ["--learning-only"] if alone else []
-    with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder:
-        cache = {"HOLDFAST_CACHE": f"{folder}/cache"}
-        measure_in_child(__name__, [folder, "--prepare", *small], cache)
-        return measure_in_child(__name__, [folder, *small, *learning_only], cache)
+    return measure_in_child(__name__, [folder, *small, *options], {"HOLDFAST_CACHE": f"{folder}/cache"})
 
 
 def write_images(file: Path, classes: int, instances: int, evaluation: tuple[int, int]) -> None:
@@ -91,6 +98,7 @@ def make_experiment(folder: Path, quick: bool) -> Experiment:
                 "evaluate": {"split": "evaluation"},
             },
             "stream": {"tasks": 3 if quick else MANY + 1},
+            "model": {"width": 0.25 if quick else 1.0},
             "learning": {"epochs": 1, "batch_size": 32 if quick else 256},
             "regularizers": [{"kind": kind, "weight": weight} for kind, weight in weights.items()],
             "scaling": {"workers": 0},

@@ -26,6 +26,13 @@ from holdfast.models import Encoder
 THREADS = 2
 WORKERS = (0, 2)
 ROUNDS = 5
+SMALL = (
+    "data.source=glyphs:?classes=90&instances=8",
+    "stream.shares=null",
+    "stream.tasks=3",
+    "model.width=0.25",
+)
+"""Of the quickstart, in the quick form."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,8 +51,10 @@ def experiment_name() -> str:
 
 
 def first_task(limit: int | None) -> FirstTask:
-    """Task 0 of the experiment; `limit`: only so many of its images."""
-    experiment = load_experiment(EXPERIMENTS / f"{experiment_name()}.yaml")
+    """Task 0 of the experiment; `limit`: only so many of its images, and of the glyphs only some."""
+    name = experiment_name()
+    changes = SMALL if limit is not None and name == "quickstart" else ()
+    experiment = load_experiment(EXPERIMENTS / f"{name}.yaml", changes)
     training = load_training(experiment.data, experiment.model.preprocessing)
     task = build_stream(experiment.stream, training, experiment.seed)[0]
     known = {label: number for number, label in enumerate(task.classes)}

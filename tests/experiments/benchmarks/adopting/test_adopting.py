@@ -1,13 +1,38 @@
 """The benchmark of adopted upgrades in its quick form: the whole way by the command line."""
 
+import io
 import json
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
 
-from experiments.benchmarks.adopting import large, trained
+from experiments.benchmarks.adopting import large, trained, upgrades
 from experiments.benchmarks.adopting.__main__ import main
 from experiments.benchmarks.harness.cells import Cells, Name
+from holdfast import cli
+
+HOLDFAST = upgrades.holdfast
+
+
+@pytest.fixture(autouse=True)
+def in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands of a benchmark run here: in a process of its own each would load everything anew."""
+
+    def holdfast(*arguments: object) -> str:
+        with redirect_stdout(io.StringIO()) as said, pytest.raises(SystemExit) as ended:
+            cli.main([str(argument) for argument in arguments])
+        assert not ended.value.code, arguments
+        return said.getvalue()
+
+    for module in (upgrades, large):
+        monkeypatch.setattr(module, "holdfast", holdfast)
+
+
+def test_a_command_in_a_process_of_its_own_answers_or_says_what_went_wrong(tmp_path: Path) -> None:
+    assert "COMMAND [ARGS]" in HOLDFAST("--help")
+    with pytest.raises(RuntimeError, match=r"promote v9.*: error: .* holds no store"):
+        HOLDFAST("promote", "v9", "--store", tmp_path / "store")
 
 
 def test_the_quick_form_measures_and_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
