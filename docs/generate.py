@@ -1,10 +1,12 @@
-"""Write `cli.md` and `experiment.md` from the code, so that neither can be out of date (a test compares).
+"""Write `cli.md`, `experiment.md` and `grafana.json` from the code, so that none can be out of date (a test
+compares).
 
 python docs/generate.py
 """
 
 import ast
 import inspect
+import json
 import re
 import textwrap
 from collections.abc import Iterator
@@ -20,6 +22,8 @@ from typer.main import get_command
 from holdfast.base import configs_of
 from holdfast.cli import app
 from holdfast.config import Experiment
+from holdfast_serving.dashboard import grafana_dashboard
+from holdfast_serving.replica import Metrics
 
 FOLDER = Path(__file__).parent
 
@@ -31,7 +35,8 @@ def main() -> None:
 
 def pages() -> dict[str, str]:
     """The generated pages by file name."""
-    return {"cli.md": cli_page(), "experiment.md": experiment_page()}
+    dashboard = json.dumps(grafana_dashboard(Metrics().families()), indent=1)
+    return {"cli.md": cli_page(), "experiment.md": experiment_page(), "grafana.json": f"{dashboard}\n"}
 
 
 # The command line

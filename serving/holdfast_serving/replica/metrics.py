@@ -1,11 +1,22 @@
 """Prometheus metrics. Every replica answers for itself."""
 
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics import MetricWrapperBase
 
 _STAGE_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
+
+
+class Family(NamedTuple):
+    """A metric as it is declared, before there is any figure of it."""
+
+    name: str
+    kind: str
+    about: str
+    labels: tuple[str, ...]
 
 
 class Metrics:
@@ -86,6 +97,14 @@ class Metrics:
         )
         self.follow_failures = Counter(
             "holdfast_follow_failures", "Failed attempts to follow the store.", registry=self.registry
+        )
+
+    def families(self) -> list[Family]:
+        """All that are declared here, by their names."""
+        # The client tells the labels of figures only, and says nowhere which there will be.
+        found = [each for each in vars(self).values() if isinstance(each, MetricWrapperBase)]
+        return sorted(
+            Family(each._name, str(each._type), each._documentation, each._labelnames) for each in found
         )
 
     def show_away(self, parts: Sequence[str]) -> None:
