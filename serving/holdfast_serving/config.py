@@ -80,6 +80,8 @@ class ServingConfig(Settings):
     """Whether every request is logged, as a line of JSON on standard error."""
     log_form: Literal["text", "json"] = "text"
     """How warnings and errors are logged: `json` is a line of JSON each, with the traceback in it."""
+    tracing: bool = False
+    """Whether requests are traced by OpenTelemetry, whose own variables say where traces go and how many."""
     sources: tuple[str, ...] = ()
     """Folders and URL prefixes below which the images that entries name may be read: by re-embeddings, and by
     cascades."""

@@ -18,9 +18,10 @@ from holdfast_serving.http.receiving import ReceiveWhole
 from holdfast_serving.http.routes import ROUTERS
 from holdfast_serving.http.telemetry import Telemetry
 from holdfast_serving.replica import Replica
+from holdfast_serving.tracing import Tracing
 
 
-def create_app(replica: Replica, echo_request_id: bool = True) -> FastAPI:
+def create_app(replica: Replica, echo_request_id: bool = True, tracing: Tracing | None = None) -> FastAPI:
     """Routes, error shape, keys and limits; the replica starts and stops with the app's lifespan.
 
     `echo_request_id`: False where a proxy in front puts X-Request-ID on every answer, as Serve's does.
@@ -35,6 +36,8 @@ def create_app(replica: Replica, echo_request_id: bool = True) -> FastAPI:
         yield
         gatekeeper.close()
         await replica.close()
+        if tracing is not None:
+            tracing.close()
 
     app = FastAPI(
         title="Holdfast",
@@ -62,5 +65,5 @@ def create_app(replica: Replica, echo_request_id: bool = True) -> FastAPI:
     app.add_middleware(Prefix, root_path=replica.config.root_path)
     if replica.config.cors_origins:
         app.add_middleware(Cors, origins=replica.config.cors_origins)
-    app.add_middleware(Telemetry, metrics=replica.metrics, echo=echo_request_id)
+    app.add_middleware(Telemetry, metrics=replica.metrics, echo=echo_request_id, tracing=tracing)
     return app

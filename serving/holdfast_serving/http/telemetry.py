@@ -13,6 +13,7 @@ from holdfast_serving.http.errors import error_response
 from holdfast_serving.logs import ACCESS, access_line, request_id
 from holdfast_serving.replica import Metrics
 from holdfast_serving.stages import Stages, current
+from holdfast_serving.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 access = logging.getLogger(ACCESS)
@@ -28,10 +29,11 @@ class Telemetry:
     A defect is answered here, so that its answer, its figures and its traceback have the same id.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, echo: bool) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, echo: bool, tracing: Tracing | None = None) -> None:
         self._app = app
         self._metrics = metrics
         self._echo = echo
+        self._tracing = tracing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -46,6 +48,7 @@ class Telemetry:
         request_id.set(identifier)
         stages = Stages()
         current.set(stages)
+        span = None if self._tracing is None else self._tracing.begin(headers)
         code = 0
         begun = time.perf_counter()
 
@@ -77,6 +80,14 @@ class Telemetry:
             self._metrics.seconds.labels(route).observe(seconds)
             taken = stages.seconds()
             self._metrics.observe_stages(taken)
+            if self._tracing is not None and span is not None:
+                about = {
+                    "http.request.method": scope["method"],
+                    "http.route": route,
+                    "holdfast.request_id": identifier,
+                    "holdfast.version": version,
+                }
+                self._tracing.end(span, f"{scope['method']} {route}", code, stages, about)
             if access.isEnabledFor(logging.INFO):
                 secret = secret_of(headers)
                 access.info(

@@ -29,6 +29,7 @@ class Gateway:
         from holdfast.search import Gallery
         from holdfast.store import open_store
         from holdfast_serving.replica import Replica
+        from holdfast_serving.tracing import open_tracing
         from holdfast_serving.writer import HandleWriter
 
         threads = thread_count(max(1, int(config.cpus)))
@@ -40,13 +41,14 @@ class Gateway:
         gallery = Gallery(store, index)
         self._name = serve.get_replica_context().replica_id.unique_id
         self._writer = writer
+        self._tracing = open_tracing("holdfast-gateway", config.tracing)
         self._replica = Replica(config, store, gallery, HandleWriter(writer, config.write_seconds))
         logger.info("gateway in process %d", os.getpid())
 
     def __serve_build_asgi_app__(self) -> FastAPI:
         from holdfast_serving.http import create_app
 
-        return create_app(self._replica, echo_request_id=False)
+        return create_app(self._replica, echo_request_id=False, tracing=self._tracing)
 
     async def reconfigure(self, user_config: dict[str, Any]) -> None:
         """`{"draining": true}` refuses new requests from now on, and tells the writer once those in progress

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 from holdfast.base import HoldfastError
@@ -10,6 +11,7 @@ from holdfast.entries import Change, Entries, GroupCommit, Lease, LeaseHeldError
 from holdfast.store import Store, open_store
 from holdfast_serving.config import ServingConfig
 from holdfast_serving.logs import write_logs
+from holdfast_serving.tracing import open_tracing
 from holdfast_serving.writer.backfiller import Backfiller
 from holdfast_serving.writer.feeder import start_feeder
 
@@ -88,6 +90,7 @@ class Writer:
         self._backfiller = Backfiller(store, self._writer.submit_here, config.sources)
         self._feeder = start_feeder(store, config)
         self._empty_gateways: set[str] = set()
+        self._tracing = open_tracing("holdfast-writer", config.tracing)
 
     async def check_health(self) -> None:
         """Unhealthy once a thread of its has ended that works for all others; Serve then replaces it."""
@@ -96,9 +99,11 @@ class Writer:
         if dead:
             raise RuntimeError(f"a thread has ended: {', '.join(type(part).__name__ for part in dead)}")
 
-    async def submit(self, change: Change) -> int | HoldfastError:
+    async def submit(self, change: Change, traceparent: str = "") -> int | HoldfastError:
+        """`traceparent`: the span that this is a part of, if it is traced."""
         try:
-            return await self._writer.submit(change)
+            with self._traced(traceparent):
+                return await self._writer.submit(change)
         except HoldfastError as error:
             return _plain(error)
 
@@ -113,6 +118,11 @@ class Writer:
     async def release(self) -> None:
         """Commits what was handed in, and lets another server write at once."""
         await asyncio.get_running_loop().run_in_executor(None, self._close)
+
+    def _traced(self, traceparent: str) -> AbstractContextManager[None]:
+        if self._tracing is None or not traceparent:
+            return nullcontext()
+        return self._tracing.within(traceparent, "commit to the database")
 
     def __del__(self) -> None:
         self._close()

@@ -9,6 +9,7 @@ from ray.serve.handle import DeploymentHandle
 
 from holdfast.base import HoldfastError, NotReadyError
 from holdfast.entries import Change
+from holdfast_serving.tracing import traceparent
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class HandleWriter:
     async def submit(self, change: Change) -> int:
         try:
             outcome: int | HoldfastError = await asyncio.wait_for(
-                self._handle.submit.remote(change), self._seconds
+                self._handle.submit.remote(change, traceparent.get()), self._seconds
             )
         except (RayError, RayServeException, TimeoutError) as error:
             self.away = True
