@@ -1,5 +1,8 @@
 """`holdfast versions`, `promote` and `rollback`: which versions there are, and which of them answers."""
 
+import getpass
+import os
+import socket
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -111,7 +114,9 @@ def promote(
     force: Annotated[
         bool, typer.Option("--force", help="Although compatibility was not measured or failed; recorded.")
     ] = False,
-    note: Annotated[str, typer.Option(help="Why; kept in the traffic record.")] = "",
+    note: Annotated[
+        str, typer.Option("--note", "--why", help="Why; kept in the traffic record, with who and when.")
+    ] = "",
     store: StoreOption = STORE,
     artifacts: ArtifactsOption = None,
     as_json: JsonOption = False,
@@ -131,9 +136,11 @@ def promote(
                 "no new entries. Take one of them."
             )
         if canary is None:
-            record = traffic.promote(name, writes=writes, force=force, note=note)
+            record = traffic.promote(name, writes=writes, force=force, note=note, made_by=_who())
         else:
-            record = traffic.change(canary_version=name, canary_share=canary, force=force, note=note)
+            record = traffic.change(
+                canary_version=name, canary_share=canary, force=force, note=note, made_by=_who()
+            )
         undecided = [
             row.gallery
             for row in opened.compatibility.list()
@@ -163,8 +170,16 @@ def rollback(
     Example: [bold]holdfast rollback[/]
     """
     with existing_store(store, artifacts) as opened:
-        traffic = opened.traffic.rollback(expect_epoch, force=force)
+        traffic = opened.traffic.rollback(expect_epoch, force=force, made_by=_who())
     _tell_traffic(traffic, as_json)
+
+
+def _who() -> str:
+    """This user of this machine, for the record; the operating system's word counts."""
+    try:
+        return f"{getpass.getuser()}@{socket.gethostname()}"
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"{os.getuid()}@{socket.gethostname()}"
 
 
 def _tell_traffic(traffic: "Traffic", as_json: bool) -> None:

@@ -63,8 +63,9 @@ class TrafficLog:
         canary_share: float | Keep = KEEP,
         force: bool = False,
         note: str = "",
+        made_by: str = "",
     ) -> Traffic:
-        """Append a record; what is not given stays.
+        """Append a record; what is not given stays. `note` says why, `made_by` who.
 
         A version may embed queries (as the query version or the canary) only if it was measured to be
         compatible with the write version, with every version that has entries, and with the older query
@@ -84,7 +85,7 @@ class TrafficLog:
             )
             if canary_version is None and canary_share is KEEP:
                 wanted = replace(wanted, canary_share=0.0)
-            return _append(connection, current, wanted, force, note)
+            return _append(connection, current, replace(wanted, made_by=made_by), force, note)
 
     def promote(
         self,
@@ -94,6 +95,7 @@ class TrafficLog:
         expect_epoch: int | None = None,
         force: bool = False,
         note: str = "",
+        made_by: str = "",
     ) -> Traffic:
         """Let a version embed the queries, and with `writes` also the new entries (the second switch).
 
@@ -103,14 +105,21 @@ class TrafficLog:
         """
         with writing(self._engine) as connection:
             current = _lock(connection, expect_epoch)
-            wanted = replace(current, query_version=name)
+            wanted = replace(current, query_version=name, made_by=made_by)
             if writes or current.write_version is None:
                 wanted = replace(wanted, write_version=find_version(connection, name).space)
             if current.canary_version == name:
                 wanted = replace(wanted, canary_version=None, canary_share=0.0)
             return _append(connection, current, wanted, force, note or f"promote {name}")
 
-    def rollback(self, expect_epoch: int | None = None, *, force: bool = False, note: str = "") -> Traffic:
+    def rollback(
+        self,
+        expect_epoch: int | None = None,
+        *,
+        force: bool = False,
+        note: str = "",
+        made_by: str = "",
+    ) -> Traffic:
         """Bring back the previous record that differs from the current one, under the same check; once more,
         and it is the one before that.
 
@@ -133,6 +142,7 @@ class TrafficLog:
                 write_version=before.write_version,
                 canary_version=before.canary_version,
                 canary_share=before.canary_share,
+                made_by=made_by,
             )
             mark = f"roll back to {before.epoch}"
             return _append(connection, current, wanted, force, f"{mark}: {note}" if note else mark)

@@ -230,6 +230,7 @@ class TrafficAnswer(BaseModel):
     canary_share: float
     forced: bool
     note: str
+    made_by: str
     created_at: str | None
 
 

@@ -316,7 +316,7 @@ class Replica:
         return await self.in_thread(self.store.traffic.current)
 
     async def change_traffic(
-        self, expect_epoch: int, changes: Mapping[str, Any], *, force: bool, note: str
+        self, expect_epoch: int, changes: Mapping[str, Any], *, force: bool, note: str, made_by: str
     ) -> Traffic:
         """Loads what the new record names, so that what cannot be loaded is refused; then swaps it in."""
         wanted = dict(changes)
@@ -327,12 +327,14 @@ class Replica:
             if wanted.get(field) is not None:
                 (await self.versions.get(wanted[field])).health.require()
         traffic = await self.in_thread(
-            self.store.traffic.change, expect_epoch, force=force, note=note, **wanted
+            self.store.traffic.change, expect_epoch, force=force, note=note, made_by=made_by, **wanted
         )
         await self.refresh()
         return traffic
 
-    async def roll_back_traffic(self, expect_epoch: int | None, *, force: bool) -> Traffic:
-        traffic = await self.in_thread(self.store.traffic.rollback, expect_epoch, force=force)
+    async def roll_back_traffic(self, expect_epoch: int | None, *, force: bool, made_by: str) -> Traffic:
+        traffic = await self.in_thread(
+            self.store.traffic.rollback, expect_epoch, force=force, made_by=made_by
+        )
         await self.refresh()
         return traffic

@@ -83,6 +83,7 @@ def test_force_is_recorded(client: TestClient, data_uri: DataUri) -> None:
     answer = client.put("/v1/traffic", json=change).json()
     assert answer["forced"] is True
     assert answer["note"] == "an experiment"
+    assert answer["made_by"].startswith("key ")
     assert embed(client, data_uri) == "v2"
 
 

@@ -31,7 +31,9 @@ async def change_traffic(request: Request, body: TrafficChange) -> Response:
     changes = {name: named[name] for name in body.model_fields_set if name in named}
     if changes.get("canary_share", 0.0) is None:  # a version can be taken away, a share cannot
         del changes["canary_share"]
-    traffic = await replica.change_traffic(body.expect_epoch, changes, force=body.force, note=body.note)
+    traffic = await replica.change_traffic(
+        body.expect_epoch, changes, force=body.force, note=body.note, made_by=_who(request)
+    )
     return answer(_content(traffic, replica.applied_epoch))
 
 
@@ -41,8 +43,13 @@ async def roll_back(request: Request, body: RollbackRequest | None = None) -> Re
     `expect_epoch` with what may be repeated."""
     replica = replica_of(request)
     wish = body or RollbackRequest()
-    traffic = await replica.roll_back_traffic(wish.expect_epoch, force=wish.force)
+    traffic = await replica.roll_back_traffic(wish.expect_epoch, force=wish.force, made_by=_who(request))
     return answer(_content(traffic, replica.applied_epoch))
+
+
+def _who(request: Request) -> str:
+    """The name of the key, for the record."""
+    return f"key {request.scope['state']['key'].name}"
 
 
 def _content(traffic: Traffic, applied_epoch: int) -> dict[str, Any]:
@@ -55,5 +62,6 @@ def _content(traffic: Traffic, applied_epoch: int) -> dict[str, Any]:
         "canary_share": traffic.canary_share,
         "forced": traffic.forced,
         "note": traffic.note,
+        "made_by": traffic.made_by,
         "created_at": traffic.created_at.isoformat() if traffic.created_at else None,
     }
