@@ -6,7 +6,7 @@
 A million vectors of 512 dimensions and 1,000 classes to learn from and a twentieth of that for evaluation, in
 Parquet files as `holdfast embed` writes them, of a model that is known by its vectors alone. A vector is its
 class's centre, moved along directions that all classes share and that tell nothing of them, and noise. The
-projections have 256 dimensions; 10 epochs of batches of 1,024, all else by default. Peak memory is that of
+projections have 256 dimensions; 10 epochs, all else by default. Peak memory is that of
 the one process that there is; "without mapped files" leaves out pages of the vectors that the system takes
 back when it needs them.
 """
@@ -51,7 +51,6 @@ class Size:
     classes: int = 1_000
     projected: int = 256
     epochs: int = 10
-    batch: int = 1_024
     shard: int = 100_000
 
     @property
@@ -61,7 +60,7 @@ class Size:
 
 
 WHOLE = Size()
-SMALL = Size(vectors=2_000, dimension=16, classes=20, projected=8, epochs=1, batch=64, shard=1_000)
+SMALL = Size(vectors=2_000, dimension=16, classes=20, projected=8, epochs=1, shard=1_000)
 
 
 def measure(cells: Part, quick: bool) -> list[Row]:
@@ -71,7 +70,7 @@ def measure(cells: Part, quick: bool) -> list[Row]:
     minutes = cell["seconds"] / 60
     what = (
         f"{size.vectors:,} vectors of {size.dimension} dimensions, {size.classes:,} classes, to "
-        f"{size.projected} dimensions, {size.epochs} epochs, {cell['versions']} tasks, batch {size.batch:,}"
+        f"{size.projected} dimensions, {size.epochs} epochs, {cell['versions']} tasks"
     )
     found = f"{cell['learned']:,} learned in each epoch, the others are for validation; self-test"
     found += f" {cell['first']:.1f} of the base, {cell['last']:.1f} of the last version"
@@ -138,7 +137,7 @@ def describe(folder: Path, size: Size) -> Experiment:
                 "trunk": {"kind": "version", "name": "theirs", "train": "none"},
                 "dimension": size.projected,
             },
-            "learning": {"epochs": size.epochs, "batch_size": size.batch},
+            "learning": {"epochs": size.epochs},
             "scaling": {"workers": 0},
         }
     )
