@@ -64,15 +64,15 @@ class RidgeConfig(AdapterConfig):
 
         Of equal ones the strongest.
         """
-        grid, cosines = self._held_out(source, target, seed, earlier)
-        # Rounding must not decide between maps that are equally good.
-        return float(grid[int(np.argmax(cosines >= cosines.max() - 1e-9))])
+        return _strongest(*self._held_out(source, target, seed, earlier))
 
-    def expected_cosine(
+    def tried(
         self, source: np.ndarray, target: np.ndarray, seed: int = 0, earlier: Evidence | None = None
-    ) -> float:
-        """How near the map will bring a pair that it was not fitted on, by cross validation."""
-        return float(self._held_out(*check_pairs(source, target), seed, earlier)[1].max())
+    ) -> tuple[float, "RidgeConfig"]:
+        """How near the map will bring a pair that it was not fitted on, by cross validation, and the same
+        with the shrinkage that was found best."""
+        grid, cosines = self._held_out(*check_pairs(source, target), seed, earlier)
+        return float(cosines.max()), self.model_copy(update={"shrinkage": _strongest(grid, cosines)})
 
     def _held_out(
         self, source: np.ndarray, target: np.ndarray, seed: int, earlier: Evidence | None
@@ -105,6 +105,11 @@ class RidgeConfig(AdapterConfig):
 
     def _origin(self, cross: np.ndarray) -> np.ndarray:
         return procrustes(cross) if self.toward == "rotation" else np.zeros_like(cross)
+
+
+def _strongest(grid: np.ndarray, cosines: np.ndarray) -> float:
+    # Rounding must not decide between maps that are equally good.
+    return float(grid[int(np.argmax(cosines >= cosines.max() - 1e-9))])
 
 
 def _all(source: np.ndarray, target: np.ndarray, earlier: Evidence | None) -> Evidence:

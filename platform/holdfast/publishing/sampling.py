@@ -87,8 +87,9 @@ def fit_on_sample(
     toward = config.toward if are_related(sample) else "zero"
     config = config.model_copy(update={"toward": toward, "folds": _FOLDS})
     source, target = sample.source, sample.target
-    cosines = [config.expected_cosine(source, target, seed, known.weighed(weight)) for weight in WEIGHTS]
-    return config.fit(source, target, seed, known.weighed(WEIGHTS[int(np.argmax(cosines))]))
+    tried = [config.tried(source, target, seed, known.weighed(weight)) for weight in WEIGHTS]
+    best = max(range(len(WEIGHTS)), key=lambda each: tried[each][0])
+    return tried[best][1].fit(source, target, seed, known.weighed(WEIGHTS[best]))
 
 
 def _warn(ancestor: str, reason: str) -> None:
