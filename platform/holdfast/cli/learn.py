@@ -171,14 +171,16 @@ def distill(
         ending = "is already there; --fresh starts over."
     else:
         ending = f"took {outcome.seconds:.0f} s."
-    share = outcome.parameters / outcome.source_parameters
+    size = f"{outcome.parameters:,} parameters"
+    if outcome.source_parameters is not None:
+        share = outcome.parameters / outcome.source_parameters
+        size += f", {share:.1%} of the {outcome.source_parameters:,} of {outcome.source}"
     tell(
         as_json,
         {**vars(outcome), "measured": report},
         f"{outcome.version}, distilled from {outcome.source}, {ending}",
         *summary(report),
-        f"{outcome.parameters:,} parameters, {share:.1%} of the {outcome.source_parameters:,} of "
-        f"{outcome.source}.",
+        f"{size}.",
         f"Report: {place}",
     )
 

@@ -8,7 +8,6 @@ from pydantic import Field
 
 from holdfast.base import ConfigError, Settings
 from holdfast.learning.plan import SequencePlan
-from holdfast.models import ModelConfig
 from holdfast.regularizers import (
     PROJECTED,
     RECIPE,
@@ -22,7 +21,8 @@ class DistillationConfig(Settings):
     """What `holdfast distill` teaches the experiment's model instead of a stream of tasks.
 
     The training images are those of the stream's one task; `stream.share` takes fewer of them. Both encoders
-    see the same images under the same distortions, each as its own preprocessing has it.
+    see the same images under the same distortions, each as its own preprocessing has it. Of a projection, or
+    of a version that was adopted, the vectors of the images as they are are imitated.
     """
 
     source: str = "latest"
@@ -46,12 +46,17 @@ def distillation_plan(plan: SequencePlan, config: DistillationConfig) -> Sequenc
     return SequencePlan(**{**values, "learning": learning, "regularizers": terms})
 
 
-def check_distillation(plan: SequencePlan, source: str, theirs: ModelConfig) -> None:
-    """Raises ConfigError for a plan that cannot imitate the version `source`, whose model is `theirs`."""
-    if plan.model.dimension != theirs.dimension:
+def check_distillation(plan: SequencePlan, source: str, dimension: int) -> None:
+    """Raises ConfigError for a plan that cannot imitate the version `source`, of this dimension."""
+    if plan.model.projects:
         raise ConfigError(
-            f"model.dimension is {plan.model.dimension}, but {source} makes embeddings of {theirs.dimension} "
-            f"dimensions, and what imitates them has as many: model.dimension must be {theirs.dimension}."
+            "model.trunk has train: none, which makes a projection, and nothing small: name a trunk that "
+            "learns."
+        )
+    if plan.model.dimension != dimension:
+        raise ConfigError(
+            f"model.dimension is {plan.model.dimension}, but {source} makes embeddings of {dimension} "
+            f"dimensions, and what imitates them has as many: model.dimension must be {dimension}."
         )
     if plan.stream.tasks != 1:
         raise ConfigError(

@@ -11,7 +11,6 @@ import safetensors.torch
 from holdfast.base import ConfigError, StoreError, UnsoundError
 from holdfast.learning import Ancestor
 from holdfast.models import (
-    Encoder,
     Learnable,
     Model,
     ProjectedModel,
@@ -82,9 +81,13 @@ def load_ancestor(
     version = store.versions.get(name)
     try:
         if base is None and not version.has_network:
-            _sound(version.name, store.versions.load(version.name))
+            load_sound(store, version.name)
             return Ancestor(version.name, None, vectors=vectors(version.name))
-        learned = load_sound(store, name) if base is None else _sound(name, load_map(store, name, base))
+        learned = (
+            _sound(name, store.versions.load_encoder(name))
+            if base is None
+            else _sound(name, load_map(store, name, base))
+        )
     except StoreError as error:
         other = _newest_sound(store, name)
         way = f"'parent: {other}', or 'parent: none'" if other else "'parent: none'"
@@ -99,12 +102,12 @@ def load_ancestor(
     return Ancestor(version.name, learned.requires_grad_(False), classifier, images, kept=kept)
 
 
-def load_sound(store: Store, name: str) -> Encoder:
-    """The network of a version that was learned here.
+def load_sound(store: Store, name: str) -> Model:
+    """The model of a version.
 
-    Raises UnsoundError, StoreError if it is damaged, ConfigError for a version without one, NotFoundError.
+    Raises UnsoundError, StoreError if it is damaged, NotFoundError.
     """
-    return _sound(name, store.versions.load_encoder(name))
+    return _sound(name, store.versions.load(name))
 
 
 def load_map(store: Store, name: str, base: VersionTrunkConfig) -> Projection:

@@ -22,12 +22,13 @@ from holdfast.learning import (
     keep_freed_memory,
     run_sequence,
 )
-from holdfast.models import Encoder
+from holdfast.models import Encoder, Model
 from holdfast.publishing import (
     find_unusable,
     latest_learned,
     lineage,
     load_sound,
+    look,
     published_by,
     warn_of_unusable,
 )
@@ -45,13 +46,14 @@ from holdfast.store import Store
 class Distilled:
     """What became of a distillation. `already_finished` if there was nothing left to do.
 
-    `parameters` are those of the published encoder, `source_parameters` those of the version it imitates.
+    `parameters` are those of the published encoder, `source_parameters` those of the version it imitates;
+    None of a projection or an adopted one.
     """
 
     version: str
     source: str
     parameters: int
-    source_parameters: int
+    source_parameters: int | None
     report: Path
     seconds: float
     already_finished: bool
@@ -100,12 +102,12 @@ def _distill(
         raise ConflictError(
             f"Run '{experiment.name}' imitates {known.parent}, not {source}: give this one another name."
         )
-    encoder = load_sound(store, source)
+    model = load_sound(store, source)
     warn_of_unusable(find_unusable(store, lineage(store, source)[:-1]))
-    check_distillation(experiment, source, encoder.config)
+    check_distillation(experiment, source, model.dimension)
     # Before anything is written, so that a mistake can be mended under the same name.
     done = known is not None and known.status == "finished" and not fresh
-    data = None if done else _load_pairs(experiment, source, encoder, watch)
+    data = None if done else _load_pairs(store, experiment, source, model, watch)
     if known is not None and fresh:
         run = store.runs.restart(experiment.name, experiment.fingerprint)
     else:
@@ -134,7 +136,7 @@ def _distill(
         version=version,
         source=source,
         parameters=count_parameters(store.versions.load_encoder(version)),
-        source_parameters=count_parameters(encoder),
+        source_parameters=count_parameters(model) if isinstance(model, Encoder) else None,
         report=RunFolder(store, run.name).path / PAGE,
         seconds=0.0 if data is None else time.monotonic() - started,
         already_finished=data is None,
@@ -151,15 +153,22 @@ def _source(store: Store, config: DistillationConfig) -> str:
         return store.versions.get(config.source).name
     newest = latest_learned(store)
     if newest is None:
-        raise NotFoundError("The store holds no version to imitate yet: holdfast run makes one.")
+        raise NotFoundError(
+            "The store holds no version to imitate yet: holdfast run makes one. A projection, or a version "
+            "that was adopted, is imitated where distillation.source names it."
+        )
     return newest
 
 
-def _load_pairs(experiment: Experiment, source: str, encoder: Encoder, watch: Watcher) -> Datasets:
-    """The images as the model will read them, and the training images as the source reads them."""
+def _load_pairs(store: Store, experiment: Experiment, source: str, model: Model, watch: Watcher) -> Datasets:
+    """The images as the model will read them, and the training images as a source's network reads them; what
+    another source makes of them is computed now, and kept."""
     ours = load_datasets(experiment, watch)
     build_stream(experiment.stream, ours.training, experiment.seed)
-    theirs = load_datasets(experiment, watch, encoder.preprocessing)
+    if not isinstance(model, Encoder):
+        look(store, source, ours, partial(load_datasets, experiment, watch))
+        return ours
+    theirs = load_datasets(experiment, watch, model.preprocessing)
     for mine, other in (
         (ours.training, theirs.training),
         (ours.evaluation.queries, theirs.evaluation.queries),

@@ -43,7 +43,8 @@ def export_version(store: Store, name: str, format: Format, output: Path) -> tup
     view and the scaling are inside.
 
     Returns:
-        What was written, and the same of the version that it was distilled from, if it was.
+        What was written, and the same of the version that it was distilled from, if that is a network that
+        was learned here.
 
     Raises:
         NotFoundError: no such version.
@@ -59,9 +60,10 @@ def export_version(store: Store, name: str, format: Format, output: Path) -> tup
         written = _export(store, version.name, format, file)
         with whole_file(output) as draft:
             file.replace(draft)
-        if version.distilled_from is None:
+        source = version.distilled_from
+        if source is None or not store.versions.get(source).has_network:
             return written, None
-        return written, _export(store, version.distilled_from, format, Path(folder) / "source")
+        return written, _export(store, source, format, Path(folder) / "source")
 
 
 def _export(store: Store, name: str, format: Format, file: Path) -> Exported:

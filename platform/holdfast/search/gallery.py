@@ -103,9 +103,21 @@ class Gallery:
         """The entry of an id, from the database. Raises NotFoundError."""
         return self.entries.get(identifier)
 
-    def find(self, identifier: str) -> tuple[str, np.ndarray]:
+    def find(self, identifier: str, asking: Version | None = None) -> tuple[str, np.ndarray]:
         """The version and the vector of an entry, to search with: from the index, which answers while the
-        database is away; from the database if it is not there. Raises NotFoundError."""
+        database is away; from the database if it is not there.
+
+        Args:
+            asking: if it is a projection over the version that embedded the entry, it maps the vector.
+
+        Raises NotFoundError.
+        """
+        made_by, vector = self._find(identifier)
+        if asking is None or asking.base != made_by:
+            return made_by, vector
+        return asking.name, self._known.project(asking, made_by, vector)
+
+    def _find(self, identifier: str) -> tuple[str, np.ndarray]:
         with self._lock.reading():
             for name in self._index.versions():
                 held = self._index.held(name, [identifier]).get(identifier)

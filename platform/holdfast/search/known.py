@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from holdfast.base import IncompatibleError
 from holdfast.entries import Entries
 from holdfast.index import Index, as_mapping
@@ -84,6 +86,13 @@ class Known:
         if found is None:
             found = self._adapters[row.digest] = self._store.adapters.open(row)
         return found
+
+    def project(self, projection: Version, base: str, vector: np.ndarray) -> np.ndarray:
+        """What a projection makes of a vector of its base, float32 (d,)."""
+        row = self.rules_for(projection, [base], named=True).pairing(projection.name, base).adapter
+        assert row is not None, "a projection is the map from its base"
+        mapped: np.ndarray = self.adapter(row).apply(vector[None])[0]
+        return mapped
 
     def _newest_rules(self) -> Rules:
         self._refresh_rules(self._store.nonces()["compatibility"])

@@ -124,7 +124,9 @@ class SearchRequest(Body):
     vector: Vector | None = None
     id: EntryId | None = None
     model: VersionName | None = Field(
-        default=None, description="The query version; the default of image and text is live."
+        default=None,
+        description="The query version; the default of image and text is live, of an entry the version that "
+        "embedded it, in whose place a projection over that one may ask.",
     )
     k: int = Field(default=10, ge=1)
     filter: dict[str, Any] | None = None

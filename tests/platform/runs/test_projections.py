@@ -19,7 +19,15 @@ from holdfast.jobs.train import run_experiment
 from holdfast.learning import ignore_progress
 from holdfast.models import Format, ProjectedModel, Wishes, read_exported
 from holdfast.models.projections import principal_directions
-from holdfast.runs import adopt_model, export_version, load_datasets, try_model
+from holdfast.publishing import BridgeRequest
+from holdfast.runs import (
+    adopt_model,
+    build_bridge,
+    distill_experiment,
+    export_version,
+    load_datasets,
+    try_model,
+)
 from holdfast.search import Gallery
 from holdfast.store import Store, open_store
 from tests.fixtures.onnx_models import FEATURES, write_onnx
@@ -102,6 +110,27 @@ def test_codes_are_learned_and_vectors_are_rehearsed(store: Store, over: Make) -
     assert model.quantizer.encode(model.map_vectors(rows)).shape == (FEATURES, 1)
 
 
+def test_a_small_network_imitates_it_and_searches_the_gallery_of_the_base(
+    store: Store, over: Make, tmp_path: Path
+) -> None:
+    run_experiment(store, over(stream={"tasks": 1, "validation": 0}), ignore_progress)
+    small: dict[str, object] = {
+        "name": "small",
+        "model": {"dimension": FEATURES, "width": 0.125, "preprocessing": {"size": 12}},
+        "regularizers": [],
+        "stream": {"tasks": 1, "validation": 0},
+        "distillation": {"source": "v3", "pairwise": 1},
+    }
+    outcome = distill_experiment(store, over(**small), ignore_progress)
+    assert (outcome.version, outcome.source, outcome.source_parameters) == ("v4", "v3", None)
+    assert store.compatibility.get("v4", "v1") is not None
+    maps = {(row.query, row.gallery): row.digest for row in store.adapters.list()}
+    assert maps["v4", "v1"] == maps["v3", "v1"]
+    assert export_version(store, "v4", "torch", tmp_path / "small.pt2")[1] is None
+    with pytest.raises(ConfigError, match="train: none, which makes a projection"):
+        distill_experiment(store, over(name="no", distillation={"source": "v1"}), ignore_progress)
+
+
 @pytest.mark.parametrize("format", ["torch", "onnx"])
 def test_its_map_is_exported_for_the_vectors_of_its_base(
     store: Store, over: Make, tmp_path: Path, format: Format
@@ -143,6 +172,9 @@ def test_the_gallery_of_the_base_is_searched_and_nothing_else_is_written(store: 
         Backfills(store).create("v4")
     with pytest.raises(ConfigError, match="nothing need be moved"):
         price(store, "v4", "map", None, [])
+    for old, new, said in (("theirs", "live", "nothing to bridge"), ("live", "away", "bridge v1 and v2")):
+        with pytest.raises(ConfigError, match=said):
+            build_bridge(store, old, new, BridgeRequest(), ignore_progress)
 
 
 def test_a_projection_of_a_projection_reads_the_base(store: Store, over: Make) -> None:

@@ -64,6 +64,7 @@ def bridge_versions(store: Store, old: str, new: str, request: BridgeRequest, wa
     older, newer = store.versions.get(old), store.versions.get(new)
     if older.name == newer.name:
         raise ConfigError(f"{old} and {new} are one version, {older.name}: a bridge leads between two.")
+    _refuse_exact(older, newer)
     models = store.versions.load(older.name), store.versions.load(newer.name)
     seen = _see(store, older, newer, models, request, watch)
     seconds = {"embedding": time.perf_counter() - started}
@@ -130,6 +131,20 @@ class _Seen:
     labelled: Labelled | None
     pace: Pace
     left_out: dict[str, int]
+
+
+def _refuse_exact(older: Version, newer: Version) -> None:
+    """Raises ConfigError where there can be no entries of the older one, or both read them exactly."""
+    if older.space == newer.space:
+        raise ConfigError(
+            f"{older.name} and {newer.name} meet the entries of {older.space} exactly, so that there is "
+            f"nothing to bridge: promote {newer.name}, or measure the two with holdfast evaluate."
+        )
+    if older.base is not None:
+        raise ConfigError(
+            f"{older.name} is a projection, whose entries are those of {older.base}: bridge {older.base} and "
+            f"{newer.name}."
+        )
 
 
 def _see(

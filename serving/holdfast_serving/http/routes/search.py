@@ -60,11 +60,10 @@ async def _query(replica: Replica, body: SearchRequest, sticky: str | None) -> t
                 f"vector: {len(body.vector)} numbers, but {version.name} has {version.dimension} dimensions."
             )
         return version.name, as_vector(body.vector, "vector")
-    made_by, stored = await replica.in_thread(replica.gallery.find, str(body.id))
-    if body.model is not None:
-        named = await replica.version(body.model)
-        if named.name != made_by:
-            raise HoldfastError(
-                f"model: {made_by} embedded the entry {shown(body.id)}, so {named.name} cannot ask with it."
-            )
-    return made_by, stored
+    named = None if body.model is None else await replica.version(body.model)
+    asks, stored = await replica.in_thread(replica.gallery.find, str(body.id), named)
+    if named is not None and named.name != asks:
+        raise HoldfastError(
+            f"model: {asks} embedded the entry {shown(body.id)}, so {named.name} cannot ask with it."
+        )
+    return asks, stored
