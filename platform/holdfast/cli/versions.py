@@ -111,6 +111,10 @@ def promote(
     canary: Annotated[
         float | None, typer.Option(help="Only this share of the queries, such as 0.05.")
     ] = None,
+    canary_key: Annotated[
+        list[str] | None,
+        typer.Option(help="Only the queries of this key, by its name; repeat it. With --canary, too."),
+    ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Although compatibility was not measured or failed; recorded.")
     ] = False,
@@ -130,23 +134,32 @@ def promote(
     """
     with existing_store(store, artifacts) as opened:
         name, traffic = opened.versions.get(version).name, opened.traffic
-        if canary is not None and writes:
+        is_canary = canary is not None or bool(canary_key)
+        if is_canary and writes:
             raise ConfigError(
                 "--canary and --writes are two switches: a canary answers a share of the queries, and embeds "
                 "no new entries. Take one of them."
             )
-        if canary is None:
+        if not is_canary:
             record = traffic.promote(name, writes=writes, force=force, note=note, made_by=_who())
         else:
             record = traffic.change(
-                canary_version=name, canary_share=canary, force=force, note=note, made_by=_who()
+                canary_version=name,
+                canary_share=canary or 0.0,
+                canary_keys=canary_key or (),
+                force=force,
+                note=note,
+                made_by=_who(),
             )
+        unknown = set(record.canary_keys) - {key.name for key in opened.keys.valid().values()}
         undecided = [
             row.gallery
             for row in opened.compatibility.list()
             if row.query == name != row.gallery and row.compatible and not row.decided
         ]
     _tell_traffic(record, as_json)
+    if unknown and not as_json:
+        say(f"The store has no valid key of the name {', '.join(sorted(unknown))} (holdfast keys list).")
     if undecided and not as_json:
         say(
             f"Whether {name} searches entries of {', '.join(undecided)} better than the older of the two by "
@@ -183,9 +196,10 @@ def _who() -> str:
 
 
 def _tell_traffic(traffic: "Traffic", as_json: bool) -> None:
-    canary = (
-        f", {traffic.canary_share:.0%} of them by {traffic.canary_version}" if traffic.canary_version else ""
-    )
+    canary = ""
+    if traffic.canary_version:
+        keys = f" and those of {', '.join(traffic.canary_keys)}" if traffic.canary_keys else ""
+        canary = f", {traffic.canary_share:.0%} of them{keys} by {traffic.canary_version}"
     forced = " (forced)" if traffic.forced else ""
     tell(
         as_json,

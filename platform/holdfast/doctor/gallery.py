@@ -30,7 +30,8 @@ def traffic(store: Store) -> Said:
             "by vector or by id are answered. Adopt its model, or promote a version that has one."
         )
     forced = ", forced although its compatibility was not measured or failed" if now.forced else ""
-    canary = f", {now.canary_share:.0%} of them by {now.canary_version}" if now.canary_version else ""
+    keys = f" and those of {', '.join(now.canary_keys)}" if now.canary_keys else ""
+    canary = f", {now.canary_share:.0%} of them{keys} by {now.canary_version}" if now.canary_version else ""
     said = f"Queries by {live.name}{canary}, new entries by {now.write_version}, epoch {now.epoch}{forced}."
     return warn(f"{said} See holdfast versions.") if now.forced else ok(said)
 

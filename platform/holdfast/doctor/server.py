@@ -32,9 +32,14 @@ def server(patient: Patient) -> Said:
         answer = _ready(patient.server)
     except ConnectionRefusedError:
         return ok(f"No server answers at {patient.server}, and its port is free.")
+    except TimeoutError as error:
+        return fail(
+            f"The server at {patient.server} does not answer ({error}): see its log and whether its process "
+            "still works (top), and start it anew."
+        )
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
-        return fail(
+        return warn(
             f"What listens at {patient.server} does not answer as a Holdfast server ({reason}): look which "
             f"process it is (ss -ltnp 'sport = :{parts.port or 80}'), and end it or serve at another --port."
         )

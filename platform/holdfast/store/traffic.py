@@ -61,6 +61,7 @@ class TrafficLog:
         write_version: str | Keep | None = KEEP,
         canary_version: str | Keep | None = KEEP,
         canary_share: float | Keep = KEEP,
+        canary_keys: Sequence[str] | Keep = KEEP,
         force: bool = False,
         note: str = "",
         made_by: str = "",
@@ -82,9 +83,12 @@ class TrafficLog:
                 write_version=current.write_version if write_version is KEEP else write_version,
                 canary_version=current.canary_version if canary_version is KEEP else canary_version,
                 canary_share=current.canary_share if canary_share is KEEP else canary_share,
+                canary_keys=current.canary_keys if canary_keys is KEEP else tuple(dict.fromkeys(canary_keys)),
             )
             if canary_version is None and canary_share is KEEP:
                 wanted = replace(wanted, canary_share=0.0)
+            if canary_version is None and canary_keys is KEEP:
+                wanted = replace(wanted, canary_keys=())
             return _append(connection, current, replace(wanted, made_by=made_by), force, note)
 
     def promote(
@@ -109,7 +113,7 @@ class TrafficLog:
             if writes or current.write_version is None:
                 wanted = replace(wanted, write_version=find_version(connection, name).space)
             if current.canary_version == name:
-                wanted = replace(wanted, canary_version=None, canary_share=0.0)
+                wanted = replace(wanted, canary_version=None, canary_share=0.0, canary_keys=())
             return _append(connection, current, wanted, force, note or f"promote {name}")
 
     def rollback(
@@ -142,6 +146,7 @@ class TrafficLog:
                 write_version=before.write_version,
                 canary_version=before.canary_version,
                 canary_share=before.canary_share,
+                canary_keys=before.canary_keys,
                 made_by=made_by,
             )
             mark = f"roll back to {before.epoch}"
@@ -201,6 +206,8 @@ def _check_shape(wanted: Traffic) -> None:
         raise ConfigError(f"canary_share is {wanted.canary_share}: it is a share, from 0 to 1.")
     if wanted.canary_version is None and wanted.canary_share > 0:
         raise ConfigError("canary_share is above 0, but there is no canary_version to send it to.")
+    if wanted.canary_version is None and wanted.canary_keys:
+        raise ConfigError("canary_keys are named, but there is no canary_version to send them to.")
     if wanted.query_version is None and (wanted.canary_version or wanted.write_version):
         raise ConfigError("There is no query_version: promote a version first.")
 

@@ -23,11 +23,15 @@ class Traffic:
     created_at: datetime | None = None
     made_by: str = ""
     """The name of a key, or a user of a machine; empty where nobody said."""
+    canary_keys: tuple[str, ...] = ()
+    """Names of keys whose queries all go to the canary, whatever its share."""
 
     @property
-    def versions(self) -> tuple[str | None, str | None, str | None, float]:
+    def versions(self) -> tuple[str | None, str | None, str | None, float, tuple[str, ...]]:
         """What a rollback brings back."""
-        return self.query_version, self.write_version, self.canary_version, self.canary_share
+        return (
+            self.query_version, self.write_version, self.canary_version, self.canary_share, self.canary_keys
+        )  # fmt: skip
 
 
 def aliases(connection: Connection) -> dict[str, str]:
@@ -59,4 +63,4 @@ def current_record(connection: Connection) -> Traffic:
 
 
 def _record(row: Any) -> Traffic:
-    return Traffic(**row._mapping)
+    return Traffic(**{**row._mapping, "canary_keys": tuple(row.canary_keys)})

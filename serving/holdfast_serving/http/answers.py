@@ -228,6 +228,7 @@ class TrafficAnswer(BaseModel):
     write_version: str | None
     canary_version: str | None
     canary_share: float
+    canary_keys: list[str]
     forced: bool
     note: str
     made_by: str

@@ -164,6 +164,9 @@ class TrafficChange(Body):
     write_version: VersionName | None = None
     canary_version: VersionName | None = None
     canary_share: float | None = Field(default=None, ge=0, le=1)
+    canary_keys: list[Annotated[str, Field(min_length=1, max_length=64)]] | None = Field(
+        default=None, max_length=100, description="Names of keys whose queries all go to the canary."
+    )
     force: bool = False
     note: str = Field(default="", max_length=1000)
 

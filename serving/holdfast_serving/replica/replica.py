@@ -211,14 +211,14 @@ class Replica:
 
     # ---- versions
 
-    async def embedder(self, model: str, sticky: str | None = None) -> Embedder:
-        """The loaded version for `live`, another alias or a version's name.
+    async def embedder(self, model: str, sticky: str | None = None, key: str | None = None) -> Embedder:
+        """The loaded version for `live`, another alias or a version's name; see `Routing.choose`.
 
         Raises NotFoundError for a version that does not exist, NotReadyError while nothing is live.
         """
         if self.routing is None:
             raise NotReadyError("The server is starting; no traffic record has been read yet.")
-        return await self.versions.get(await self.name(self.routing.choose(model, sticky)))
+        return await self.versions.get(await self.name(self.routing.choose(model, sticky, key=key)))
 
     async def name(self, name: str) -> str:
         """What a version is called that may be named as it was adopted, or by an alias; a name that looks

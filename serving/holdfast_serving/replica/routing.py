@@ -34,13 +34,22 @@ class Routing:
         """The versions that a replica keeps loaded."""
         return frozenset(self.aliases.values())
 
-    def choose(self, model: str, sticky: str | None, draw: Callable[[], float] = random.random) -> str:
+    def choose(
+        self,
+        model: str,
+        sticky: str | None,
+        draw: Callable[[], float] = random.random,
+        key: str | None = None,
+    ) -> str:
         """The version (or the name as it came, when it is no alias) that answers a request for `model`.
 
         `sticky` (a user, a request id) always falls on the same side of the canary's share; without it the
-        side is drawn. Raises NotReadyError while nothing is live, NotFoundError for an alias that points
-        nowhere.
+        side is drawn. `key` is the name of the request's key, whose queries may all be the canary's.
+
+        Raises NotReadyError while nothing is live, NotFoundError for an alias that points nowhere.
         """
+        if model == "live" and "canary" in self.aliases and key in self.traffic.canary_keys:
+            return self.aliases["canary"]
         if model == "live" and "canary" in self.aliases and self.traffic.canary_share > 0:
             position = draw() if sticky is None else share_of(sticky)
             if position < self.traffic.canary_share:

@@ -140,6 +140,23 @@ def test_dropping_the_canary_drops_its_share(lineage: Store, measured: Callable[
     assert lineage.traffic.change(canary_version=None).canary_share == 0.0
 
 
+def test_a_canary_for_keys_is_dropped_brought_back_and_refused_without_a_version(
+    lineage: Store, measured: Callable[..., Compatibility]
+) -> None:
+    lineage.compatibility.record([measured("v2", "v1")])
+    lineage.traffic.promote("v1")
+    with pytest.raises(ConfigError, match="canary_keys"):
+        lineage.traffic.change(canary_keys=["team"])
+    record = lineage.traffic.change(canary_version="v2", canary_keys=["team", "shop", "team"], made_by="me")
+    assert (record.canary_keys, record.made_by) == (("team", "shop"), "me")
+    assert lineage.traffic.current() == record
+    assert lineage.traffic.change(note="something else").made_by == ""
+    assert lineage.traffic.change(canary_version=None).canary_keys == ()
+    assert lineage.traffic.rollback(made_by="you").canary_keys == ("team", "shop")
+    assert lineage.traffic.current().made_by == "you"
+    assert lineage.traffic.promote("v2").canary_keys == ()
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -193,3 +193,20 @@ def test_metrics_tell_what_happened(
     assert "holdfast_traffic_epoch 1.0" in text
     assert 'holdfast_version_loaded{version="v1"} 1.0' in text
     assert 'holdfast_embed_batch_size_count{version="v1"} 1.0' in text
+
+
+def test_the_queries_of_a_key_that_is_named_go_to_the_canary(
+    client: TestClient, store: Store, data_uri: Callable[..., str]
+) -> None:
+    team = {"Authorization": f"Bearer {store.keys.create('read', 'team')}"}
+    shop = {"Authorization": f"Bearer {store.keys.create('read', 'shop')}"}
+    epoch = client.get("/v1/traffic").json()["epoch"]
+    change = {"expect_epoch": epoch, "canary_version": "v3", "canary_keys": ["team"]}
+    answer = client.put("/v1/traffic", json=change).json()
+    assert (answer["canary_keys"], answer["canary_share"]) == (["team"], 0)
+    body = {"input": data_uri(1)}
+    assert client.post("/v1/embeddings", json=body, headers=team).json()["model"] == "v3"
+    assert client.post("/v1/embeddings", json=body, headers=shop).json()["model"] == "v1"
+    assert (
+        client.post("/v1/search", json={"image": data_uri(1)}, headers=team).json()["query_version"] == "v3"
+    )

@@ -52,3 +52,10 @@ def test_without_a_user_the_side_is_drawn_and_a_named_version_never_is() -> None
     assert routing.choose("live", None, lambda: 0.29) == "v3"
     assert routing.choose("live", None, lambda: 0.3) == "v1"
     assert routing.choose("v1", None, lambda: 0.0) == "v1"
+
+
+def test_a_key_that_is_named_always_meets_the_canary() -> None:
+    routing = Routing.of(Traffic(3, "v1", "v1", "v3", 0.0, canary_keys=("team",)), "v2")
+    assert routing.choose("live", "a user", key="team") == "v3"
+    assert routing.choose("live", "a user", key="shop") == "v1"
+    assert routing.choose("v1", None, key="team") == "v1"

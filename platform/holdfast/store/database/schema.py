@@ -213,6 +213,8 @@ traffic = Table(
     Column("created_at", UtcDateTime, nullable=False),
     # The name of a key, or a user of a machine; empty where nobody said.
     Column("made_by", Text, nullable=False, server_default=""),
+    # Names of keys whose queries all go to the canary.
+    Column("canary_keys", JSON, nullable=False, server_default="[]"),
 )
 
 keys = Table(

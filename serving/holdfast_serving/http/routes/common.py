@@ -31,6 +31,11 @@ def sticky_text(request: Request, user: str | None) -> str | None:
     return user or request.headers.get("x-user") or request.headers.get("x-request-id")
 
 
+def key_name(request: Request) -> str:
+    """The name of the key of a request that was let in."""
+    return str(request.scope["state"]["key"].name)
+
+
 def refuse_over(count: int, limit: int, what: str) -> None:
     if count > limit:
         raise TooLargeError(f"{count:,} {what} in one request; at most {limit:,} are taken.")

@@ -15,6 +15,7 @@ from holdfast_serving.http.openapi import fails
 from holdfast_serving.http.routes.common import (
     answer,
     check_words,
+    key_name,
     refuse_over,
     remember_version,
     replica_of,
@@ -40,7 +41,7 @@ async def create_embeddings(request: Request, body: EmbeddingsRequest) -> Respon
     refuse_over(len(texts), limits.texts, "texts")
     for text, name in texts:
         check_words(text, name, limits)
-    embedder = await replica.embedder(body.model, sticky_text(request, body.user))
+    embedder = await replica.embedder(body.model, sticky_text(request, body.user), key_name(request))
     remember_version(request, embedder.version)
     if body.dimensions is not None and body.dimensions != embedder.dimension:
         raise HoldfastError(

@@ -12,6 +12,7 @@ from holdfast_serving.http.openapi import fails
 from holdfast_serving.http.routes.common import (
     answer,
     check_words,
+    key_name,
     remember_version,
     replica_of,
     sticky_text,
@@ -36,22 +37,24 @@ async def search(request: Request, body: SearchRequest) -> Response:
         raise HoldfastError(f"k: {body.k:,} is more than the {limit:,} that one search answers.")
     if body.min_seq is not None:
         await replica.wait_for(body.min_seq)
-    version, vector = await _query(replica, body, sticky_text(request, body.user))
+    version, vector = await _query(replica, body, sticky_text(request, body.user), key_name(request))
     remember_version(request, version)
     versions = None if body.versions is None else [replica.resolve(name) for name in body.versions]
     result = await replica.search(vector, version, body.k, body.filter, versions, body.id, body.cascade)
     return answer(result.as_dict(), version=result.query_version)
 
 
-async def _query(replica: Replica, body: SearchRequest, sticky: str | None) -> tuple[str, np.ndarray]:
+async def _query(
+    replica: Replica, body: SearchRequest, sticky: str | None, key: str
+) -> tuple[str, np.ndarray]:
     """The version that asks and its vector (d,)."""
     if body.image is not None:
-        embedder = await replica.embedder(body.model or "live", sticky)
+        embedder = await replica.embedder(body.model or "live", sticky, key)
         vectors = await embedder.embed([body.image], ["image"])
         return embedder.version, vectors[0]
     if body.text is not None:
         check_words(body.text, "text", replica.config.limits)
-        embedder = await replica.embedder(body.model or "live", sticky)
+        embedder = await replica.embedder(body.model or "live", sticky, key)
         return embedder.version, (await embedder.embed_text([body.text]))[0]
     if body.vector is not None:
         version = await replica.version(str(body.model))

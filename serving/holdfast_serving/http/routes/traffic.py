@@ -10,7 +10,7 @@ from holdfast_serving.http.api import RollbackRequest, TrafficChange
 from holdfast_serving.http.auth import require
 from holdfast_serving.http.border import BorderRoute
 from holdfast_serving.http.openapi import fails
-from holdfast_serving.http.routes.common import answer, replica_of
+from holdfast_serving.http.routes.common import answer, key_name, replica_of
 
 router = APIRouter(prefix="/v1/traffic", tags=["traffic"], route_class=BorderRoute)
 _REFUSALS = fails(403, 404, 409)
@@ -27,10 +27,13 @@ async def get_traffic(request: Request) -> Response:
 async def change_traffic(request: Request, body: TrafficChange) -> Response:
     """Compare-and-swap on the epoch: 409 when the record has moved on, or versions are not compatible."""
     replica = replica_of(request)
-    named = body.model_dump(include={"query_version", "write_version", "canary_version", "canary_share"})
+    named = body.model_dump(
+        include={"query_version", "write_version", "canary_version", "canary_share", "canary_keys"}
+    )
     changes = {name: named[name] for name in body.model_fields_set if name in named}
-    if changes.get("canary_share", 0.0) is None:  # a version can be taken away, a share cannot
-        del changes["canary_share"]
+    for name, empty in (("canary_share", 0.0), ("canary_keys", ())):
+        if changes.get(name, empty) is None:  # a version can be taken away, these cannot
+            del changes[name]
     traffic = await replica.change_traffic(
         body.expect_epoch, changes, force=body.force, note=body.note, made_by=_who(request)
     )
@@ -49,7 +52,7 @@ async def roll_back(request: Request, body: RollbackRequest | None = None) -> Re
 
 def _who(request: Request) -> str:
     """The name of the key, for the record."""
-    return f"key {request.scope['state']['key'].name}"
+    return f"key {key_name(request)}"
 
 
 def _content(traffic: Traffic, applied_epoch: int) -> dict[str, Any]:
@@ -60,6 +63,7 @@ def _content(traffic: Traffic, applied_epoch: int) -> dict[str, Any]:
         "write_version": traffic.write_version,
         "canary_version": traffic.canary_version,
         "canary_share": traffic.canary_share,
+        "canary_keys": list(traffic.canary_keys),
         "forced": traffic.forced,
         "note": traffic.note,
         "made_by": traffic.made_by,
