@@ -263,10 +263,10 @@ def server(start_server: Callable[..., Server]) -> Server:
     return start_server()
 
 
-@pytest.fixture(scope="module")
-def served_here(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """The app at a port of this process, without Ray and what it puts in front: that starts at once."""
-    folder = Path(shutil.copytree(template, tmp_path_factory.mktemp("served") / "store"))
+@contextlib.contextmanager
+def serving_here(folder: Path) -> Iterator[Served]:
+    """The app over a store at a port of this process, without Ray and what it puts in front: that starts at
+    once."""
     config = ServingConfig(store=str(folder), sources=(str(folder),))
     with contextlib.ExitStack() as stack:
         store = stack.enter_context(open_store(folder))
@@ -284,3 +284,17 @@ def served_here(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Ite
         finally:
             running.should_exit = True
             thread.join()
+
+
+@pytest.fixture(scope="session")
+def serve_folder() -> Callable[[Path], contextlib.AbstractContextManager[Served]]:
+    """`serving_here`, for the files that serve another store than the template."""
+    return serving_here
+
+
+@pytest.fixture(scope="module")
+def served_here(template: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The template served at a port of this process."""
+    folder = Path(shutil.copytree(template, tmp_path_factory.mktemp("served") / "store"))
+    with serving_here(folder) as served:
+        yield served

@@ -1,9 +1,10 @@
-from .app import create_app
+from .app import create_app, openapi_document
 from .auth import parse_keys
 from .errors import error_body
 
 __all__ = [
     "create_app",
     "error_body",
+    "openapi_document",
     "parse_keys",
 ]

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 from importlib.metadata import version as installed_version
+from typing import Any
 
 from fastapi import FastAPI
 
@@ -39,22 +40,9 @@ def create_app(replica: Replica, echo_request_id: bool = True, tracing: Tracing 
         if tracing is not None:
             tracing.close()
 
-    app = FastAPI(
-        title="Holdfast",
-        version=installed_version("holdfast"),
-        description="Versioned image embeddings over one shared gallery.",
-        lifespan=lifespan,
-        docs_url=None,
-        redoc_url=None,
-        openapi_url=None,
-        redirect_slashes=False,
-        generate_unique_id_function=lambda route: route.name,
-        telemetry={"tracing": False, "metrics": False, "logs": False},
-    )
+    app = _routes(lifespan=lifespan)
     app.openapi = cache(lambda: describe(app))  # type: ignore[method-assign]
     app.state.replica = replica
-    for router in ROUTERS:
-        app.include_router(router)
     install_error_handlers(app)
     routes = [route for router in ROUTERS for route in router.routes]
     # The last one added is the outermost: a refusal for load is counted and carries its request id.
@@ -66,4 +54,27 @@ def create_app(replica: Replica, echo_request_id: bool = True, tracing: Tracing 
     if replica.config.cors_origins:
         app.add_middleware(Cors, origins=replica.config.cors_origins)
     app.add_middleware(Telemetry, metrics=replica.metrics, echo=echo_request_id, tracing=tracing)
+    return app
+
+
+def openapi_document() -> dict[str, Any]:
+    """The document of a server, without one."""
+    return describe(_routes())
+
+
+def _routes(**settings: Any) -> FastAPI:
+    app = FastAPI(
+        title="Holdfast",
+        version=installed_version("holdfast"),
+        description="Versioned image embeddings over one shared gallery.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        **settings,
+    )
+    for router in ROUTERS:
+        app.include_router(router)
     return app

@@ -24,6 +24,8 @@ _MEANING = {
 _ALWAYS = (400, 408, 500, 503)
 _WITH_KEY = (401, 413, 422, 429)
 _WITH_BODY = (413, 415, 422)
+_REPEATABLE = {"create_embeddings", "search", "put_entries", "look_up_entries", "delete_entries"}
+"""Beside what is only read: requests that, sent twice, do what they do once."""
 
 
 def fails(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -45,8 +47,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
     for name in ("HTTPValidationError", "ValidationError"):
         schemas.pop(name, None)
     for path in document["paths"].values():
-        for operation in path.values():
+        for method, operation in path.items():
             _complete(operation)
+            # Clients may send it again where they cannot know whether it was done.
+            operation["x-repeatable"] = method == "get" or operation["operationId"] in _REPEATABLE
     return document
 
 

@@ -1,0 +1,1 @@
+"""Makes the clients' generated halves: see `__main__`."""

@@ -1,0 +1,303 @@
+"""What the server answers. Made by `python -m serving.generating`."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Answer(BaseModel):
+    """What a server answered; a newer one may say more."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", protected_namespaces=())
+
+
+class AliveAnswer(Answer):
+    """The process answers."""
+
+    alive: bool
+
+
+class BackfillAnswer(Answer):
+    """A backfill and how far it is."""
+
+    id: str
+    kind: str
+    sources: list[str]
+    target: str
+    order: str
+    status: str
+    total: int
+    done: int
+    left: int
+    skipped: dict[str, int]
+    examples: list[str]
+    batch_size: int
+    pace: float | None
+    workers: int
+    forced: bool
+    owner: str | None
+    error: str | None
+    created_at: str | None
+    started_at: str | None
+    finished_at: str | None
+
+
+class BackfillsAnswer(Answer):
+    """All backfills, oldest first."""
+
+    backfills: list[BackfillAnswer]
+
+
+class CascadeCounts(Answer):
+    """What became of the entries that were to be ranked by their images. `kept`: vectors on their way to the
+    gallery, where these entries become the query version's.
+    """
+
+    recalled: int
+    own: int
+    cached: int
+    embedded: int
+    unreachable: int
+    over_budget: int
+    kept: int
+
+
+class DeletedAnswer(Answer):
+    """`seq` is the number of the write."""
+
+    seq: int
+    deleted: str
+
+
+class DeletedManyAnswer(Answer):
+    """`seq` is the number of the last write; `missing` are the ids that no entry had."""
+
+    seq: int
+    deleted: list[str]
+    missing: list[str]
+
+
+class EmbeddingRow(Answer):
+    """One vector; as base64 it is float32, little endian."""
+
+    object: Literal["embedding"] | str
+    index: int
+    embedding: list[float] | str
+
+
+class Usage(Answer):
+    """Images cost no tokens."""
+
+    prompt_tokens: int
+    total_tokens: int
+
+
+class EmbeddingsAnswer(Answer):
+    """The vectors of the images, in their order; `model` made them."""
+
+    object: Literal["list"] | str
+    model: str
+    data: list[EmbeddingRow]
+    usage: Usage
+
+
+class EntryAnswer(Answer):
+    """One entry as it is in the database; `vector` if it was asked for."""
+
+    id: str
+    embedded_by: str
+    attributes: dict[str, str | int | float | bool | None]
+    source: str | None
+    seq: int
+    mapped_from: str | None
+    mapped_by: str | None
+    vector: list[float] = []
+
+
+class Fault(Answer):
+    """What was wrong."""
+
+    type: str
+    code: str
+    message: str
+    request_id: str
+
+
+class ErrorAnswer(Answer):
+    """The one shape of all errors."""
+
+    error: Fault
+
+
+class FoundHit(Answer):
+    """One entry of a ranking."""
+
+    id: str
+    score: float
+    calibrated: float
+    embedded_by: str
+    ranked_by: Literal["own", "as_they_are", "exact", "adapter"] | str
+    attributes: dict[str, str | int | float | bool | None]
+
+
+class IndexState(Answer):
+    """What the gallery is searched with."""
+
+    kind: str
+    bytes: int
+    threads: int
+
+
+class GalleryAnswer(Answer):
+    """Entries by version; searches see the writes up to `seq` of `last_seq`."""
+
+    entries: dict[str, int]
+    total: int
+    seq: int
+    last_seq: int
+    index: IndexState
+
+
+class LookupAnswer(Answer):
+    """The entries that there are, and the ids that no entry has."""
+
+    entries: list[EntryAnswer]
+    missing: list[str]
+
+
+class Measurement(Answer):
+    """How well another version's entries are searched, or this one's by another."""
+
+    version: str
+    metric: str
+    value: float
+    reference: float
+    low: float
+    high: float
+    compatible: bool
+    decided: bool
+    way: Literal["as_they_are", "exact", "adapter", "cascade"] | str
+    candidates: int
+    truth: Literal["labels", "pairs", "views", "agreement"] | str
+    provisional: bool
+    measured_at: str
+
+
+class ModelAnswer(Answer):
+    """A published version, whole."""
+
+    id: str
+    object: Literal["model"] | str
+    created: int
+    owned_by: str
+    aliases: list[str]
+    contract: str
+    dimension: int
+    parent: str | None
+    kind: str
+    base: str | None
+    takes: list[str]
+    run: str
+    task: int
+    fault: str | None
+    searches: list[Measurement]
+    searched_by: list[Measurement]
+    lineage: list[str]
+    contract_body: dict[str, Any]
+    data_fingerprint: str
+    metrics: dict[str, Any]
+    experiment: str
+
+
+class ModelSummary(Answer):
+    """A published version. `takes`: what it embeds, image and text. `base`: of a projection the version
+    whose vectors it maps, and whose entries it finds as they are. `fault`: why it answers nothing here,
+    if its model is not what was published.
+    """
+
+    id: str
+    object: Literal["model"] | str
+    created: int
+    owned_by: str
+    aliases: list[str]
+    contract: str
+    dimension: int
+    parent: str | None
+    kind: str
+    base: str | None
+    takes: list[str]
+    run: str
+    task: int
+    fault: str | None
+    searches: list[Measurement]
+    searched_by: list[Measurement]
+
+
+class ModelsAnswer(Answer):
+    """All versions, oldest first."""
+
+    object: Literal["list"] | str
+    data: list[ModelSummary]
+
+
+class ReadyAnswer(Answer):
+    """Whether a version is live and the index has caught up; if not, why. `away`: what the server goes on
+    without. `faults`: by version, the code of the error with which it is refused here.
+    """
+
+    ready: bool
+    reason: str | None
+    seq: int
+    away: list[Literal["database", "writer"] | str]
+    faults: dict[str, str]
+
+
+class SearchAnswer(Answer):
+    """The nearest entries, best first, and what was searched for them."""
+
+    hits: list[FoundHit]
+    query_version: str
+    versions: list[str]
+    adapted: list[str]
+    exact: list[str]
+    excluded: dict[str, int]
+    cascade: CascadeCounts | None
+    seq: int
+
+
+class TrafficAnswer(Answer):
+    """The traffic record in force; this replica follows it from `applied_epoch` = `epoch` on."""
+
+    epoch: int
+    applied_epoch: int
+    query_version: str | None
+    write_version: str | None
+    canary_version: str | None
+    canary_share: float
+    forced: bool
+    note: str
+    created_at: str | None
+
+
+class VerifiedAnswer(Answer):
+    """`problems` names the first 100 of `problem_count`; `seq` is the last write that the index holds."""
+
+    ok: bool
+    index: str
+    seq: int
+    problem_count: int
+    problems: list[str]
+
+
+class WrittenAnswer(Answer):
+    """`seq` is the number of the last write, `upserted` how many entries it left.
+
+    `repeated`, where there are any: ids that were in the request more than once, and how often; the last
+    one counts. `null_attributes` likewise: by key, how often one was null, which is as if it were not
+    there.
+    """
+
+    seq: int
+    upserted: int
+    repeated: dict[str, int] | None = None
+    null_attributes: dict[str, int] | None = None

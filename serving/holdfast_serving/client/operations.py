@@ -1,0 +1,348 @@
+"""A method for every route, which waits for the answer. Made by `python -m serving.generating`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeVar
+
+from holdfast_serving.client.answers import (
+    AliveAnswer,
+    BackfillAnswer,
+    BackfillsAnswer,
+    DeletedAnswer,
+    DeletedManyAnswer,
+    EmbeddingsAnswer,
+    EntryAnswer,
+    GalleryAnswer,
+    LookupAnswer,
+    ModelAnswer,
+    ModelsAnswer,
+    ReadyAnswer,
+    SearchAnswer,
+    TrafficAnswer,
+    VerifiedAnswer,
+    WrittenAnswer,
+)
+from holdfast_serving.client.calls import Call, path_of
+from holdfast_serving.client.inputs import UNSET, Image, Unset, Vector
+from holdfast_serving.client.requests import EntryBody, ImageItem, TextItem
+
+T = TypeVar("T")
+
+
+class Operations:
+    """What the server can be asked. A field that is left out is not sent: the default
+    is the server's."""
+
+    def call(self, call: Call[T]) -> T:
+        """Sends a request; its answer, or the error that it was refused with."""
+        raise NotImplementedError
+
+    def create_embeddings(
+        self,
+        *,
+        input: Image | ImageItem | TextItem | Sequence[Image | ImageItem | TextItem],
+        model: str | Unset = UNSET,
+        encoding_format: Literal["float", "base64"] | Unset = UNSET,
+        dimensions: int | Unset | None = UNSET,
+        user: str | Unset | None = UNSET,
+        modality: Literal["image", "text"] | Unset = UNSET,
+    ) -> EmbeddingsAnswer:
+        """Embeds images and texts; `model` in the answer and `X-Model-Version` say which version did.
+
+        Plain strings are what `modality` says; items `{"image": ...}` and `{"text": ...}` say it
+        themselves.
+
+        Args:
+            user: Keeps one user on one side of a canary.
+            modality: What plain strings are.
+        """
+        return self.call(
+            Call(
+                "POST",
+                "/v1/embeddings",
+                EmbeddingsAnswer,
+                body={
+                    "input": input,
+                    "model": model,
+                    "encoding_format": encoding_format,
+                    "dimensions": dimensions,
+                    "user": user,
+                    "modality": modality,
+                },
+                repeatable=True,
+            )
+        )
+
+    def list_models(self) -> ModelsAnswer:
+        """All versions, oldest first."""
+        return self.call(Call("GET", "/v1/models", ModelsAnswer, repeatable=True))
+
+    def get_model(self, version: str) -> ModelAnswer:
+        """One version by name or alias: contract, lineage, aliases, measured compatibility, training
+        metrics.
+        """
+        return self.call(
+            Call("GET", path_of("/v1/models/{version}", version=version), ModelAnswer, repeatable=True)
+        )
+
+    def get_gallery(self) -> GalleryAnswer:
+        """Entries by version, how far this replica has applied the writes, the index's kind and size."""
+        return self.call(Call("GET", "/v1/gallery", GalleryAnswer, repeatable=True))
+
+    def verify_gallery(self) -> VerifiedAnswer:
+        """Compares the index that this replica searches with the database, entry by entry.
+
+        It takes no writes over meanwhile: minutes, for millions of entries.
+        """
+        return self.call(Call("GET", "/v1/gallery/verify", VerifiedAnswer, repeatable=True))
+
+    def put_entries(self, *, entries: Sequence[EntryBody]) -> WrittenAnswer:
+        """Inserts or replaces entries, all or none; answers after the commit. Search with `seq` as
+        `min_seq`.
+        """
+        return self.call(
+            Call("PUT", "/v1/gallery/entries", WrittenAnswer, body={"entries": entries}, repeatable=True)
+        )
+
+    def get_entry(self, entry_id: str, *, vector: bool | Unset = UNSET) -> EntryAnswer:
+        """One entry as it is in the database; `?vector=true` adds its vector."""
+        return self.call(
+            Call(
+                "GET",
+                path_of("/v1/gallery/entries/{entry_id}", entry_id=entry_id),
+                EntryAnswer,
+                query={"vector": vector},
+                repeatable=True,
+            )
+        )
+
+    def delete_entry(self, entry_id: str) -> DeletedAnswer:
+        """Deletes one entry; 404 when there is none."""
+        return self.call(
+            Call("DELETE", path_of("/v1/gallery/entries/{entry_id}", entry_id=entry_id), DeletedAnswer)
+        )
+
+    def look_up_entries(self, *, ids: Sequence[str], vector: bool | Unset = UNSET) -> LookupAnswer:
+        """Entries by their ids, whatever these hold; `missing` are the ids that no entry has.
+
+        Args:
+            vector: Whether the vectors are in the answer.
+        """
+        return self.call(
+            Call(
+                "POST",
+                "/v1/gallery/entries/lookup",
+                LookupAnswer,
+                body={"ids": ids, "vector": vector},
+                repeatable=True,
+            )
+        )
+
+    def delete_entries(self, *, ids: Sequence[str]) -> DeletedManyAnswer:
+        """Deletes the entries of these ids, whatever these hold, all or none; `missing` are the ids that no
+        entry had.
+        """
+        return self.call(
+            Call("POST", "/v1/gallery/entries/delete", DeletedManyAnswer, body={"ids": ids}, repeatable=True)
+        )
+
+    def search(
+        self,
+        *,
+        image: Image | Unset | None = UNSET,
+        text: str | Unset | None = UNSET,
+        vector: Vector | Unset | None = UNSET,
+        id: str | Unset | None = UNSET,
+        model: str | Unset | None = UNSET,
+        k: int | Unset = UNSET,
+        filter: Mapping[str, Any] | Unset | None = UNSET,
+        versions: Sequence[str] | Unset | None = UNSET,
+        min_seq: int | Unset | None = UNSET,
+        cascade: int | Unset | None = UNSET,
+        user: str | Unset | None = UNSET,
+    ) -> SearchAnswer:
+        """The nearest entries, ranked by `calibrated`; `score` is the inner product as it is. Entries of
+        versions that the query version may not search are left out, and `excluded` counts them; 409 when
+        nothing is left, or when `versions` names one of them. A search by id leaves the entry itself out.
+
+        In a cascade the best entries are ranked by their images, as far as the server's budget reaches:
+        `cascade` counts what became of them, and `ranked_by` says by which vector each hit got its place.
+
+        Args:
+            model: The query version; the default of image and text is live.
+            versions: Search only entries of these versions.
+            min_seq: Answer only once this write is searchable.
+            cascade: Rank so many of the best entries by their images; 0: none, and entries that only a
+            cascade can search are left out. By default where the versions meet in no other way.
+        """
+        return self.call(
+            Call(
+                "POST",
+                "/v1/search",
+                SearchAnswer,
+                body={
+                    "image": image,
+                    "text": text,
+                    "vector": vector,
+                    "id": id,
+                    "model": model,
+                    "k": k,
+                    "filter": filter,
+                    "versions": versions,
+                    "min_seq": min_seq,
+                    "cascade": cascade,
+                    "user": user,
+                },
+                repeatable=True,
+            )
+        )
+
+    def get_traffic(self) -> TrafficAnswer:
+        """The newest record, and the epoch that this replica follows already."""
+        return self.call(Call("GET", "/v1/traffic", TrafficAnswer, repeatable=True))
+
+    def change_traffic(
+        self,
+        *,
+        expect_epoch: int,
+        query_version: str | Unset | None = UNSET,
+        write_version: str | Unset | None = UNSET,
+        canary_version: str | Unset | None = UNSET,
+        canary_share: float | Unset | None = UNSET,
+        force: bool | Unset = UNSET,
+        note: str | Unset = UNSET,
+    ) -> TrafficAnswer:
+        """Compare-and-swap on the epoch: 409 when the record has moved on, or versions are not compatible.
+
+        Args:
+            expect_epoch: The epoch that GET /v1/traffic answered.
+        """
+        return self.call(
+            Call(
+                "PUT",
+                "/v1/traffic",
+                TrafficAnswer,
+                body={
+                    "expect_epoch": expect_epoch,
+                    "query_version": query_version,
+                    "write_version": write_version,
+                    "canary_version": canary_version,
+                    "canary_share": canary_share,
+                    "force": force,
+                    "note": note,
+                },
+            )
+        )
+
+    def roll_back(
+        self, *, expect_epoch: int | Unset | None = UNSET, force: bool | Unset = UNSET
+    ) -> TrafficAnswer:
+        """Back to the previous record that differs, under the same checks. Once more goes one further back:
+        send `expect_epoch` with what may be repeated.
+
+        Args:
+            expect_epoch: The epoch that GET /v1/traffic answered.
+        """
+        return self.call(
+            Call(
+                "POST",
+                "/v1/traffic/rollback",
+                TrafficAnswer,
+                body={"expect_epoch": expect_epoch, "force": force},
+            )
+        )
+
+    def list_backfills(self) -> BackfillsAnswer:
+        """All backfills, oldest first."""
+        return self.call(Call("GET", "/v1/backfills", BackfillsAnswer, repeatable=True))
+
+    def create_backfill(
+        self,
+        *,
+        target: str | Unset = UNSET,
+        kind: Literal["map", "re-embed"] | Unset = UNSET,
+        sources: Sequence[str] | Unset | None = UNSET,
+        order: Literal["gain", "random", "oldest"] | Unset = UNSET,
+        batch_size: int | Unset = UNSET,
+        pace: float | Unset | None = UNSET,
+        workers: int | Unset = UNSET,
+        force: bool | Unset = UNSET,
+    ) -> BackfillAnswer:
+        """201 with the new backfill; 409 if it would put entries out of reach, 422 if there is nothing to do
+        or no image may be read.
+
+        Args:
+            sources: Versions whose entries move; all others by default.
+            batch_size: Entries in one transaction at most.
+            pace: Entries a second at most.
+            workers: Ray Data actors of a re-embedding.
+        """
+        return self.call(
+            Call(
+                "POST",
+                "/v1/backfills",
+                BackfillAnswer,
+                body={
+                    "target": target,
+                    "kind": kind,
+                    "sources": sources,
+                    "order": order,
+                    "batch_size": batch_size,
+                    "pace": pace,
+                    "workers": workers,
+                    "force": force,
+                },
+            )
+        )
+
+    def get_backfill(self, backfill_id: str) -> BackfillAnswer:
+        """One backfill, with its progress."""
+        return self.call(
+            Call(
+                "GET",
+                path_of("/v1/backfills/{backfill_id}", backfill_id=backfill_id),
+                BackfillAnswer,
+                repeatable=True,
+            )
+        )
+
+    def pause_backfill(self, backfill_id: str) -> BackfillAnswer:
+        """Once this is answered no entry is moved any more."""
+        return self.call(
+            Call(
+                "POST", path_of("/v1/backfills/{backfill_id}/pause", backfill_id=backfill_id), BackfillAnswer
+            )
+        )
+
+    def resume_backfill(self, backfill_id: str) -> BackfillAnswer:
+        """Goes on where it was; one that failed tries again."""
+        return self.call(
+            Call(
+                "POST", path_of("/v1/backfills/{backfill_id}/resume", backfill_id=backfill_id), BackfillAnswer
+            )
+        )
+
+    def cancel_backfill(self, backfill_id: str) -> BackfillAnswer:
+        """Ends it; entries that were moved stay moved."""
+        return self.call(
+            Call(
+                "POST", path_of("/v1/backfills/{backfill_id}/cancel", backfill_id=backfill_id), BackfillAnswer
+            )
+        )
+
+    def livez(self) -> AliveAnswer:
+        """The process answers."""
+        return self.call(Call("GET", "/livez", AliveAnswer, repeatable=True))
+
+    def readyz(self) -> ReadyAnswer:
+        """200 once the live version is loaded and the index has caught up; 503 with the reason before.
+
+        `away` names what the server has to do without, and goes on without: the `database` (searches are
+        answered from memory, writes with 503), the `writer` (writes with 503). `faults` are versions
+        whose model does not answer, or has become another one since it was adopted: they are refused, and
+        everything else is answered.
+        """
+        return self.call(Call("GET", "/readyz", ReadyAnswer, repeatable=True))
+
+    def metrics(self) -> str:
+        """Prometheus text, of the replica that answers."""
+        return self.call(Call("GET", "/metrics", str, repeatable=True))

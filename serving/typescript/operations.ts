@@ -1,0 +1,531 @@
+// Made by `python -m serving.generating`.
+
+/** The process answers. */
+export interface AliveAnswer {
+  alive: boolean;
+}
+
+/** A backfill and how far it is. */
+export interface BackfillAnswer {
+  id: string;
+  kind: string;
+  sources: string[];
+  target: string;
+  order: string;
+  status: string;
+  total: number;
+  done: number;
+  left: number;
+  skipped: Record<string, number>;
+  examples: string[];
+  batch_size: number;
+  pace: number | null;
+  workers: number;
+  forced: boolean;
+  owner: string | null;
+  error: string | null;
+  created_at: string | null;
+  started_at: string | null;
+  finished_at: string | null;
+}
+
+/** Move entries of older versions to `target`: by adapters (map), or by their images (re-embed). */
+export interface BackfillRequest {
+  target?: string;
+  kind?: "map" | "re-embed";
+  /** Versions whose entries move; all others by default. */
+  sources?: string[] | null;
+  order?: "gain" | "random" | "oldest";
+  /** Entries in one transaction at most. */
+  batch_size?: number;
+  /** Entries a second at most. */
+  pace?: number | null;
+  /** Ray Data actors of a re-embedding. */
+  workers?: number;
+  force?: boolean;
+}
+
+/** All backfills, oldest first. */
+export interface BackfillsAnswer {
+  backfills: BackfillAnswer[];
+}
+
+/**
+ * What became of the entries that were to be ranked by their images. `kept`: vectors on their way to the
+ * gallery, where these entries become the query version's.
+ */
+export interface CascadeCounts {
+  recalled: number;
+  own: number;
+  cached: number;
+  embedded: number;
+  unreachable: number;
+  over_budget: number;
+  kept: number;
+}
+
+/** Entries that are to go, by their ids. */
+export interface DeleteRequest {
+  ids: string[];
+}
+
+/** `seq` is the number of the write. */
+export interface DeletedAnswer {
+  seq: number;
+  deleted: string;
+}
+
+/** `seq` is the number of the last write; `missing` are the ids that no entry had. */
+export interface DeletedManyAnswer {
+  seq: number;
+  deleted: string[];
+  missing: string[];
+}
+
+/** One vector; as base64 it is float32, little endian. */
+export interface EmbeddingRow {
+  object: "embedding";
+  index: number;
+  embedding: number[] | string;
+}
+
+/** The vectors of the images, in their order; `model` made them. */
+export interface EmbeddingsAnswer {
+  object: "list";
+  model: string;
+  data: EmbeddingRow[];
+  usage: Usage;
+}
+
+/** OpenAI's shape, with images as the input, and Jina's items where they are texts, or both. */
+export interface EmbeddingsRequest {
+  input: string | ImageItem | TextItem | (string | ImageItem | TextItem)[];
+  model?: string;
+  encoding_format?: "float" | "base64";
+  dimensions?: number | null;
+  /** Keeps one user on one side of a canary. */
+  user?: string | null;
+  /** What plain strings are. */
+  modality?: "image" | "text";
+}
+
+export interface EntriesRequest {
+  entries: EntryBody[];
+}
+
+/** One entry as it is in the database; `vector` if it was asked for. */
+export interface EntryAnswer {
+  id: string;
+  embedded_by: string;
+  attributes: Record<string, string | number | boolean | null>;
+  source: string | null;
+  seq: number;
+  mapped_from: string | null;
+  mapped_by: string | null;
+  vector?: number[];
+}
+
+/** One entry to write: an image (the write version embeds it), or a vector and its version. */
+export interface EntryBody {
+  id: string;
+  image?: string | null;
+  vector?: number[] | null;
+  version?: string | null;
+  attributes?: Record<string, string | number | boolean | null>;
+  source?: string | null;
+}
+
+/** The one shape of all errors. */
+export interface ErrorAnswer {
+  error: Fault;
+}
+
+/** What was wrong. */
+export interface Fault {
+  type: string;
+  code: string;
+  message: string;
+  request_id: string;
+}
+
+/** One entry of a ranking. */
+export interface FoundHit {
+  id: string;
+  score: number;
+  calibrated: number;
+  embedded_by: string;
+  ranked_by: "own" | "as_they_are" | "exact" | "adapter";
+  attributes: Record<string, string | number | boolean | null>;
+}
+
+/** Entries by version; searches see the writes up to `seq` of `last_seq`. */
+export interface GalleryAnswer {
+  entries: Record<string, number>;
+  total: number;
+  seq: number;
+  last_seq: number;
+  index: IndexState;
+}
+
+export interface ImageItem {
+  /** A data URI (data:image/...;base64,...) or plain base64. */
+  image: string;
+}
+
+/** What the gallery is searched with. */
+export interface IndexState {
+  kind: string;
+  bytes: number;
+  threads: number;
+}
+
+/** The entries that there are, and the ids that no entry has. */
+export interface LookupAnswer {
+  entries: EntryAnswer[];
+  missing: string[];
+}
+
+/** Entries by their ids, whatever these hold: a path cannot carry every id past every proxy. */
+export interface LookupRequest {
+  ids: string[];
+  /** Whether the vectors are in the answer. */
+  vector?: boolean;
+}
+
+/** How well another version's entries are searched, or this one's by another. */
+export interface Measurement {
+  version: string;
+  metric: string;
+  value: number;
+  reference: number;
+  low: number;
+  high: number;
+  compatible: boolean;
+  decided: boolean;
+  way: "as_they_are" | "exact" | "adapter" | "cascade";
+  candidates: number;
+  truth: "labels" | "pairs" | "views" | "agreement";
+  provisional: boolean;
+  measured_at: string;
+}
+
+/** A published version, whole. */
+export interface ModelAnswer {
+  id: string;
+  object: "model";
+  created: number;
+  owned_by: string;
+  aliases: string[];
+  contract: string;
+  dimension: number;
+  parent: string | null;
+  kind: string;
+  base: string | null;
+  takes: string[];
+  run: string;
+  task: number;
+  fault: string | null;
+  searches: Measurement[];
+  searched_by: Measurement[];
+  lineage: string[];
+  contract_body: Record<string, unknown>;
+  data_fingerprint: string;
+  metrics: Record<string, unknown>;
+  experiment: string;
+}
+
+/**
+ * A published version. `takes`: what it embeds, image and text. `base`: of a projection the version whose
+ * vectors it maps, and whose entries it finds as they are. `fault`: why it answers nothing here, if
+ * its model is not what was published.
+ */
+export interface ModelSummary {
+  id: string;
+  object: "model";
+  created: number;
+  owned_by: string;
+  aliases: string[];
+  contract: string;
+  dimension: number;
+  parent: string | null;
+  kind: string;
+  base: string | null;
+  takes: string[];
+  run: string;
+  task: number;
+  fault: string | null;
+  searches: Measurement[];
+  searched_by: Measurement[];
+}
+
+/** All versions, oldest first. */
+export interface ModelsAnswer {
+  object: "list";
+  data: ModelSummary[];
+}
+
+/**
+ * Whether a version is live and the index has caught up; if not, why. `away`: what the server goes on
+ * without. `faults`: by version, the code of the error with which it is refused here.
+ */
+export interface ReadyAnswer {
+  ready: boolean;
+  reason: string | null;
+  seq: number;
+  away: ("database" | "writer")[];
+  faults: Record<string, string>;
+}
+
+export interface RollbackRequest {
+  /** The epoch that GET /v1/traffic answered. */
+  expect_epoch?: number | null;
+  force?: boolean;
+}
+
+/** The nearest entries, best first, and what was searched for them. */
+export interface SearchAnswer {
+  hits: FoundHit[];
+  query_version: string;
+  versions: string[];
+  adapted: string[];
+  exact: string[];
+  excluded: Record<string, number>;
+  cascade: CascadeCounts | null;
+  seq: number;
+}
+
+/** A query by image, by text, by vector (with the version that made it), or by the id of an entry. */
+export interface SearchRequest {
+  image?: string | null;
+  text?: string | null;
+  vector?: number[] | null;
+  id?: string | null;
+  /** The query version; the default of image and text is live. */
+  model?: string | null;
+  k?: number;
+  filter?: Record<string, unknown> | null;
+  /** Search only entries of these versions. */
+  versions?: string[] | null;
+  /** Answer only once this write is searchable. */
+  min_seq?: number | null;
+  /** Rank so many of the best entries by their images; 0: none, and entries that only a cascade can search are left out. By default where the versions meet in no other way. */
+  cascade?: number | null;
+  user?: string | null;
+}
+
+export interface TextItem {
+  /** Words, for a version that takes text. */
+  text: string;
+}
+
+/** The traffic record in force; this replica follows it from `applied_epoch` = `epoch` on. */
+export interface TrafficAnswer {
+  epoch: number;
+  applied_epoch: number;
+  query_version: string | null;
+  write_version: string | null;
+  canary_version: string | null;
+  canary_share: number;
+  forced: boolean;
+  note: string;
+  created_at: string | null;
+}
+
+/** A compare-and-swap: fields that are left out stay as they are. */
+export interface TrafficChange {
+  /** The epoch that GET /v1/traffic answered. */
+  expect_epoch: number;
+  query_version?: string | null;
+  write_version?: string | null;
+  canary_version?: string | null;
+  canary_share?: number | null;
+  force?: boolean;
+  note?: string;
+}
+
+/** Images cost no tokens. */
+export interface Usage {
+  prompt_tokens: number;
+  total_tokens: number;
+}
+
+/** `problems` names the first 100 of `problem_count`; `seq` is the last write that the index holds. */
+export interface VerifiedAnswer {
+  ok: boolean;
+  index: string;
+  seq: number;
+  problem_count: number;
+  problems: string[];
+}
+
+/**
+ * `seq` is the number of the last write, `upserted` how many entries it left.
+ *
+ * `repeated`, where there are any: ids that were in the request more than once, and how often; the last one
+ * counts. `null_attributes` likewise: by key, how often one was null, which is as if it were not there.
+ */
+export interface WrittenAnswer {
+  seq: number;
+  upserted: number;
+  repeated?: Record<string, number> | null;
+  null_attributes?: Record<string, number> | null;
+}
+
+/** One request, as `Client` sends it. `repeatable`: sent twice, it does what it does once. */
+export interface Call {
+  method: string;
+  path: string;
+  query?: object;
+  body?: unknown;
+  repeatable: boolean;
+}
+
+/** A method for every route. */
+export abstract class Operations {
+  abstract call<T>(call: Call): Promise<T>;
+
+  /**
+   * Embeds images and texts; `model` in the answer and `X-Model-Version` say which version did.
+   *
+   * Plain strings are what `modality` says; items `{"image": ...}` and `{"text": ...}` say it themselves.
+   */
+  create_embeddings(body: EmbeddingsRequest): Promise<EmbeddingsAnswer> {
+    return this.call({ method: "POST", path: `/v1/embeddings`, body, repeatable: true });
+  }
+
+  /** All versions, oldest first. */
+  list_models(): Promise<ModelsAnswer> {
+    return this.call({ method: "GET", path: `/v1/models`, repeatable: true });
+  }
+
+  /** One version by name or alias: contract, lineage, aliases, measured compatibility, training metrics. */
+  get_model(version: string): Promise<ModelAnswer> {
+    return this.call({ method: "GET", path: `/v1/models/${encodeURIComponent(version)}`, repeatable: true });
+  }
+
+  /** Entries by version, how far this replica has applied the writes, the index's kind and size. */
+  get_gallery(): Promise<GalleryAnswer> {
+    return this.call({ method: "GET", path: `/v1/gallery`, repeatable: true });
+  }
+
+  /**
+   * Compares the index that this replica searches with the database, entry by entry.
+   *
+   * It takes no writes over meanwhile: minutes, for millions of entries.
+   */
+  verify_gallery(): Promise<VerifiedAnswer> {
+    return this.call({ method: "GET", path: `/v1/gallery/verify`, repeatable: true });
+  }
+
+  /** Inserts or replaces entries, all or none; answers after the commit. Search with `seq` as `min_seq`. */
+  put_entries(body: EntriesRequest): Promise<WrittenAnswer> {
+    return this.call({ method: "PUT", path: `/v1/gallery/entries`, body, repeatable: true });
+  }
+
+  /** One entry as it is in the database; `?vector=true` adds its vector. */
+  get_entry(entry_id: string, query?: { vector?: boolean }): Promise<EntryAnswer> {
+    return this.call({ method: "GET", path: `/v1/gallery/entries/${encodeURIComponent(entry_id)}`, query, repeatable: true });
+  }
+
+  /** Deletes one entry; 404 when there is none. */
+  delete_entry(entry_id: string): Promise<DeletedAnswer> {
+    return this.call({ method: "DELETE", path: `/v1/gallery/entries/${encodeURIComponent(entry_id)}`, repeatable: false });
+  }
+
+  /** Entries by their ids, whatever these hold; `missing` are the ids that no entry has. */
+  look_up_entries(body: LookupRequest): Promise<LookupAnswer> {
+    return this.call({ method: "POST", path: `/v1/gallery/entries/lookup`, body, repeatable: true });
+  }
+
+  /**
+   * Deletes the entries of these ids, whatever these hold, all or none; `missing` are the ids that no entry
+   * had.
+   */
+  delete_entries(body: DeleteRequest): Promise<DeletedManyAnswer> {
+    return this.call({ method: "POST", path: `/v1/gallery/entries/delete`, body, repeatable: true });
+  }
+
+  /**
+   * The nearest entries, ranked by `calibrated`; `score` is the inner product as it is. Entries of versions
+   * that the query version may not search are left out, and `excluded` counts them; 409 when nothing is left,
+   * or when `versions` names one of them. A search by id leaves the entry itself out.
+   *
+   * In a cascade the best entries are ranked by their images, as far as the server's budget reaches: `cascade`
+   * counts what became of them, and `ranked_by` says by which vector each hit got its place.
+   */
+  search(body: SearchRequest): Promise<SearchAnswer> {
+    return this.call({ method: "POST", path: `/v1/search`, body, repeatable: true });
+  }
+
+  /** The newest record, and the epoch that this replica follows already. */
+  get_traffic(): Promise<TrafficAnswer> {
+    return this.call({ method: "GET", path: `/v1/traffic`, repeatable: true });
+  }
+
+  /** Compare-and-swap on the epoch: 409 when the record has moved on, or versions are not compatible. */
+  change_traffic(body: TrafficChange): Promise<TrafficAnswer> {
+    return this.call({ method: "PUT", path: `/v1/traffic`, body, repeatable: false });
+  }
+
+  /**
+   * Back to the previous record that differs, under the same checks. Once more goes one further back: send
+   * `expect_epoch` with what may be repeated.
+   */
+  roll_back(body?: RollbackRequest): Promise<TrafficAnswer> {
+    return this.call({ method: "POST", path: `/v1/traffic/rollback`, body, repeatable: false });
+  }
+
+  /** All backfills, oldest first. */
+  list_backfills(): Promise<BackfillsAnswer> {
+    return this.call({ method: "GET", path: `/v1/backfills`, repeatable: true });
+  }
+
+  /**
+   * 201 with the new backfill; 409 if it would put entries out of reach, 422 if there is nothing to do or
+   * no image may be read.
+   */
+  create_backfill(body: BackfillRequest): Promise<BackfillAnswer> {
+    return this.call({ method: "POST", path: `/v1/backfills`, body, repeatable: false });
+  }
+
+  /** One backfill, with its progress. */
+  get_backfill(backfill_id: string): Promise<BackfillAnswer> {
+    return this.call({ method: "GET", path: `/v1/backfills/${encodeURIComponent(backfill_id)}`, repeatable: true });
+  }
+
+  /** Once this is answered no entry is moved any more. */
+  pause_backfill(backfill_id: string): Promise<BackfillAnswer> {
+    return this.call({ method: "POST", path: `/v1/backfills/${encodeURIComponent(backfill_id)}/pause`, repeatable: false });
+  }
+
+  /** Goes on where it was; one that failed tries again. */
+  resume_backfill(backfill_id: string): Promise<BackfillAnswer> {
+    return this.call({ method: "POST", path: `/v1/backfills/${encodeURIComponent(backfill_id)}/resume`, repeatable: false });
+  }
+
+  /** Ends it; entries that were moved stay moved. */
+  cancel_backfill(backfill_id: string): Promise<BackfillAnswer> {
+    return this.call({ method: "POST", path: `/v1/backfills/${encodeURIComponent(backfill_id)}/cancel`, repeatable: false });
+  }
+
+  /** The process answers. */
+  livez(): Promise<AliveAnswer> {
+    return this.call({ method: "GET", path: `/livez`, repeatable: true });
+  }
+
+  /**
+   * 200 once the live version is loaded and the index has caught up; 503 with the reason before.
+   *
+   * `away` names what the server has to do without, and goes on without: the `database` (searches are answered
+   * from memory, writes with 503), the `writer` (writes with 503). `faults` are versions whose model does not
+   * answer, or has become another one since it was adopted: they are refused, and everything else is answered.
+   */
+  readyz(): Promise<ReadyAnswer> {
+    return this.call({ method: "GET", path: `/readyz`, repeatable: true });
+  }
+
+  /** Prometheus text, of the replica that answers. */
+  metrics(): Promise<string> {
+    return this.call({ method: "GET", path: `/metrics`, repeatable: true });
+  }
+}
