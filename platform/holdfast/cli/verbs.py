@@ -13,7 +13,7 @@ from holdfast.cli.learn import distill, evaluate, run, tune
 from holdfast.cli.search import search
 from holdfast.cli.serve import serve
 from holdfast.cli.submit import submit
-from holdfast.cli.versions import promote, rollback, versions
+from holdfast.cli.versions import promote, rollback, traffic, versions
 
 app = typer.Typer(
     name="holdfast",
@@ -23,8 +23,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 for verb in (
-    run, evaluate, adopt, bridge, embed, search, tune, distill, export, versions, promote, rollback, serve,
-    submit, doctor,
+    run, evaluate, adopt, bridge, embed, search, tune, distill, export, versions, promote, rollback, traffic,
+    serve, submit, doctor,
 ):  # fmt: skip
     app.command()(verb)
 app.add_typer(gallery, name="gallery")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from holdfast.base import ConfigError, HoldfastError, version_number
 from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption, existing_store
@@ -185,6 +186,46 @@ def rollback(
     with existing_store(store, artifacts) as opened:
         traffic = opened.traffic.rollback(expect_epoch, force=force, made_by=_who())
     _tell_traffic(traffic, as_json)
+
+
+def traffic(
+    limit: Annotated[int, typer.Option(help="The newest so many records.", min=1)] = 20,
+    store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List who changed which version answers, when, from what to what, and why; the newest first.
+
+    Example: [bold]holdfast traffic[/]
+    """
+    with existing_store(store, artifacts) as opened:
+        records = opened.traffic.history()
+    shown = list(zip(records, [None, *records], strict=False))[::-1][:limit]
+    listed = table("epoch", "when (UTC)", "who", "what", "why")
+    for record, before in shown:
+        when = f"{record.created_at:%Y-%m-%d %H:%M:%S}" if record.created_at else "-"
+        forced = " (forced)" if record.forced else ""
+        what = f"{_changed(before, record)}{forced}"
+        listed.add_row(str(record.epoch), when, record.made_by or "-", what, escape(record.note))
+    show(as_json, [vars(record) for record, _ in shown], listed if shown else "Nothing was promoted yet.")
+
+
+def _changed(before: "Traffic | None", record: "Traffic") -> str:
+    """From what to what, a line for each part."""
+    rows = (
+        ("queries", before and before.query_version, record.query_version),
+        ("new entries", before and before.write_version, record.write_version),
+        ("canary", before and _canary(before), _canary(record)),
+    )
+    changed = [f"{part}: {was or 'none'} to {now or 'none'}" for part, was, now in rows if was != now]
+    return "\n".join(changed) or "nothing"
+
+
+def _canary(record: "Traffic") -> str | None:
+    if record.canary_version is None:
+        return None
+    keys = f", {', '.join(record.canary_keys)}" if record.canary_keys else ""
+    return escape(f"{record.canary_version} ({record.canary_share:.0%}{keys})")
 
 
 def _who() -> str:

@@ -219,11 +219,11 @@ class ModelsAnswer(BaseModel):
     data: list[ModelSummary]
 
 
-class TrafficAnswer(BaseModel):
-    """The traffic record in force; this replica follows it from `applied_epoch` = `epoch` on."""
+class TrafficRecord(BaseModel):
+    """How queries and new entries were answered from `created_at` on; `made_by` says who wanted it so, and
+    `note` why."""
 
     epoch: int
-    applied_epoch: int
     query_version: str | None
     write_version: str | None
     canary_version: str | None
@@ -233,6 +233,19 @@ class TrafficAnswer(BaseModel):
     note: str
     made_by: str
     created_at: str | None
+
+
+class TrafficAnswer(TrafficRecord):
+    """The traffic record in force; this replica follows it from `applied_epoch` = `epoch` on."""
+
+    applied_epoch: int
+
+
+class HistoryAnswer(BaseModel):
+    """The newest of `total` records, newest first."""
+
+    total: int
+    records: list[TrafficRecord]
 
 
 class BackfillAnswer(BaseModel):

@@ -210,3 +210,11 @@ def test_the_queries_of_a_key_that_is_named_go_to_the_canary(
     assert (
         client.post("/v1/search", json={"image": data_uri(1)}, headers=team).json()["query_version"] == "v3"
     )
+    history = client.get("/v1/traffic/history").json()
+    assert history["total"] == epoch + 1
+    newest, before = history["records"][:2]
+    assert (newest["canary_version"], newest["canary_keys"]) == ("v3", ["team"])
+    assert newest["made_by"].startswith("key ")
+    assert before["canary_version"] is None
+    assert len(client.get("/v1/traffic/history?limit=1", headers=shop).json()["records"]) == 1
+    assert client.get("/v1/traffic/history?limit=0").status_code == 422

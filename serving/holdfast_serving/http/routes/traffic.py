@@ -1,11 +1,11 @@
 """The traffic record: which version embeds queries, which one new entries, and the canary's share."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from holdfast.store import Traffic
-from holdfast_serving.http.answers import TrafficAnswer
+from holdfast_serving.http.answers import HistoryAnswer, TrafficAnswer
 from holdfast_serving.http.api import RollbackRequest, TrafficChange
 from holdfast_serving.http.auth import require
 from holdfast_serving.http.border import BorderRoute
@@ -13,6 +13,7 @@ from holdfast_serving.http.openapi import fails
 from holdfast_serving.http.routes.common import answer, key_name, replica_of
 
 router = APIRouter(prefix="/v1/traffic", tags=["traffic"], route_class=BorderRoute)
+Limit = Annotated[int, Query(ge=1, le=1000)]
 _REFUSALS = fails(403, 404, 409)
 
 
@@ -21,6 +22,16 @@ async def get_traffic(request: Request) -> Response:
     """The newest record, and the epoch that this replica follows already."""
     replica = replica_of(request)
     return answer(_content(await replica.current_traffic(), replica.applied_epoch))
+
+
+@router.get("/history", dependencies=[require("read")], response_model=HistoryAnswer)
+async def get_history(request: Request, limit: Limit = 100) -> Response:
+    """The newest records, newest first: who changed what, when and why. A record says how things were from
+    then on; what it changed is the difference to the one before it."""
+    replica = replica_of(request)
+    records = await replica.in_thread(replica.store.traffic.history)
+    newest = records[::-1][:limit]
+    return answer({"total": len(records), "records": [_record(each) for each in newest]})
 
 
 @router.put("", dependencies=[require("admin")], response_model=TrafficAnswer, responses=_REFUSALS)
@@ -56,9 +67,12 @@ def _who(request: Request) -> str:
 
 
 def _content(traffic: Traffic, applied_epoch: int) -> dict[str, Any]:
+    return {"applied_epoch": applied_epoch, **_record(traffic)}
+
+
+def _record(traffic: Traffic) -> dict[str, Any]:
     return {
         "epoch": traffic.epoch,
-        "applied_epoch": applied_epoch,
         "query_version": traffic.query_version,
         "write_version": traffic.write_version,
         "canary_version": traffic.canary_version,
