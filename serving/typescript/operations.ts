@@ -300,7 +300,7 @@ export interface SearchRequest {
   text?: string | null;
   vector?: number[] | null;
   id?: string | null;
-  /** The query version; the default of image and text is live. */
+  /** The query version; the default of image and text is live, of an entry the version that embedded it, in whose place a projection over that one may ask. */
   model?: string | null;
   k?: number;
   filter?: Record<string, unknown> | null;
@@ -326,8 +326,10 @@ export interface TrafficAnswer {
   write_version: string | null;
   canary_version: string | null;
   canary_share: number;
+  canary_keys: string[];
   forced: boolean;
   note: string;
+  made_by: string;
   created_at: string | null;
 }
 
@@ -339,6 +341,8 @@ export interface TrafficChange {
   write_version?: string | null;
   canary_version?: string | null;
   canary_share?: number | null;
+  /** Names of keys whose queries all go to the canary. */
+  canary_keys?: string[] | null;
   force?: boolean;
   note?: string;
 }

@@ -1,4 +1,7 @@
-"""Every command of the documentation runs, page by page and in order, on tiny experiments."""
+"""Every command of the documentation runs, page by page and in order, on tiny experiments.
+
+What the page about clients shows runs in tests/serving/client.
+"""
 
 import io
 import os
@@ -30,7 +33,11 @@ pytestmark = pytest.mark.long
 REPOSITORY = Path(__file__).parents[2]
 PAGES = (
     "README.md",
-    *(f"docs/{p.name}" for p in sorted((REPOSITORY / "docs").glob("*.md")) if p.stem != "cli"),
+    *(
+        f"docs/{p.name}"
+        for p in sorted((REPOSITORY / "docs").glob("*.md"))
+        if p.stem not in ("cli", "clients")
+    ),
 )
 ADDRESS = "127.0.0.1:8000"
 BINARIES = Path(sys.executable).parent

@@ -274,8 +274,10 @@ class TrafficAnswer(Answer):
     write_version: str | None
     canary_version: str | None
     canary_share: float
+    canary_keys: list[str]
     forced: bool
     note: str
+    made_by: str
     created_at: str | None
 
 

@@ -168,7 +168,8 @@ class Operations:
         `cascade` counts what became of them, and `ranked_by` says by which vector each hit got its place.
 
         Args:
-            model: The query version; the default of image and text is live.
+            model: The query version; the default of image and text is live, of an entry the version that
+            embedded it, in whose place a projection over that one may ask.
             versions: Search only entries of these versions.
             min_seq: Answer only once this write is searchable.
             cascade: Rank so many of the best entries by their images; 0: none, and entries that only a
@@ -208,6 +209,7 @@ class Operations:
         write_version: str | Unset | None = UNSET,
         canary_version: str | Unset | None = UNSET,
         canary_share: float | Unset | None = UNSET,
+        canary_keys: Sequence[str] | Unset | None = UNSET,
         force: bool | Unset = UNSET,
         note: str | Unset = UNSET,
     ) -> TrafficAnswer:
@@ -215,6 +217,7 @@ class Operations:
 
         Args:
             expect_epoch: The epoch that GET /v1/traffic answered.
+            canary_keys: Names of keys whose queries all go to the canary.
         """
         return self.call(
             Call(
@@ -227,6 +230,7 @@ class Operations:
                     "write_version": write_version,
                     "canary_version": canary_version,
                     "canary_share": canary_share,
+                    "canary_keys": canary_keys,
                     "force": force,
                     "note": note,
                 },

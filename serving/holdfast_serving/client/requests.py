@@ -95,5 +95,6 @@ class TrafficChange(TypedDict):
     write_version: NotRequired[str | None]
     canary_version: NotRequired[str | None]
     canary_share: NotRequired[float | None]
+    canary_keys: NotRequired[Sequence[str] | None]
     force: NotRequired[bool]
     note: NotRequired[str]
