@@ -167,6 +167,12 @@ export interface GalleryAnswer {
   index: IndexState;
 }
 
+/** The newest of `total` records, newest first. */
+export interface HistoryAnswer {
+  total: number;
+  records: TrafficRecord[];
+}
+
 export interface ImageItem {
   /** A data URI (data:image/...;base64,...) or plain base64. */
   image: string;
@@ -321,7 +327,6 @@ export interface TextItem {
 /** The traffic record in force; this replica follows it from `applied_epoch` = `epoch` on. */
 export interface TrafficAnswer {
   epoch: number;
-  applied_epoch: number;
   query_version: string | null;
   write_version: string | null;
   canary_version: string | null;
@@ -331,6 +336,7 @@ export interface TrafficAnswer {
   note: string;
   made_by: string;
   created_at: string | null;
+  applied_epoch: number;
 }
 
 /** A compare-and-swap: fields that are left out stay as they are. */
@@ -345,6 +351,23 @@ export interface TrafficChange {
   canary_keys?: string[] | null;
   force?: boolean;
   note?: string;
+}
+
+/**
+ * How queries and new entries were answered from `created_at` on; `made_by` says who wanted it so, and
+ * `note` why.
+ */
+export interface TrafficRecord {
+  epoch: number;
+  query_version: string | null;
+  write_version: string | null;
+  canary_version: string | null;
+  canary_share: number;
+  canary_keys: string[];
+  forced: boolean;
+  note: string;
+  made_by: string;
+  created_at: string | null;
 }
 
 /** Images cost no tokens. */
@@ -469,6 +492,14 @@ export abstract class Operations {
   /** Compare-and-swap on the epoch: 409 when the record has moved on, or versions are not compatible. */
   change_traffic(body: TrafficChange): Promise<TrafficAnswer> {
     return this.call({ method: "PUT", path: `/v1/traffic`, body, repeatable: false });
+  }
+
+  /**
+   * The newest records, newest first: who changed what, when and why. A record says how things were from
+   * then on; what it changed is the difference to the one before it.
+   */
+  get_history(query?: { limit?: number }): Promise<HistoryAnswer> {
+    return this.call({ method: "GET", path: `/v1/traffic/history`, query, repeatable: true });
   }
 
   /**

@@ -158,6 +158,30 @@ class GalleryAnswer(Answer):
     index: IndexState
 
 
+class TrafficRecord(Answer):
+    """How queries and new entries were answered from `created_at` on; `made_by` says who wanted it so, and
+    `note` why.
+    """
+
+    epoch: int
+    query_version: str | None
+    write_version: str | None
+    canary_version: str | None
+    canary_share: float
+    canary_keys: list[str]
+    forced: bool
+    note: str
+    made_by: str
+    created_at: str | None
+
+
+class HistoryAnswer(Answer):
+    """The newest of `total` records, newest first."""
+
+    total: int
+    records: list[TrafficRecord]
+
+
 class LookupAnswer(Answer):
     """The entries that there are, and the ids that no entry has."""
 
@@ -269,7 +293,6 @@ class TrafficAnswer(Answer):
     """The traffic record in force; this replica follows it from `applied_epoch` = `epoch` on."""
 
     epoch: int
-    applied_epoch: int
     query_version: str | None
     write_version: str | None
     canary_version: str | None
@@ -279,6 +302,7 @@ class TrafficAnswer(Answer):
     note: str
     made_by: str
     created_at: str | None
+    applied_epoch: int
 
 
 class VerifiedAnswer(Answer):

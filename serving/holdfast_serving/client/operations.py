@@ -12,6 +12,7 @@ from holdfast_serving.client.answers import (
     EmbeddingsAnswer,
     EntryAnswer,
     GalleryAnswer,
+    HistoryAnswer,
     LookupAnswer,
     ModelAnswer,
     ModelsAnswer,
@@ -235,6 +236,14 @@ class Operations:
                     "note": note,
                 },
             )
+        )
+
+    def get_history(self, *, limit: int | Unset = UNSET) -> HistoryAnswer:
+        """The newest records, newest first: who changed what, when and why. A record says how things were
+        from then on; what it changed is the difference to the one before it.
+        """
+        return self.call(
+            Call("GET", "/v1/traffic/history", HistoryAnswer, query={"limit": limit}, repeatable=True)
         )
 
     def roll_back(
