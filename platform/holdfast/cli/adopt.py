@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption
-from holdfast.cli.output import tell
+from holdfast.cli.printing import tell
 
 _WORDS = {"image": "images", "text": "text"}
 

@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 
 from holdfast.backfill import Backfills
-from holdfast.cli.progress import bars
+from holdfast.cli.printing import bars
 from holdfast.entries import Entries, Lease, LeaseHeldError, LeaseLostError, Replace, refuse_if_held
 from holdfast.store import Store
 

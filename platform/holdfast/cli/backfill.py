@@ -10,7 +10,7 @@ from rich.filesize import decimal
 from holdfast.base import ConfigError, duration
 from holdfast.cli.failures import INTERRUPTED
 from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption, existing_store
-from holdfast.cli.output import note, show, table, tell
+from holdfast.cli.printing import note, show, table, tell
 
 if TYPE_CHECKING:
     from holdfast.backfill import Backfill, Backfills, Price

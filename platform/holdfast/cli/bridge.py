@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption, existing_store
-from holdfast.cli.output import note, table, tell
+from holdfast.cli.printing import note, table, tell
 
 if TYPE_CHECKING:
     from holdfast.evaluation import Verdict
@@ -68,7 +68,7 @@ def bridge(
     Example: [bold]holdfast bridge clip siglip --sources photos --labels product[/]
     """
     from holdfast.backfill import Sources
-    from holdfast.cli.progress import ProgressView
+    from holdfast.cli.printing import ProgressView
     from holdfast.publishing import BridgeRequest
     from holdfast.runs import build_bridge
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption
-from holdfast.cli.output import show, table
+from holdfast.cli.printing import show, table
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red"}
 _WRONG = 1

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption, existing_store
-from holdfast.cli.output import table, tell
+from holdfast.cli.printing import table, tell
 
 
 def embed(
@@ -28,7 +28,7 @@ def embed(
 
     Example: [bold]holdfast embed v3 parquet:photos.parquet -o photos-v3.parquet[/]
     """
-    from holdfast.cli.progress import ProgressView
+    from holdfast.cli.printing import ProgressView
     from holdfast.jobs import embed_source
 
     with existing_store(store, artifacts) as opened, ProgressView() as view:

@@ -11,7 +11,7 @@ from typing import TextIO
 import typer
 
 from holdfast.cli.failures import INTERRUPTED, MENDABLE, Failure, failure_of, say_when_threads_fail
-from holdfast.cli.output import write_json
+from holdfast.cli.printing import write_json
 from holdfast.cli.verbs import app
 from holdfast.jobs import prepare_environment
 

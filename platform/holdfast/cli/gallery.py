@@ -10,7 +10,7 @@ import typer
 
 from holdfast.base import ConfigError
 from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption, existing_store
-from holdfast.cli.output import show, tell
+from holdfast.cli.printing import show, tell
 
 if TYPE_CHECKING:
     from holdfast.entries import ForeignImport, Imported, Layout
@@ -88,7 +88,7 @@ def import_(
 
     Example: [bold]holdfast gallery import photos.parquet --version clip --id key --vector emb[/]
     """
-    from holdfast.cli.progress import import_bars
+    from holdfast.cli.printing import import_bars
     from holdfast.entries import Entries, Layout, Lease, dimension_of, import_from, open_reader
     from holdfast.store import open_store
 
@@ -203,7 +203,7 @@ def push(
     Example: [bold]holdfast gallery push postgresql://me@host/shop --table photos --version siglip[/]
     """
     from holdfast.backfill import push as write_vectors
-    from holdfast.cli.progress import import_bars
+    from holdfast.cli.printing import import_bars
     from holdfast.entries import Target, open_writer
 
     with existing_store(store, artifacts) as opened:

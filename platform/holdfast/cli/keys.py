@@ -9,7 +9,7 @@ import typer
 
 from holdfast.base import ConfigError
 from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption, existing_store
-from holdfast.cli.output import note, show, table, tell, write_json
+from holdfast.cli.printing import note, show, table, tell, write_json
 
 if TYPE_CHECKING:
     from holdfast.store import Key, Role

@@ -17,7 +17,7 @@ from holdfast.cli.options import (
     existing_store,
     overrides,
 )
-from holdfast.cli.output import tell
+from holdfast.cli.printing import tell
 
 
 def run(
@@ -44,8 +44,7 @@ def run(
 
     Example: [bold]holdfast run experiments/quickstart.yaml --set learning.epochs=4[/]
     """
-    from holdfast.cli.progress import ProgressView
-    from holdfast.cli.summary import summary
+    from holdfast.cli.printing import ProgressView, summary
     from holdfast.config import load_experiment
     from holdfast.evaluation import PAGE
     from holdfast.jobs import run_experiment
@@ -89,8 +88,7 @@ def evaluate(
 
     Example: [bold]holdfast evaluate experiments/omniglot-5.yaml --control omniglot-5-finetune[/]
     """
-    from holdfast.cli.progress import ProgressView
-    from holdfast.cli.summary import summary
+    from holdfast.cli.printing import ProgressView, summary
     from holdfast.config import load_experiment
     from holdfast.evaluation import PAGE
     from holdfast.runs import RunFolder, evaluate_lineage
@@ -121,7 +119,7 @@ def tune(
     """
     from rich.console import Console
 
-    from holdfast.cli.summary import trials
+    from holdfast.cli.printing import trials
     from holdfast.config import load_experiment
     from holdfast.jobs import tune_experiment
     from holdfast.store import open_store
@@ -156,8 +154,7 @@ def distill(
 
     Example: [bold]holdfast distill experiments/quickstart-small.yaml[/]
     """
-    from holdfast.cli.progress import ProgressView
-    from holdfast.cli.summary import summary
+    from holdfast.cli.printing import ProgressView, summary
     from holdfast.config import load_experiment
     from holdfast.evaluation import PAGE
     from holdfast.runs import RunFolder, distill_experiment

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from holdfast.base import ConfigError, InvalidVectorError, check_text, shown
 from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption, existing_store
-from holdfast.cli.output import show, table
+from holdfast.cli.printing import show, table
 
 if TYPE_CHECKING:
     import numpy as np

@@ -11,7 +11,7 @@ from holdfast.base import ConfigError
 from holdfast.cli.failures import INTERRUPTED
 from holdfast.cli.learn import run
 from holdfast.cli.options import JsonOption, overrides
-from holdfast.cli.output import write_json
+from holdfast.cli.printing import write_json
 
 FLAGS = {
     "fresh": "--fresh",

@@ -11,8 +11,8 @@ from rich.markup import escape
 
 from holdfast.base import ConfigError, HoldfastError, version_number
 from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption, existing_store
-from holdfast.cli.output import note as say
-from holdfast.cli.output import show, table, tell
+from holdfast.cli.printing import note as say
+from holdfast.cli.printing import show, table, tell
 
 if TYPE_CHECKING:
     from holdfast.store import Store, Traffic

@@ -291,7 +291,7 @@ def test_the_matrix_on_the_terminal_marks_what_is_within_chance(low: float, high
 
     from rich.console import Console
 
-    from holdfast.cli.summary import matrix_table
+    from holdfast.cli.printing import matrix_table
 
     pair = {"compatible": low + high > 0, "decided": low > 0 or high < 0}
     report = {

@@ -6,7 +6,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from holdfast.cli.output import table
+from holdfast.cli.printing.console import table
 from holdfast.evaluation import standing_sentence
 
 
