@@ -155,7 +155,7 @@ def test_a_mistake_is_explained_like_that_of_a_built_in_one(given: dict[str, Any
         ("acme/terms.py:PullConfig", "names no class: write it as package.module:Class."),
         ("acme.terms:", "names no class: write it as package.module:Class."),
         ("prototype-aligment", "unknown kind 'prototype-aligment'. Did you mean 'prototype-alignment'?"),
-        ("prototype-aligment", "'structural-regularization', or 'package.module:Class'"),
+        ("prototype-aligment", "'structural-regularization', 'whitening', or 'package.module:Class'"),
         (None, "'kind' is missing. Allowed are 'adversarial', "),
         (7, "unknown kind 7."),
     ],

@@ -24,7 +24,7 @@ Pictures = Callable[..., Path]
 SOURCE = "glyphs:?classes=24&instances=6"
 CONTRACT = {
     "run", "adopt", "bridge", "evaluate", "embed", "search", "tune", "distill", "export", "versions",
-    "promote", "rollback", "serve", "submit",
+    "promote", "rollback", "traffic", "serve", "submit", "doctor", "keys create", "keys list", "keys revoke",
     "gallery import", "gallery export", "gallery push", "gallery stats", "gallery verify", "gallery snapshot",
     "backfill plan", "backfill start", "backfill list", "backfill pause", "backfill resume",
     "backfill cancel",

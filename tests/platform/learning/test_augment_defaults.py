@@ -68,9 +68,8 @@ def test_what_knows_something_is_changed_with_care() -> None:
     assert careful.learning.optimizer == OptimizerConfig(learning_rate=1e-3, trunk_learning_rate=3e-4)
     assert [(term.kind, term.weight) for term in careful.regularizers] == [
         ("feature-distillation", 5),
-        ("correlation-distillation", 5),
-        ("prototype-alignment", 1),
         ("interpolation", 1),
+        ("prototype-replay", 1),
     ]
     assert (plain.learning, plain.regularizers) == (
         LearningConfig(epochs=3),
