@@ -30,7 +30,7 @@ class FeatureReplayConfig(RegularizerConfig):
     scale: float = Field(default=16.0, gt=0)
     margin: float = Field(default=0.2, ge=0, lt=1)
     """Of the cosine of the true class, as with the head `cosface`."""
-    most: float = Field(default=2.0, gt=0)
+    most: float = Field(default=1.0, gt=0)
     """Vectors drawn in a step, at most, in batches; below that each earlier class has as many as one of the
     task's has images."""
 
