@@ -28,7 +28,8 @@ network of another kind would be held to it. The other terms are left out."""
 PROJECTED = (FeatureDistillationConfig(weight=20), FeatureReplayConfig(weight=2), WhiteningConfig())
 """Of a projection: its base ties the versions together already, and no entry can get out of reach. What it
 has to keep is how well it tells earlier classes apart (replay), and what the base knows of those that it
-never sees (distillation, in the first task from the base itself)."""
+never sees (distillation, in the first task from the base itself); whitening then evens out what
+the classes seen so far have stretched."""
 
 TUNED = (
     FeatureDistillationConfig(weight=5),
