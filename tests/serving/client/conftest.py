@@ -1,5 +1,6 @@
 """One small store whose live version takes images and text, served for all tests of clients."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 import pytest
 
 from holdfast.store import open_store
-from holdfast_serving.client import Client, ConflictError
+from holdfast_serving.client import Client, ConflictError, GalleryAnswer
 from tests.fixtures.endpoints import adopt_endpoint, adopt_vectors, running_vendor
 
 
@@ -39,8 +40,15 @@ def emptied(request: pytest.FixtureRequest) -> Iterator[None]:
     yield
     if "served" in request.fixturenames:
         client: Client = request.getfixturevalue("client")
-        while sum(count for count in client.get_gallery().entries.values()):
+        while sum(applied(client).entries.values()):
             client.delete_many(found for version in ("clip", "theirs") for found in some_ids(client, version))
+
+
+def applied(client: Client) -> GalleryAnswer:
+    """The gallery once searches see all that is written: until then its counts and answers are older."""
+    while (gallery := client.get_gallery()).seq < gallery.last_seq:
+        time.sleep(0.01)
+    return gallery
 
 
 def some_ids(client: Client, version: str) -> list[str]:
