@@ -6,6 +6,8 @@ from typing import Any
 
 JSON = "application/json"
 Schema = dict[str, Any]
+FOREIGN = "x-foreign"
+"""Marks a route that is there for the clients of other APIs: ours have none of it."""
 MADE = "Made by `python -m serving.generating`."
 
 
@@ -40,6 +42,7 @@ class Api:
             _operation(path, method, described)
             for path, methods in document["paths"].items()
             for method, described in methods.items()
+            if not described.get(FOREIGN)
         ]
         bodies = [each.body for each in self.operations if each.body is not None]
         answers = [each.answer for each in self.operations if each.answer is not None]

@@ -82,31 +82,53 @@ export interface DeletedManyAnswer {
   missing: string[];
 }
 
-/** One vector; as base64 it is float32, little endian. */
+/**
+ * One vector; as base64 it is float32, little endian. In int8, uint8, binary and ubinary it is of whole
+ * numbers.
+ */
 export interface EmbeddingRow {
   object: "embedding";
   index: number;
   embedding: number[] | string;
 }
 
-/** The vectors of the images, in their order; `model` made them. */
+/**
+ * The vectors of what was given, in its order; `model` made them. `errors`: what was left out, where the
+ * request wanted it so and something was.
+ */
 export interface EmbeddingsAnswer {
   object: "list";
   model: string;
   data: EmbeddingRow[];
   usage: Usage;
+  errors?: Failure[] | null;
 }
 
-/** OpenAI's shape, with images as the input, and Jina's items where they are texts, or both. */
+/**
+ * OpenAI's shape, with images as the input; Jina's items, where they are texts, or both; or `messages`,
+ * as vLLM takes them, of one image or one text.
+ */
 export interface EmbeddingsRequest {
-  input: string | ImageItem | TextItem | (string | ImageItem | TextItem)[];
+  input?: string | ImageItem | TextItem | ImageUrlItem | (string | ImageItem | TextItem | ImageUrlItem)[] | null;
+  /** In place of `input`: one image, or one text, in a chat's shape. */
+  messages?: Message[] | null;
   model?: string;
-  encoding_format?: "float" | "base64";
+  encoding_format?: "float" | "base64" | "int8" | "uint8" | "binary" | "ubinary";
+  /** Jina's name of `encoding_format`. */
+  embedding_type?: "float" | "base64" | "int8" | "uint8" | "binary" | "ubinary" | null;
   dimensions?: number | null;
   /** Keeps one user on one side of a canary. */
   user?: string | null;
   /** What plain strings are. */
   modality?: "image" | "text";
+  /** What it is embedded for; without effect where a version knows no difference. */
+  input_type?: "query" | "document" | null;
+  /** Jina's name of `input_type`. */
+  task?: string | null;
+  /** Vectors are of unit norm, always. */
+  normalized?: boolean;
+  /** Whether an item that cannot be done refuses all, or is left out and named in `errors`. */
+  on_error?: "fail" | "skip";
 }
 
 export interface EntriesRequest {
@@ -138,6 +160,13 @@ export interface EntryBody {
 /** The one shape of all errors. */
 export interface ErrorAnswer {
   error: Fault;
+}
+
+/** One item that was left out: where it stood in the request, and why. */
+export interface Failure {
+  index: number;
+  code: string;
+  message: string;
 }
 
 /** What was wrong. */
@@ -178,6 +207,20 @@ export interface ImageItem {
   image: string;
 }
 
+/** OpenAI's object around an address. Only data URIs are read: remote addresses are never fetched. */
+export interface ImageUrl {
+  /** A data URI (data:image/...;base64,...) or plain base64. */
+  url: string;
+  /** Taken and without effect: a version sees every image as its contract says. */
+  detail?: "auto" | "low" | "high";
+}
+
+/** As in OpenAI's chats. */
+export interface ImageUrlItem {
+  type?: "image_url";
+  image_url: string | ImageUrl;
+}
+
 /** What the gallery is searched with. */
 export interface IndexState {
   kind: string;
@@ -213,6 +256,12 @@ export interface Measurement {
   truth: "labels" | "pairs" | "views" | "agreement";
   provisional: boolean;
   measured_at: string;
+}
+
+/** As in a chat: words alone, or parts. */
+export interface Message {
+  role?: "system" | "developer" | "user" | "assistant";
+  content: string | (ImageItem | TextItem | ImageUrlItem)[];
 }
 
 /** A published version, whole. */
@@ -320,6 +369,7 @@ export interface SearchRequest {
 }
 
 export interface TextItem {
+  type?: "text";
   /** Words, for a version that takes text. */
   text: string;
 }
@@ -414,7 +464,8 @@ export abstract class Operations {
   /**
    * Embeds images and texts; `model` in the answer and `X-Model-Version` say which version did.
    *
-   * Plain strings are what `modality` says; items `{"image": ...}` and `{"text": ...}` say it themselves.
+   * Plain strings are what `modality` says; items `{"image": ...}`, `{"image_url": {"url": ...}}` and
+   * `{"text": ...}` say it themselves.
    */
   create_embeddings(body: EmbeddingsRequest): Promise<EmbeddingsAnswer> {
     return this.call({ method: "POST", path: `/v1/embeddings`, body, repeatable: true });

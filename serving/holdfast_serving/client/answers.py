@@ -78,7 +78,9 @@ class DeletedManyAnswer(Answer):
 
 
 class EmbeddingRow(Answer):
-    """One vector; as base64 it is float32, little endian."""
+    """One vector; as base64 it is float32, little endian. In int8, uint8, binary and ubinary it is of whole
+    numbers.
+    """
 
     object: Literal["embedding"] | str
     index: int
@@ -92,13 +94,24 @@ class Usage(Answer):
     total_tokens: int
 
 
+class Failure(Answer):
+    """One item that was left out: where it stood in the request, and why."""
+
+    index: int
+    code: str
+    message: str
+
+
 class EmbeddingsAnswer(Answer):
-    """The vectors of the images, in their order; `model` made them."""
+    """The vectors of what was given, in its order; `model` made them. `errors`: what was left out, where the
+    request wanted it so and something was.
+    """
 
     object: Literal["list"] | str
     model: str
     data: list[EmbeddingRow]
     usage: Usage
+    errors: list[Failure] | None = None
 
 
 class EntryAnswer(Answer):

@@ -24,7 +24,7 @@ from holdfast_serving.client.answers import (
 )
 from holdfast_serving.client.calls import Call, path_of
 from holdfast_serving.client.inputs import UNSET, Image, Unset, Vector
-from holdfast_serving.client.requests import EntryBody, ImageItem, TextItem
+from holdfast_serving.client.requests import EntryBody, ImageItem, ImageUrlItem, Message, TextItem
 
 T = TypeVar("T")
 
@@ -40,21 +40,42 @@ class Operations:
     def create_embeddings(
         self,
         *,
-        input: Image | ImageItem | TextItem | Sequence[Image | ImageItem | TextItem],
+        input: Image
+        | ImageItem
+        | TextItem
+        | ImageUrlItem
+        | Sequence[Image | ImageItem | TextItem | ImageUrlItem]
+        | Unset
+        | None = UNSET,
+        messages: Sequence[Message] | Unset | None = UNSET,
         model: str | Unset = UNSET,
-        encoding_format: Literal["float", "base64"] | Unset = UNSET,
+        encoding_format: Literal["float", "base64", "int8", "uint8", "binary", "ubinary"] | Unset = UNSET,
+        embedding_type: Literal["float", "base64", "int8", "uint8", "binary", "ubinary"]
+        | Unset
+        | None = UNSET,
         dimensions: int | Unset | None = UNSET,
         user: str | Unset | None = UNSET,
         modality: Literal["image", "text"] | Unset = UNSET,
+        input_type: Literal["query", "document"] | Unset | None = UNSET,
+        task: str | Unset | None = UNSET,
+        normalized: bool | Unset = UNSET,
+        on_error: Literal["fail", "skip"] | Unset = UNSET,
     ) -> EmbeddingsAnswer:
         """Embeds images and texts; `model` in the answer and `X-Model-Version` say which version did.
 
-        Plain strings are what `modality` says; items `{"image": ...}` and `{"text": ...}` say it
-        themselves.
+        Plain strings are what `modality` says; items `{"image": ...}`, `{"image_url": {"url": ...}}` and
+        `{"text": ...}` say it themselves.
 
         Args:
+            messages: In place of `input`: one image, or one text, in a chat's shape.
+            embedding_type: Jina's name of `encoding_format`.
             user: Keeps one user on one side of a canary.
             modality: What plain strings are.
+            input_type: What it is embedded for; without effect where a version knows no difference.
+            task: Jina's name of `input_type`.
+            normalized: Vectors are of unit norm, always.
+            on_error: Whether an item that cannot be done refuses all, or is left out and named in
+            `errors`.
         """
         return self.call(
             Call(
@@ -63,11 +84,17 @@ class Operations:
                 EmbeddingsAnswer,
                 body={
                     "input": input,
+                    "messages": messages,
                     "model": model,
                     "encoding_format": encoding_format,
+                    "embedding_type": embedding_type,
                     "dimensions": dimensions,
                     "user": user,
                     "modality": modality,
+                    "input_type": input_type,
+                    "task": task,
+                    "normalized": normalized,
+                    "on_error": on_error,
                 },
                 repeatable=True,
             )

@@ -30,18 +30,55 @@ class ImageItem(TypedDict):
 
 
 class TextItem(TypedDict):
+    type: NotRequired[Literal["text"]]
     text: str
 
 
-class EmbeddingsRequest(TypedDict):
-    """OpenAI's shape, with images as the input, and Jina's items where they are texts, or both."""
+class ImageUrl(TypedDict):
+    """OpenAI's object around an address. Only data URIs are read: remote addresses are never fetched."""
 
-    input: Image | ImageItem | TextItem | Sequence[Image | ImageItem | TextItem]
+    url: Image
+    detail: NotRequired[Literal["auto", "low", "high"]]
+
+
+class ImageUrlItem(TypedDict):
+    """As in OpenAI's chats."""
+
+    type: NotRequired[Literal["image_url"]]
+    image_url: Image | ImageUrl
+
+
+class Message(TypedDict):
+    """As in a chat: words alone, or parts."""
+
+    role: NotRequired[Literal["system", "developer", "user", "assistant"]]
+    content: str | Sequence[ImageItem | TextItem | ImageUrlItem]
+
+
+class EmbeddingsRequest(TypedDict):
+    """OpenAI's shape, with images as the input; Jina's items, where they are texts, or both; or `messages`,
+    as vLLM takes them, of one image or one text.
+    """
+
+    input: NotRequired[
+        Image
+        | ImageItem
+        | TextItem
+        | ImageUrlItem
+        | Sequence[Image | ImageItem | TextItem | ImageUrlItem]
+        | None
+    ]
+    messages: NotRequired[Sequence[Message] | None]
     model: NotRequired[str]
-    encoding_format: NotRequired[Literal["float", "base64"]]
+    encoding_format: NotRequired[Literal["float", "base64", "int8", "uint8", "binary", "ubinary"]]
+    embedding_type: NotRequired[Literal["float", "base64", "int8", "uint8", "binary", "ubinary"] | None]
     dimensions: NotRequired[int | None]
     user: NotRequired[str | None]
     modality: NotRequired[Literal["image", "text"]]
+    input_type: NotRequired[Literal["query", "document"] | None]
+    task: NotRequired[str | None]
+    normalized: NotRequired[bool]
+    on_error: NotRequired[Literal["fail", "skip"]]
 
 
 class EntryBody(TypedDict):

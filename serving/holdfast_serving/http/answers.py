@@ -24,8 +24,17 @@ class ErrorAnswer(BaseModel):
     error: Fault
 
 
+class Failure(BaseModel):
+    """One item that was left out: where it stood in the request, and why."""
+
+    index: int
+    code: str
+    message: str
+
+
 class EmbeddingRow(BaseModel):
-    """One vector; as base64 it is float32, little endian."""
+    """One vector; as base64 it is float32, little endian. In int8, uint8, binary and ubinary it is of whole
+    numbers."""
 
     object: Literal["embedding"]
     index: int
@@ -40,12 +49,35 @@ class Usage(BaseModel):
 
 
 class EmbeddingsAnswer(BaseModel):
-    """The vectors of the images, in their order; `model` made them."""
+    """The vectors of what was given, in its order; `model` made them. `errors`: what was left out, where the
+    request wanted it so and something was."""
 
     object: Literal["list"]
     model: str
     data: list[EmbeddingRow]
     usage: Usage
+    errors: list[Failure] | None = None
+
+
+class CohereEmbeddings(BaseModel):
+    """By the types that were asked for; base64 is of float32, little endian."""
+
+    float: list[Vector] | None = None
+    int8: list[list[int]] | None = None
+    uint8: list[list[int]] | None = None
+    binary: list[list[int]] | None = None
+    ubinary: list[list[int]] | None = None
+    base64: list[str] | None = None
+
+
+class CohereAnswer(BaseModel):
+    """Cohere's answer; `X-Model-Version` says which version made the vectors."""
+
+    id: str
+    response_type: Literal["embeddings_by_type"]
+    embeddings: CohereEmbeddings
+    texts: list[str] | None = None
+    meta: dict[str, Any]
 
 
 class FoundHit(BaseModel):

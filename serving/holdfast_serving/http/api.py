@@ -1,75 +1,18 @@
 """The bodies that clients send. What the server answers is built in the routes, as plain dictionaries."""
 
-from difflib import get_close_matches
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from holdfast.backfill import MAX_BATCH, MAX_CANDIDATES, MAX_PACE, MAX_WORKERS, MIN_PACE
 from holdfast.base import MAX_ID_BYTES, shown
 from holdfast.entries import check_attributes, check_id, check_source
+from holdfast_serving.http.bodies.body import Body, Image, Text, VersionName
 
-Image = Annotated[
-    str, Field(min_length=1, description="A data URI (data:image/...;base64,...) or plain base64.")
-]
-Text = Annotated[str, Field(min_length=1, description="Words, for a version that takes text.")]
 Attributes = dict[str, str | int | float | bool | None]
 Vector = list[float]
-VersionName = Annotated[str, Field(min_length=1, max_length=128)]
 EntryId = Annotated[str, Field(min_length=1, max_length=MAX_ID_BYTES)]
 Seq = Annotated[int, Field(ge=0, lt=2**63)]
-
-
-class Body(BaseModel):
-    """Strict: a mistyped key is a 422, not a default that nobody asked for."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def known_keys(cls, given: Any) -> Any:
-        if isinstance(given, dict):
-            for key in given:
-                if key not in cls.model_fields:
-                    close = get_close_matches(str(key), cls.model_fields, 1)
-                    hint = f" (did you mean {close[0]}?)" if close else ""
-                    raise ValueError(
-                        f"{shown(key)} is no key here{hint}: the keys are {', '.join(cls.model_fields)}"
-                    )
-        return given
-
-
-class ImageItem(Body):
-    image: Image
-
-
-class TextItem(Body):
-    text: Text
-
-
-Item = Image | ImageItem | TextItem
-
-
-class EmbeddingsRequest(Body):
-    """OpenAI's shape, with images as the input, and Jina's items where they are texts, or both."""
-
-    input: Item | Annotated[list[Item], Field(min_length=1)]
-    model: VersionName = "live"
-    encoding_format: Literal["float", "base64"] = "float"
-    dimensions: int | None = Field(default=None, ge=1)
-    user: str | None = Field(default=None, description="Keeps one user on one side of a canary.")
-    modality: Literal["image", "text"] = Field(default="image", description="What plain strings are.")
-
-    def items(self) -> list[tuple[Literal["image", "text"], str]]:
-        """Each input, and what it is: said by the client, never guessed."""
-        return [
-            (self.modality, item)
-            if isinstance(item, str)
-            else ("image", item.image)
-            if isinstance(item, ImageItem)
-            else ("text", item.text)
-            for item in (self.input if isinstance(self.input, list) else [self.input])
-        ]
 
 
 class EntryBody(Body):
@@ -79,7 +22,7 @@ class EntryBody(Body):
     image: Image | None = None
     vector: Vector | None = None
     version: VersionName | None = None
-    attributes: Attributes = {}
+    attributes: Attributes = Field(default={})
     source: str | None = Field(default=None, max_length=4096)
 
     @model_validator(mode="after")

@@ -44,11 +44,16 @@ class BorderRoute(APIRoute):
         async def checked(request: Request) -> Response:
             _check_address(request.scope)
             if takes_body:
-                request = JsonRequest(request.scope, request.receive)
-                await request.read()
+                request = await self.read(request)
             return await handle(request)
 
         return checked
+
+    async def read(self, request: Request) -> Request:
+        """The request with its body read. Raises what `JsonRequest.read` does."""
+        taken = JsonRequest(request.scope, request.receive)
+        await taken.read()
+        return taken
 
 
 class JsonRequest(Request):
@@ -117,10 +122,15 @@ def _check_address(scope: Scope) -> None:
         check_text(text, f"The {part}")
 
 
-def _check_media_type(request: Request) -> None:
+def check_uncompressed(request: Request) -> None:
+    """Raises MediaTypeError."""
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in ("", "identity"):
         raise MediaTypeError(f"Content-Encoding {shown(encoding)} is not taken: send the body uncompressed.")
+
+
+def _check_media_type(request: Request) -> None:
+    check_uncompressed(request)
     given = request.headers.get("content-type", "")
     message = Message()
     message["content-type"] = given

@@ -9,6 +9,7 @@ SHOWN = 5  # places that are named
 
 _WANTED = {
     "string_type": "text",
+    "bytes_type": "text",
     "list_type": "a list",
     "tuple_type": "a list",
     "int_type": "a whole number",
@@ -46,6 +47,8 @@ def explain_faults(faults: Sequence[Mapping[str, Any]], body: Any) -> str:
     """
     by_path: dict[Path, list[Mapping[str, Any]]] = {}
     for fault in faults:
+        if fault["type"] == "is_instance_of":
+            continue  # what the server itself puts there, and nobody can send
         by_path.setdefault(_path(fault, body), []).append(fault)
     # Where one of several kinds may stand, the one that failed further inside is the one that was meant.
     meant = {

@@ -6,6 +6,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from holdfast_serving.http.answers import ErrorAnswer
+from holdfast_serving.http.bodies.body import Body
+from holdfast_serving.http.bodies.forms import ARROW, NPY
+from holdfast_serving.http.bodies.uploads import FORM
 
 _MEANING = {
     400: "Not HTTP: a malformed request line, header or length.",
@@ -24,13 +27,40 @@ _MEANING = {
 _ALWAYS = (400, 408, 500, 503)
 _WITH_KEY = (401, 413, 422, 429)
 _WITH_BODY = (413, 415, 422)
-_REPEATABLE = {"create_embeddings", "search", "put_entries", "look_up_entries", "delete_entries"}
+_REPEATABLE = {
+    "create_embeddings",
+    "embed_as_cohere",
+    "search",
+    "put_entries",
+    "look_up_entries",
+    "delete_entries",
+}
 """Beside what is only read: requests that, sent twice, do what they do once."""
 
 
 def fails(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """`responses=fails(404)` on a route: errors of its own, beside those that any route of its kind has."""
     return {status: {"description": _MEANING[status], "model": ErrorAnswer} for status in statuses}
+
+
+def takes_uploads(body: type[Body]) -> dict[str, Any]:
+    """`openapi_extra=takes_uploads(...)` on a route whose body may also be an image, or a form with files."""
+    file = {"type": "string", "format": "binary", "description": "An image."}
+    files = {"type": "array", "items": file} if body.image_field == "input" else file
+    options = {
+        name: {key: schema[key] for key in ("type", "description") if key in schema}
+        for name, schema in body.model_json_schema()["properties"].items()
+        if name != body.image_field
+    }
+    form = {"type": "object", "properties": {"file": files, **options}, "required": ["file"]}
+    content = {FORM: {"schema": form}, "image/*": {"schema": file}}
+    return {"requestBody": {"content": content}}
+
+
+def vectors_in_forms() -> dict[int | str, dict[str, Any]]:
+    """`responses=... | vectors_in_forms()` on a route that answers vectors in what `Accept` names."""
+    binary = {"schema": {"type": "string", "format": "binary"}}
+    return {200: {"content": {ARROW: binary, NPY: binary}}}
 
 
 def describe(app: FastAPI) -> dict[str, Any]:

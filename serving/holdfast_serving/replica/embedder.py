@@ -40,7 +40,7 @@ class Embedder:
         self._images = Batcher(model.embed, version, size, wait, observe)
         self._texts = Batcher(lambda texts: model.embed_text(texts.tolist()), f"{version}-text", size, wait)
 
-    async def embed(self, images: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    async def embed(self, images: Sequence[str | bytes], names: Sequence[str]) -> np.ndarray:
         """Images as requests carry them -> float32 (n, dimension), unit norm.
 
         `names` say in an InvalidImageError which image is meant.

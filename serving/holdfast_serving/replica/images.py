@@ -13,11 +13,14 @@ from holdfast.models import FORMATS, MAX_PIXELS, Model
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
-def image_bytes(text: str, where: str) -> bytes:
-    """A data URI or base64 -> the encoded image. Raises InvalidImageError, naming `where`.
+def image_bytes(text: str | bytes, where: str) -> bytes:
+    """A data URI or base64 -> the encoded image, which bytes are already. Raises InvalidImageError, naming
+    `where`.
 
     Base64 may be URL-safe, without its padding, broken into lines; in a data URI it may be percent-encoded.
     """
+    if isinstance(text, bytes):
+        return _not_empty(text, where)
     if text[:5].lower() == "data:":
         return _from_data_uri(text, where)
     if "://" in text[:64]:
@@ -63,8 +66,10 @@ def _not_empty(content: bytes, where: str) -> bytes:
     return content
 
 
-def decode_images(texts: Sequence[str], names: Sequence[str], model: Model, max_pixels: int) -> np.ndarray:
-    """Data URIs or base64 -> (n, ...), as the version's model prepares them.
+def decode_images(
+    texts: Sequence[str | bytes], names: Sequence[str], model: Model, max_pixels: int
+) -> np.ndarray:
+    """Data URIs, base64 or encoded images -> (n, ...), as the version's model prepares them.
 
     Raises InvalidImageError for bytes that are not an image and for one whose header announces more than
     `max_pixels` pixels; the header is read first, so a decompression bomb is never decoded.

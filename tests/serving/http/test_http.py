@@ -157,7 +157,7 @@ def test_an_image_in_any_form_of_base64(client: TestClient, png: Callable[..., b
             "'kk' is no key here (did you mean k?): the keys are image, text, vec",
         ),
         ("search", [], "the body has to be an object, not []."),
-        ("embeddings", {"input": "x", "encoding_format": "hex"}, "has to be 'float' or 'base64', not 'hex'."),
+        ("embeddings", {"input": "x", "encoding_format": "hex"}, "'binary' or 'ubinary', not 'hex'."),
         (
             "search",
             {"vector": ["a"] * 9, "model": "v1"},
