@@ -64,9 +64,26 @@ export interface CascadeCounts {
   kept: number;
 }
 
-/** Entries that are to go, by their ids. */
+/** How many entries there are. */
+export interface CountAnswer {
+  count: number;
+}
+
+/** Which entries are counted; all of them by default. */
+export interface CountRequest {
+  filter?: Record<string, unknown> | null;
+  /** Only entries of these versions. */
+  versions?: string[] | null;
+}
+
+/** Entries that are to go: by their ids, or all that match a filter, which may not be empty. */
 export interface DeleteRequest {
-  ids: string[];
+  ids?: string[] | null;
+  filter?: Record<string, unknown> | null;
+  /** With a filter: only entries of these versions. */
+  versions?: string[] | null;
+  /** With a filter: count what would go, and delete nothing. */
+  dry_run?: boolean;
 }
 
 /** `seq` is the number of the write. */
@@ -75,9 +92,13 @@ export interface DeletedAnswer {
   deleted: string;
 }
 
-/** `seq` is the number of the last write; `missing` are the ids that no entry had. */
+/**
+ * `seq` is the number of the last write, `count` how many entries went, or would with `dry_run`. Of a
+ * deletion by ids, `deleted` names them, and `missing` the ids that no entry had.
+ */
 export interface DeletedManyAnswer {
   seq: number;
+  count: number;
   deleted: string[];
   missing: string[];
 }
@@ -139,7 +160,7 @@ export interface EntriesRequest {
 export interface EntryAnswer {
   id: string;
   embedded_by: string;
-  attributes: Record<string, string | number | boolean | null>;
+  attributes: Record<string, string | number | boolean | (string | number | boolean)[] | null>;
   source: string | null;
   seq: number;
   mapped_from: string | null;
@@ -153,7 +174,7 @@ export interface EntryBody {
   image?: string | null;
   vector?: number[] | null;
   version?: string | null;
-  attributes?: Record<string, string | number | boolean | null>;
+  attributes?: Record<string, string | number | boolean | (string | number | boolean)[] | null>;
   source?: string | null;
 }
 
@@ -184,7 +205,7 @@ export interface FoundHit {
   calibrated: number;
   embedded_by: string;
   ranked_by: "own" | "as_they_are" | "exact" | "adapter";
-  attributes: Record<string, string | number | boolean | null>;
+  attributes: Record<string, string | number | boolean | (string | number | boolean)[] | null>;
 }
 
 /** Entries by version; searches see the writes up to `seq` of `last_seq`. */
@@ -226,6 +247,21 @@ export interface IndexState {
   kind: string;
   bytes: number;
   threads: number;
+}
+
+/** Which entries are listed, in the order of their ids, a page at a time. */
+export interface ListRequest {
+  filter?: Record<string, unknown> | null;
+  /** Only entries of these versions. */
+  versions?: string[] | null;
+  /** Entries in the page at most. */
+  limit?: number;
+  /** Begin after this id: the `next` of the page before. */
+  after?: string | null;
+  /** Which attributes are in the answer: all, none (false), or those of a list. */
+  attributes?: boolean | string[];
+  /** Whether the vectors are in the answer. */
+  vector?: boolean;
 }
 
 /** The entries that there are, and the ids that no entry has. */
@@ -317,6 +353,12 @@ export interface ModelSummary {
 export interface ModelsAnswer {
   object: "list";
   data: ModelSummary[];
+}
+
+/** Entries in the order of their ids; `next` is the `after` of the next page, null for no more. */
+export interface PageAnswer {
+  entries: EntryAnswer[];
+  next: string | null;
 }
 
 /**
@@ -517,10 +559,24 @@ export abstract class Operations {
 
   /**
    * Deletes the entries of these ids, whatever these hold, all or none; `missing` are the ids that no entry
-   * had.
+   * had. Or all that match a filter, a few thousand at a time: `count` says how many went, and what no longer
+   * matches when its turn comes stays. A request that was cut off has deleted some; repeat it.
    */
   delete_entries(body: DeleteRequest): Promise<DeletedManyAnswer> {
     return this.call({ method: "POST", path: `/v1/gallery/entries/delete`, body, repeatable: true });
+  }
+
+  /**
+   * A page of the entries that match, as they are in the database, in the order of their ids. `next` is the
+   * `after` of the next page.
+   */
+  list_entries(body: ListRequest): Promise<PageAnswer> {
+    return this.call({ method: "POST", path: `/v1/gallery/entries/list`, body, repeatable: true });
+  }
+
+  /** How many entries match, by the database. */
+  count_entries(body: CountRequest): Promise<CountAnswer> {
+    return this.call({ method: "POST", path: `/v1/gallery/entries/count`, body, repeatable: true });
   }
 
   /**

@@ -1,5 +1,14 @@
 from .arrow_vectors import flat_vectors, holds_bytes, holds_lists
-from .attributes import MAX_ATTRIBUTES, MAX_ID_BYTES, Value, is_null, valid_value
+from .attributes import (
+    MAX_ATTRIBUTES,
+    MAX_ID_BYTES,
+    MAX_MEMBERS,
+    Scalar,
+    Value,
+    is_null,
+    valid_attribute,
+    valid_value,
+)
 from .errors import (
     BelowBaselineError,
     ChangedModelError,
@@ -61,6 +70,7 @@ __all__ = [
     "Listed",
     "MAX_ATTRIBUTES",
     "MAX_ID_BYTES",
+    "MAX_MEMBERS",
     "NORM_TOLERANCE",
     "NotEmbeddableError",
     "NotFoundError",
@@ -68,6 +78,7 @@ __all__ = [
     "PartConfig",
     "Process",
     "ResourcesError",
+    "Scalar",
     "Settings",
     "StaleEpochError",
     "StoreError",
@@ -110,6 +121,7 @@ __all__ = [
     "sync",
     "thread_count",
     "unknown_kinds",
+    "valid_attribute",
     "valid_value",
     "version_number",
     "whole_file",

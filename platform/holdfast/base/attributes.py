@@ -2,19 +2,29 @@
 
 import math
 
-Value = str | int | float | bool
+Scalar = str | int | float | bool
+Value = Scalar | list[Scalar]
 
 MAX_ID_BYTES = 512
 MAX_ATTRIBUTES = 64
+MAX_MEMBERS = 256  # of a list
 MAX_INTEGER = 2**53  # beyond it a number in JSON or float64 is no longer exact
 
 
 def valid_value(value: object) -> bool:
+    """Whether it may be an attribute, or one of the members of a list that is one."""
     if isinstance(value, str | bool):
         return True
     if isinstance(value, int):
         return abs(value) <= MAX_INTEGER
     return isinstance(value, float) and math.isfinite(value)
+
+
+def valid_attribute(value: object) -> bool:
+    """Whether it may be an attribute: a plain value, or a list of such."""
+    if isinstance(value, list):
+        return len(value) <= MAX_MEMBERS and all(map(valid_value, value))
+    return valid_value(value)
 
 
 def is_null(value: object) -> bool:

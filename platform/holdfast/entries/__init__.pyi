@@ -1,5 +1,5 @@
-from .change import Change, Delete, Upsert
-from .entries import CHUNK, Entries
+from .change import Change, Delete, DeleteMatching, Upsert
+from .entries import CHUNK, DELETED, Entries, Page
 from .entry import Entry, InvalidEntryError, check_attributes, check_id, check_source
 from .foreign_counts import ForeignImport
 from .group_commit import GroupCommit
@@ -7,15 +7,19 @@ from .imported import Imported
 from .importing import dimension_of, import_from
 from .labelled import write_labelled
 from .lease import RENEW_LATE, Lease, LeaseHeldError, LeaseLostError, refuse_if_held
+from .listing import ALL, Matching
 from .readers import Layout, open_reader
 from .replace import NewVector, Replace
 from .verify import Problems, VerifyReport
 from .writers import Target, Writer, open_writer
 
 __all__ = [
+    "ALL",
     "CHUNK",
     "Change",
+    "DELETED",
     "Delete",
+    "DeleteMatching",
     "Entries",
     "Entry",
     "ForeignImport",
@@ -26,7 +30,9 @@ __all__ = [
     "Lease",
     "LeaseHeldError",
     "LeaseLostError",
+    "Matching",
     "NewVector",
+    "Page",
     "Problems",
     "RENEW_LATE",
     "Replace",

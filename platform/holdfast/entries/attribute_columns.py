@@ -35,7 +35,7 @@ class RawAttributes:
     Args:
         size: how many rows.
         whole: Arrow array of JSON texts, of structs or of maps; None where there is none.
-        columns: Arrow arrays of strings, numbers or bools, by key.
+        columns: Arrow arrays of strings, numbers, bools, or lists of them, by key.
     """
 
     size: int
@@ -131,9 +131,15 @@ def why_no_attribute(kind: Any) -> str | None:
         kind = kind.value_type
     if pa.types.is_null(kind):
         return "all of it is null"
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        member = kind.value_type
+        if is_text(member) or pa.types.is_boolean(member) or pa.types.is_integer(member):
+            return None
+        if pa.types.is_floating(member):
+            return f"{kind}: lists of fractions are taken for vectors, and come in only among `attributes`"
     if is_text(kind) or pa.types.is_boolean(kind) or pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return None
-    return f"{kind}: an attribute is a string, a number or a bool"
+    return f"{kind}: an attribute is a string, a number, a bool or a list of these"
 
 
 def _parse(row: int, text: str, refuse: Refuse) -> Any:

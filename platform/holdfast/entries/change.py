@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from holdfast.entries.batch import Row
 from holdfast.entries.entry import Entry
+from holdfast.entries.listing import Matching
 from holdfast.entries.replace import Replace
 
 
@@ -22,7 +23,15 @@ class Delete:
     ids: Sequence[str]
 
 
-Change = Upsert | Delete | Replace
+@dataclass(frozen=True)
+class DeleteMatching:
+    """Those of these ids whose entries still match when they are deleted."""
+
+    ids: Sequence[str]
+    wanted: Matching
+
+
+Change = Upsert | Delete | DeleteMatching | Replace
 
 
 @dataclass(frozen=True)
@@ -32,10 +41,10 @@ class Rows:
     rows: Sequence[Row]
 
 
-Checked = Rows | Delete | Replace
+Checked = Rows | Delete | DeleteMatching | Replace
 """A change that the database will take; see `Entries.check`."""
 
 
 def size_of(change: Checked) -> int:
     """How many entries it touches at most."""
-    return len(change.ids) if isinstance(change, Delete) else len(change.rows)
+    return len(change.ids) if isinstance(change, Delete | DeleteMatching) else len(change.rows)

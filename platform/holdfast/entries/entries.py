@@ -6,7 +6,7 @@ number it saw misses nothing. A deleted entry stays as a tombstone with a new nu
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Engine, Text, bindparam, cast, func, select
 
 from holdfast.base import NotFoundError, shown, version_number
 from holdfast.entries.batch import Row
-from holdfast.entries.change import Change, Checked, Delete, Rows, Upsert
+from holdfast.entries.change import Change, Checked, Delete, DeleteMatching, Rows, Upsert
 from holdfast.entries.entry import (
     Entry,
     InvalidEntryError,
@@ -26,6 +26,7 @@ from holdfast.entries.entry import (
     check_vectors,
 )
 from holdfast.entries.imported import Imported, Tally
+from holdfast.entries.listing import ALL, Matching, count_of, ids_of, page_of
 from holdfast.entries.parquet import EntryFile, write_parquet
 from holdfast.entries.verify import VerifyReport, verify_rows
 from holdfast.entries.writing import write_changes
@@ -47,6 +48,8 @@ from holdfast.store import (
 entries, versions = (metadata.tables[name] for name in ("entries", "versions"))
 
 CHUNK = 10_000
+DELETED = 2000
+"""Entries in one transaction of a deletion at most."""
 
 Fence = Callable[[Connection], None]
 OnImported = Callable[[str, int, int], None]
@@ -75,6 +78,14 @@ _EXPORT = (
     .limit(bindparam("limit"))
 )
 _GET = select(entries).where(entries.c.id == bindparam("wanted"), entries.c.deleted.is_(False))
+
+
+@dataclass(frozen=True)
+class Page:
+    """Entries in the order of their ids; `next` is the `after` of the next page, None for no more."""
+
+    entries: list[Entry]
+    next: str | None
 
 
 class Entries:
@@ -120,7 +131,7 @@ class Entries:
         """Write several changes in one transaction, in their order.
 
         Returns the number of each: of the last entry that it wrote; of a `Replace`, how many of its rows were
-        applied.
+        applied; of a `DeleteMatching`, how many entries went.
 
         `fence` runs first inside the transaction; what it raises undoes everything (a writer checks there
         that it still holds its lease).
@@ -149,6 +160,35 @@ class Entries:
                 statement = select(entries).where(entries.c.id.in_(chunk), entries.c.deleted.is_(False))
                 found |= {row.id: _entry(row) for row in connection.execute(statement)}
         return [found[identifier] for identifier in wanted if identifier in found]
+
+    def page(self, wanted: Matching = ALL, after: str | None = None, limit: int = 100) -> Page:
+        """At most so many of these entries, in the order of their ids, from the first one after an id.
+
+        Pages are of different moments: what is written between two of them is in a later one if its id is.
+        """
+        with reading(self.engine) as connection:
+            rows = page_of(connection, list(entries.c), wanted, after, limit + 1)
+        more = len(rows) > limit
+        return Page([_entry(row) for row in rows[:limit]], rows[limit - 1].id if more else None)
+
+    def count_matching(self, wanted: Matching) -> int:
+        """How many of these entries there are."""
+        with reading(self.engine) as connection:
+            return count_of(connection, wanted)
+
+    def ids_matching(self, wanted: Matching, after: str | None, limit: int) -> list[str]:
+        """The ids of a page, see there."""
+        with reading(self.engine) as connection:
+            return ids_of(connection, wanted, after, limit)
+
+    def delete_matching(self, wanted: Matching, fence: Fence | None = None) -> int:
+        """Delete these entries in transactions of some thousand; returns how many went. `fence` is as for
+        `write`."""
+        count, after = 0, None
+        while ids := self.ids_matching(wanted, after, DELETED):
+            count += self.submit(DeleteMatching(ids, wanted), fence)
+            after = ids[-1]
+        return count
 
     def scan(self) -> Iterator[list[Entry]]:
         """All entries in the order of their last write, in chunks, as they are at one moment."""

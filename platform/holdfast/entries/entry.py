@@ -10,6 +10,7 @@ import numpy as np
 from holdfast.base import (
     MAX_ATTRIBUTES,
     MAX_ID_BYTES,
+    MAX_MEMBERS,
     HoldfastError,
     InvalidVectorError,
     Value,
@@ -19,7 +20,7 @@ from holdfast.base import (
     explain_norm,
     is_null,
     shown,
-    valid_value,
+    valid_attribute,
 )
 
 DOTS = (".", "..")  # what a path forgets, percent-encoded or not
@@ -43,7 +44,7 @@ class Entry:
         id: 1 to 512 bytes of UTF-8, the key of an upsert.
         version: which version embedded it, by name.
         vector: float32 (d,), unit norm.
-        attributes: what filters see; a value is a string, a number or a bool.
+        attributes: what filters see; a value is a string, a number, a bool, or a list of these.
         source: where the item came from, for the user's eyes.
         seq: the write that made it, given by the database.
         mapped_from, mapped_by: of a vector that a backfill moved with an adapter, the version that looked at
@@ -83,7 +84,8 @@ def check_known_id(identifier: object) -> str:
 
 
 def check_attributes(identifier: str, attributes: object, nulls: Counter[str] | None = None) -> str:
-    """The attributes as JSON text. One whose value is null (None, NaN, NaT) is as if it were not there.
+    """The attributes as JSON text. One whose value is null (None, NaN, NaT) is as if it were not there, and
+    so is a member of a list.
 
     Args:
         nulls: counts these by their keys.
@@ -94,7 +96,7 @@ def check_attributes(identifier: str, attributes: object, nulls: Counter[str] | 
         raise InvalidEntryError(f"The attributes of {shown(identifier)} are not an object of keys.")
     if not attributes:
         return "{}"
-    if not all(map(valid_value, attributes.values())):
+    if not all(map(valid_attribute, attributes.values())):
         attributes = _plain(attributes, nulls)
     if len(attributes) > MAX_ATTRIBUTES:
         raise InvalidEntryError(
@@ -105,10 +107,10 @@ def check_attributes(identifier: str, attributes: object, nulls: Counter[str] | 
             raise InvalidEntryError(
                 f"The attribute {shown(key)} of {shown(identifier)} is not named by a string."
             )
-        if not valid_value(value):
+        if not valid_attribute(value):
             raise InvalidEntryError(
                 f"The attribute {shown(key)} of {shown(identifier)} is {shown(value)}: a string, a finite "
-                "number (integers up to 2^53) or a bool is allowed."
+                f"number (integers up to 2^53), a bool, or a list of up to {MAX_MEMBERS} of these is allowed."
             )
     text = _dump(attributes)
     if _NUL in text:
@@ -123,23 +125,33 @@ def check_attributes(identifier: str, attributes: object, nulls: Counter[str] | 
 
 def _refuse_nul(identifier: str, attributes: Mapping[str, object]) -> None:
     # The text alone does not tell: a backslash may stand before it.
-    for pair in attributes.items():
-        for text in pair:
+    for key, value in attributes.items():
+        for text in (key, *(value if isinstance(value, list) else [value])):
             if isinstance(text, str):
                 check_text(text, "An attribute", InvalidEntryError, of=identifier)
 
 
 def _plain(attributes: Mapping[str, object], nulls: Counter[str] | None) -> dict[str, object]:
     """Without nulls, and with Python's values in place of NumPy's."""
+    counted = Counter[str]() if nulls is None else nulls
     plain: dict[str, object] = {}
     for key, value in attributes.items():
-        if isinstance(value, np.generic):
-            value = value.item() if value.dtype.kind in "biufSU" else value
-        if not is_null(value):
-            plain[key] = value
-        elif nulls is not None:
-            nulls[key] += 1
+        if isinstance(value, list | tuple) or (isinstance(value, np.ndarray) and value.ndim == 1):
+            members = [_plain_value(each) for each in value]
+            plain[key] = kept = [each for each in members if not is_null(each)]
+            if len(kept) < len(members):
+                counted[key] += len(members) - len(kept)
+        elif is_null(found := _plain_value(value)):
+            counted[key] += 1
+        else:
+            plain[key] = found
     return plain
+
+
+def _plain_value(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item() if value.dtype.kind in "biufSU" else value
+    return value
 
 
 def check_source(identifier: str, source: object) -> str | None:

@@ -7,7 +7,8 @@ from itertools import accumulate, groupby
 from sqlalchemy import Connection, select
 
 from holdfast.entries.batch import Row
-from holdfast.entries.change import Checked, Delete, Rows
+from holdfast.entries.change import Checked, Delete, DeleteMatching, Rows
+from holdfast.entries.listing import ALL, Matching
 from holdfast.entries.replace import Replace, replace_vectors
 from holdfast.store import advance_counter, as_parameter, in_chunks, metadata, replace_rows
 
@@ -27,7 +28,10 @@ def write_changes(connection: Connection, changes: Sequence[Checked]) -> list[in
             numbers += [first + written for written in accumulate(map(len, upserts))]
         elif kind is Delete:
             ids = [name for change in same if isinstance(change, Delete) for name in change.ids]
-            numbers += [_delete(connection, ids)] * len(same)
+            numbers += [_delete(connection, ids)[0]] * len(same)
+        elif kind is DeleteMatching:
+            pairs = [(change.ids, change.wanted) for change in same if isinstance(change, DeleteMatching)]
+            numbers += [_delete(connection, ids, wanted)[1] for ids, wanted in pairs]
         else:
             numbers += [replace_vectors(connection, change) for change in same if isinstance(change, Replace)]
     return numbers
@@ -48,18 +52,18 @@ def _upsert(connection: Connection, rows: Sequence[Row]) -> int:
     return last
 
 
-def _delete(connection: Connection, ids: Sequence[str]) -> int:
+def _delete(connection: Connection, ids: Sequence[str], wanted: Matching = ALL) -> tuple[int, int]:
+    """The number of the last write, and how many entries went."""
     # Locks out the other writers first, so that what is found is what gets deleted.
     last = advance_counter(connection, "entries", by=0)
-    wanted = list(dict.fromkeys(ids))
     version_of: dict[str, str] = {}
-    for chunk in in_chunks(wanted):
+    for chunk in in_chunks(list(dict.fromkeys(ids))):
         statement = select(entries.c.id, entries.c.version).where(
-            entries.c.id.in_(chunk), entries.c.deleted.is_(False)
+            entries.c.id.in_(chunk), wanted.condition(connection)
         )
         version_of |= dict(connection.execute(statement).tuples().all())
     if not version_of:
-        return last
+        return last, 0
     last = advance_counter(connection, "entries", by=len(version_of))
     now = as_parameter(connection, entries.c.updated_at, datetime.now(UTC))
     tombstones = [
@@ -67,4 +71,4 @@ def _delete(connection: Connection, ids: Sequence[str]) -> int:
         for seq, (identifier, version) in enumerate(version_of.items(), last - len(version_of) + 1)
     ]
     replace_rows(connection, entries, "id", tombstones)
-    return last
+    return last, len(tombstones)

@@ -1,5 +1,4 @@
 from .config import QUERY_VERSIONS, IndexConfig, IndexSettings
-from .filters import Filter, InvalidFilterError, OneOf, Range, parse_filter
 from .local.columns import Columns
 from .local.index import LocalIndex
 from .local.snapshots import Snapshots
@@ -15,19 +14,15 @@ __all__ = [
     "AnyIndexConfig",
     "Capabilities",
     "Columns",
-    "Filter",
     "Held",
     "Hit",
     "Index",
     "IndexConfig",
     "IndexSettings",
-    "InvalidFilterError",
     "LocalIndex",
     "MilvusConfig",
     "MilvusIndex",
-    "OneOf",
     "QUERY_VERSIONS",
-    "Range",
     "ReadWriteLock",
     "Snapshots",
     "View",
@@ -36,7 +31,6 @@ __all__ = [
     "candidates",
     "is_linear",
     "open_index",
-    "parse_filter",
     "pull_back",
     "scores_through",
 ]

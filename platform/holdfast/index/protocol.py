@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, cast, get_args
 
 import numpy as np
 
 from holdfast.base import Value
-from holdfast.index.filters import Filter
+from holdfast.filters import Filter
 from holdfast.index.locks import ReadWriteLock
 from holdfast.store import Changes, Mark
 
 if TYPE_CHECKING:
     from holdfast.adapters import Adapter
 
-FilterForm = Literal["equals", "in", "range"]
+FilterForm = Literal["equals", "in", "range", "dates", "exists", "not", "or", "lists"]
 Held = tuple[bytes, str]  # an entry's vector, float32 little endian, and its attributes, JSON text
 
 
@@ -35,7 +35,7 @@ class Capabilities:
         place: of a durable one, what tells it from others; its marks are kept under this name.
         snapshots: can be written to a file and loaded from it.
         feeds: this process applies the changes; otherwise another one does, and `follow` looks how far it is.
-        filters: the forms of conditions that it answers.
+        filters: what it answers of the filter language; `lists` are ranges over the members of lists.
     """
 
     exact: bool = True
@@ -48,7 +48,7 @@ class Capabilities:
     place: str = ""
     snapshots: bool = False
     feeds: bool = True
-    filters: frozenset[FilterForm] = frozenset({"equals", "in", "range"})
+    filters: frozenset[FilterForm] = frozenset(get_args(FilterForm))
 
 
 class Hit(NamedTuple):

@@ -17,7 +17,8 @@ from holdfast.base import (
     explain_norm,
 )
 from holdfast.entries import Entries, Entry, Problems, VerifyReport
-from holdfast.index import Filter, Index, LocalIndex, parse_filter
+from holdfast.filters import Filter, parse_filter
+from holdfast.index import Index, LocalIndex
 from holdfast.search.cascade import WITHOUT, Cascade, Recalled, Terms, merged
 from holdfast.search.following import Follower
 from holdfast.search.known import Known
@@ -171,7 +172,7 @@ class Gallery:
         Args:
             vector: float32 (d,), unit norm, embedded by `version`.
             version: name or alias.
-            filter: see `holdfast.index.filters`; the answer is exact among the entries that match.
+            filter: see `holdfast.filters`; the answer is exact among the entries that match.
             versions: search only the entries that these embedded; all that `version` may search if None.
             min_seq: the answer has to include this write.
             leave_out: the id of an entry that is not to be among the k.

@@ -22,6 +22,7 @@ from .database.engine import (
     replace_rows,
     writing,
 )
+from .database.matching import matching
 from .database.migration import OlderSchemaError
 from .database.schema import metadata
 from .history import NO_MARK, SNAPSHOT, Mark, has_mark, leave_mark, mark_of, newest_mark
@@ -79,6 +80,7 @@ __all__ = [
     "lock_counter",
     "look_into",
     "mark_of",
+    "matching",
     "metadata",
     "newest_mark",
     "open_store",

@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
 from holdfast.adapters import LinearAdapter
-from holdfast.index import Columns, Index, ReadWriteLock, Way, parse_filter, pull_back
+from holdfast.filters import parse_filter
+from holdfast.index import Index, ReadWriteLock, Way, pull_back
 from holdfast.store import Changes
+from holdfast.testing.filters import ATTRIBUTES, PLAIN, filters, matches
 from holdfast.testing.index_model import Machine
-from holdfast.testing.index_rows import CONDITIONS, KEYS, VALUES, Opened, Row, changes, contents, vectors
+from holdfast.testing.index_rows import Opened, Row, changes, contents, vectors
 
 
 class IndexContract:
@@ -134,34 +136,30 @@ class IndexContract:
                 found = index.search(query, 3, ["v1", "v2"], rare)
                 assert {hit.id for hit in found} == {f"e{n}" for n in range(number, 3000, 1000)}
 
-    def test_filters_mean_what_their_masks_mean(self, index: Index) -> None:
-        rows = vectors(12)
+    def test_filters_mean_what_they_say(self, index: Index) -> None:
+        rows, forms = vectors(12), index.capabilities.filters
+        listed = "lists" in forms
 
         @settings(max_examples=25, suppress_health_check=list(HealthCheck))
         @given(
-            attributes=st.lists(st.dictionaries(KEYS, VALUES, max_size=4), min_size=12, max_size=12),
-            filters=st.lists(
-                st.dictionaries(KEYS, CONDITIONS, min_size=1, max_size=2), min_size=4, max_size=4
-            ),
+            attributes=st.lists(ATTRIBUTES if listed else PLAIN, min_size=12, max_size=12),
+            asked=st.lists(filters(forms), min_size=4, max_size=4),
         )
-        def check(attributes: list[dict[str, Any]], filters: list[dict[str, Any]]) -> None:
-            batch = changes([(f"e{n}", "v1", rows[n], each) for n, each in enumerate(attributes)])
-            index.apply(batch)
-            columns = Columns()
-            columns.resize(12)
-            columns.set(np.arange(12), batch.attributes)
-            for raw in filters:
-                # The keys that entries have are asked for what some entry holds, or it would match nothing.
-                wanted = {
-                    key: next((each[key] for each in attributes if key in each), raw[key]) for key in raw
-                }
-                for allowed in (parse_filter(raw), parse_filter(wanted)):
-                    assert allowed is not None
-                    expected = {f"e{n}" for n in np.flatnonzero(columns.mask(allowed))}
-                    found = index.search(rows[0], 12, ["v1"], allowed)
-                    assert {hit.id for hit in found} == expected
-                    for hit in found:
-                        assert hit.attributes == attributes[int(hit.id[1:])]
+        def check(attributes: list[dict[str, Any]], asked: list[dict[str, Any]]) -> None:
+            index.apply(changes([(f"e{n}", "v1", rows[n], each) for n, each in enumerate(attributes)]))
+            # What some entry holds is asked for as well, or most filters would match nothing.
+            there = [
+                {key: value[0] if isinstance(value, list) else value}
+                for each in attributes[:3]
+                for key, value in each.items()
+                if value != []
+            ]
+            for raw in (*asked, *there):
+                expected = {f"e{n}" for n, each in enumerate(attributes) if matches(each, raw)}
+                found = index.search(rows[0], 12, ["v1"], parse_filter(raw))
+                assert {hit.id for hit in found} == expected
+                for hit in found:
+                    assert hit.attributes == attributes[int(hit.id[1:])]
 
         check()
 

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from holdfast.index import parse_filter
+from holdfast.filters import parse_filter
 from holdfast.testing.index_rows import Opened, Row, changes, contents
 
 NAMES = ["a", 'b"', "c'\\", "d\n\té", "id in [", "f" * 512]

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from hypothesis import strategies as st
 
 from holdfast.index import Index
 from holdfast.store import Changes
@@ -39,16 +38,6 @@ def contents(index: Index) -> dict[tuple[str, str], tuple[bytes, str]]:
     for version, identifier in index.keys():  # noqa: SIM118
         found[version, identifier] = index.held(version, [identifier])[identifier]
     return found
-
-
-ENDS = [0, 1, -1, 2, 1.5, -0.0, 1e300, -2.5e-7, 2**53, 0.1]
-TEXTS = st.sampled_from(["", "1", "true", 'a"b', "a\\b", "a'b", "\n\t\r", "é😀", "a and 1 == 1", "x y"])
-KEYS = st.sampled_from(["a", "b", 'k"', "k'\\", "terms", "id", "é", "a]", "k\n", "and"])
-VALUES = st.one_of(st.booleans(), st.sampled_from(ENDS), TEXTS)
-BOUNDS = st.dictionaries(st.sampled_from(["gt", "gte", "lt", "lte"]), st.sampled_from(ENDS), min_size=1)
-CONDITIONS = st.one_of(
-    VALUES, st.builds(lambda choices: {"in": choices}, st.lists(VALUES, min_size=1, max_size=4)), BOUNDS
-)
 
 
 def vectors(count: int, dimension: int = 8, seed: int = 0) -> np.ndarray:

@@ -62,6 +62,12 @@ class CascadeCounts(Answer):
     kept: int
 
 
+class CountAnswer(Answer):
+    """How many entries there are."""
+
+    count: int
+
+
 class DeletedAnswer(Answer):
     """`seq` is the number of the write."""
 
@@ -70,9 +76,12 @@ class DeletedAnswer(Answer):
 
 
 class DeletedManyAnswer(Answer):
-    """`seq` is the number of the last write; `missing` are the ids that no entry had."""
+    """`seq` is the number of the last write, `count` how many entries went, or would with `dry_run`. Of a
+    deletion by ids, `deleted` names them, and `missing` the ids that no entry had.
+    """
 
     seq: int
+    count: int
     deleted: list[str]
     missing: list[str]
 
@@ -119,7 +128,7 @@ class EntryAnswer(Answer):
 
     id: str
     embedded_by: str
-    attributes: dict[str, str | int | float | bool | None]
+    attributes: dict[str, str | int | float | bool | list[str | int | float | bool] | None]
     source: str | None
     seq: int
     mapped_from: str | None
@@ -150,7 +159,7 @@ class FoundHit(Answer):
     calibrated: float
     embedded_by: str
     ranked_by: Literal["own", "as_they_are", "exact", "adapter"] | str
-    attributes: dict[str, str | int | float | bool | None]
+    attributes: dict[str, str | int | float | bool | list[str | int | float | bool] | None]
 
 
 class IndexState(Answer):
@@ -275,6 +284,13 @@ class ModelsAnswer(Answer):
 
     object: Literal["list"] | str
     data: list[ModelSummary]
+
+
+class PageAnswer(Answer):
+    """Entries in the order of their ids; `next` is the `after` of the next page, null for no more."""
+
+    entries: list[EntryAnswer]
+    next: str | None
 
 
 class ReadyAnswer(Answer):

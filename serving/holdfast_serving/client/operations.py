@@ -7,6 +7,7 @@ from holdfast_serving.client.answers import (
     AliveAnswer,
     BackfillAnswer,
     BackfillsAnswer,
+    CountAnswer,
     DeletedAnswer,
     DeletedManyAnswer,
     EmbeddingsAnswer,
@@ -16,6 +17,7 @@ from holdfast_serving.client.answers import (
     LookupAnswer,
     ModelAnswer,
     ModelsAnswer,
+    PageAnswer,
     ReadyAnswer,
     SearchAnswer,
     TrafficAnswer,
@@ -165,12 +167,89 @@ class Operations:
             )
         )
 
-    def delete_entries(self, *, ids: Sequence[str]) -> DeletedManyAnswer:
+    def delete_entries(
+        self,
+        *,
+        ids: Sequence[str] | Unset | None = UNSET,
+        filter: Mapping[str, Any] | Unset | None = UNSET,
+        versions: Sequence[str] | Unset | None = UNSET,
+        dry_run: bool | Unset = UNSET,
+    ) -> DeletedManyAnswer:
         """Deletes the entries of these ids, whatever these hold, all or none; `missing` are the ids that no
-        entry had.
+        entry had. Or all that match a filter, a few thousand at a time: `count` says how many went, and
+        what no longer matches when its turn comes stays. A request that was cut off has deleted some;
+        repeat it.
+
+        Args:
+            versions: With a filter: only entries of these versions.
+            dry_run: With a filter: count what would go, and delete nothing.
         """
         return self.call(
-            Call("POST", "/v1/gallery/entries/delete", DeletedManyAnswer, body={"ids": ids}, repeatable=True)
+            Call(
+                "POST",
+                "/v1/gallery/entries/delete",
+                DeletedManyAnswer,
+                body={"ids": ids, "filter": filter, "versions": versions, "dry_run": dry_run},
+                repeatable=True,
+            )
+        )
+
+    def list_entries(
+        self,
+        *,
+        filter: Mapping[str, Any] | Unset | None = UNSET,
+        versions: Sequence[str] | Unset | None = UNSET,
+        limit: int | Unset = UNSET,
+        after: str | Unset | None = UNSET,
+        attributes: bool | Sequence[str] | Unset = UNSET,
+        vector: bool | Unset = UNSET,
+    ) -> PageAnswer:
+        """A page of the entries that match, as they are in the database, in the order of their ids. `next`
+        is the `after` of the next page.
+
+        Args:
+            versions: Only entries of these versions.
+            limit: Entries in the page at most.
+            after: Begin after this id: the `next` of the page before.
+            attributes: Which attributes are in the answer: all, none (false), or those of a list.
+            vector: Whether the vectors are in the answer.
+        """
+        return self.call(
+            Call(
+                "POST",
+                "/v1/gallery/entries/list",
+                PageAnswer,
+                body={
+                    "filter": filter,
+                    "versions": versions,
+                    "limit": limit,
+                    "after": after,
+                    "attributes": attributes,
+                    "vector": vector,
+                },
+                repeatable=True,
+            )
+        )
+
+    def count_entries(
+        self,
+        *,
+        filter: Mapping[str, Any] | Unset | None = UNSET,
+        versions: Sequence[str] | Unset | None = UNSET,
+    ) -> CountAnswer:
+        """How many entries match, by the database.
+
+        Args:
+            versions: Only entries of these versions.
+        """
+        return self.call(
+            Call(
+                "POST",
+                "/v1/gallery/entries/count",
+                CountAnswer,
+                body={"filter": filter, "versions": versions},
+                repeatable=True,
+            )
         )
 
     def search(

@@ -19,10 +19,20 @@ class BackfillRequest(TypedDict):
     force: NotRequired[bool]
 
 
-class DeleteRequest(TypedDict):
-    """Entries that are to go, by their ids."""
+class CountRequest(TypedDict):
+    """Which entries are counted; all of them by default."""
 
-    ids: Sequence[str]
+    filter: NotRequired[Mapping[str, Any] | None]
+    versions: NotRequired[Sequence[str] | None]
+
+
+class DeleteRequest(TypedDict):
+    """Entries that are to go: by their ids, or all that match a filter, which may not be empty."""
+
+    ids: NotRequired[Sequence[str] | None]
+    filter: NotRequired[Mapping[str, Any] | None]
+    versions: NotRequired[Sequence[str] | None]
+    dry_run: NotRequired[bool]
 
 
 class ImageItem(TypedDict):
@@ -88,12 +98,25 @@ class EntryBody(TypedDict):
     image: NotRequired[Image | None]
     vector: NotRequired[Vector | None]
     version: NotRequired[str | None]
-    attributes: NotRequired[Mapping[str, str | int | float | bool | None]]
+    attributes: NotRequired[
+        Mapping[str, str | int | float | bool | Sequence[str | int | float | bool] | None]
+    ]
     source: NotRequired[str | None]
 
 
 class EntriesRequest(TypedDict):
     entries: Sequence[EntryBody]
+
+
+class ListRequest(TypedDict):
+    """Which entries are listed, in the order of their ids, a page at a time."""
+
+    filter: NotRequired[Mapping[str, Any] | None]
+    versions: NotRequired[Sequence[str] | None]
+    limit: NotRequired[int]
+    after: NotRequired[str | None]
+    attributes: NotRequired[bool | Sequence[str]]
+    vector: NotRequired[bool]
 
 
 class LookupRequest(TypedDict):

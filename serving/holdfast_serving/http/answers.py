@@ -168,11 +168,26 @@ class DeletedAnswer(BaseModel):
 
 
 class DeletedManyAnswer(BaseModel):
-    """`seq` is the number of the last write; `missing` are the ids that no entry had."""
+    """`seq` is the number of the last write, `count` how many entries went, or would with `dry_run`. Of a
+    deletion by ids, `deleted` names them, and `missing` the ids that no entry had."""
 
     seq: int
+    count: int
     deleted: list[str]
     missing: list[str]
+
+
+class PageAnswer(BaseModel):
+    """Entries in the order of their ids; `next` is the `after` of the next page, null for no more."""
+
+    entries: list[EntryAnswer]
+    next: str | None
+
+
+class CountAnswer(BaseModel):
+    """How many entries there are."""
+
+    count: int
 
 
 class IndexState(BaseModel):

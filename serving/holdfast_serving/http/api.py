@@ -9,7 +9,16 @@ from holdfast.base import MAX_ID_BYTES, shown
 from holdfast.entries import check_attributes, check_id, check_source
 from holdfast_serving.http.bodies.body import Body, Image, Text, VersionName
 
-Attributes = dict[str, str | int | float | bool | None]
+Scalar = str | int | float | bool
+Attributes = dict[str, Scalar | list[Scalar] | None]
+Filter = Annotated[
+    dict[str, Any],
+    Field(description="Only entries whose attributes match: see Filters in the page on HTTP."),
+]
+Choice = Annotated[
+    bool | list[Annotated[str, Field(min_length=1)]],
+    Field(description="Which attributes are in the answer: all, none (false), or those of a list."),
+]
 Vector = list[float]
 EntryId = Annotated[str, Field(min_length=1, max_length=MAX_ID_BYTES)]
 Seq = Annotated[int, Field(ge=0, lt=2**63)]
@@ -54,9 +63,46 @@ class LookupRequest(Body):
 
 
 class DeleteRequest(Body):
-    """Entries that are to go, by their ids."""
+    """Entries that are to go: by their ids, or all that match a filter, which may not be empty."""
 
-    ids: list[EntryId] = Field(min_length=1)
+    ids: list[EntryId] | None = Field(default=None, min_length=1)
+    filter: Filter | None = None
+    versions: list[VersionName] | None = Field(
+        default=None, min_length=1, description="With a filter: only entries of these versions."
+    )
+    dry_run: bool = Field(
+        default=False, description="With a filter: count what would go, and delete nothing."
+    )
+
+    @model_validator(mode="after")
+    def one_choice(self) -> "DeleteRequest":
+        if (self.ids is None) == (self.filter is None):
+            raise ValueError("a deletion needs exactly one of ids and filter")
+        if self.filter is not None and not self.filter:
+            raise ValueError("an empty filter would delete every entry: say which ones are to go")
+        if self.ids is not None and (self.versions is not None or self.dry_run):
+            raise ValueError("versions and dry_run go with a filter; a deletion by ids takes neither")
+        return self
+
+
+class CountRequest(Body):
+    """Which entries are counted; all of them by default."""
+
+    filter: Filter | None = None
+    versions: list[VersionName] | None = Field(
+        default=None, min_length=1, description="Only entries of these versions."
+    )
+
+
+class ListRequest(CountRequest):
+    """Which entries are listed, in the order of their ids, a page at a time."""
+
+    limit: int = Field(default=100, ge=1, description="Entries in the page at most.")
+    after: EntryId | None = Field(
+        default=None, description="Begin after this id: the `next` of the page before."
+    )
+    attributes: Choice = True
+    vector: bool = Field(default=False, description="Whether the vectors are in the answer.")
 
 
 class SearchRequest(Body):
@@ -72,7 +118,7 @@ class SearchRequest(Body):
         "embedded it, in whose place a projection over that one may ask.",
     )
     k: int = Field(default=10, ge=1)
-    filter: dict[str, Any] | None = None
+    filter: Filter | None = None
     versions: list[VersionName] | None = Field(
         default=None, description="Search only entries of these versions."
     )

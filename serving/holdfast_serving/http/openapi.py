@@ -34,6 +34,8 @@ _REPEATABLE = {
     "put_entries",
     "look_up_entries",
     "delete_entries",
+    "list_entries",
+    "count_entries",
 }
 """Beside what is only read: requests that, sent twice, do what they do once."""
 

@@ -35,6 +35,7 @@ T = TypeVar("T")
 
 CHECKERS = 4
 DECODERS = 2
+LISTERS = 2
 SEARCHERS = 4
 PAUSE_SECONDS = 0.01
 SILENT_SECONDS = 10.0
@@ -61,6 +62,8 @@ class Replica:
         self.versions = LoadedVersions(self._load, config.spare_versions)
         self.cascades = Cascades(config, store, self.metrics, self.versions, self.submit)
         self._threads = ThreadPoolExecutor(SEARCHERS, thread_name_prefix="store")
+        # Of their own: what matches few of many entries keeps the database busy for seconds.
+        self._listers = ThreadPoolExecutor(LISTERS, thread_name_prefix="list")
         self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
         # Of their own: an endpoint that does not answer keeps one busy for seconds.
         self._checkers = ThreadPoolExecutor(CHECKERS, thread_name_prefix="check")
@@ -88,7 +91,7 @@ class Replica:
             if task is not None:
                 task.cancel()
         self.cascades.close()
-        for threads in (self._threads, self._decoders, self._checkers):
+        for threads in (self._threads, self._listers, self._decoders, self._checkers):
             threads.shutdown(wait=False, cancel_futures=True)
 
     async def check(self) -> None:
@@ -101,6 +104,10 @@ class Replica:
     async def in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs something that blocks beside the event loop."""
         return await run_in(self._threads, function, *args, **kwargs)
+
+    async def in_list_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The same for what may read the whole gallery, so that searches need not wait for it."""
+        return await run_in(self._listers, function, *args, **kwargs)
 
     # ---- following the store
 

@@ -52,7 +52,7 @@ def test_an_import_says_what_it_kept_and_what_not(holdfast: Holdfast, learned: P
     assert (told["upserted"], told["rows"], told["repeated"], told["repeated_ids"]) == (3, 4, 1, ["a"])
     assert told["left_out"] == {
         "price": "not asked for",
-        "taken": "timestamp[ms]: an attribute is a string, a number or a bool",
+        "taken": "timestamp[ms]: an attribute is a string, a number, a bool or a list of these",
     }
     assert holdfast("gallery", "stats", "--store", learned, "--json").json["total"] == before + 3
 

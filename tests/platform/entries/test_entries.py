@@ -177,7 +177,7 @@ def test_rows_of_a_data_frame_can_be_attributes(store: Store, entry: Callable[..
         ({"id": "\udc80"}, "not valid Unicode"),
         ({"attributes": ["color"]}, "not an object"),
         ({"attributes": {"color": b"red"}}, "'color' of 'bad' is b'red'"),
-        ({"attributes": {"color": ["red"]}}, "'color'"),
+        ({"attributes": {"color": [["red"]]}}, "'color'"),
         ({"attributes": {"price": float("inf")}}, "'price'"),
         ({"attributes": {"price": 2**53 + 1}}, "'price'"),
         ({"attributes": {"": 1}}, "not named by a string"),

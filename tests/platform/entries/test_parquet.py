@@ -128,7 +128,11 @@ def test_what_embed_writes_can_be_imported(
         ({"vector": [b"1234", b"123"]}, DataError, "Row 2 of .*'b' has bytes that are no float32"),
         ({"attributes": ["{}", "{"]}, DataError, "Row 2 of .*: its attributes are no JSON: '{'"),
         ({"attributes": ["{}", "[1]"]}, InvalidEntryError, "Row 2 of .*'b' are not an object"),
-        ({"attributes": ['{"x": 1}', '{"x": [1]}']}, InvalidEntryError, r"Row 2 of .*'x' of 'b' is \[1\]"),
+        (
+            {"attributes": ['{"x": 1}', '{"x": [[1]]}']},
+            InvalidEntryError,
+            r"Row 2 of .*'x' of 'b' is \[\[1\]\]",
+        ),
         ({"attributes": ['{"x": 1}', '{"x": Infinity}']}, InvalidEntryError, "Row 2 of .*'x' of 'b' is inf"),
         ({"attributes": ["{}", '{"x": 1, "x": 2}']}, DataError, "Row 2 of .* have the key 'x' twice"),
         (
@@ -262,6 +266,8 @@ TAKEN = {
     "half": pa.array([0.5, 1.5], pa.float16()),
     "double": pa.array([0.1, -2.0]),
     "flag": pa.array([True, False]),
+    "tags": pa.array([["x", "y"], []]),
+    "ranks": pa.array([[1], [2, 3]], pa.large_list(pa.int32())),
 }
 
 
@@ -284,7 +290,9 @@ def test_a_column_becomes_an_attribute(store: Store, tmp_path: Path, name: str) 
         (pa.array([1, 2], pa.date32()), "date32"),
         (pa.array([1, 2], pa.decimal128(9, 2)), r"decimal128\(9, 2\)"),
         (pa.array([b"1", b"2"]), "binary"),
-        (pa.array([["x"], []]), "list"),
+        (pa.array([[["x"]], []]), "list"),
+        (pa.array([[0.5], []]), "lists of fractions are taken for vectors"),
+        (pa.array([[1], [2]], pa.list_(pa.int64(), 1)), "fixed_size_list"),
         (pa.array([{"x": 1}, {"x": 2}]), "struct"),
         (pa.nulls(2), "all of it is null"),
     ],

@@ -15,7 +15,7 @@ from holdfast.base import (
     TooLargeError,
 )
 from holdfast.entries import Entries, Entry
-from holdfast.index import InvalidFilterError
+from holdfast.filters import InvalidFilterError
 from holdfast.search import Gallery
 from holdfast.store import Store
 

@@ -86,7 +86,7 @@ def test_upsert_replaces_and_delete_removes(client: TestClient, data_uri: DataUr
         ({"id": "x", "vector": unit(0)}, 422, "invalid"),
         ({"id": "x", "vector": unit(0), "version": "v1", "image": "aGk="}, 422, "invalid"),
         ({"id": "x", "image": "aGk=", "version": "v1"}, 422, "invalid"),
-        ({"id": "x", "vector": unit(0), "version": "v1", "attributes": {"a": [1]}}, 422, "invalid"),
+        ({"id": "x", "vector": unit(0), "version": "v1", "attributes": {"a": [[1]]}}, 422, "invalid"),
         ({"id": "x", "image": "aGk="}, 422, "invalid_image"),
         ({"id": "x", "vector": unit(0)[:8], "version": "v1"}, 422, "invalid_vector"),
         ({"id": "x", "vector": [2.0] * 16, "version": "v1"}, 422, "invalid_vector"),

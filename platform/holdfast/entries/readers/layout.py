@@ -169,5 +169,5 @@ def _why_left_out(name: str, kind: Any) -> str | None:
     if _INDEX.fullmatch(name):
         return "the index of a data frame: name it to have it as an attribute"
     if isinstance(kind, pa.OpaqueType):
-        return f"{kind.type_name}: an attribute is a string, a number or a bool"
+        return f"{kind.type_name}: an attribute is a string, a number, a bool or a list of these"
     return why_no_attribute(kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind)

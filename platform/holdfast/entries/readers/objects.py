@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
-from holdfast.base import is_null, valid_value
+from holdfast.base import is_null, valid_attribute
 from holdfast.entries.readers.layout import Layout, keys_of
 
 _USUAL = "source"
@@ -53,7 +53,7 @@ class Objects:
                 continue
             if self._wanted is not None and key not in self._wanted:
                 left_out[f"{key} (not asked for)"] += 1
-            elif valid_value(value):
+            elif valid_attribute(value):
                 kept[key] = value
             elif not is_null(value):
                 left_out[key] += 1

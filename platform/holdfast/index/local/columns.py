@@ -9,12 +9,10 @@ from typing import Self
 import numpy as np
 
 from holdfast.base import Value
-from holdfast.index import Filter, OneOf, Range
+from holdfast.filters import And, Condition, Exists, Filter, Not, OneOf, Or, Range
 from holdfast.index.local.rows import Rows
 from holdfast.index.local.snapshot_files import Loading, Saving
-
-_NUMBERS = {int, float}
-_COMPARE = {"gt": np.greater, "gte": np.greater_equal, "lt": np.less, "lte": np.less_equal}
+from holdfast.index.local.values import NUMBERS, Values, one_of, within
 
 
 class Column:
@@ -27,7 +25,7 @@ class Column:
     def __init__(self, length: int, folder: Path | None = None) -> None:
         self._numbers = Rows(np.float64, None, folder)
         self._codes = Rows(np.int32, None, folder)
-        self._code_of: dict[Value, int] = {}  # strings and bools: no two of them are equal
+        self._values = Values()
         self.length = 0
         self.resize(length)
 
@@ -36,44 +34,45 @@ class Column:
         column = cls(0, folder)
         column._numbers = files.rows("numbers", np.float64, None, folder)
         column._codes = files.rows("codes", np.int32, None, folder)
-        column._code_of = {value: code for code, value in enumerate(files.noted("values"))}
+        column._values = Values(files.noted("values"))
         column.length = len(column._codes)
         return column
 
     def save(self, files: Saving) -> None:
         files.array("numbers", self._numbers.array)
         files.array("codes", self._codes.array)
-        files.note("values", list(self._code_of))
+        files.note("values", self._values.all())
 
-    def mask(self, condition: OneOf | Range) -> np.ndarray:
+    def mask(self, condition: Condition) -> np.ndarray:
         """bool (n,): which entries meet a condition."""
-        if isinstance(condition, OneOf):
-            return self._one_of(condition.choices)
-        numbers = self._numbers.array
-        with np.errstate(invalid="ignore"):
-            return np.logical_and.reduce([_COMPARE[name](numbers, bound) for name, bound in condition.bounds])
+        found = self._numeric(condition)
+        table = self._values.holds(condition)
+        if table is None:
+            return np.zeros(self.length, bool) if found is None else found
+        # -1 is the last place.
+        coded = table[self._codes.array]
+        return coded if found is None else found | coded
 
-    def _one_of(self, choices: Sequence[Value]) -> np.ndarray:
-        """Those that hold one of these values, type and all."""
-        numbers = [choice for choice in choices if type(choice) in _NUMBERS]
-        codes = [self._code_of.get(choice, -2) for choice in choices if type(choice) not in _NUMBERS]
-        found = np.zeros(self.length, bool)
-        if numbers:
-            found |= _isin(self._numbers.array, np.array(numbers, np.float64))
-        if codes:
-            found |= _isin(self._codes.array, np.array(codes, np.int32))
-        return found
+    def _numeric(self, condition: Condition) -> np.ndarray | None:
+        """Which entries are numbers that meet it; None for none."""
+        if isinstance(condition, Exists):
+            return ~np.isnan(self._numbers.array)
+        if isinstance(condition, Range):
+            return within(self._numbers.array, condition.bounds)
+        if isinstance(condition, OneOf):
+            numbers = [float(each) for each in condition.choices if type(each) in NUMBERS]
+            if numbers:
+                return one_of(self._numbers.array, np.array(numbers, np.float64))
+        return None
 
     def set(self, slots: np.ndarray, values: Sequence[Value]) -> None:
         kinds = set(map(type, values))
-        if kinds <= _NUMBERS:
+        if kinds <= NUMBERS:
             self._numbers.array[slots] = np.array(values, np.float64)
-        elif not kinds & _NUMBERS:
-            for value in dict.fromkeys(values):
-                self._code_of.setdefault(value, len(self._code_of))
-            self._codes.array[slots] = np.array(list(map(self._code_of.__getitem__, values)), np.int32)
+        elif not kinds & NUMBERS:
+            self._codes.array[slots] = self._values.codes(values)
         else:
-            numeric = np.array([type(value) in _NUMBERS for value in values])
+            numeric = np.array([type(value) in NUMBERS for value in values])
             for part in (np.flatnonzero(numeric), np.flatnonzero(~numeric)):
                 self.set(slots[part], [values[position] for position in part.tolist()])
 
@@ -120,13 +119,14 @@ class Columns:
 
     def mask(self, allowed: Filter) -> np.ndarray:
         """bool (n,): which of the n entries match."""
-        matching = np.ones(self._length, bool)
-        for condition in allowed.conditions:
-            column = self._columns.get(condition.key)
-            if column is None:
-                return np.zeros(self._length, bool)
-            matching &= column.mask(condition)
-        return matching
+        if isinstance(allowed, And):
+            return np.logical_and.reduce([self.mask(part) for part in allowed.parts])
+        if isinstance(allowed, Or):
+            return np.logical_or.reduce([self.mask(part) for part in allowed.parts])
+        if isinstance(allowed, Not):
+            return ~self.mask(allowed.part)
+        column = self._columns.get(allowed.key)
+        return np.zeros(self._length, bool) if column is None else column.mask(allowed)
 
     def resize(self, length: int) -> None:
         """Make room for new empty entries at the end, or drop the last ones."""
@@ -155,7 +155,3 @@ def _by_key(attributes: Sequence[str]) -> Iterator[tuple[str, list[int], list[Va
     for key in dict.fromkeys(chain.from_iterable(rows)):
         positions = [position for position, row in enumerate(rows) if key in row]
         yield key, positions, [rows[position][key] for position in positions]
-
-
-def _isin(values: np.ndarray, choices: np.ndarray) -> np.ndarray:
-    return values == choices[0] if len(choices) == 1 else np.isin(values, choices)

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from holdfast.base import StoreError, version_number
+from holdfast.filters import Filter
 from holdfast.index import (
     AS_THEY_ARE,
     QUERY_VERSIONS,
     Capabilities,
-    Filter,
     Held,
     Hit,
     IndexConfig,

@@ -6,7 +6,7 @@ from typing import Self
 
 import numpy as np
 
-from holdfast.index import Filter
+from holdfast.filters import Filter
 from holdfast.index.local.columns import Columns
 from holdfast.index.local.flat import FlatVectors
 from holdfast.index.local.names import Names

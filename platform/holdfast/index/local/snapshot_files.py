@@ -15,7 +15,8 @@ from holdfast.base import StoreError, sync
 from holdfast.index.local.rows import Rows
 
 MANIFEST = "manifest.json"
-FORMAT = 2
+FORMAT = 3
+READABLE = (2, 3)  # 2 held no lists
 
 Notes = dict[str, Any]
 
@@ -100,7 +101,7 @@ class Loading:
             raise DamagedSnapshotError(f"The snapshot {folder} has no whole {MANIFEST}.") from error
         if not intact:
             raise DamagedSnapshotError(f"The {MANIFEST} of the snapshot {folder} is damaged.")
-        if facts["format"] != FORMAT:
+        if facts["format"] not in READABLE:
             raise StoreError(f"The snapshot {folder} is of another format, for another Holdfast.")
         with ThreadPoolExecutor(2) as pool:  # hashing lets other threads run
             for problem in pool.map(lambda item: _problem(folder / item[0], item[1]), facts["files"].items()):

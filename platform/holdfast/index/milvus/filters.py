@@ -11,26 +11,54 @@ import struct
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from holdfast.base import Value
-from holdfast.index import Filter, OneOf, Range
+from holdfast.base import Scalar, Value, shown
+from holdfast.filters import And, Exists, Filter, InvalidFilterError, Not, OneOf, Or, Range
 
 _OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 
 
 def filterable(attributes: str) -> tuple[list[int], dict[str, float]]:
-    """The terms and the numbers of an entry's attributes (JSON text)."""
+    """The terms and the numbers of an entry's attributes (JSON text). Of a list each member is a term."""
     values: dict[str, Value] = json.loads(attributes)
-    terms = [_term(key, value) for key, value in values.items()]
+    terms = {
+        _term(key, each)
+        for key, value in values.items()
+        for each in (value if isinstance(value, list) else [value])
+    }
     # bool is an int to Python, and no number to a filter.
-    numbers = {_number(key): float(value) for key, value in values.items() if type(value) in (int, float)}
-    return terms, numbers
+    numbers = {
+        _number(key): float(value)
+        for key, value in values.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
+    return sorted(terms), numbers
 
 
 def expression(allowed: Filter | None) -> str:
-    """What selects the entries that match, for the fields `terms` and `numbers`; empty for all of them."""
-    return " and ".join(
-        _condition(condition) for condition in ([] if allowed is None else allowed.conditions)
+    """What selects the entries that match, for the fields `terms` and `numbers`; empty for all of them.
+
+    Raises InvalidFilterError for what the index has nothing to ask by.
+    """
+    match allowed:
+        case None:
+            return ""
+        case And(parts):
+            return " and ".join(f"({expression(part)})" for part in parts)
+        case Or(parts):
+            return " or ".join(f"({expression(part)})" for part in parts)
+        case Not(part):
+            return f"not ({expression(part)})"
+        case OneOf(key, choices):
+            terms = sorted({_term(key, choice) for choice in choices})
+            return f"ARRAY_CONTAINS_ANY(terms, [{', '.join(map(str, terms))}])"
+        case Range(key, bounds):
+            field = f'numbers["{_number(key)}"]'
+            # A float even where it is whole: JSON holds floats only, and the two are compared as they are.
+            return " and ".join(f"{field} {_OPERATORS[name]} {float(bound)!r}" for name, bound in bounds)
+    asked = "exists" if isinstance(allowed, Exists) else "a range of dates"
+    raise InvalidFilterError(
+        f"The filter on {shown(allowed.key)}: Milvus holds nothing by which it could answer {asked}."
     )
 
 
@@ -41,16 +69,7 @@ def among(ids: Sequence[str]) -> str:
     return f"id in [{quoted}]"
 
 
-def _condition(condition: OneOf | Range) -> str:
-    if isinstance(condition, OneOf):
-        terms = sorted({_term(condition.key, choice) for choice in condition.choices})
-        return f"ARRAY_CONTAINS_ANY(terms, [{', '.join(map(str, terms))}])"
-    field = f'numbers["{_number(condition.key)}"]'
-    # A float even where it is whole: JSON holds floats only, and the two are compared as they are.
-    return " and ".join(f"{field} {_OPERATORS[name]} {float(bound)!r}" for name, bound in condition.bounds)
-
-
-def _term(key: str, value: Value) -> int:
+def _term(key: str, value: Scalar) -> int:
     if isinstance(value, bool):
         typed = b"b1" if value else b"b0"
     elif isinstance(value, str):

@@ -11,10 +11,10 @@ from uuid import uuid4
 import numpy as np
 
 from holdfast.base import ConflictError, version_number
+from holdfast.filters import Filter
 from holdfast.index import (
     AS_THEY_ARE,
     Capabilities,
-    Filter,
     Held,
     Hit,
     ReadWriteLock,
@@ -67,6 +67,7 @@ class MilvusIndex:
             durable=True,
             place=f"milvus-{hashlib.sha256(f'{config.uri} {config.name}'.encode()).hexdigest()[:32]}",
             feeds=config.feeds,
+            filters=frozenset({"equals", "in", "range", "not", "or"}),
         )
         self._milvus = Milvus(config.uri, config.token.get_secret_value())
         self._feeder = uuid4().hex[:24]

@@ -1,4 +1,4 @@
-"""One engine and its transactions. Everything that SQLite and PostgreSQL do differently is in this file."""
+"""One engine and its transactions. What SQLite and PostgreSQL do differently is here or in `matching`."""
 
 import os
 import random
@@ -41,6 +41,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from holdfast.base import HIDDEN, StoreError, check_text, hide_in_url, import_extra
+from holdfast.filters import instant
 
 BUSY_TIMEOUT_SECONDS = 30
 CONNECT_SECONDS = 10
@@ -117,6 +118,11 @@ def _prepare_sqlite_connection(connection: Any, record: object) -> None:
     cursor.execute("PRAGMA foreign_keys = ON")
     cursor.execute("PRAGMA synchronous = FULL")
     cursor.close()
+    connection.create_function("holdfast_instant", 1, _instant, deterministic=True)
+
+
+def _instant(value: object) -> int | None:
+    return instant(value) if isinstance(value, str) else None
 
 
 def _note_file(connection: Any, record: Any) -> None:

@@ -7,21 +7,31 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 
 from holdfast.base import InvalidVectorError, is_null, shown
-from holdfast.entries import Delete, Entry, Upsert
+from holdfast.entries import DELETED, Delete, DeleteMatching, Entry, Matching, Upsert
+from holdfast.filters import parse_filter
 from holdfast_serving.http.answers import (
+    CountAnswer,
     DeletedAnswer,
     DeletedManyAnswer,
     EntryAnswer,
     GalleryAnswer,
     LookupAnswer,
+    PageAnswer,
     VerifiedAnswer,
     WrittenAnswer,
 )
-from holdfast_serving.http.api import DeleteRequest, EntriesRequest, EntryBody, LookupRequest
+from holdfast_serving.http.api import (
+    CountRequest,
+    DeleteRequest,
+    EntriesRequest,
+    EntryBody,
+    ListRequest,
+    LookupRequest,
+)
 from holdfast_serving.http.auth import require
 from holdfast_serving.http.border import BorderRoute
 from holdfast_serving.http.openapi import fails
-from holdfast_serving.http.routes.common import answer, refuse_over, remember_version, replica_of
+from holdfast_serving.http.routes.common import answer, chosen, refuse_over, remember_version, replica_of
 from holdfast_serving.replica import Replica
 
 router = APIRouter(prefix="/v1/gallery", tags=["gallery"], route_class=BorderRoute)
@@ -136,12 +146,57 @@ async def look_up_entries(request: Request, body: LookupRequest) -> Response:
 )
 async def delete_entries(request: Request, body: DeleteRequest) -> Response:
     """Deletes the entries of these ids, whatever these hold, all or none; `missing` are the ids that no entry
-    had."""
+    had. Or all that match a filter, a few thousand at a time: `count` says how many went, and what no longer
+    matches when its turn comes stays. A request that was cut off has deleted some; repeat it."""
     replica = replica_of(request)
+    if body.ids is None:
+        return await _delete_matching(replica, body)
     found = await _find(replica, body.ids)
     missing = [identifier for identifier in dict.fromkeys(body.ids) if identifier not in found]
     seq = await replica.submit(Delete(body.ids))
-    return answer({"seq": seq, "deleted": list(found), "missing": missing})
+    return answer({"seq": seq, "count": len(found), "deleted": list(found), "missing": missing})
+
+
+@router.post("/entries/list", dependencies=[require("read")], response_model=PageAnswer, responses=fails(404))
+async def list_entries(request: Request, body: ListRequest) -> Response:
+    """A page of the entries that match, as they are in the database, in the order of their ids. `next` is the
+    `after` of the next page."""
+    replica = replica_of(request)
+    refuse_over(body.limit, replica.config.limits.vectors, "entries")
+    wanted = await _matching(replica, body.filter, body.versions)
+    page = await replica.in_list_thread(replica.gallery.entries.page, wanted, body.after, body.limit)
+    content = [_content(entry, body.vector, body.attributes) for entry in page.entries]
+    return answer({"entries": content, "next": page.next})
+
+
+@router.post(
+    "/entries/count", dependencies=[require("read")], response_model=CountAnswer, responses=fails(404)
+)
+async def count_entries(request: Request, body: CountRequest) -> Response:
+    """How many entries match, by the database."""
+    replica = replica_of(request)
+    wanted = await _matching(replica, body.filter, body.versions)
+    return answer({"count": await replica.in_list_thread(replica.gallery.entries.count_matching, wanted)})
+
+
+async def _delete_matching(replica: Replica, body: DeleteRequest) -> Response:
+    entries = replica.gallery.entries
+    wanted = await _matching(replica, body.filter, body.versions)
+    count, after = 0, None
+    if body.dry_run:
+        count = await replica.in_list_thread(entries.count_matching, wanted)
+    else:
+        while ids := await replica.in_list_thread(entries.ids_matching, wanted, after, DELETED):
+            count += await replica.submit(DeleteMatching(ids, wanted))
+            after = ids[-1]
+    seq = await replica.in_thread(entries.last_seq)
+    return answer({"seq": seq, "count": count, "deleted": [], "missing": []})
+
+
+async def _matching(replica: Replica, raw: dict[str, Any] | None, versions: list[str] | None) -> Matching:
+    """Raises InvalidFilterError, and NotFoundError for an unknown version."""
+    named = None if versions is None else [(await replica.version(name)).name for name in versions]
+    return Matching(parse_filter(raw), None if named is None else tuple(dict.fromkeys(named)))
 
 
 async def _find(replica: Replica, ids: list[str]) -> dict[str, Entry]:
@@ -149,11 +204,11 @@ async def _find(replica: Replica, ids: list[str]) -> dict[str, Entry]:
     return {entry.id: entry for entry in await replica.in_thread(replica.gallery.entries.get_many, ids)}
 
 
-def _content(entry: Entry, vector: bool) -> dict[str, Any]:
+def _content(entry: Entry, vector: bool, choice: bool | list[str] = True) -> dict[str, Any]:
     content: dict[str, Any] = {
         "id": entry.id,
         "embedded_by": entry.version,
-        "attributes": entry.attributes,
+        "attributes": chosen(entry.attributes, choice),
         "source": entry.source,
         "seq": entry.seq,
         "mapped_from": entry.mapped_from,

@@ -31,7 +31,7 @@ def test_a_table_of_pgvector(pgvector: str, rows: np.ndarray, read: Read, same: 
     fill_postgres(pgvector, "items", rows)
     found = read(pgvector, table="items", source="file")
     assert same(found, {str(n): rows[n] for n in range(40)})
-    assert found["3"][1:] == ["dog", 3.5, '{"size": 3}']
+    assert found["3"][1:] == ["dog", 3.5, '{"size": 3, "tags": ["a"]}']
     with open_reader(pgvector, Layout(table="public.items")) as reader:
         assert (reader.key, reader.vector, reader.dimension) == ("key", "emb", 8)
     query = "SELECT 'e' || key AS name, emb::real[] AS emb FROM items WHERE label LIKE '%at';"
@@ -73,7 +73,7 @@ def test_a_named_vector_of_qdrant(tmp_path: Path, rows: np.ndarray, read: Read) 
     found = read(place, vector="clip", source="file")
     assert found.keys() == {str(n) for n in range(40)}
     assert np.allclose(found["9"][0], rows[9], atol=1e-6)  # normalized there
-    assert found["9"][1] == '{"label": "dog"}'
+    assert found["9"][1] == '{"label": "dog", "tags": ["a"]}'
     for other, said, message in (
         (place, {}, "has 2 named vectors: say with --vector which one .clip, other"),
         (place, {"vector": "x"}, "has no vector 'x': it has clip, other"),
@@ -106,7 +106,7 @@ def test_a_collection_of_milvus(tmp_path: Path, rows: np.ndarray, read: Read, sa
     place = fill_milvus(tmp_path / "m.db", "photos", rows, "second")
     found = read(place, vector="emb", source="/p/{file}")
     assert same(found, {str(n): rows[n] for n in range(40)})
-    assert found["3"][1:] == ["3.jpg", '{"label": "dog"}']
+    assert found["3"][1:] == ["3.jpg", '{"label": "dog", "tags": ["a"]}']
     for other, said, message in (
         (place, {}, "has 2 fields of float vectors: say with --vector which one .emb, second"),
         (place, {"vector": "x"}, "has no field 'x' of float vectors: it has emb, second"),

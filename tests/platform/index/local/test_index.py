@@ -3,7 +3,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from holdfast.index import parse_filter
+from holdfast.filters import parse_filter
 from holdfast.index.local import LocalIndex
 from holdfast.store.changes import Changes
 

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from holdfast.adapters import LinearAdapter, ResidualMLPAdapter
 from holdfast.base import ConflictError, IncompatibleError, NotReadyError, StoreError
 from holdfast.entries import Entries, Entry
-from holdfast.index import parse_filter
+from holdfast.filters import parse_filter
 from holdfast.index.milvus.config import MilvusConfig
 from holdfast.index.milvus.filters import among, expression
 from holdfast.index.milvus.index import MilvusIndex

@@ -1,0 +1,61 @@
+"""Entries by a filter: a page of them, how many there are, and deleting them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, func, select
+
+from holdfast.filters import Filter
+from holdfast.store import matching, metadata
+
+entries = metadata.tables["entries"]
+
+
+@dataclass(frozen=True)
+class Matching:
+    """Which entries are meant.
+
+    Args:
+        allowed: those that match; None for all.
+        versions: those that these embedded; None for all.
+    """
+
+    allowed: Filter | None = None
+    versions: tuple[str, ...] | None = None
+
+    def condition(self, connection: Connection) -> ColumnElement[bool]:
+        """What selects them; deleted ones are no entries."""
+        parts: list[ColumnElement[bool]] = [entries.c.deleted.is_(False)]
+        if self.versions is not None:
+            parts.append(entries.c.version.in_(self.versions))
+        if self.allowed is not None:
+            parts.append(matching(entries.c.attributes, self.allowed, connection.dialect.name))
+        return and_(*parts)
+
+
+ALL = Matching()
+
+
+def page_of(
+    connection: Connection, columns: Sequence[Any], wanted: Matching, after: str | None, limit: int
+) -> Sequence[Any]:
+    """The rows of at most so many entries, in the order of their ids, from the first one after an id."""
+    found = select(*columns).where(wanted.condition(connection))
+    if after is not None:
+        found = found.where(entries.c.id > after)
+    if connection.dialect.name == "sqlite":
+        # By the index of versions it would sort all of them for every page.
+        found = found.with_hint(entries, "INDEXED BY sqlite_autoindex_entries_1", "sqlite")
+    return connection.execute(found.order_by(entries.c.id).limit(limit)).all()
+
+
+def ids_of(connection: Connection, wanted: Matching, after: str | None, limit: int) -> list[str]:
+    """The ids of a page."""
+    return [row.id for row in page_of(connection, [entries.c.id], wanted, after, limit)]
+
+
+def count_of(connection: Connection, wanted: Matching) -> int:
+    """How many entries there are."""
+    statement = select(func.count()).select_from(entries).where(wanted.condition(connection))
+    return int(connection.execute(statement).scalar_one())

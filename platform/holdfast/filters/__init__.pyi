@@ -1,0 +1,33 @@
+from .instants import PATTERN, as_text, instant
+from .language import (
+    And,
+    Condition,
+    Dates,
+    Exists,
+    Filter,
+    InvalidFilterError,
+    Not,
+    OneOf,
+    Or,
+    Range,
+    both,
+)
+from .parsing import parse_filter
+
+__all__ = [
+    "And",
+    "Condition",
+    "Dates",
+    "Exists",
+    "Filter",
+    "InvalidFilterError",
+    "Not",
+    "OneOf",
+    "Or",
+    "PATTERN",
+    "Range",
+    "as_text",
+    "both",
+    "instant",
+    "parse_filter",
+]

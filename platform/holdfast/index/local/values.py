@@ -1,0 +1,142 @@
+"""The distinct texts, bools and lists of one attribute, each known by a code."""
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from holdfast.base import Scalar, Value
+from holdfast.filters import Condition, Dates, Exists, OneOf, Range, instant
+from holdfast.index.local.rows import Rows
+
+NUMBERS = frozenset({int, float})
+_COMPARE = {"gt": np.greater, "gte": np.greater_equal, "lt": np.less, "lte": np.less_equal}
+_NO_DATE = np.iinfo(np.int64).min
+_LONGEST_DATE = 40
+_FEW = 8
+
+
+class Values:
+    """Codes count from 0, and none is ever given back: a value that nobody holds any more keeps its own.
+
+    A list is known as a whole. Its members lie one behind the other beside the code of their list, so that
+    lists are asked as quickly as there are members.
+    """
+
+    def __init__(self, values: Iterable[Value] = ()) -> None:
+        self._length = 0
+        self._scalars: dict[Scalar, int] = {}  # strings and bools: no two of them are equal
+        self._lists: dict[str, int] = {}  # by their JSON
+        self._owners = Rows(np.int32)  # by member: the code of its list,
+        self._codes = Rows(np.int32)  # its own code, -1 for a number,
+        self._numbers = Rows(np.float64)  # and the number, NaN for none
+        self._dates = np.empty(0, np.int64)  # by code; made when somebody asks for dates
+        for value in values:
+            self.code(value)
+
+    def __len__(self) -> int:
+        return self._length
+
+    def all(self) -> list[Any]:
+        """By code."""
+        found: list[Any] = [None] * self._length
+        for value, code in self._scalars.items():
+            found[code] = value
+        for text, code in self._lists.items():
+            found[code] = json.loads(text)
+        return found
+
+    def codes(self, values: Sequence[Value]) -> np.ndarray:
+        """int32 (m,): of strings, bools and lists; a new value gets a new code."""
+        return np.fromiter(map(self.code, values), np.int32, len(values))
+
+    def code(self, value: Value) -> int:
+        if isinstance(value, list):
+            return self._list(value)
+        code = self._scalars.setdefault(value, self._length)
+        self._length = max(self._length, code + 1)
+        return code
+
+    def holds(self, condition: Condition) -> np.ndarray | None:
+        """bool (codes + 1,): for which of the values a condition holds, never for the last one, which is
+        none; None where it holds for none of them."""
+        if isinstance(condition, Exists):
+            return self._table(np.arange(self._length))
+        if isinstance(condition, OneOf):
+            wanted = [self._scalars.get(each, -2) for each in condition.choices if type(each) not in NUMBERS]
+            codes = np.array([code for code in wanted if code >= 0], np.int64)
+        elif isinstance(condition, Dates) and self._length:
+            codes = np.flatnonzero(within(self._instants(), condition.bounds, _NO_DATE))
+        else:
+            codes = np.empty(0, np.int64)
+        owners = self._owners_of(condition, codes)
+        return self._table(codes, owners) if len(codes) or len(owners) else None
+
+    def _owners_of(self, condition: Condition, codes: np.ndarray) -> np.ndarray:
+        """The codes of the lists that have a member for which a condition holds, given the codes of those
+        texts and bools for which it does."""
+        if not self._lists:
+            return np.empty(0, np.int32)
+        members = self._table(codes)[self._codes.array]
+        if isinstance(condition, OneOf):
+            numbers = [float(each) for each in condition.choices if type(each) in NUMBERS]
+            members |= one_of(self._numbers.array, np.array(numbers, np.float64))
+        elif isinstance(condition, Range):
+            members |= within(self._numbers.array, condition.bounds)
+        return self._owners.array[members]
+
+    def _table(self, *codes: np.ndarray) -> np.ndarray:
+        table = np.zeros(self._length + 1, bool)
+        for each in codes:
+            table[each] = True
+        return table
+
+    def _list(self, members: Sequence[Scalar]) -> int:
+        text = json.dumps(members, separators=(",", ":"))
+        found = self._lists.get(text)
+        if found is not None:
+            return found
+        numeric = [type(member) in NUMBERS for member in members]
+        pairs = list(zip(members, numeric, strict=True))
+        codes = [-1 if is_number else self.code(member) for member, is_number in pairs]
+        found = self._lists[text] = self._length
+        self._length += 1
+        self._owners.extend(np.full(len(pairs), found, np.int32))
+        self._codes.extend(np.array(codes, np.int32))
+        numbers = [float(member) if is_number else np.nan for member, is_number in pairs]
+        self._numbers.extend(np.array(numbers, np.float64))
+        return found
+
+    def _instants(self) -> np.ndarray:
+        """int64 (codes,): the dates among the texts. Searches may come here side by side: each that finds
+        some missing makes all of these."""
+        known = self._dates
+        if len(known) < self._length:
+            more = np.full(self._length - len(known), _NO_DATE)
+            for value, code in self._scalars.items():
+                if code >= len(known) and isinstance(value, str) and 10 <= len(value) <= _LONGEST_DATE:
+                    found = instant(value)
+                    if found is not None:
+                        more[code - len(known)] = found
+            self._dates = known = np.concatenate([known, more])
+        return known
+
+
+def within(values: np.ndarray, bounds: Sequence[tuple[str, float]], none: float | None = None) -> np.ndarray:
+    """bool (n,): which values are within all bounds; NaN and `none` never are."""
+    with np.errstate(invalid="ignore"):
+        found = np.logical_and.reduce([_COMPARE[name](values, bound) for name, bound in bounds])
+    return found if none is None else found & (values != none)
+
+
+def one_of(values: np.ndarray, choices: np.ndarray) -> np.ndarray:
+    """bool (n,): which numbers are among these."""
+    if len(choices) <= _FEW:
+        found = np.zeros(len(values), bool)
+        for choice in choices:
+            found |= values == choice
+        return found
+    wanted = np.unique(choices)
+    places = np.searchsorted(wanted, values)
+    return wanted[np.minimum(places, len(wanted) - 1)] == values
