@@ -8,7 +8,7 @@ from holdfast.backfill import CascadeConfig
 from holdfast.base import Settings
 from holdfast.index import AnyIndexConfig, IndexConfig
 
-ALIASES = ("live", "canary", "writing", "previous")
+ALIASES = ("live", "canary", "shadow", "writing", "previous")
 """What a traffic record may name: these versions stay loaded."""
 
 
@@ -44,6 +44,32 @@ class BatchingConfig(Settings):
     """How long an idle model waits for company. 0: it starts at once; what arrives meanwhile comes next."""
 
 
+class ShadowConfig(Settings):
+    """How the shadow of a traffic record is asked, beside the answers."""
+
+    workers: int = Field(default=2, ge=1, le=64)
+    """Queries that the shadow works on at a time in one replica."""
+    waiting: int = Field(default=64, ge=1)
+    """Queries that wait for it at most; more are dropped, and counted."""
+    waiting_bytes: int = Field(default=64 * 1024 * 1024, ge=1024)
+    """What the images of these may take together."""
+    save_seconds: float = Field(default=5.0, gt=0, le=3600)
+    """How often what was found is written to the store."""
+    relevance: str | None = Field(default=None, min_length=1)
+    """An attribute: to a search by an entry's id, the entries with the same value of it are relevant."""
+
+
+class ErrorBudget(Settings):
+    """When a version that was promoted, or made the canary, is taken away by itself."""
+
+    share: float = Field(default=0.02, gt=0, lt=1)
+    """Of its queries that may fail by a fault of the server's."""
+    window_seconds: float = Field(default=60.0, gt=0, le=3600)
+    """It is the queries of so many last seconds that count, in each replica."""
+    queries: int = Field(default=50, ge=1)
+    """Fewer queries tell nothing."""
+
+
 class ServingConfig(Settings):
     """One server: the store that it follows, its size and its limits."""
 
@@ -63,6 +89,11 @@ class ServingConfig(Settings):
     check_seconds: float = Field(default=3600.0, gt=0)
     """How often a replica sees whether its models still answer as they did when they were published. Those
     behind endpoints may have become others, and are refused from then on."""
+    error_budget: ErrorBudget | None = ErrorBudget()
+    """Beyond which a version that took over is rolled back by itself; None: never."""
+    shadow: ShadowConfig = ShadowConfig()
+    late_seconds: float = Field(default=3600.0, ge=0)
+    """How long after its moment a scheduled change of the traffic is still made; then it is `missed`."""
     spare_versions: int = Field(default=3, ge=0)
     """Versions outside the traffic record that stay loaded because somebody asked for them by name."""
     catch_up_seconds: float = Field(default=5.0, gt=0)

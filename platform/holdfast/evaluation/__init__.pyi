@@ -12,7 +12,7 @@ from .compatibility import (
     update_gains,
 )
 from .examples import example_queries, thumbnail
-from .intervals import Interval, bootstrap, bootstrap_many
+from .intervals import Interval, bootstrap, bootstrap_counts, bootstrap_many, wilson
 from .machine import describe_machine
 from .mixed import assign_versions, deal, summarize_mixed
 from .report import Matrix, Report
@@ -98,6 +98,7 @@ __all__ = [
     "average_compatibility",
     "average_multimodel_accuracy",
     "bootstrap",
+    "bootstrap_counts",
     "bootstrap_many",
     "choose_validation",
     "compare_pair",
@@ -123,6 +124,7 @@ __all__ = [
     "update_gains",
     "validate_version",
     "with_ceiling",
+    "wilson",
     "with_projection",
     "write_report",
 ]

@@ -1,5 +1,6 @@
-"""95 % bootstrap intervals over queries: how far a figure would move with other queries of the same kind."""
+"""95 % intervals over queries: how far a figure would move with other queries of the same kind."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,6 +10,7 @@ import numpy as np
 from holdfast.base import DataError
 
 LEVEL = 0.95
+Z = 1.959963984540054  # so many standard deviations around the mean hold LEVEL of a normal distribution
 _CHUNK = 2**18  # weights drawn at once: 2 MiB, which stays in the processor's cache
 _KEPT = 2**22  # weights kept between calls: 32 MiB
 
@@ -66,6 +68,32 @@ def bootstrap_classes(
     return [
         Interval(float(a), float(b), float(m)) for a, b, m in zip(low, high, values.mean(axis=1), strict=True)
     ]
+
+
+def bootstrap_counts(
+    values: np.ndarray, counts: np.ndarray, resamples: int = 1000, seed: int = 0
+) -> Interval:
+    """`bootstrap` of a sample of which it is known how often each of a few values came: `counts` (v,) of
+    `values` (v,). Takes no longer for a million queries than for ten."""
+    values, counts = np.asarray(values, np.float64), np.asarray(counts, np.int64)
+    total = int(counts.sum())
+    if total == 0:
+        raise DataError("An interval needs at least one query.")
+    drawn = np.random.default_rng(seed).multinomial(total, counts / total, size=resamples)
+    low, high = np.quantile(drawn @ values / total, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return Interval(float(low), float(high), float(counts @ values / total))
+
+
+def wilson(count: int, total: int) -> Interval:
+    """Wilson's score interval of a share, `count` of `total`, which is right for rare events, too: of none at
+    all in `total` queries the share is at most about 3.84 / `total`."""
+    if total == 0:
+        raise DataError("An interval needs at least one query.")
+    share, z2 = count / total, Z**2
+    middle = (share + z2 / (2 * total)) / (1 + z2 / total)
+    half = Z / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
+    # At the ends it is exact only up to rounding.
+    return Interval(max(0.0, middle - half), min(1.0, middle + half), share)
 
 
 @lru_cache(maxsize=2)  # over the queries of a report, and over the classes of a calibration

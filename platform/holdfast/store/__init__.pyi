@@ -31,11 +31,25 @@ from .places import VARIABLE, pin_down, sqlite_file
 from .runs import Run
 from .store import Store, look_into, open_store
 from .summary import version_summary
-from .traffic_record import Traffic, aliases
+from .traffic import (
+    FIELDS,
+    Figure,
+    GateError,
+    Scheduled,
+    Shadowed,
+    ShadowFigures,
+    ShadowGate,
+    Step,
+    Tally,
+    Traffic,
+    aliases,
+    ramp,
+)
 from .versions import DISTILLED_FROM, NAME, Draft, Kind, Version, Versions, find_named, find_version
 
 __all__ = [
-    "in_chunks",
+    "FIELDS",
+    "ramp",
     "Adapters",
     "Artifacts",
     "Changes",
@@ -43,9 +57,11 @@ __all__ = [
     "DISTILLED_FROM",
     "DatabaseClock",
     "Draft",
+    "Figure",
+    "GateError",
     "Incompatibility",
-    "Kind",
     "Key",
+    "Kind",
     "METRIC",
     "Mark",
     "MeasuredCalibration",
@@ -57,7 +73,13 @@ __all__ = [
     "Role",
     "Run",
     "SNAPSHOT",
+    "Scheduled",
+    "ShadowFigures",
+    "ShadowGate",
+    "Shadowed",
+    "Step",
     "Store",
+    "Tally",
     "Traffic",
     "Truth",
     "VARIABLE",
@@ -74,6 +96,7 @@ __all__ = [
     "find_named",
     "find_version",
     "has_mark",
+    "in_chunks",
     "incompatibility",
     "insert_missing",
     "leave_mark",

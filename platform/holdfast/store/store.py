@@ -26,7 +26,7 @@ from holdfast.store.keys import Keys
 from holdfast.store.places import Places, chosen_artifacts, pin_down, places, settle_artifacts, sqlite_file
 from holdfast.store.runs import Runs
 from holdfast.store.tensors import Tensors
-from holdfast.store.traffic import TrafficLog
+from holdfast.store.traffic import Schedules, Shadows, TrafficLog
 from holdfast.store.versions import Versions
 
 
@@ -114,6 +114,8 @@ class Store:
         self.compatibility = Measurements(engine)
         self.calibrations = Calibrations(engine)
         self.traffic = TrafficLog(engine)
+        self.shadows = Shadows(engine)
+        self.schedules = Schedules(engine)
         self.runs = Runs(engine)
         self.keys = Keys(engine)
         self.history = History(engine)

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Engine, Row, insert, select
 from holdfast.base import ConfigError, ConflictError, NotFoundError, StoreError, UnsoundError
 from holdfast.store.artifacts import Artifacts, sha256
 from holdfast.store.database import advance_counter, lock_counter, reading, versions, writing
-from holdfast.store.traffic_record import aliases
+from holdfast.store.traffic import aliases
 
 if TYPE_CHECKING:
     from holdfast.models import Encoder, Model

@@ -19,14 +19,25 @@ from holdfast_serving.client.answers import (
     ModelsAnswer,
     PageAnswer,
     ReadyAnswer,
+    ScheduleAnswer,
+    ScheduledChange,
     SearchAnswer,
+    ShadowAnswer,
     TrafficAnswer,
     VerifiedAnswer,
     WrittenAnswer,
 )
 from holdfast_serving.client.calls import Call, path_of
 from holdfast_serving.client.inputs import UNSET, Image, Unset, Vector
-from holdfast_serving.client.requests import EntryBody, ImageItem, ImageUrlItem, Message, TextItem
+from holdfast_serving.client.requests import (
+    EntryBody,
+    ImageItem,
+    ImageUrlItem,
+    Message,
+    Ramp,
+    ShadowGate,
+    TextItem,
+)
 
 T = TypeVar("T")
 
@@ -263,6 +274,7 @@ class AsyncOperations:
         k: int | Unset = UNSET,
         filter: Mapping[str, Any] | Unset | None = UNSET,
         versions: Sequence[str] | Unset | None = UNSET,
+        relevant: Sequence[str] | Unset | None = UNSET,
         min_seq: int | Unset | None = UNSET,
         cascade: int | Unset | None = UNSET,
         user: str | Unset | None = UNSET,
@@ -278,6 +290,8 @@ class AsyncOperations:
             model: The query version; the default of image and text is live, of an entry the version that
             embedded it, in whose place a projection over that one may ask.
             versions: Search only entries of these versions.
+            relevant: Entries that are right answers, where you know them; they do not change the answer,
+            and tell the shadow's flips.
             min_seq: Answer only once this write is searchable.
             cascade: Rank so many of the best entries by their images; 0: none, and entries that only a
             cascade can search are left out. By default where the versions meet in no other way.
@@ -296,6 +310,7 @@ class AsyncOperations:
                     "k": k,
                     "filter": filter,
                     "versions": versions,
+                    "relevant": relevant,
                     "min_seq": min_seq,
                     "cascade": cascade,
                     "user": user,
@@ -317,7 +332,10 @@ class AsyncOperations:
         canary_version: str | Unset | None = UNSET,
         canary_share: float | Unset | None = UNSET,
         canary_keys: Sequence[str] | Unset | None = UNSET,
+        shadow_version: str | Unset | None = UNSET,
+        shadow_share: float | Unset | None = UNSET,
         force: bool | Unset = UNSET,
+        require: ShadowGate | Unset | None = UNSET,
         note: str | Unset = UNSET,
     ) -> TrafficAnswer:
         """Compare-and-swap on the epoch: 409 when the record has moved on, or versions are not compatible.
@@ -325,6 +343,8 @@ class AsyncOperations:
         Args:
             expect_epoch: The epoch that GET /v1/traffic answered.
             canary_keys: Names of keys whose queries all go to the canary.
+            shadow_version: Answers queries beside the live version, unseen; null takes it away.
+            require: What a version has to have shown as the shadow before it answers queries: 409 else.
         """
         return await self.call(
             Call(
@@ -338,7 +358,10 @@ class AsyncOperations:
                     "canary_version": canary_version,
                     "canary_share": canary_share,
                     "canary_keys": canary_keys,
+                    "shadow_version": shadow_version,
+                    "shadow_share": shadow_share,
                     "force": force,
+                    "require": require,
                     "note": note,
                 },
             )
@@ -367,6 +390,71 @@ class AsyncOperations:
                 "/v1/traffic/rollback",
                 TrafficAnswer,
                 body={"expect_epoch": expect_epoch, "force": force},
+            )
+        )
+
+    async def get_shadow(self) -> ShadowAnswer:
+        """What the shadow found beside the live version, with 95 % intervals. It begins anew with another
+        live version or another shadow.
+        """
+        return await self.call(Call("GET", "/v1/traffic/shadow", ShadowAnswer, repeatable=True))
+
+    async def get_schedule(self) -> ScheduleAnswer:
+        """All scheduled changes, those that were made or could not be as well."""
+        return await self.call(Call("GET", "/v1/traffic/schedule", ScheduleAnswer, repeatable=True))
+
+    async def schedule_change(
+        self,
+        *,
+        at: str,
+        query_version: str | Unset | None = UNSET,
+        write_version: str | Unset | None = UNSET,
+        canary_version: str | Unset | None = UNSET,
+        canary_share: float | Unset | None = UNSET,
+        canary_keys: Sequence[str] | Unset | None = UNSET,
+        shadow_version: str | Unset | None = UNSET,
+        shadow_share: float | Unset | None = UNSET,
+        ramp: Ramp | Unset | None = UNSET,
+        force: bool | Unset = UNSET,
+        require: ShadowGate | Unset | None = UNSET,
+        why: str | Unset = UNSET,
+    ) -> ScheduleAnswer:
+        """Change the traffic at a moment, under the checks that a change has to pass then. Answers what was
+        scheduled: one change, or the steps of a ramp.
+
+        Args:
+            at: With its zone: 2026-12-01T03:00:00+01:00.
+            ramp: Of the canary_version, from `at` on; a step that fails ends it.
+        """
+        return await self.call(
+            Call(
+                "POST",
+                "/v1/traffic/schedule",
+                ScheduleAnswer,
+                body={
+                    "at": at,
+                    "query_version": query_version,
+                    "write_version": write_version,
+                    "canary_version": canary_version,
+                    "canary_share": canary_share,
+                    "canary_keys": canary_keys,
+                    "shadow_version": shadow_version,
+                    "shadow_share": shadow_share,
+                    "ramp": ramp,
+                    "force": force,
+                    "require": require,
+                    "why": why,
+                },
+            )
+        )
+
+    async def cancel_scheduled(self, schedule_id: str) -> ScheduledChange:
+        """Take a change back that waits, and those after it in its series; it stays in the list."""
+        return await self.call(
+            Call(
+                "DELETE",
+                path_of("/v1/traffic/schedule/{schedule_id}", schedule_id=schedule_id),
+                ScheduledChange,
             )
         )
 

@@ -126,9 +126,43 @@ class LookupRequest(TypedDict):
     vector: NotRequired[bool]
 
 
+class Ramp(TypedDict):
+    """A canary that grows: a step for each share, so many seconds apart."""
+
+    shares: Sequence[float]
+    every_seconds: float
+
+
 class RollbackRequest(TypedDict):
     expect_epoch: NotRequired[int | None]
     force: NotRequired[bool]
+
+
+class ShadowGate(TypedDict):
+    """Bounds for the figures of a shadow; each is judged by the worse end of its interval."""
+
+    queries: NotRequired[int | None]
+    overlap: NotRequired[float | None]
+    negative_flips: NotRequired[float | None]
+    errors: NotRequired[float | None]
+    latency_ratio: NotRequired[float | None]
+
+
+class ScheduleRequest(TypedDict):
+    """A change of the traffic at a moment; fields that are left out stay as they are then."""
+
+    at: str
+    query_version: NotRequired[str | None]
+    write_version: NotRequired[str | None]
+    canary_version: NotRequired[str | None]
+    canary_share: NotRequired[float | None]
+    canary_keys: NotRequired[Sequence[str] | None]
+    shadow_version: NotRequired[str | None]
+    shadow_share: NotRequired[float | None]
+    ramp: NotRequired[Ramp | None]
+    force: NotRequired[bool]
+    require: NotRequired[ShadowGate | None]
+    why: NotRequired[str]
 
 
 class SearchRequest(TypedDict):
@@ -142,6 +176,7 @@ class SearchRequest(TypedDict):
     k: NotRequired[int]
     filter: NotRequired[Mapping[str, Any] | None]
     versions: NotRequired[Sequence[str] | None]
+    relevant: NotRequired[Sequence[str] | None]
     min_seq: NotRequired[int | None]
     cascade: NotRequired[int | None]
     user: NotRequired[str | None]
@@ -156,5 +191,8 @@ class TrafficChange(TypedDict):
     canary_version: NotRequired[str | None]
     canary_share: NotRequired[float | None]
     canary_keys: NotRequired[Sequence[str] | None]
+    shadow_version: NotRequired[str | None]
+    shadow_share: NotRequired[float | None]
     force: NotRequired[bool]
+    require: NotRequired[ShadowGate | None]
     note: NotRequired[str]

@@ -122,6 +122,11 @@ class SearchRequest(Body):
     versions: list[VersionName] | None = Field(
         default=None, description="Search only entries of these versions."
     )
+    relevant: list[EntryId] | None = Field(
+        default=None,
+        description="Entries that are right answers, where you know them; they do not change the answer, and "
+        "tell the shadow's flips.",
+    )
     min_seq: Seq | None = Field(default=None, description="Answer only once this write is searchable.")
     cascade: int | None = Field(
         default=None,
@@ -143,26 +148,6 @@ class SearchRequest(Body):
         if self.vector is not None and self.model is None:
             raise ValueError("a search by vector must name in model the version that made the vector")
         return self
-
-
-class TrafficChange(Body):
-    """A compare-and-swap: fields that are left out stay as they are."""
-
-    expect_epoch: Seq = Field(description="The epoch that GET /v1/traffic answered.")
-    query_version: VersionName | None = None
-    write_version: VersionName | None = None
-    canary_version: VersionName | None = None
-    canary_share: float | None = Field(default=None, ge=0, le=1)
-    canary_keys: list[Annotated[str, Field(min_length=1, max_length=64)]] | None = Field(
-        default=None, max_length=100, description="Names of keys whose queries all go to the canary."
-    )
-    force: bool = False
-    note: str = Field(default="", max_length=1000)
-
-
-class RollbackRequest(Body):
-    expect_epoch: Seq | None = Field(default=None, description="The epoch that GET /v1/traffic answered.")
-    force: bool = False
 
 
 class BackfillRequest(Body):

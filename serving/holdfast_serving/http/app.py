@@ -53,7 +53,13 @@ def create_app(replica: Replica, echo_request_id: bool = True, tracing: Tracing 
     app.add_middleware(Prefix, root_path=replica.config.root_path)
     if replica.config.cors_origins:
         app.add_middleware(Cors, origins=replica.config.cors_origins)
-    app.add_middleware(Telemetry, metrics=replica.metrics, echo=echo_request_id, tracing=tracing)
+    app.add_middleware(
+        Telemetry,
+        metrics=replica.metrics,
+        echo=echo_request_id,
+        tracing=tracing,
+        judge=replica.guard.observe,
+    )
     return app
 
 

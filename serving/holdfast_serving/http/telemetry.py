@@ -4,6 +4,7 @@ import logging
 import random
 import re
 import time
+from collections.abc import Callable, Mapping
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -11,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from holdfast_serving.http.auth import secret_of
 from holdfast_serving.http.errors import error_response
 from holdfast_serving.logs import ACCESS, access_line, request_id
-from holdfast_serving.replica import Metrics
+from holdfast_serving.replica import Metrics, answering
 from holdfast_serving.stages import Stages, current
 from holdfast_serving.tracing import Tracing
 
@@ -29,9 +30,18 @@ class Telemetry:
     A defect is answered here, so that its answer, its figures and its traceback have the same id.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, echo: bool, tracing: Tracing | None = None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        metrics: Metrics,
+        echo: bool,
+        tracing: Tracing | None = None,
+        judge: Callable[[Mapping[str, bool]], None] = lambda outcomes: None,
+    ) -> None:
+        """`judge` is told of every request which versions it asked, and whether they failed."""
         self._app = app
         self._metrics = metrics
+        self._judge = judge
         self._echo = echo
         self._tracing = tracing
 
@@ -48,6 +58,8 @@ class Telemetry:
         request_id.set(identifier)
         stages = Stages()
         current.set(stages)
+        outcomes: dict[str, bool] = {}
+        answering.set(outcomes)
         span = None if self._tracing is None else self._tracing.begin(headers)
         code = 0
         begun = time.perf_counter()
@@ -78,6 +90,7 @@ class Telemetry:
             route = getattr(scope.get("route"), "path", None) or "other"
             self._metrics.requests.labels(route, str(code), version).inc()
             self._metrics.seconds.labels(route).observe(seconds)
+            self._judge(outcomes)
             taken = stages.seconds()
             self._metrics.observe_stages(taken)
             if self._tracing is not None and span is not None:

@@ -63,7 +63,7 @@ class Cascades:
         self._pause = config.follow_seconds
         self._keeping = Keeping(store, config.cascade.waiting)
         keeping = self._keeping if config.cascade.keep else None
-        self._on_read = OnRead(store, _readable(config.sources), config.cascade, keeping)
+        self._on_read = OnRead(store, readable(config.sources), config.cascade, keeping)
         self._threads = ThreadPoolExecutor(WAITING, thread_name_prefix="cascade")
         self._writing: asyncio.Task[None] | None = None
 
@@ -138,9 +138,10 @@ class Cascades:
         self._metrics.cascade_vectors.labels("not_kept").inc(len(batch.rows) - written)
 
 
-def _readable(roots: Sequence[str]) -> Sources:
+def readable(roots: Sequence[str]) -> Sources:
+    """What an operator lets be read; nothing where that cannot be told."""
     try:
         return Sources.of(roots)
     except HoldfastError as error:
-        logger.warning("no image can be read for a cascade: %s", error)
+        logger.warning("no image of an entry can be read: %s", error)
         return Sources()

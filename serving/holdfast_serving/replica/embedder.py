@@ -12,6 +12,7 @@ from holdfast_serving.config import BatchingConfig
 from holdfast_serving.replica.batching import Batcher
 from holdfast_serving.replica.health import Health
 from holdfast_serving.replica.images import decode_images
+from holdfast_serving.replica.outcomes import answers
 from holdfast_serving.stages import stage
 from holdfast_serving.threads import run_in
 
@@ -45,10 +46,13 @@ class Embedder:
 
         `names` say in an InvalidImageError which image is meant.
         """
-        self.health.require()
-        with stage("decode"):
-            pixels = await run_in(self._decoders, decode_images, images, names, self._model, self._max_pixels)
-        return await self._embedded(self._images, pixels)
+        with answers(self.version):
+            self.health.require()
+            with stage("decode"):
+                pixels = await run_in(
+                    self._decoders, decode_images, images, names, self._model, self._max_pixels
+                )
+            return await self._embedded(self._images, pixels)
 
     def prepare(self, image: bytes) -> np.ndarray:
         """One encoded image, as `embed_prepared` takes a stack of them; raises what `Model.prepare` does."""
@@ -61,8 +65,9 @@ class Embedder:
 
     async def embed_text(self, texts: Sequence[str]) -> np.ndarray:
         """Texts -> float32 (n, dimension), unit norm. Raises NotEmbeddableError where it takes none."""
-        self.health.require()
-        return await self._embedded(self._texts, np.array(texts, dtype=object))
+        with answers(self.version):
+            self.health.require()
+            return await self._embedded(self._texts, np.array(texts, dtype=object))
 
     async def check(self, checkers: Executor) -> None:
         """See whether the model still is what was published; `health` knows it afterwards."""

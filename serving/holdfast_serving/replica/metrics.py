@@ -76,6 +76,37 @@ class Metrics:
             ("outcome",),
             registry=self.registry,
         )
+        self.shadow_queries = Counter(
+            "holdfast_shadow_queries",
+            "Queries for the shadow, by what became of them.",
+            ("outcome",),
+            registry=self.registry,
+        )
+        self.shadow_overlap = Histogram(
+            "holdfast_shadow_overlap",
+            "Share of the live version's first ten hits that the shadow has, too.",
+            buckets=tuple(tenth / 10 for tenth in range(11)),
+            registry=self.registry,
+        )
+        self.shadow_seconds = Histogram(
+            "holdfast_shadow_seconds",
+            "Time of a query that both answered, in the live version and in the shadow.",
+            ("side",),
+            buckets=_SECONDS,
+            registry=self.registry,
+        )
+        self.shadow_flips = Counter(
+            "holdfast_shadow_flips",
+            "Queries with known relevance, by who put a relevant entry first.",
+            ("right",),
+            registry=self.registry,
+        )
+        self.budget = Counter(
+            "holdfast_error_budget",
+            "Times that the error budget of a version was spent, by what was done.",
+            ("done",),
+            registry=self.registry,
+        )
         self.entries = Gauge(
             "holdfast_gallery_entries", "Searchable entries.", ("version",), registry=self.registry
         )

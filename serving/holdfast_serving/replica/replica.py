@@ -15,14 +15,17 @@ import numpy as np
 from holdfast.base import HoldfastError, NotReadyError
 from holdfast.entries import Change
 from holdfast.search import Gallery, Recalled, SearchResult, Terms
-from holdfast.store import NAME, Store, Traffic, Version
+from holdfast.store import NAME, Shadowed, ShadowGate, Store, Traffic, Version
 from holdfast_serving.config import ServingConfig
 from holdfast_serving.replica.admission import Admission
-from holdfast_serving.replica.cascades import Cascades
+from holdfast_serving.replica.budget import Guard
+from holdfast_serving.replica.cascades import Cascades, readable
 from holdfast_serving.replica.embedder import Embedder
 from holdfast_serving.replica.health import RECHECK_SECONDS, Health
 from holdfast_serving.replica.metrics import Metrics
+from holdfast_serving.replica.outcomes import answers
 from holdfast_serving.replica.routing import Routing
+from holdfast_serving.replica.shadow import Shadow
 from holdfast_serving.replica.versions import LoadedVersions
 from holdfast_serving.stages import stage
 from holdfast_serving.threads import run_in
@@ -61,12 +64,18 @@ class Replica:
         self.routing: Routing | None = None
         self.versions = LoadedVersions(self._load, config.spare_versions)
         self.cascades = Cascades(config, store, self.metrics, self.versions, self.submit)
+        self.shadow = Shadow(
+            config.shadow, store, gallery, self.versions, self.metrics, readable(config.sources)
+        )
         self._threads = ThreadPoolExecutor(SEARCHERS, thread_name_prefix="store")
         # Of their own: what matches few of many entries keeps the database busy for seconds.
         self._listers = ThreadPoolExecutor(LISTERS, thread_name_prefix="list")
         self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
         # Of their own: an endpoint that does not answer keeps one busy for seconds.
         self._checkers = ThreadPoolExecutor(CHECKERS, thread_name_prefix="check")
+        self.guard = Guard(
+            config.error_budget, store, self.versions, self.metrics, self._checkers, self.refresh
+        )
         self._caught_up = False
         self._asked = math.inf  # since when the database has not answered
         self._database_fails = False
@@ -84,6 +93,7 @@ class Replica:
             logger.exception("the store could not be followed at the start; trying again")
         self._follower = asyncio.get_running_loop().create_task(self._follow())
         self.cascades.start()
+        self.shadow.start()
         self._watcher = asyncio.get_running_loop().create_task(self._watch())
 
     async def close(self) -> None:
@@ -91,6 +101,8 @@ class Replica:
             if task is not None:
                 task.cancel()
         self.cascades.close()
+        self.guard.close()
+        await self.shadow.close()
         for threads in (self._threads, self._listers, self._decoders, self._checkers):
             threads.shutdown(wait=False, cancel_futures=True)
 
@@ -128,8 +140,11 @@ class Replica:
         aliases = await self.in_thread(self.store.traffic.aliases)
         routing = Routing.of(traffic, aliases.get("previous"))
         before = self.versions.names
-        await self.versions.pin(routing.pinned)
+        shadow = {traffic.shadow_version} & set(before)
+        await self.versions.pin({*routing.pinned, *filter(None, shadow)})
+        await self.shadow.follow(traffic)
         self.routing = routing
+        self.guard.follow(routing)
         self.metrics.epoch.set(traffic.epoch)
         for name in {*before, *self.versions.names}:
             self.metrics.loaded.labels(name).set(name in self.versions.names)
@@ -225,7 +240,9 @@ class Replica:
         """
         if self.routing is None:
             raise NotReadyError("The server is starting; no traffic record has been read yet.")
-        return await self.versions.get(await self.name(self.routing.choose(model, sticky, key=key)))
+        name = await self.name(self.routing.choose(model, sticky, key=key))
+        with answers(name):
+            return await self.versions.get(name)
 
     async def name(self, name: str) -> str:
         """What a version is called that may be named as it was adopted, or by an alias; a name that looks
@@ -308,7 +325,9 @@ class Replica:
             with self.metrics.search_seconds.time(), stage("recall"):
                 return await self.in_thread(recall, terms=terms)
 
-        return await self.cascades.search(recall_on, self.resolve(version), cascade)
+        name = self.resolve(version)
+        with answers(name):
+            return await self.cascades.search(recall_on, name, cascade)
 
     async def submit(self, change: Change) -> int:
         """Commits a change; returns its number. Raises what the writer does."""
@@ -323,21 +342,34 @@ class Replica:
         return await self.in_thread(self.store.traffic.current)
 
     async def change_traffic(
-        self, expect_epoch: int, changes: Mapping[str, Any], *, force: bool, note: str, made_by: str
+        self,
+        expect_epoch: int,
+        changes: Mapping[str, Any],
+        *,
+        force: bool,
+        note: str,
+        made_by: str,
+        require: ShadowGate | None = None,
     ) -> Traffic:
         """Loads what the new record names, so that what cannot be loaded is refused; then swaps it in."""
         wanted = dict(changes)
-        for field in ("query_version", "write_version", "canary_version"):
+        for field in ("query_version", "write_version", "canary_version", "shadow_version"):
             if wanted.get(field) is not None:
                 wanted[field] = await self.name(wanted[field])
-        for field in ("query_version", "canary_version"):
+        for field in ("query_version", "canary_version", "shadow_version"):
             if wanted.get(field) is not None:
                 (await self.versions.get(wanted[field])).health.require()
-        traffic = await self.in_thread(
-            self.store.traffic.change, expect_epoch, force=force, note=note, made_by=made_by, **wanted
-        )
+        if require is not None:
+            await self.shadow.save()
+        change = partial(self.store.traffic.change, force=force, require=require, note=note, made_by=made_by)
+        traffic = await self.in_thread(change, expect_epoch, **wanted)
         await self.refresh()
         return traffic
+
+    async def shadowed(self) -> Shadowed | None:
+        """The shadow of now and what all replicas found; what this one found last is in it."""
+        await self.shadow.save()
+        return await self.in_thread(self.store.shadows.current)
 
     async def roll_back_traffic(self, expect_epoch: int | None, *, force: bool, made_by: str) -> Traffic:
         traffic = await self.in_thread(

@@ -16,7 +16,7 @@ class Routing:
 
     traffic: Traffic
     aliases: Mapping[str, str]
-    """live, canary, writing, previous -> version; an alias that points nowhere is missing."""
+    """live, canary, shadow, writing, previous -> version; an alias that points nowhere is missing."""
 
     @classmethod
     def of(cls, traffic: Traffic, previous: str | None) -> Self:
@@ -24,6 +24,7 @@ class Routing:
         named = {
             "live": traffic.query_version,
             "canary": traffic.canary_version,
+            "shadow": traffic.shadow_version,
             "writing": traffic.write_version,
             "previous": previous,
         }
@@ -31,8 +32,8 @@ class Routing:
 
     @property
     def pinned(self) -> frozenset[str]:
-        """The versions that a replica keeps loaded."""
-        return frozenset(self.aliases.values())
+        """The versions that a replica keeps loaded. Not the shadow: nobody waits for it."""
+        return frozenset(version for alias, version in self.aliases.items() if alias != "shadow")
 
     def choose(
         self,
@@ -58,7 +59,7 @@ class Routing:
             return self.aliases[model]
         if model == "live":
             raise NotReadyError("No version is live yet; `holdfast promote VERSION` makes one live.")
-        if model in ("canary", "writing", "previous"):
+        if model in ("canary", "shadow", "writing", "previous"):
             raise NotFoundError(f"No version is {model!r} at the moment; GET /v1/traffic shows the record.")
         return model
 

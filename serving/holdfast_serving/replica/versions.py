@@ -61,6 +61,13 @@ class LoadedVersions:
             self._spare.pop(name, None)
         self._pinned = pinned
 
+    async def keep(self, name: str) -> Embedder:
+        """The version, which stays until `pin` is called without it."""
+        embedder = await self.get(name)
+        self._spare.pop(name, None)
+        self._pinned[name] = embedder
+        return embedder
+
     def _trim(self) -> None:
         while len(self._spare) > self._spares:
             self._spare.popitem(last=False)

@@ -14,6 +14,7 @@ from holdfast_serving.logs import write_logs
 from holdfast_serving.tracing import open_tracing
 from holdfast_serving.writer.backfiller import Backfiller
 from holdfast_serving.writer.feeder import start_feeder
+from holdfast_serving.writer.scheduler import Scheduler
 
 logger = logging.getLogger(__name__)
 
@@ -89,12 +90,13 @@ class Writer:
         self._writer = StoreWriter(store)
         self._backfiller = Backfiller(store, self._writer.submit_here, config.sources)
         self._feeder = start_feeder(store, config)
+        self._scheduler = Scheduler(store, config.late_seconds)
         self._empty_gateways: set[str] = set()
         self._tracing = open_tracing("holdfast-writer", config.tracing)
 
     async def check_health(self) -> None:
         """Unhealthy once a thread of its has ended that works for all others; Serve then replaces it."""
-        parts = (self._writer, self._backfiller, self._feeder)
+        parts = (self._writer, self._backfiller, self._feeder, self._scheduler)
         dead = [part for part in parts if part is not None and not part.is_alive()]
         if dead:
             raise RuntimeError(f"a thread has ended: {', '.join(type(part).__name__ for part in dead)}")
@@ -130,6 +132,7 @@ class Writer:
     def _close(self) -> None:
         if self._feeder is not None:
             self._feeder.close()
+        self._scheduler.close()
         self._backfiller.close()
         self._writer.close()
 

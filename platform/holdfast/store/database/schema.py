@@ -215,6 +215,44 @@ traffic = Table(
     Column("made_by", Text, nullable=False, server_default=""),
     # Names of keys whose queries all go to the canary.
     Column("canary_keys", JSON, nullable=False, server_default="[]"),
+    # Answers this share of the live version's queries beside it, unseen.
+    Column("shadow_version", String(32), ForeignKey("versions.name")),
+    Column("shadow_share", Float(53), nullable=False, server_default="1"),
+)
+
+# What a shadow found, a row for each process that asks it, which alone writes it, whole.
+shadows = Table(
+    "shadows",
+    metadata,
+    # The first traffic record of this live version and this shadow.
+    Column("since", Integer, primary_key=True, autoincrement=False),
+    Column("source", String(64), primary_key=True),
+    Column("live", String(32), ForeignKey("versions.name"), nullable=False),
+    Column("shadow", String(32), ForeignKey("versions.name"), nullable=False),
+    Column("tally", JSON, nullable=False),
+    Column("updated_at", UtcDateTime, nullable=False),
+)
+
+# Changes of the traffic that are to come, or came, or could not.
+schedule = Table(
+    "schedule",
+    metadata,
+    Column("number", Integer, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    Column("changes", JSON, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("created_at", UtcDateTime, nullable=False),
+    # The number of the first of those that end with one that fails.
+    Column("series", Integer),
+    # Only while this version is the canary.
+    Column("expect_canary", String(32)),
+    Column("status", String(16), nullable=False),
+    Column("finished_at", UtcDateTime),
+    # Of the record that it made.
+    Column("epoch", Integer),
+    Column("error", Text),
+    Index("ix_schedule_status", "status", "at"),
 )
 
 keys = Table(

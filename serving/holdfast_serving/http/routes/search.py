@@ -1,7 +1,10 @@
 """POST /v1/search: by image, by text, by vector, or by the id of an entry."""
 
+import time
+
 import numpy as np
 from fastapi import APIRouter, Request, Response
+from starlette.background import BackgroundTask
 
 from holdfast.base import HoldfastError, InvalidVectorError, shown
 from holdfast_serving.http.answers import SearchAnswer
@@ -18,7 +21,7 @@ from holdfast_serving.http.routes.common import (
     sticky_text,
 )
 from holdfast_serving.http.routes.gallery import as_vector
-from holdfast_serving.replica import Replica
+from holdfast_serving.replica import Asked, Replica
 
 router = APIRouter(tags=["search"], dependencies=[require("read")], route_class=BorderRoute)
 
@@ -37,11 +40,26 @@ async def search(request: Request, body: SearchRequest) -> Response:
         raise HoldfastError(f"k: {body.k:,} is more than the {limit:,} that one search answers.")
     if body.min_seq is not None:
         await replica.wait_for(body.min_seq)
+    begun = time.perf_counter()
     version, vector = await _query(replica, body, sticky_text(request, body.user), key_name(request))
     remember_version(request, version)
     versions = None if body.versions is None else [replica.resolve(name) for name in body.versions]
     result = await replica.search(vector, version, body.k, body.filter, versions, body.id, body.cascade)
-    return answer(result.as_dict(), version=result.query_version)
+    asked = Asked(
+        image=body.image,
+        text=body.text,
+        entry=body.id,
+        k=body.k,
+        filter=body.filter,
+        versions=versions,
+        relevant=None if body.relevant is None else frozenset(body.relevant),
+        hits=result.hits,
+        seconds=time.perf_counter() - begun,
+    )
+    response = answer(result.as_dict(), version=result.query_version)
+    # Once the answer is sent.
+    response.background = BackgroundTask(replica.shadow.offer, version, asked)
+    return response
 
 
 async def _query(

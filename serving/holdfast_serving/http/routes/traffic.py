@@ -1,13 +1,22 @@
-"""The traffic record: which version embeds queries, which one new entries, and the canary's share."""
+"""The traffic record: which version embeds queries, which one new entries, the canary and the shadow; what is
+to change later."""
 
+from dataclasses import asdict
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from holdfast.store import Traffic
-from holdfast_serving.http.answers import HistoryAnswer, TrafficAnswer
-from holdfast_serving.http.api import RollbackRequest, TrafficChange
+from holdfast.store import FIELDS, ShadowFigures, Step, Traffic, ramp
+from holdfast_serving.http.answers import (
+    HistoryAnswer,
+    ScheduleAnswer,
+    ScheduledChange,
+    ShadowAnswer,
+    TrafficAnswer,
+)
 from holdfast_serving.http.auth import require
+from holdfast_serving.http.bodies.traffic import RollbackRequest, ScheduleRequest, TrafficChange
 from holdfast_serving.http.border import BorderRoute
 from holdfast_serving.http.openapi import fails
 from holdfast_serving.http.routes.common import answer, key_name, replica_of
@@ -38,15 +47,13 @@ async def get_history(request: Request, limit: Limit = 100) -> Response:
 async def change_traffic(request: Request, body: TrafficChange) -> Response:
     """Compare-and-swap on the epoch: 409 when the record has moved on, or versions are not compatible."""
     replica = replica_of(request)
-    named = body.model_dump(
-        include={"query_version", "write_version", "canary_version", "canary_share", "canary_keys"}
-    )
-    changes = {name: named[name] for name in body.model_fields_set if name in named}
-    for name, empty in (("canary_share", 0.0), ("canary_keys", ())):
-        if changes.get(name, empty) is None:  # a version can be taken away, these cannot
-            del changes[name]
     traffic = await replica.change_traffic(
-        body.expect_epoch, changes, force=body.force, note=body.note, made_by=_who(request)
+        body.expect_epoch,
+        _changes(body),
+        force=body.force,
+        require=body.require,
+        note=body.note,
+        made_by=_who(request),
     )
     return answer(_content(traffic, replica.applied_epoch))
 
@@ -59,6 +66,75 @@ async def roll_back(request: Request, body: RollbackRequest | None = None) -> Re
     wish = body or RollbackRequest()
     traffic = await replica.roll_back_traffic(wish.expect_epoch, force=wish.force, made_by=_who(request))
     return answer(_content(traffic, replica.applied_epoch))
+
+
+@router.get("/shadow", dependencies=[require("read")], response_model=ShadowAnswer)
+async def get_shadow(request: Request) -> Response:
+    """What the shadow found beside the live version, with 95 % intervals. It begins anew with another live
+    version or another shadow."""
+    found = await replica_of(request).shadowed()
+    content = {
+        "live": found and found.live,
+        "shadow": found and found.shadow,
+        "share": found.share if found else 1.0,
+        "since": found.since.created_at.isoformat() if found and found.since.created_at else None,
+        "epoch": found and found.since.epoch,
+    }
+    return answer(content | asdict(found.figures if found else ShadowFigures()))
+
+
+@router.get("/schedule", dependencies=[require("read")], response_model=ScheduleAnswer)
+async def get_schedule(request: Request) -> Response:
+    """All scheduled changes, those that were made or could not be as well."""
+    replica = replica_of(request)
+    found = await replica.in_thread(replica.store.schedules.all)
+    return answer({"scheduled": [each.as_dict() for each in found]})
+
+
+@router.post(
+    "/schedule",
+    dependencies=[require("admin")],
+    status_code=201,
+    response_model=ScheduleAnswer,
+    responses=fails(403, 404),
+)
+async def schedule_change(request: Request, body: ScheduleRequest) -> Response:
+    """Change the traffic at a moment, under the checks that a change has to pass then. Answers what was
+    scheduled: one change, or the steps of a ramp."""
+    replica = replica_of(request)
+    changes = _changes(body)
+    if body.force:
+        changes["force"] = True
+    if body.require is not None:
+        changes["require"] = body.require.model_dump(exclude_none=True)
+    steps = [Step(body.at, changes)]
+    if body.ramp is not None:
+        steps = ramp(body.at, str(body.canary_version), body.ramp.shares, body.ramp.every_seconds, changes)
+    add = partial(replica.store.schedules.add, why=body.why, made_by=_who(request))
+    made = await replica.in_thread(add, steps)
+    return answer({"scheduled": [each.as_dict() for each in made]}, 201)
+
+
+@router.delete(
+    "/schedule/{schedule_id}",
+    dependencies=[require("admin")],
+    response_model=ScheduledChange,
+    responses=_REFUSALS,
+)
+async def cancel_scheduled(request: Request, schedule_id: str) -> Response:
+    """Take a change back that waits, and those after it in its series; it stays in the list."""
+    replica = replica_of(request)
+    return answer((await replica.in_thread(replica.store.schedules.cancel, schedule_id)).as_dict())
+
+
+def _changes(body: TrafficChange | ScheduleRequest) -> dict[str, Any]:
+    """Of the record, what a body names."""
+    changes = {name: getattr(body, name) for name in body.model_fields_set if name in FIELDS}
+    # A version can be taken away by null, these cannot.
+    for name in ("canary_share", "canary_keys", "shadow_share"):
+        if changes.get(name, ()) is None:
+            del changes[name]
+    return changes
 
 
 def _who(request: Request) -> str:
@@ -78,6 +154,8 @@ def _record(traffic: Traffic) -> dict[str, Any]:
         "canary_version": traffic.canary_version,
         "canary_share": traffic.canary_share,
         "canary_keys": list(traffic.canary_keys),
+        "shadow_version": traffic.shadow_version,
+        "shadow_share": traffic.shadow_share,
         "forced": traffic.forced,
         "note": traffic.note,
         "made_by": traffic.made_by,

@@ -25,17 +25,20 @@ class Traffic:
     """The name of a key, or a user of a machine; empty where nobody said."""
     canary_keys: tuple[str, ...] = ()
     """Names of keys whose queries all go to the canary, whatever its share."""
+    shadow_version: str | None = None
+    """Answers queries beside the query version, unseen; never that one itself."""
+    shadow_share: float = 1.0
 
     @property
     def versions(self) -> tuple[str | None, str | None, str | None, float, tuple[str, ...]]:
-        """What a rollback brings back."""
+        """What a rollback brings back: all that users can see."""
         return (
             self.query_version, self.write_version, self.canary_version, self.canary_share, self.canary_keys
         )  # fmt: skip
 
 
 def aliases(connection: Connection) -> dict[str, str]:
-    """`live`, `canary`, `writing`, `previous`: those that stand for a version now.
+    """`live`, `canary`, `shadow`, `writing`, `previous`: those that stand for a version now.
 
     No alias looks like a version's name, so none can shadow a version.
     """
@@ -47,6 +50,7 @@ def aliases(connection: Connection) -> dict[str, str]:
     named = {
         "live": current.query_version,
         "canary": current.canary_version,
+        "shadow": current.shadow_version,
         "writing": current.write_version,
         "previous": next((name for name in reversed(earlier) if name is not None), None),
     }
@@ -55,6 +59,20 @@ def aliases(connection: Connection) -> dict[str, str]:
 
 def all_records(connection: Connection) -> list[Traffic]:
     return [_record(row) for row in connection.execute(select(traffic).order_by(traffic.c.epoch))]
+
+
+def shadow_began(connection: Connection) -> Traffic | None:
+    """The first record of the live version and the shadow of now; None where there is no shadow."""
+    history = all_records(connection)
+    if not history or history[-1].shadow_version is None:
+        return None
+    pair = (history[-1].query_version, history[-1].shadow_version)
+    began = history[-1]
+    for record in reversed(history):
+        if (record.query_version, record.shadow_version) != pair:
+            break
+        began = record
+    return began
 
 
 def current_record(connection: Connection) -> Traffic:
