@@ -40,7 +40,7 @@ class Asked:
         seconds: from the image or text to the hits.
     """
 
-    image: str | None
+    image: str | bytes | None
     text: str | None
     entry: str | None
     k: int
