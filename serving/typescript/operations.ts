@@ -249,6 +249,20 @@ export interface IndexState {
   threads: number;
 }
 
+/** A figure with its 95 % interval. */
+export interface IntervalFigure {
+  value: number;
+  low: number;
+  high: number;
+}
+
+/** Seconds from a query's image or text to its hits. */
+export interface LatencyFigures {
+  p50: number;
+  p95: number;
+  p99: number;
+}
+
 /** Which entries are listed, in the order of their ids, a page at a time. */
 export interface ListRequest {
   filter?: Record<string, unknown> | null;
@@ -361,6 +375,12 @@ export interface PageAnswer {
   next: string | null;
 }
 
+/** A canary that grows: a step for each share, so many seconds apart. */
+export interface Ramp {
+  shares: number[];
+  every_seconds: number;
+}
+
 /**
  * Whether a version is live and the index has caught up; if not, why. `away`: what the server goes on
  * without. `faults`: by version, the code of the error with which it is refused here.
@@ -377,6 +397,50 @@ export interface RollbackRequest {
   /** The epoch that GET /v1/traffic answered. */
   expect_epoch?: number | null;
   force?: boolean;
+}
+
+/** Scheduled changes, by their moments. */
+export interface ScheduleAnswer {
+  scheduled: ScheduledChange[];
+}
+
+/** A change of the traffic at a moment; fields that are left out stay as they are then. */
+export interface ScheduleRequest {
+  /** With its zone: 2026-12-01T03:00:00+01:00. */
+  at: string;
+  query_version?: string | null;
+  write_version?: string | null;
+  canary_version?: string | null;
+  canary_share?: number | null;
+  canary_keys?: string[] | null;
+  shadow_version?: string | null;
+  shadow_share?: number | null;
+  /** Of the canary_version, from `at` on; a step that fails ends it. */
+  ramp?: Ramp | null;
+  force?: boolean;
+  require?: ShadowGate | null;
+  why?: string;
+}
+
+/**
+ * A change of the traffic that is to come, or what came of it.
+ *
+ * `status`: waiting, done, failed (`error` says why), missed (nothing ran that could have made it), stopped
+ * (one before it in its series was not made), cancelled. `series`: the id of the first of those that belong
+ * together. `epoch`: of the record that it made.
+ */
+export interface ScheduledChange {
+  id: string;
+  at: string;
+  changes: Record<string, unknown>;
+  why: string;
+  made_by: string;
+  created_at: string;
+  status: "waiting" | "done" | "failed" | "missed" | "stopped" | "cancelled";
+  series: string | null;
+  finished_at: string | null;
+  epoch: number | null;
+  error: string | null;
 }
 
 /** The nearest entries, best first, and what was searched for them. */
@@ -403,11 +467,54 @@ export interface SearchRequest {
   filter?: Record<string, unknown> | null;
   /** Search only entries of these versions. */
   versions?: string[] | null;
+  /** Entries that are right answers, where you know them; they do not change the answer, and tell the shadow's flips. */
+  relevant?: string[] | null;
   /** Answer only once this write is searchable. */
   min_seq?: number | null;
   /** Rank so many of the best entries by their images; 0: none, and entries that only a cascade can search are left out. By default where the versions meet in no other way. */
   cascade?: number | null;
   user?: string | null;
+}
+
+/**
+ * What the shadow is worth beside the live version, over all replicas since `since`; null is not known.
+ *
+ * `queries`: that both answered. `overlap`: mean share of the first ten hits that both have. `judged`:
+ * queries of which relevant entries are known; `negative_flips`: in which share of them the live version
+ * alone put one first, `positive_flips`: in which the shadow alone. `errors`: share of the queries that the
+ * shadow did not answer; `failed` counts them, by their code in `failed_by_code`. `latency_ratio`: geometric
+ * mean of the shadow's latency by the live version's. `dropped`: too many waited; `not_comparable`: searches
+ * by vectors, or by entries whose image cannot be read.
+ */
+export interface ShadowAnswer {
+  live: string | null;
+  shadow: string | null;
+  share: number;
+  since: string | null;
+  epoch: number | null;
+  queries: number;
+  overlap: IntervalFigure | null;
+  judged: number;
+  negative_flips: IntervalFigure | null;
+  positive_flips: IntervalFigure | null;
+  errors: IntervalFigure | null;
+  failed: number;
+  failed_by_code: Record<string, number>;
+  last_error: string | null;
+  live_seconds: LatencyFigures | null;
+  shadow_seconds: LatencyFigures | null;
+  latency_ratio: IntervalFigure | null;
+  dropped: number;
+  not_comparable: number;
+}
+
+/** Bounds for the figures of a shadow; each is judged by the worse end of its interval. */
+export interface ShadowGate {
+  queries?: number | null;
+  overlap?: number | null;
+  negative_flips?: number | null;
+  errors?: number | null;
+  latency_ratio?: number | null;
 }
 
 export interface TextItem {
@@ -424,6 +531,8 @@ export interface TrafficAnswer {
   canary_version: string | null;
   canary_share: number;
   canary_keys: string[];
+  shadow_version: string | null;
+  shadow_share: number;
   forced: boolean;
   note: string;
   made_by: string;
@@ -441,7 +550,12 @@ export interface TrafficChange {
   canary_share?: number | null;
   /** Names of keys whose queries all go to the canary. */
   canary_keys?: string[] | null;
+  /** Answers queries beside the live version, unseen; null takes it away. */
+  shadow_version?: string | null;
+  shadow_share?: number | null;
   force?: boolean;
+  /** What a version has to have shown as the shadow before it answers queries: 409 else. */
+  require?: ShadowGate | null;
   note?: string;
 }
 
@@ -456,6 +570,8 @@ export interface TrafficRecord {
   canary_version: string | null;
   canary_share: number;
   canary_keys: string[];
+  shadow_version: string | null;
+  shadow_share: number;
   forced: boolean;
   note: string;
   made_by: string;
@@ -615,6 +731,32 @@ export abstract class Operations {
    */
   roll_back(body?: RollbackRequest): Promise<TrafficAnswer> {
     return this.call({ method: "POST", path: `/v1/traffic/rollback`, body, repeatable: false });
+  }
+
+  /**
+   * What the shadow found beside the live version, with 95 % intervals. It begins anew with another live
+   * version or another shadow.
+   */
+  get_shadow(): Promise<ShadowAnswer> {
+    return this.call({ method: "GET", path: `/v1/traffic/shadow`, repeatable: true });
+  }
+
+  /** All scheduled changes, those that were made or could not be as well. */
+  get_schedule(): Promise<ScheduleAnswer> {
+    return this.call({ method: "GET", path: `/v1/traffic/schedule`, repeatable: true });
+  }
+
+  /**
+   * Change the traffic at a moment, under the checks that a change has to pass then. Answers what was
+   * scheduled: one change, or the steps of a ramp.
+   */
+  schedule_change(body: ScheduleRequest): Promise<ScheduleAnswer> {
+    return this.call({ method: "POST", path: `/v1/traffic/schedule`, body, repeatable: false });
+  }
+
+  /** Take a change back that waits, and those after it in its series; it stays in the list. */
+  cancel_scheduled(schedule_id: string): Promise<ScheduledChange> {
+    return this.call({ method: "DELETE", path: `/v1/traffic/schedule/${encodeURIComponent(schedule_id)}`, repeatable: false });
   }
 
   /** All backfills, oldest first. */
