@@ -64,6 +64,12 @@ export interface CascadeCounts {
   kept: number;
 }
 
+/** Every ordered pair of `versions`, which are named oldest first. */
+export interface CompatibilityAnswer {
+  versions: string[];
+  pairs: PairAnswer[];
+}
+
 /** How many entries there are. */
 export interface CountAnswer {
   count: number;
@@ -256,6 +262,13 @@ export interface IntervalFigure {
   high: number;
 }
 
+/** The key that asks: by what name the traffic's history and the log know it, and what it may. */
+export interface KeyAnswer {
+  name: string;
+  role: "read" | "write" | "admin";
+  expires_at: string | null;
+}
+
 /** Seconds from a query's image or text to its hits. */
 export interface LatencyFigures {
   p50: number;
@@ -373,6 +386,33 @@ export interface ModelsAnswer {
 export interface PageAnswer {
   entries: EntryAnswer[];
   next: string | null;
+}
+
+/**
+ * Queries by `query` over entries of `gallery`. `searches`: whether such entries are searched now;
+ * `promotes`: whether the version may be promoted in the face of them. `why` not, what to do (`remedy`), and
+ * the next `command` to type. The figures are null where nothing was measured; `low` and `high` are the 95 %
+ * interval of `value` - `reference`.
+ */
+export interface PairAnswer {
+  query: string;
+  gallery: string;
+  verdict: "self" | "exact" | "compatible" | "undecided" | "incompatible" | "unmeasured";
+  way: "as_they_are" | "exact" | "adapter" | "cascade" | null;
+  searches: boolean;
+  promotes: boolean;
+  why: string | null;
+  remedy: string | null;
+  command: string | null;
+  metric: string | null;
+  value: number | null;
+  reference: number | null;
+  low: number | null;
+  high: number | null;
+  candidates: number;
+  truth: "labels" | "pairs" | "views" | "agreement" | null;
+  provisional: boolean;
+  measured_at: string | null;
 }
 
 /** A canary that grows: a step for each share, so many seconds apart. */
@@ -639,6 +679,11 @@ export abstract class Operations {
     return this.call({ method: "GET", path: `/v1/models/${encodeURIComponent(version)}`, repeatable: true });
   }
 
+  /** The compatibility matrix: every ordered pair of versions, oldest first. */
+  get_compatibility(): Promise<CompatibilityAnswer> {
+    return this.call({ method: "GET", path: `/v1/compatibility`, repeatable: true });
+  }
+
   /** Entries by version, how far this replica has applied the writes, the index's kind and size. */
   get_gallery(): Promise<GalleryAnswer> {
     return this.call({ method: "GET", path: `/v1/gallery`, repeatable: true });
@@ -790,6 +835,11 @@ export abstract class Operations {
   /** Ends it; entries that were moved stay moved. */
   cancel_backfill(backfill_id: string): Promise<BackfillAnswer> {
     return this.call({ method: "POST", path: `/v1/backfills/${encodeURIComponent(backfill_id)}/cancel`, repeatable: false });
+  }
+
+  /** The name of the key that asks, its role, and its end if it has one; never the key. */
+  get_key(): Promise<KeyAnswer> {
+    return this.call({ method: "GET", path: `/v1/key`, repeatable: true });
   }
 
   /** The process answers. */

@@ -44,12 +44,16 @@ def ramp(step: int, steps: int) -> str:
 def line_chart(
     x: Sequence[str], series: Sequence[Series], title: str, x_title: str, digits: int = 1
 ) -> Markup:
-    """Lines over a categorical x axis, in percent, each named at its right end. Empty without any value."""
+    """Lines over a categorical x axis, in percent, each named at its right end. Empty without any value.
+
+    An axis that does not begin at zero says so, and is broken at its foot: heights compare only above that.
+    """
     known = [v for s in series for v in s.values if v is not None]
     known += [v for s in series for bound in s.bounds if bound for v in bound]
     if not known:
         return Markup("")
-    ticks = _ticks(min(known), max(known))
+    # Where zero is near, the axis begins there.
+    ticks = _ticks(0.0 if 0 <= min(known) < 0.4 * max(known) else min(known), max(known))
     low, high = ticks[0], ticks[-1]
     inner_width, inner_height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
 
@@ -66,6 +70,8 @@ def line_chart(
             f'<line class="grid" x1="{_LEFT:.1f}" x2="{_WIDTH - _RIGHT:.1f}" y1="{y:.1f}" y2="{y:.1f}"/>'
         )
         parts.append(_text(_LEFT - 8, y + 4, f"{tick:g}", "tick", "end"))
+    if low > 0:
+        parts.append(_break(_HEIGHT - _BOTTOM, f"begins at {low:g}"))
     for i, label in enumerate(x):
         parts.append(_text(across(i), _HEIGHT - _BOTTOM + 18, label, "tick", "middle"))
     parts.append(_text(_LEFT + inner_width / 2, _HEIGHT - 4, x_title, "axis", "middle"))
@@ -139,6 +145,12 @@ def _bar(bar: Bar, x: float, y: float, scale: float) -> list[str]:
 
 def _open(title: str, width: float, height: float) -> str:
     return f'<svg viewBox="0 0 {width:g} {height:g}" role="img" aria-label="{escape(title)}">'
+
+
+def _break(y: float, words: str) -> str:
+    """The foot of an axis that does not begin at zero."""
+    zigzag = f"M{_LEFT:.1f} {y:.1f}v3l5 3l-10 4l10 4l-5 3v3"
+    return f'<path class="break" d="{zigzag}"/>' + _text(_LEFT + 10, y + 33, words, "break", "start")
 
 
 def _text(x: float, y: float, words: str, kind: str, anchor: str) -> str:

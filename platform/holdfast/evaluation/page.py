@@ -13,21 +13,27 @@ from holdfast.base import dump_yaml
 from holdfast.evaluation.beside import standing_rows
 from holdfast.evaluation.charts import Bar, Series, bar_chart, line_chart, ramp
 from holdfast.evaluation.compatibility import average_compatibility, average_multimodel_accuracy
+from holdfast.evaluation.next_steps import next_steps
 from holdfast.evaluation.report import Matrix, Report
 from holdfast.evaluation.summary import code_sentence, comparison_of, mark, mixed_sentence, signed, verdict
 
 
 @dataclass(frozen=True)
 class Tile:
+    """One figure. `says`: what it is, and which way is better; `note`: what belongs to this very figure;
+    `mark`: the verdict on it, where there is one."""
+
     label: str
     value: str
     unit: str = ""
     note: str = ""
+    says: str = ""
+    mark: str = ""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One pair in the heat map. `heat` is 0 to 100, from the lowest to the highest figure of the matrix."""
+    """One pair in the matrix. `heat` is 0 to 100, by how far its verdict is from a tie."""
 
     text: str = ""
     interval: str = ""
@@ -60,6 +66,7 @@ def render_page(report: Report) -> str:
         tables=_tables(report),
         experiment=dump_yaml(report.experiment) if report.experiment else "",
         seconds=[(_words(k), f"{v:,.1f}") for k, v in report.seconds.items() if v is not None],
+        steps=next_steps(report),
         machine=[(_words(k), v) for k, v in report.machine.items() if v is not None],
     )
 
@@ -82,55 +89,62 @@ def _tiles(report: Report) -> list[Tile]:
     own = report.recall_at_1[newest][newest]
     if own is not None:
         bounds = _at(report.intervals, newest, newest)
-        note = (
-            f"95\N{NO-BREAK SPACE}% interval {bounds[0]:.1f} to {bounds[1]:.1f}"
-            if bounds
-            else "queries and gallery by one version"
-        )
-        tiles.append(Tile(f"Recall@1 of {name}", f"{own:.1f}", "%", note))
+        note = f"95\N{NO-BREAK SPACE}% interval {bounds[0]:.1f} to {bounds[1]:.1f}" if bounds else ""
+        says = "queries whose nearest entry is right, in a gallery of its own; higher is better"
+        tiles.append(Tile(f"Recall@1 of {name}", f"{own:.1f}", "%", note, says))
     if newest:
-        pairs = [(i, j) for i in range(newest + 1) for j in range(i)]
-        marks = [mark(report, i, j) for i, j in pairs]
-        good, close = marks.count("compatible"), marks.count("undecided")
-        notes = [f"{close} undecided"] if close else []
-        if report.ac is not None:
-            notes.append(f"AC {report.ac:.2f}")
-            notes += [f"{report.ac_raw:.2f} without adapters"] if report.ac_raw is not None else []
-        note = ", ".join(notes)
-        tiles.append(Tile("Compatible pairs", f"{good}", f"of {len(pairs)}", note))
+        tiles.append(_pairs_tile(report, newest))
     mixed = report.mixed.get("recall_at_1") or []
     if newest and mixed and mixed[-1] is not None:
-        note = f"Recall@1, queries by {name}"
+        note = f"queries by {name}"
         if report.mixed_raw is not None:
             note += f", {report.mixed_raw:.1f} without adapters"
-        tiles.append(Tile("Mixed gallery", f"{mixed[-1]:.1f}", "%", note))
+        says = "Recall@1 where all versions filled the gallery; higher is better"
+        tiles.append(Tile("Mixed gallery", f"{mixed[-1]:.1f}", "%", note, says))
     if report.forgetting is not None:
         note = f"{'lost' if report.forgetting >= 0 else 'gained'} since each task's best"
-        tiles.append(Tile("Forgetting", signed(report.forgetting), "points", note))
+        says = "Recall@1 on earlier tasks, then and now; at or below zero is better"
+        tiles.append(Tile("Forgetting", signed(report.forgetting), "points", note, says))
     if report.update_gain and (gains := [g for g in report.update_gain[newest] if g is not None]):
-        note = f"of what retraining gains ({report.control or 'control'})"
-        tiles.append(Tile("Update gain", signed(100 * sum(gains) / len(gains), 0), "%", note))
-    if newest and (flips := [f for f in (report.negative_flips or [[]])[-1][:newest] if f is not None]):
-        tiles.append(
-            Tile("Negative flips", f"{max(flips):.1f}", "%", "of queries, on the worst older gallery")
+        says = (
+            f"of what retraining gains ({report.control or 'control'}), without a backfill; higher is better"
         )
+        tiles.append(Tile("Update gain", signed(100 * sum(gains) / len(gains), 0), "%", "", says))
+    if newest and (flips := [f for f in (report.negative_flips or [[]])[-1][:newest] if f is not None]):
+        says = "queries that were right before and are wrong now; lower is better"
+        tiles.append(Tile("Negative flips", f"{max(flips):.1f}", "%", "on the worst older gallery", says))
     if newest and report.am is not None and len(tiles) < 6:
-        tiles.append(Tile("AM", f"{report.am:.1f}", "%", "mean Recall@1 over self and older galleries"))
+        says = "mean Recall@1 over own and older galleries; higher is better"
+        tiles.append(Tile("AM", f"{report.am:.1f}", "%", "", says))
     if report.images_per_second is not None and len(tiles) < 6:
-        tiles.append(Tile("Training speed", f"{report.images_per_second:,.0f}", "images/s"))
+        says = "images learned from in a second, on the machine below"
+        tiles.append(Tile("Training speed", f"{report.images_per_second:,.0f}", "images/s", "", says))
     return tiles
 
 
+def _pairs_tile(report: Report, newest: int) -> Tile:
+    marks = [mark(report, i, j) for i in range(newest + 1) for j in range(i)]
+    good, close, bad = (marks.count(each) for each in ("compatible", "undecided", "incompatible"))
+    notes = [f"{close} undecided"] if close else []
+    if report.ac is not None:
+        notes.append(f"AC {report.ac:.2f}")
+        notes += [f"{report.ac_raw:.2f} without adapters"] if report.ac_raw is not None else []
+    tone = "incompatible" if bad else "compatible" if good == len(marks) else "undecided"
+    says = "a newer version searches an older gallery better than that one does itself; all is best"
+    return Tile("Compatible pairs", f"{good}", f"of {len(marks)}", ", ".join(notes), says, tone)
+
+
 def _cells(report: Report) -> list[list[Cell]]:
-    known = [v for row in report.recall_at_1 for v in row if v is not None]
-    low, span = min(known, default=0.0), max(max(known, default=0.0) - min(known, default=0.0), 1e-9)
     return [
-        [
-            _cell(report, i, j, value, round(100 * ((value or low) - low) / span))
-            for j, value in enumerate(row)
-        ]
+        [_cell(report, i, j, value) for j, value in enumerate(row)]
         for i, row in enumerate(report.recall_at_1)
     ]
+
+
+def _heat(report: Report, i: int, j: int, value: float) -> int:
+    """How far the pair is from what it has to beat: 0 for a tie, 100 from 20 points on."""
+    reference = report.recall_at_1[min(i, j)][min(i, j)]
+    return 0 if reference is None else min(100, round(5 * abs(value - reference)))
 
 
 def _on_codes(report: Report) -> Report:
@@ -140,7 +154,7 @@ def _on_codes(report: Report) -> Report:
     return replace(report, **measured, recall_at_1_raw=None, adapters=[])
 
 
-def _cell(report: Report, i: int, j: int, value: float | None, heat: int) -> Cell:
+def _cell(report: Report, i: int, j: int, value: float | None) -> Cell:
     if value is None:
         return Cell(hover="not measured")
     bounds, comparison = _at(report.intervals, i, j), comparison_of(report, i, j)
@@ -168,7 +182,7 @@ def _cell(report: Report, i: int, j: int, value: float | None, heat: int) -> Cel
         mark=mark(report, i, j),
         difference=difference,
         hover=hover,
-        heat=heat,
+        heat=_heat(report, i, j, value),
         adapted=adapted,
     )
 

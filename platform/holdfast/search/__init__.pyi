@@ -1,5 +1,6 @@
 from .cascade import WITHOUT, Cascade, Embedded, Recalled, Terms
 from .gallery import Gallery
+from .matrix import Pair, Verdict, compatibility_matrix
 from .result import Cascaded, Outcome, RankedBy, SearchResult
 from .verify_kept import verify_store
 
@@ -9,10 +10,13 @@ __all__ = [
     "Embedded",
     "Gallery",
     "Outcome",
+    "Pair",
     "RankedBy",
     "Recalled",
     "SearchResult",
     "Terms",
+    "Verdict",
     "WITHOUT",
+    "compatibility_matrix",
     "verify_store",
 ]

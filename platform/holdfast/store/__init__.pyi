@@ -10,6 +10,7 @@ from .compatibility import (
     Way,
     explain_problems,
     incompatibility,
+    judge,
 )
 from .database.chunks import in_chunks
 from .database.counters import advance_counter, current_counter, lock_counter
@@ -99,6 +100,7 @@ __all__ = [
     "in_chunks",
     "incompatibility",
     "insert_missing",
+    "judge",
     "leave_mark",
     "lock_counter",
     "look_into",

@@ -138,10 +138,12 @@ def measurement(
 
 @dataclass(frozen=True)
 class Incompatibility:
-    """Why one version may not search another's entries, in words, and what would tell that it may."""
+    """Why one version may not search another's entries, in words, and what would tell that it may; `command`,
+    where there is one, is the next to type."""
 
     sentence: str
     remedy: str
+    command: str = ""
 
     def __str__(self) -> str:
         return self.sentence
@@ -162,19 +164,45 @@ def incompatibility(
         provisional: whether a measurement without labels will do.
     """
     found = measurement(connection, query, gallery)
-    if query != gallery and find_version(connection, query).space == find_version(connection, gallery).space:
+    one_base = (
+        query != gallery and find_version(connection, query).space == find_version(connection, gallery).space
+    )
+    adapted = found is None and find_adapter(connection, query, gallery) is not None
+    return judge(query, gallery, found, one_base=one_base, adapted=adapted, provisional=provisional)
+
+
+def judge(
+    query: str,
+    gallery: str,
+    found: Compatibility | None,
+    *,
+    one_base: bool,
+    adapted: bool,
+    provisional: bool = False,
+) -> Incompatibility | None:
+    """What `incompatibility` says, by what the database has of a pair.
+
+    Args:
+        found: the measurement that counts.
+        one_base: whether both meet the entries of one base exactly.
+        adapted: whether they have an adapter.
+    """
+    bridge = f"holdfast bridge {gallery} {query}"
+    if one_base:
         return _worse_over_one_base(found)
     if found is None:
-        through = " through its adapter" if find_adapter(connection, query, gallery) is not None else ""
+        through = " through its adapter" if adapted else ""
         return Incompatibility(
             f"{query} was never measured against entries of {gallery}{through}",
-            f"Measure the pair (holdfast evaluate, or holdfast bridge {gallery} {query})",
+            f"Measure the pair (holdfast evaluate, or {bridge})",
+            bridge,
         )
     if found.provisional and not provisional:
         return Incompatibility(
             f"{query} was measured against entries of {gallery} without labels or relevance pairs, which is "
             "provisional",
-            f"Measure the pair by such (holdfast bridge {gallery} {query} with --labels or --relevance)",
+            f"Measure the pair by such ({bridge} with --labels or --relevance)",
+            f"{bridge} --labels ATTRIBUTE",
         )
     if not found.compatible:
         chance = "" if found.decided else "; the difference is within chance, which is not enough"
@@ -182,7 +210,8 @@ def incompatibility(
         return Incompatibility(
             f"{query} is not compatible with entries of {gallery}{way} "
             f"({found.metric} {found.value:.4g}, has to beat {found.reference:.4g}{chance})",
-            f"Look for another way (holdfast bridge {gallery} {query})",
+            f"Look for another way ({bridge})",
+            bridge,
         )
     return None
 

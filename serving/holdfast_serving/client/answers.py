@@ -62,6 +62,40 @@ class CascadeCounts(Answer):
     kept: int
 
 
+class PairAnswer(Answer):
+    """Queries by `query` over entries of `gallery`. `searches`: whether such entries are searched now;
+    `promotes`: whether the version may be promoted in the face of them. `why` not, what to do (`remedy`),
+    and the next `command` to type. The figures are null where nothing was measured; `low` and `high` are
+    the 95 % interval of `value` - `reference`.
+    """
+
+    query: str
+    gallery: str
+    verdict: Literal["self", "exact", "compatible", "undecided", "incompatible", "unmeasured"] | str
+    way: Literal["as_they_are", "exact", "adapter", "cascade"] | str | None
+    searches: bool
+    promotes: bool
+    why: str | None
+    remedy: str | None
+    command: str | None
+    metric: str | None
+    value: float | None
+    reference: float | None
+    low: float | None
+    high: float | None
+    candidates: int
+    truth: Literal["labels", "pairs", "views", "agreement"] | str | None
+    provisional: bool
+    measured_at: str | None
+
+
+class CompatibilityAnswer(Answer):
+    """Every ordered pair of `versions`, which are named oldest first."""
+
+    versions: list[str]
+    pairs: list[PairAnswer]
+
+
 class CountAnswer(Answer):
     """How many entries there are."""
 
@@ -212,6 +246,14 @@ class IntervalFigure(Answer):
     value: float
     low: float
     high: float
+
+
+class KeyAnswer(Answer):
+    """The key that asks: by what name the traffic's history and the log know it, and what it may."""
+
+    name: str
+    role: Literal["read", "write", "admin"] | str
+    expires_at: str | None
 
 
 class LatencyFigures(Answer):

@@ -7,6 +7,7 @@ from holdfast_serving.client.answers import (
     AliveAnswer,
     BackfillAnswer,
     BackfillsAnswer,
+    CompatibilityAnswer,
     CountAnswer,
     DeletedAnswer,
     DeletedManyAnswer,
@@ -14,6 +15,7 @@ from holdfast_serving.client.answers import (
     EntryAnswer,
     GalleryAnswer,
     HistoryAnswer,
+    KeyAnswer,
     LookupAnswer,
     ModelAnswer,
     ModelsAnswer,
@@ -124,6 +126,10 @@ class Operations:
         return self.call(
             Call("GET", path_of("/v1/models/{version}", version=version), ModelAnswer, repeatable=True)
         )
+
+    def get_compatibility(self) -> CompatibilityAnswer:
+        """The compatibility matrix: every ordered pair of versions, oldest first."""
+        return self.call(Call("GET", "/v1/compatibility", CompatibilityAnswer, repeatable=True))
 
     def get_gallery(self) -> GalleryAnswer:
         """Entries by version, how far this replica has applied the writes, the index's kind and size."""
@@ -535,6 +541,10 @@ class Operations:
                 "POST", path_of("/v1/backfills/{backfill_id}/cancel", backfill_id=backfill_id), BackfillAnswer
             )
         )
+
+    def get_key(self) -> KeyAnswer:
+        """The name of the key that asks, its role, and its end if it has one; never the key."""
+        return self.call(Call("GET", "/v1/key", KeyAnswer, repeatable=True))
 
     def livez(self) -> AliveAnswer:
         """The process answers."""

@@ -4,8 +4,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from holdfast.search import RankedBy
-from holdfast.store import Truth, Way
+from holdfast.search import RankedBy, Verdict
+from holdfast.store import Role, Truth, Way
 from holdfast_serving.http.api import Attributes, Vector
 
 
@@ -264,6 +264,47 @@ class ModelsAnswer(BaseModel):
 
     object: Literal["list"]
     data: list[ModelSummary]
+
+
+class PairAnswer(BaseModel):
+    """Queries by `query` over entries of `gallery`. `searches`: whether such entries are searched now;
+    `promotes`: whether the version may be promoted in the face of them. `why` not, what to do (`remedy`), and
+    the next `command` to type. The figures are null where nothing was measured; `low` and `high` are the 95 %
+    interval of `value` - `reference`."""
+
+    query: str
+    gallery: str
+    verdict: Verdict
+    way: Way | None
+    searches: bool
+    promotes: bool
+    why: str | None
+    remedy: str | None
+    command: str | None
+    metric: str | None
+    value: float | None
+    reference: float | None
+    low: float | None
+    high: float | None
+    candidates: int
+    truth: Truth | None
+    provisional: bool
+    measured_at: str | None
+
+
+class CompatibilityAnswer(BaseModel):
+    """Every ordered pair of `versions`, which are named oldest first."""
+
+    versions: list[str]
+    pairs: list[PairAnswer]
+
+
+class KeyAnswer(BaseModel):
+    """The key that asks: by what name the traffic's history and the log know it, and what it may."""
+
+    name: str
+    role: Role
+    expires_at: str | None
 
 
 class TrafficRecord(BaseModel):

@@ -15,7 +15,10 @@ from holdfast_serving.http.auth import FixedKeys, Gatekeeper, hash_key, parse_ke
 
 ROUTES = {
     "read": [
-        *(("GET", f"/v1/{path}") for path in ("models", "models/v1", "gallery", "traffic", "backfills")),
+        *(
+            ("GET", f"/v1/{path}")
+            for path in ("key", "models", "models/v1", "compatibility", "gallery", "traffic", "backfills")
+        ),
         ("GET", "/v1/backfills/b1"),
     ],
     "write": [("DELETE", "/v1/gallery/entries/nothing")],
@@ -75,7 +78,7 @@ def test_keys_of_the_variable_replace_those_of_the_store(
 
 
 @pytest.mark.parametrize(
-    "path", ["/livez", "/readyz", "/metrics", "/", "/page/page.js", "/openapi.json", "/docs"]
+    "path", ["/livez", "/readyz", "/metrics", "/", "/page/app.js", "/openapi.json", "/docs"]
 )
 def test_open_without_a_key(serve_here: Callable[..., TestClient], path: str) -> None:
     assert serve_here().get(path).status_code == 200

@@ -3,6 +3,7 @@
 import base64
 import re
 from collections.abc import Callable
+from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
@@ -10,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 Start = Callable[..., TestClient]
-PLAIN = {"/": {"GET"}, "/docs": {"GET"}, "/openapi.json": {"GET"}, "/page/page.js": {"GET"}}
+PLAIN = {"/": {"GET"}, "/docs": {"GET"}, "/openapi.json": {"GET"}, "/page/app.js": {"GET"}}
 
 
 def addresses(client: TestClient) -> dict[str, set[str]]:
@@ -206,9 +207,12 @@ def test_pages_of_other_origins_are_let_in_only_where_they_are_named(
 
 
 def test_nothing_of_the_pages_leads_to_the_root_or_elsewhere(client: TestClient) -> None:
-    for path in ("/", "/docs", "/page/page.js", "/page/docs.js", "/page/page.css", "/page/docs.css"):
+    names = [file.name for file in files("holdfast_serving.http").joinpath("page").iterdir()]
+    assert {"app.js", "docs.js", "page.css"} <= set(names)
+    for path in ("/", "/docs", *(f"/page/{name}" for name in names)):
         text = client.get(path).text
-        assert not re.search(r"""(src|href|fetch|call)(=|\()["'`]/""", text), path
+        assert not re.search(r"""(src|href|from|fetch|get|post|put|remove|Blob)(=| |\()["'`]/""", text), path
+        assert "innerHTML" not in text, path
         assert not re.search(r"https?://(?!www\.w3\.org)", text), path
 
 
@@ -222,7 +226,7 @@ def test_a_prefix_is_kept(serve_here: Start, admin_key: str) -> None:
         assert client.get(f"{path}/openapi.json", headers=more).json()["servers"] == [{"url": "/gallery"}]
         assert client.get(f"{path}/v1/models", headers=headers | more).status_code == 200
         assert client.options(f"{path}/v1/models", headers=more).status_code == 204
-        assert client.get(f"{path}/page/page.js", headers=more).status_code == 200
+        assert client.get(f"{path}/page/app.js", headers=more).status_code == 200
     assert set_up.get("/gallery").status_code == set_up.get("/gallery/livez").status_code == 200
     for hostile in ('/"><script>', "//evil.example", "https://evil.example", "/a b", "/é".encode()):
         page = told.get("/", headers={"X-Forwarded-Prefix": hostile})

@@ -12,14 +12,13 @@ from holdfast_serving.http.routes.common import answer
 
 router = APIRouter(include_in_schema=False, route_class=BorderRoute)
 
+_FOLDER = files("holdfast_serving.http").joinpath("page")
+_FILES = frozenset(file.name for file in _FOLDER.iterdir())
 _TYPES = {
-    "index.html": "text/html; charset=utf-8",
-    "docs.html": "text/html; charset=utf-8",
-    "page.css": "text/css; charset=utf-8",
-    "docs.css": "text/css; charset=utf-8",
-    "page.js": "text/javascript; charset=utf-8",
-    "docs.js": "text/javascript; charset=utf-8",
-    "icon.svg": "image/svg+xml",
+    "html": "text/html; charset=utf-8",
+    "css": "text/css; charset=utf-8",
+    "js": "text/javascript; charset=utf-8",
+    "svg": "image/svg+xml",
 }
 _HEADERS = {
     "Content-Security-Policy": (
@@ -58,10 +57,10 @@ async def asset(name: str) -> Response:
 def _file(name: str, prefix: str = "") -> Response:
     """A file of the page. All addresses in it are relative; where the prefix is known they start from there,
     since a proxy may show the page without a slash at its end."""
-    if name not in _TYPES:
+    if name not in _FILES:
         raise NotFoundError(f"the page has no file {name!r}")
-    content = files("holdfast_serving.http").joinpath("page", name).read_bytes()
+    content = _FOLDER.joinpath(name).read_bytes()
     if prefix:
         base = f'<head>\n<base href="{escape(prefix)}/">'
         content = content.replace(b"<head>", base.encode(), 1)
-    return Response(content, media_type=_TYPES[name], headers=_HEADERS)
+    return Response(content, media_type=_TYPES[name.rpartition(".")[2]], headers=_HEADERS)

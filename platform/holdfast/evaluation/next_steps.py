@@ -1,0 +1,58 @@
+"""What to do after a run: the commands, by what its report found."""
+
+from dataclasses import dataclass
+
+from holdfast.evaluation.report import Report
+from holdfast.evaluation.summary import listed, mark
+
+
+@dataclass(frozen=True)
+class Step:
+    """Why, and what to type."""
+
+    why: str
+    command: str
+
+
+def next_steps(report: Report) -> list[Step]:
+    """In the order in which they are taken; the first one is the next. Of a first version: how it begins to
+    serve; of a later one: the way to promote it, or what stands in between."""
+    newest = report.versions[-1]
+    older = report.versions[:-1]
+    if not older:
+        return [
+            Step(f"Let {newest} answer queries and embed new entries.", f"holdfast promote {newest}"),
+            Step("Serve it, with a web page.", "holdfast serve"),
+        ]
+    outcomes = {name: mark(report, len(older), j) for j, name in enumerate(older)}
+    worse = [name for name, outcome in outcomes.items() if outcome == "incompatible"]
+    unmeasured = [name for name, outcome in outcomes.items() if not outcome]
+    if report.exact and worse:
+        return [
+            Step(
+                f"It finds less than {listed(worse)} among the same entries: stay there.", "holdfast versions"
+            )
+        ]
+    steps = [
+        Step(
+            f"Entries of {name}: another way to search them, with what it costs, is looked for so.",
+            f"holdfast bridge {name} {newest}",
+        )
+        for name in (*worse, *unmeasured)
+    ]
+    if worse:
+        steps.append(
+            Step(
+                "What embedding them anew would cost and bring, before it is done.",
+                f"holdfast backfill plan {newest} --kind re-embed --sources FOLDER",
+            )
+        )
+    if not worse:
+        promoted = [
+            Step(
+                f"Let {newest} answer one query in twenty first.", f"holdfast promote {newest} --canary 0.05"
+            ),
+            Step("Then all of them; entries stay as they are.", f"holdfast promote {newest}"),
+        ]
+        steps += promoted
+    return [*steps, Step("See the matrix and the traffic, and change it, on a web page.", "holdfast serve")]
