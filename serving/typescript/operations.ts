@@ -204,6 +204,12 @@ export interface Fault {
   request_id: string;
 }
 
+/** The hits that have one value of the attribute, best first. */
+export interface FoundGroup {
+  value: string | number | boolean;
+  ids: string[];
+}
+
 /** One entry of a ranking. */
 export interface FoundHit {
   id: string;
@@ -483,7 +489,10 @@ export interface ScheduledChange {
   error: string | null;
 }
 
-/** The nearest entries, best first, and what was searched for them. */
+/**
+ * The nearest entries, best first, and what was searched for them; with `group_by` the groups of the
+ * hits, in the order of their best ones.
+ */
 export interface SearchAnswer {
   hits: FoundHit[];
   query_version: string;
@@ -493,6 +502,7 @@ export interface SearchAnswer {
   excluded: Record<string, number>;
   cascade: CascadeCounts | null;
   seq: number;
+  groups?: FoundGroup[] | null;
 }
 
 /** A query by image, by text, by vector (with the version that made it), or by the id of an entry. */
@@ -513,6 +523,14 @@ export interface SearchRequest {
   min_seq?: number | null;
   /** Rank so many of the best entries by their images; 0: none, and entries that only a cascade can search are left out. By default where the versions meet in no other way. */
   cascade?: number | null;
+  /** Only hits whose `calibrated` score, which they are ranked by, is at least this. */
+  score_threshold?: number | null;
+  /** An attribute: the best entries of each of k of its values are answered. */
+  group_by?: string | null;
+  /** With group_by: entries of a group at most. */
+  group_size?: number;
+  /** Which attributes are in the answer: all, none (false), or those of a list. */
+  attributes?: boolean | string[];
   user?: string | null;
 }
 

@@ -1,6 +1,8 @@
 """What the id and the attributes of an item may be, wherever they are written or asked for."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 Scalar = str | int | float | bool
 Value = Scalar | list[Scalar]
@@ -25,6 +27,13 @@ def valid_attribute(value: object) -> bool:
     if isinstance(value, list):
         return len(value) <= MAX_MEMBERS and all(map(valid_value, value))
     return valid_value(value)
+
+
+def chosen(attributes: Mapping[str, Any], choice: bool | Sequence[str]) -> Mapping[str, Any]:
+    """All attributes (True), none (False), or those of these names."""
+    if isinstance(choice, bool):
+        return attributes if choice else {}
+    return {key: attributes[key] for key in choice if key in attributes}
 
 
 def is_null(value: object) -> bool:

@@ -9,6 +9,7 @@ from .language import (
     Not,
     OneOf,
     Or,
+    OtherThan,
     Range,
     both,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "Not",
     "OneOf",
     "Or",
+    "OtherThan",
     "PATTERN",
     "Range",
     "as_text",

@@ -28,6 +28,14 @@ class OneOf:
 
 
 @dataclass(frozen=True)
+class OtherThan:
+    """There is a value that is none of `choices`; what searches by groups ask, and no JSON says."""
+
+    key: str
+    choices: tuple[Scalar, ...]
+
+
+@dataclass(frozen=True)
 class Range:
     """The value is a number within all bounds; a bound is an operator and a number."""
 
@@ -72,7 +80,7 @@ class Or:
     parts: tuple["Filter", ...]
 
 
-Condition: TypeAlias = OneOf | Range | Dates | Exists
+Condition: TypeAlias = OneOf | OtherThan | Range | Dates | Exists
 Filter: TypeAlias = Condition | Not | And | Or
 
 

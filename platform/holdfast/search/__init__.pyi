@@ -1,4 +1,5 @@
 from .cascade import WITHOUT, Cascade, Embedded, Recalled, Terms
+from .cut import WHOLE, Cut, Group
 from .gallery import Gallery
 from .matrix import Pair, Verdict, compatibility_matrix
 from .result import Cascaded, Outcome, RankedBy, SearchResult
@@ -7,8 +8,10 @@ from .verify_kept import verify_store
 __all__ = [
     "Cascade",
     "Cascaded",
+    "Cut",
     "Embedded",
     "Gallery",
+    "Group",
     "Outcome",
     "Pair",
     "RankedBy",
@@ -16,6 +19,7 @@ __all__ = [
     "SearchResult",
     "Terms",
     "Verdict",
+    "WHOLE",
     "WITHOUT",
     "compatibility_matrix",
     "verify_store",

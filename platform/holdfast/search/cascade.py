@@ -13,6 +13,7 @@ from typing import Protocol, get_args
 import numpy as np
 
 from holdfast.index import Hit
+from holdfast.search.cut import WHOLE, Cut
 from holdfast.search.result import Cascaded, Outcome, SearchResult
 
 
@@ -76,12 +77,14 @@ class Recalled:
         vector: the query's, float32 (d,).
         k: how many hits are wanted.
         candidates: how many of the best are to be ranked by their images; 0 for no cascade.
+        cut: which of the ranked ones are the answer.
     """
 
     found: SearchResult
     vector: np.ndarray
     k: int
     candidates: int
+    cut: Cut = WHOLE
 
     @property
     def missing(self) -> list[Hit]:
@@ -92,7 +95,8 @@ class Recalled:
     def ranked(self, embedded: Embedded = Embedded()) -> SearchResult:
         """The answer: the candidates in the order of what is known of them now, then the rest as it was."""
         if not self.candidates:
-            return replace(self.found, hits=self.found.hits[: self.k])
+            hits, groups = self.cut.of(self.found.hits, self.k)
+            return replace(self.found, hits=hits, groups=groups)
         hits, mine = self.found.hits, self.found.query_version
         pool = self._anew(hits[: self.candidates], embedded.vectors)
         # The own entries among the best own ones need no image, and adapters may have put others before them.
@@ -101,9 +105,11 @@ class Recalled:
         first = sorted([*pool, *beside], key=_place)
         placed = {hit.id for hit in first}
         rest = [hit for hit in hits[self.candidates :] if hit.id not in placed]
+        answer, groups = self.cut.of([*first, *rest], self.k)
         return replace(
             self.found,
-            hits=[*first, *rest][: self.k],
+            hits=answer,
+            groups=groups,
             cascade=_count(pool, mine, embedded),
             own=frozenset(embedded.vectors),
         )

@@ -18,8 +18,9 @@ from holdfast.base import (
 )
 from holdfast.entries import Entries, Entry, Problems, VerifyReport
 from holdfast.filters import Filter, parse_filter
-from holdfast.index import Index, LocalIndex
+from holdfast.index import Hit, Index, LocalIndex
 from holdfast.search.cascade import WITHOUT, Cascade, Recalled, Terms, merged
+from holdfast.search.cut import WHOLE, Cut
 from holdfast.search.following import Follower
 from holdfast.search.known import Known
 from holdfast.search.preparing import Plan, Preparer
@@ -163,6 +164,7 @@ class Gallery:
         min_seq: int | None = None,
         leave_out: str | None = None,
         cascade: Cascade | None = None,
+        cut: Cut = WHOLE,
     ) -> SearchResult:
         """The k best entries, by inner product or by calibrated score, through adapters where the query's
         version has them.
@@ -178,6 +180,7 @@ class Gallery:
             leave_out: the id of an entry that is not to be among the k.
             cascade: embeds the images of the best ones, where the versions meet in no other way; without one
                 the entries of such versions are left out.
+            cut: which of the ranked entries are the answer; with groups, k is how many.
 
         Raises:
             IncompatibleError: `version` may search none of the entries there are, or not those of a version
@@ -187,7 +190,7 @@ class Gallery:
             built anew because the database has become another one. StoreError: an adapter is damaged.
         """
         terms = WITHOUT if cascade is None else cascade.terms(self._known.version(version).name)
-        found = self.recall(vector, version, k, filter, versions, min_seq, leave_out, terms)
+        found = self.recall(vector, version, k, filter, versions, min_seq, leave_out, terms, cut)
         if cascade is None or not (missing := found.missing):
             return found.ranked()
         return found.ranked(cascade.embed(found.found.query_version, missing))
@@ -202,6 +205,7 @@ class Gallery:
         min_seq: int | None = None,
         leave_out: str | None = None,
         terms: Terms = WITHOUT,
+        cut: Cut = WHOLE,
     ) -> Recalled:
         """`search` up to where images would be embedded, for who embeds them in a way of their own.
 
@@ -212,31 +216,42 @@ class Gallery:
         query = self._known.version(version)
         row = _query_vector(vector, query)
         _check_k(k)
+        cut.check(k)
         allowed = parse_filter(filter)
         wanted = None if versions is None else {self._known.version(name).name for name in versions}
         if min_seq is not None and self._follower.applied < min_seq and (seq := self.refresh()) < min_seq:
             raise NotReadyError(f"The gallery is at write {seq}, before {min_seq}: try again soon.")
         while True:
             plan = self._preparer.prepare(query, row, wanted, terms)
-            found = None if plan is None else self._answer(plan, row, k, allowed, leave_out)
+            found = None if plan is None else self._answer(plan, row, k, allowed, leave_out, cut)
             if found is not None:
                 return found
 
     def _answer(
-        self, plan: Plan, vector: np.ndarray, k: int, allowed: Filter | None, leave_out: str | None
+        self,
+        plan: Plan,
+        vector: np.ndarray,
+        k: int,
+        allowed: Filter | None,
+        leave_out: str | None,
+        cut: Cut,
     ) -> Recalled | None:
         """None if the index has changed since the plan was made, so that it no longer holds."""
         with self._lock.reading():
             if not plan.holds(self._index):
                 return None
-            count = max(k, plan.candidates) + (leave_out is not None)
-            rankings = [
-                self._index.search(vector, count, names, allowed, plan.ways) for names in plan.rankings
-            ]
-            hits = rankings[0] if len(rankings) == 1 else merged(rankings)
+
+            def find(allowed: Filter | None, count: int) -> list[Hit]:
+                more = count + (leave_out is not None)
+                rankings = [
+                    self._index.search(vector, more, names, allowed, plan.ways) for names in plan.rankings
+                ]
+                hits = rankings[0] if len(rankings) == 1 else merged(rankings)
+                return hits if leave_out is None else [hit for hit in hits if hit.id != leave_out]
+
             counts = self._index.count() if plan.refused else {}
             found = SearchResult(
-                hits=[hit for hit in hits if hit.id != leave_out],
+                hits=cut.recall(find, allowed, k, plan.candidates),
                 query_version=plan.query,
                 seq=self._follower.applied,
                 searched=plan.searched,
@@ -244,7 +259,7 @@ class Gallery:
                 exact=plan.exact,
                 excluded={name: counts[name] for name in plan.refused},
             )
-            return Recalled(found, vector, k, plan.candidates)
+            return Recalled(found, vector, k, plan.candidates, cut)
 
 
 def _query_vector(vector: object, version: Version) -> np.ndarray:

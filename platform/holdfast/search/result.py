@@ -1,10 +1,12 @@
 """What a search answers."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from holdfast.base import chosen
 from holdfast.index import Hit
+from holdfast.search.cut import Group
 
 RankedBy = Literal["own", "as_they_are", "exact", "adapter"]
 """By which vector an entry got its place: one of the version that asks, or the stored one, as it is or
@@ -41,6 +43,7 @@ class SearchResult:
     entries of versions that the caller did not name are not among them. `cascade`: what became of the entries
     that were recalled to be ranked by their images, None where none were; `own`: the vectors of the query
     version by which it ranked entries of other versions (ids).
+    `groups`, where they were asked for: of the hits, in the order of their best ones.
     """
 
     hits: list[Hit]
@@ -52,10 +55,16 @@ class SearchResult:
     excluded: Mapping[str, int] = field(default_factory=dict)
     cascade: Cascaded | None = None
     own: frozenset[str] = frozenset()
+    groups: tuple[Group, ...] | None = None
 
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values: what HTTP answers, and `--json` prints."""
-        return {
+    def as_dict(self, attributes: bool | Sequence[str] = True) -> dict[str, Any]:
+        """Plain values: what HTTP answers, and `--json` prints.
+
+        Args:
+            attributes: see `chosen`.
+        """
+        groups = [{"value": group.value, "ids": list(group.ids)} for group in self.groups or ()]
+        return ({} if self.groups is None else {"groups": groups}) | {
             "hits": [
                 {
                     "id": hit.id,
@@ -63,7 +72,7 @@ class SearchResult:
                     "calibrated": hit.calibrated,
                     "embedded_by": hit.embedded_by,
                     "ranked_by": self.ranked_by(hit),
-                    "attributes": hit.attributes,
+                    "attributes": chosen(hit.attributes, attributes),
                 }
                 for hit in self.hits
             ],

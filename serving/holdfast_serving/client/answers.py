@@ -185,6 +185,13 @@ class ErrorAnswer(Answer):
     error: Fault
 
 
+class FoundGroup(Answer):
+    """The hits that have one value of the attribute, best first."""
+
+    value: str | int | float | bool
+    ids: list[str]
+
+
 class FoundHit(Answer):
     """One entry of a ranking."""
 
@@ -393,7 +400,9 @@ class ScheduleAnswer(Answer):
 
 
 class SearchAnswer(Answer):
-    """The nearest entries, best first, and what was searched for them."""
+    """The nearest entries, best first, and what was searched for them; with `group_by` the groups of the
+    hits, in the order of their best ones.
+    """
 
     hits: list[FoundHit]
     query_version: str
@@ -403,6 +412,7 @@ class SearchAnswer(Answer):
     excluded: dict[str, int]
     cascade: CascadeCounts | None
     seq: int
+    groups: list[FoundGroup] | None = None
 
 
 class ShadowAnswer(Answer):

@@ -283,6 +283,10 @@ class AsyncOperations:
         relevant: Sequence[str] | Unset | None = UNSET,
         min_seq: int | Unset | None = UNSET,
         cascade: int | Unset | None = UNSET,
+        score_threshold: float | Unset | None = UNSET,
+        group_by: str | Unset | None = UNSET,
+        group_size: int | Unset = UNSET,
+        attributes: bool | Sequence[str] | Unset = UNSET,
         user: str | Unset | None = UNSET,
     ) -> SearchAnswer:
         """The nearest entries, ranked by `calibrated`; `score` is the inner product as it is. Entries of
@@ -301,6 +305,11 @@ class AsyncOperations:
             min_seq: Answer only once this write is searchable.
             cascade: Rank so many of the best entries by their images; 0: none, and entries that only a
             cascade can search are left out. By default where the versions meet in no other way.
+            score_threshold: Only hits whose `calibrated` score, which they are ranked by, is at least
+            this.
+            group_by: An attribute: the best entries of each of k of its values are answered.
+            group_size: With group_by: entries of a group at most.
+            attributes: Which attributes are in the answer: all, none (false), or those of a list.
         """
         return await self.call(
             Call(
@@ -319,6 +328,10 @@ class AsyncOperations:
                     "relevant": relevant,
                     "min_seq": min_seq,
                     "cascade": cascade,
+                    "score_threshold": score_threshold,
+                    "group_by": group_by,
+                    "group_size": group_size,
+                    "attributes": attributes,
                     "user": user,
                 },
                 repeatable=True,

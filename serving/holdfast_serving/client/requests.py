@@ -179,6 +179,10 @@ class SearchRequest(TypedDict):
     relevant: NotRequired[Sequence[str] | None]
     min_seq: NotRequired[int | None]
     cascade: NotRequired[int | None]
+    score_threshold: NotRequired[float | None]
+    group_by: NotRequired[str | None]
+    group_size: NotRequired[int]
+    attributes: NotRequired[bool | Sequence[str]]
     user: NotRequired[str | None]
 
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from holdfast.search import RankedBy, Verdict
 from holdfast.store import Role, Truth, Way
-from holdfast_serving.http.api import Attributes, Vector
+from holdfast_serving.http.api import Attributes, Scalar, Vector
 
 
 class Fault(BaseModel):
@@ -104,8 +104,16 @@ class CascadeCounts(BaseModel):
     kept: int
 
 
+class FoundGroup(BaseModel):
+    """The hits that have one value of the attribute, best first."""
+
+    value: Scalar
+    ids: list[str]
+
+
 class SearchAnswer(BaseModel):
-    """The nearest entries, best first, and what was searched for them."""
+    """The nearest entries, best first, and what was searched for them; with `group_by` the groups of the
+    hits, in the order of their best ones."""
 
     hits: list[FoundHit]
     query_version: str
@@ -115,6 +123,7 @@ class SearchAnswer(BaseModel):
     excluded: dict[str, int]
     cascade: CascadeCounts | None
     seq: int
+    groups: list[FoundGroup] | None = None
 
 
 class EntryAnswer(BaseModel):

@@ -135,6 +135,18 @@ class SearchRequest(Body):
         description="Rank so many of the best entries by their images; 0: none, and entries that only a "
         "cascade can search are left out. By default where the versions meet in no other way.",
     )
+    score_threshold: float | None = Field(
+        default=None,
+        allow_inf_nan=False,
+        description="Only hits whose `calibrated` score, which they are ranked by, is at least this.",
+    )
+    group_by: str | None = Field(
+        default=None,
+        min_length=1,
+        description="An attribute: the best entries of each of k of its values are answered.",
+    )
+    group_size: int = Field(default=1, ge=1, description="With group_by: entries of a group at most.")
+    attributes: Choice = True
     user: str | None = None
 
     @model_validator(mode="after")
@@ -145,6 +157,8 @@ class SearchRequest(Body):
                 "a search needs exactly one of image, text, vector and id "
                 f"(given: {', '.join(given) or 'none'})"
             )
+        if self.group_by is None and self.group_size != 1:
+            raise ValueError("group_size goes with group_by")
         if self.vector is not None and self.model is None:
             raise ValueError("a search by vector must name in model the version that made the vector")
         return self

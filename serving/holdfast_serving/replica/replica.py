@@ -14,7 +14,7 @@ import numpy as np
 
 from holdfast.base import HoldfastError, NotReadyError
 from holdfast.entries import Change
-from holdfast.search import Gallery, Recalled, SearchResult, Terms
+from holdfast.search import WHOLE, Cut, Gallery, Recalled, SearchResult, Terms
 from holdfast.store import NAME, Shadowed, ShadowGate, Store, Traffic, Version
 from holdfast_serving.config import ServingConfig
 from holdfast_serving.replica.admission import Admission
@@ -311,6 +311,7 @@ class Replica:
         versions: Sequence[str] | None,
         leave_out: str | None = None,
         cascade: int | None = None,
+        cut: Cut = WHOLE,
     ) -> SearchResult:
         """See `Gallery.search`.
 
@@ -318,7 +319,14 @@ class Replica:
             cascade: of how many candidates, 0 for none; None for what the settings say.
         """
         recall = partial(
-            self.gallery.recall, vector, version, k, filter=filter, versions=versions, leave_out=leave_out
+            self.gallery.recall,
+            vector,
+            version,
+            k,
+            filter=filter,
+            versions=versions,
+            leave_out=leave_out,
+            cut=cut,
         )
 
         async def recall_on(terms: Terms) -> Recalled:

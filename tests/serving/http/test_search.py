@@ -13,6 +13,7 @@ from holdfast.entries import Entries, Entry
 from holdfast.models import Encoder
 from holdfast.store import Compatibility, MeasuredCalibration, Store
 from holdfast_serving.http.auth import hash_key
+from tests.serving.http.test_gallery import unit
 
 DataUri = Callable[..., str]
 
@@ -250,3 +251,46 @@ def test_every_kind_of_query_is_answered_while_the_database_is_away(
 
     monkeypatch.setattr(store.engine, "connect", away)
     assert ask(client, **bodies[query])["hits"] == before
+
+
+def test_an_answer_is_cut_grouped_and_trimmed_as_asked(client: TestClient) -> None:
+    entries = [
+        {
+            "id": f"e{n}",
+            "vector": unit(n),
+            "version": "v1",
+            "attributes": {"n": n, "color": ["red", "blue", "green"][n % 3], "tags": ["all", f"t{n % 2}"]},
+        }
+        for n in range(9)
+    ]
+    seq = client.put("/v1/gallery/entries", json={"entries": entries}).json()["seq"]
+
+    def search(**more: object) -> Any:
+        body = {"vector": unit(0), "model": "v1", "min_seq": seq, "k": 9, **more}
+        answer = client.post("/v1/search", json=body)
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    ranked = search()
+    assert "groups" not in ranked
+    assert search(attributes=False)["hits"][0]["attributes"] == {}
+    assert search(attributes=["n", "none"])["hits"][0]["attributes"] == {"n": 0}
+    least = ranked["hits"][3]["calibrated"]
+    assert search(score_threshold=least)["hits"] == ranked["hits"][:4]
+    grouped = search(group_by="color", k=2, group_size=2, attributes=["n"])
+    assert len(grouped["groups"]) == 2
+    assert grouped["groups"][0]["value"] == "red"
+    assert grouped["groups"][0]["ids"][0] == "e0"
+    assert sorted(hit["id"] for hit in grouped["hits"]) == sorted(
+        name for group in grouped["groups"] for name in group["ids"]
+    )
+    by_tag = search(group_by="tags", k=10)["groups"]
+    assert sorted(group["value"] for group in by_tag) == ["all", "t0", "t1"]
+    for body, said in (
+        ({"group_size": 2}, "group_size goes with group_by"),
+        ({"group_by": "n", "k": 101}, "100 groups"),
+        ({"attributes": [""]}, "attributes"),
+    ):
+        answer = client.post("/v1/search", json={"vector": unit(0), "model": "v1", **body})
+        assert answer.status_code in (413, 422)
+        assert said in answer.json()["error"]["message"]

@@ -9,10 +9,10 @@ from typing import Self
 import numpy as np
 
 from holdfast.base import Value
-from holdfast.filters import And, Condition, Exists, Filter, Not, OneOf, Or, Range
+from holdfast.filters import And, Condition, Exists, Filter, Not, OneOf, Or, OtherThan, Range
 from holdfast.index.local.rows import Rows
 from holdfast.index.local.snapshot_files import Loading, Saving
-from holdfast.index.local.values import NUMBERS, Values, one_of, within
+from holdfast.index.local.values import NUMBERS, Values, numbers_of, one_of, other_than, within
 
 
 class Column:
@@ -60,9 +60,11 @@ class Column:
         if isinstance(condition, Range):
             return within(self._numbers.array, condition.bounds)
         if isinstance(condition, OneOf):
-            numbers = [float(each) for each in condition.choices if type(each) in NUMBERS]
-            if numbers:
-                return one_of(self._numbers.array, np.array(numbers, np.float64))
+            numbers = numbers_of(condition.choices)
+            if len(numbers):
+                return one_of(self._numbers.array, numbers)
+        if isinstance(condition, OtherThan):
+            return other_than(self._numbers.array, condition.choices)
         return None
 
     def set(self, slots: np.ndarray, values: Sequence[Value]) -> None:

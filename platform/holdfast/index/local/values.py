@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from holdfast.base import Scalar, Value
-from holdfast.filters import Condition, Dates, Exists, OneOf, Range, instant
+from holdfast.filters import Condition, Dates, Exists, OneOf, OtherThan, Range, instant
 from holdfast.index.local.rows import Rows
 
 NUMBERS = frozenset({int, float})
@@ -63,9 +63,14 @@ class Values:
         none; None where it holds for none of them."""
         if isinstance(condition, Exists):
             return self._table(np.arange(self._length))
-        if isinstance(condition, OneOf):
+        if isinstance(condition, OneOf | OtherThan):
             wanted = [self._scalars.get(each, -2) for each in condition.choices if type(each) not in NUMBERS]
             codes = np.array([code for code in wanted if code >= 0], np.int64)
+            if isinstance(condition, OtherThan):
+                others = np.ones(self._length, bool)
+                others[codes] = False
+                others[list(self._lists.values())] = False
+                codes = np.flatnonzero(others)
         elif isinstance(condition, Dates) and self._length:
             codes = np.flatnonzero(within(self._instants(), condition.bounds, _NO_DATE))
         else:
@@ -80,8 +85,9 @@ class Values:
             return np.empty(0, np.int32)
         members = self._table(codes)[self._codes.array]
         if isinstance(condition, OneOf):
-            numbers = [float(each) for each in condition.choices if type(each) in NUMBERS]
-            members |= one_of(self._numbers.array, np.array(numbers, np.float64))
+            members |= one_of(self._numbers.array, numbers_of(condition.choices))
+        elif isinstance(condition, OtherThan):
+            members |= other_than(self._numbers.array, condition.choices)
         elif isinstance(condition, Range):
             members |= within(self._numbers.array, condition.bounds)
         return self._owners.array[members]
@@ -140,3 +146,13 @@ def one_of(values: np.ndarray, choices: np.ndarray) -> np.ndarray:
     wanted = np.unique(choices)
     places = np.searchsorted(wanted, values)
     return wanted[np.minimum(places, len(wanted) - 1)] == values
+
+
+def other_than(values: np.ndarray, choices: Sequence[Scalar]) -> np.ndarray:
+    """bool (n,): which numbers are there, and not among these."""
+    return ~(np.isnan(values) | one_of(values, numbers_of(choices)))
+
+
+def numbers_of(choices: Sequence[Scalar]) -> np.ndarray:
+    """float64 (m,): the numbers among these."""
+    return np.array([float(each) for each in choices if type(each) in NUMBERS], np.float64)

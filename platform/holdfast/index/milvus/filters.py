@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 from holdfast.base import Scalar, Value, shown
-from holdfast.filters import And, Exists, Filter, InvalidFilterError, Not, OneOf, Or, Range
+from holdfast.filters import And, Dates, Filter, InvalidFilterError, Not, OneOf, Or, Range
 
 _OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"})
@@ -56,7 +56,7 @@ def expression(allowed: Filter | None) -> str:
             field = f'numbers["{_number(key)}"]'
             # A float even where it is whole: JSON holds floats only, and the two are compared as they are.
             return " and ".join(f"{field} {_OPERATORS[name]} {float(bound)!r}" for name, bound in bounds)
-    asked = "exists" if isinstance(allowed, Exists) else "a range of dates"
+    asked = "a range of dates" if isinstance(allowed, Dates) else "exists, nor groups"
     raise InvalidFilterError(
         f"The filter on {shown(allowed.key)}: Milvus holds nothing by which it could answer {asked}."
     )

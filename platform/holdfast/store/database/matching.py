@@ -23,7 +23,20 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from holdfast.base import Scalar
-from holdfast.filters import PATTERN, And, Condition, Dates, Exists, Filter, Not, OneOf, Or, Range, as_text
+from holdfast.filters import (
+    PATTERN,
+    And,
+    Condition,
+    Dates,
+    Exists,
+    Filter,
+    Not,
+    OneOf,
+    Or,
+    OtherThan,
+    Range,
+    as_text,
+)
 
 Sql = ColumnElement[bool]
 _COMPARE: dict[str, Callable[[Any, Any], Sql]] = {
@@ -90,6 +103,8 @@ def _test(value: _Value, condition: Condition) -> Sql:
     match condition:
         case OneOf(_, choices):
             return _one_of(value, choices)
+        case OtherThan(_, choices):
+            return not_(_one_of(value, choices))
         case Range(_, bounds):
             return value.numbers(
                 lambda number: and_(*(_COMPARE[name](number, bound) for name, bound in bounds))

@@ -1,7 +1,6 @@
 """What the routes share: the replica behind a request, answers as JSON, the sticky text of a canary."""
 
 import json
-from collections.abc import Mapping
 from typing import Any, cast
 
 from fastapi import Request, Response
@@ -20,13 +19,6 @@ def answer(content: dict[str, Any], status: int = 200, version: str | None = Non
     headers = {} if version is None else {"X-Model-Version": version}
     body = json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     return Response(body, status, headers, media_type="application/json")
-
-
-def chosen(attributes: Mapping[str, Any], choice: bool | list[str]) -> Mapping[str, Any]:
-    """Those attributes that a request asks for: all, none, or some."""
-    if choice is True:
-        return attributes
-    return {key: attributes[key] for key in choice or () if key in attributes}
 
 
 def remember_version(request: Request, version: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from fastapi import APIRouter, Request, Response
 
-from holdfast.base import InvalidVectorError, is_null, shown
+from holdfast.base import InvalidVectorError, chosen, is_null, shown
 from holdfast.entries import DELETED, Delete, DeleteMatching, Entry, Matching, Upsert
 from holdfast.filters import parse_filter
 from holdfast_serving.http.answers import (
@@ -31,7 +31,7 @@ from holdfast_serving.http.api import (
 from holdfast_serving.http.auth import require
 from holdfast_serving.http.border import BorderRoute
 from holdfast_serving.http.openapi import fails
-from holdfast_serving.http.routes.common import answer, chosen, refuse_over, remember_version, replica_of
+from holdfast_serving.http.routes.common import answer, refuse_over, remember_version, replica_of
 from holdfast_serving.replica import Replica
 
 router = APIRouter(prefix="/v1/gallery", tags=["gallery"], route_class=BorderRoute)

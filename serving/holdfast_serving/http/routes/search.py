@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.background import BackgroundTask
 
 from holdfast.base import HoldfastError, InvalidVectorError, shown
+from holdfast.search import WHOLE, Cut
 from holdfast_serving.http.answers import SearchAnswer
 from holdfast_serving.http.api import SearchRequest
 from holdfast_serving.http.auth import require
@@ -44,7 +45,8 @@ async def search(request: Request, body: SearchRequest) -> Response:
     version, vector = await _query(replica, body, sticky_text(request, body.user), key_name(request))
     remember_version(request, version)
     versions = None if body.versions is None else [replica.resolve(name) for name in body.versions]
-    result = await replica.search(vector, version, body.k, body.filter, versions, body.id, body.cascade)
+    cut = Cut(body.score_threshold, body.group_by, body.group_size)
+    result = await replica.search(vector, version, body.k, body.filter, versions, body.id, body.cascade, cut)
     asked = Asked(
         image=body.image,
         text=body.text,
@@ -56,9 +58,10 @@ async def search(request: Request, body: SearchRequest) -> Response:
         hits=result.hits,
         seconds=time.perf_counter() - begun,
     )
-    response = answer(result.as_dict(), version=result.query_version)
-    # Once the answer is sent.
-    response.background = BackgroundTask(replica.shadow.offer, version, asked)
+    response = answer(result.as_dict(body.attributes), version=result.query_version)
+    # Once the answer is sent. A part of a ranking is not compared with a whole one.
+    if cut == WHOLE:
+        response.background = BackgroundTask(replica.shadow.offer, version, asked)
     return response
 
 
