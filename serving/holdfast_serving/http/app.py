@@ -7,9 +7,11 @@ from importlib.metadata import version as installed_version
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from holdfast_serving.http.auth import FixedKeys, Gatekeeper
 from holdfast_serving.http.cors import Cors
+from holdfast_serving.http.direct import Direct
 from holdfast_serving.http.errors import install_error_handlers
 from holdfast_serving.http.limits import Admit, TakePlace
 from holdfast_serving.http.methods import Methods
@@ -22,13 +24,28 @@ from holdfast_serving.replica import Replica
 from holdfast_serving.tracing import Tracing
 
 
-def create_app(replica: Replica, echo_request_id: bool = True, tracing: Tracing | None = None) -> FastAPI:
+class Application:
+    """What a server runs: the routes, and around them what every request goes through."""
+
+    def __init__(self, app: FastAPI, entrance: ASGIApp) -> None:
+        self.state = app.state
+        self._app = app
+        self._entrance = entrance
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # The lifespan is the routes'. FastAPI's own wrappers are around them alone: a request that knows its
+        # endpoint does without.
+        await (self._entrance if scope["type"] == "http" else self._app)(scope, receive, send)
+
+
+def create_app(replica: Replica, echo_request_id: bool = True, tracing: Tracing | None = None) -> Application:
     """Routes, error shape, keys and limits; the replica starts and stops with the app's lifespan.
 
     `echo_request_id`: False where a proxy in front puts X-Request-ID on every answer, as Serve's does.
     """
 
-    keyring = FixedKeys(replica.config.key_hashes) if replica.config.key_hashes else replica.store.keys
+    config = replica.config
+    keyring = FixedKeys(config.key_hashes) if config.key_hashes else replica.store.keys
     gatekeeper = Gatekeeper(keyring)
 
     @asynccontextmanager
@@ -45,22 +62,16 @@ def create_app(replica: Replica, echo_request_id: bool = True, tracing: Tracing 
     app.state.replica = replica
     install_error_handlers(app)
     routes = [route for router in ROUTERS for route in router.routes]
-    # The last one added is the outermost: a refusal for load is counted and carries its request id.
-    app.add_middleware(TakePlace, admission=replica.admission)
-    app.add_middleware(ReceiveWhole, gatekeeper=gatekeeper, limits=replica.config.limits)
-    app.add_middleware(Admit, admission=replica.admission)
-    app.add_middleware(Methods, routes=routes)
-    app.add_middleware(Prefix, root_path=replica.config.root_path)
-    if replica.config.cors_origins:
-        app.add_middleware(Cors, origins=replica.config.cors_origins)
-    app.add_middleware(
-        Telemetry,
-        metrics=replica.metrics,
-        echo=echo_request_id,
-        tracing=tracing,
-        judge=replica.guard.observe,
-    )
-    return app
+    # From the innermost to the outermost: a refusal for load is counted and carries its request id.
+    entrance: ASGIApp = TakePlace(Direct(app, routes), replica.admission)
+    entrance = ReceiveWhole(entrance, gatekeeper, config.limits)
+    entrance = Admit(entrance, replica.admission)
+    entrance = Methods(entrance, routes)
+    entrance = Prefix(entrance, config.root_path)
+    if config.cors_origins:
+        entrance = Cors(entrance, config.cors_origins)
+    told = Telemetry(entrance, replica.metrics, echo_request_id, tracing, judge=replica.guard.observe)
+    return Application(app, told)
 
 
 def openapi_document() -> dict[str, Any]:

@@ -89,6 +89,13 @@ class Gatekeeper:
         self._asked = -math.inf  # when the last reading was asked for
         self._failed = -math.inf  # when the last one failed, if it did
 
+    def remembered(self, secret: str) -> Key | None:
+        """What the copy knows of it, if it is new enough for that; None where `key` has to be asked."""
+        found = self._keys.get(hash_key(secret))
+        if found is None or self._copied + self._memory_seconds < time.monotonic():
+            return None
+        return found if found.state(datetime.now(UTC)) == "valid" else None
+
     async def key(self, secret: str) -> Key | None:
         """What is known of it, or None for one that nobody issued, or that opens nothing any more.
 

@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
+from pydantic_core import from_json
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.types import Scope
 
@@ -39,15 +40,18 @@ class BorderRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        takes_body = self.body_field is not None
 
         async def checked(request: Request) -> Response:
-            _check_address(request.scope)
-            if takes_body:
-                request = await self.read(request)
-            return await handle(request)
+            return await handle(await self.enter(request))
 
         return checked
+
+    async def enter(self, request: Request) -> Request:
+        """The request as the endpoint may have it: with a body that is read and checked, where it takes one.
+
+        Raises what `read` does, and InvalidTextError for its address."""
+        _check_address(request.scope)
+        return request if self.body_field is None else await self.read(request)
 
     async def read(self, request: Request) -> Request:
         """The request with its body read. Raises what `JsonRequest.read` does."""
@@ -76,7 +80,19 @@ class JsonRequest(Request):
 def parse_json(body: bytes) -> Any:
     """What a body says. Raises HoldfastError if it is not JSON, InvalidTextError."""
     try:
-        content = json.loads(body.decode("utf-8-sig"))
+        content = from_json(body, allow_inf_nan=True)
+    except ValueError:
+        content = _parse_again(body)
+    if _SUSPECT.search(body):
+        for path, text in _texts(content):
+            check_text(text, path)
+    return content
+
+
+def _parse_again(body: bytes) -> Any:
+    """By the parser that is slower, bears more (a byte order mark, deeper nesting) and says what is wrong."""
+    try:
+        return json.loads(body.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise HoldfastError(f"The body is not JSON in UTF-8: byte {error.start:,} is none of it.") from None
     except json.JSONDecodeError as error:
@@ -88,10 +104,6 @@ def parse_json(body: bytes) -> Any:
     except ValueError:
         # The only other one: Python reads no integer of more than 4,300 digits.
         raise HoldfastError("The body holds an integer with thousands of digits.") from None
-    if _SUSPECT.search(body):
-        for path, text in _texts(content):
-            check_text(text, path)
-    return content
 
 
 def _texts(content: Any) -> Iterator[tuple[str, str]]:
@@ -132,6 +144,8 @@ def check_uncompressed(request: Request) -> None:
 def _check_media_type(request: Request) -> None:
     check_uncompressed(request)
     given = request.headers.get("content-type", "")
+    if given == "application/json":
+        return
     message = Message()
     message["content-type"] = given
     main, _, sub = message.get_content_type().partition("/")

@@ -2,10 +2,13 @@
 
 import json
 import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from holdfast.base import ChangedModelError, EndpointError, HoldfastError, NotReadyError, StoreError, shown
 from holdfast_serving.http.faults import explain_faults
@@ -73,18 +76,11 @@ def install_error_handlers(app: FastAPI) -> None:
 
     async def user_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HoldfastError)
-        if isinstance(error, ChangedModelError | EndpointError):
-            logger.info("endpoint: %s", error)  # what keeps a version from being used is logged once
-        elif isinstance(error, StoreError):
-            logger.error("store: %s", error)
-        elif isinstance(error, NotReadyError):
-            logger.info("not ready: %s", error)
-        return holdfast_response(error, request_id_of(request))
+        return answer_error(error, request.scope)
 
     async def invalid_body(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        message = explain_faults(error.errors(), error.body)
-        return error_response(422, "invalid", message, request_id_of(request))
+        return answer_faults(error.errors(), error.body, request.scope)
 
     async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
@@ -92,12 +88,28 @@ def install_error_handlers(app: FastAPI) -> None:
         message = str(error.detail)
         if error.status_code == 404:
             message = f"There is no route {request.method} {shown(request.url.path)}; /docs lists them."
-        return error_response(error.status_code, code, message, request_id_of(request))
+        return error_response(error.status_code, code, message, request_id_of(request.scope))
 
     app.add_exception_handler(HoldfastError, user_error)
     app.add_exception_handler(RequestValidationError, invalid_body)
     app.add_exception_handler(HTTPException, http_error)
 
 
-def request_id_of(request: Request) -> str:
-    return str(request.scope.get("state", {}).get("request_id", ""))
+def answer_error(error: HoldfastError, scope: Scope) -> Response:
+    """What a route raised, which is logged where an operator has to know of it."""
+    if isinstance(error, ChangedModelError | EndpointError):
+        logger.info("endpoint: %s", error)  # what keeps a version from being used is logged once
+    elif isinstance(error, StoreError):
+        logger.error("store: %s", error)
+    elif isinstance(error, NotReadyError):
+        logger.info("not ready: %s", error)
+    return holdfast_response(error, request_id_of(scope))
+
+
+def answer_faults(faults: Sequence[Mapping[str, Any]], body: Any, scope: Scope) -> Response:
+    """What pydantic found wrong in a body."""
+    return error_response(422, "invalid", explain_faults(faults, body), request_id_of(scope))
+
+
+def request_id_of(scope: Scope) -> str:
+    return str(scope.get("state", {}).get("request_id", ""))

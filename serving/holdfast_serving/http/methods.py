@@ -8,6 +8,7 @@ from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from holdfast.base import shown
+from holdfast_serving.http.direct import route_path
 from holdfast_serving.http.errors import error_response
 
 
@@ -20,12 +21,21 @@ class Methods:
     def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
         self._app = app
         self._routes = [route for route in routes if isinstance(route, Route)]
+        self._plain = {
+            (method, route.path)
+            for route in self._routes
+            if "{" not in route.path
+            for method in route.methods or ()
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         method = scope["method"]
+        if (method, route_path(scope)) in self._plain:
+            await self._app(scope, receive, send)
+            return
         found = set().union(*self._methods(scope))
         path = scope["path"]
         if not found and path.endswith("/") and any(self._methods({**scope, "path": path[:-1]})):

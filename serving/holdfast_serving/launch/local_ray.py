@@ -20,6 +20,8 @@ def prepare_serving(folder: Path, host: str, port: int, receive_seconds: float, 
     """
     prepare_environment()
     leave_threads_to_ray()
+    # Ray's own default, 15, would give requests what other processes of the machine leave.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     # No call may start or join another Ray by itself once ours has ended.
     os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"
     if not verbose:

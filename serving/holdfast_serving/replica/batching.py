@@ -62,7 +62,11 @@ class Batcher:
         mine = [Waiting(part, loop.create_future(), loop.time()) for part in parts]
         self._waiting.extend(mine)
         self._start()
-        results = await asyncio.gather(*(waiting.result for waiting in mine))
+        results = (
+            [await mine[0].result]
+            if len(mine) == 1
+            else await asyncio.gather(*(each.result for each in mine))
+        )
         if (stages := current.get()) is not None and mine:
             took = loop.time() - mine[0].begun
             stages.add("queue", mine[0].begun - mine[0].since, ago=took)

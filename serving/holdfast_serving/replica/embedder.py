@@ -1,6 +1,7 @@
 """One loaded version: decodes images as its contract says, and embeds them and texts in batches."""
 
 import base64
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 
@@ -11,7 +12,7 @@ from holdfast.models import MAX_PIXELS, Model
 from holdfast_serving.config import BatchingConfig
 from holdfast_serving.replica.batching import Batcher
 from holdfast_serving.replica.health import Health
-from holdfast_serving.replica.images import decode_images
+from holdfast_serving.replica.images import TINY_BYTES, decode, decode_images, image_bytes, is_tiny
 from holdfast_serving.replica.outcomes import answers
 from holdfast_serving.stages import stage
 from holdfast_serving.threads import run_in
@@ -37,6 +38,7 @@ class Embedder:
         self._model = model
         self._max_pixels = max_pixels
         self._decoders = decoders
+        self._prepared_bytes = math.inf  # of one image; a model that enlarges them takes its time
         size, wait = batching.images, batching.wait_seconds
         self._images = Batcher(model.embed, version, size, wait, observe)
         self._texts = Batcher(lambda texts: model.embed_text(texts.tolist()), f"{version}-text", size, wait)
@@ -49,9 +51,7 @@ class Embedder:
         with answers(self.version):
             self.health.require()
             with stage("decode"):
-                pixels = await run_in(
-                    self._decoders, decode_images, images, names, self._model, self._max_pixels
-                )
+                pixels = await self._decode(images, names)
             return await self._embedded(self._images, pixels)
 
     def prepare(self, image: bytes) -> np.ndarray:
@@ -77,6 +77,16 @@ class Embedder:
             self.health.failed(error)
         else:
             self.health.passed()
+
+    async def _decode(self, images: Sequence[str], names: Sequence[str]) -> np.ndarray:
+        """(n, ...), in a thread, unless it is done before a thread would have begun."""
+        if len(images) == 1 and self._prepared_bytes <= TINY_BYTES and len(images[0]) <= 2 * TINY_BYTES:
+            content = image_bytes(images[0], names[0])
+            if is_tiny(content):
+                return decode(content, names[0], self._model, self._max_pixels)[None]
+        pixels = await run_in(self._decoders, decode_images, images, names, self._model, self._max_pixels)
+        self._prepared_bytes = pixels.nbytes / len(pixels)
+        return pixels
 
     async def _embedded(self, batcher: Batcher, rows: np.ndarray) -> np.ndarray:
         try:

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import struct
 from collections.abc import Sequence
 from urllib.parse import unquote_to_bytes
 
@@ -10,6 +11,9 @@ import numpy as np
 from holdfast.base import InvalidImageError, shown
 from holdfast.models import FORMATS, MAX_PIXELS, Model
 
+TINY_BYTES = 4096
+TINY_PIXELS = 4096
+_PNG = b"\x89PNG\r\n\x1a\n"
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
@@ -74,16 +78,23 @@ def decode_images(
     Raises InvalidImageError for bytes that are not an image and for one whose header announces more than
     `max_pixels` pixels; the header is read first, so a decompression bomb is never decoded.
     """
+    contents = (image_bytes(text, name) for text, name in zip(texts, names, strict=True))
     return np.stack(
-        [
-            _decode(image_bytes(text, name), name, model, max_pixels)
-            for text, name in zip(texts, names, strict=True)
-        ]
+        [decode(content, name, model, max_pixels) for content, name in zip(contents, names, strict=True)]
     )
 
 
-def _decode(content: bytes, name: str, model: Model, max_pixels: int) -> np.ndarray:
+def decode(content: bytes, name: str, model: Model, max_pixels: int) -> np.ndarray:
+    """One encoded image, as the model prepares it; see `decode_images`."""
     try:
         return model.prepare(content, min(max_pixels, MAX_PIXELS))
     except InvalidImageError as error:
         raise InvalidImageError(f"{name}: {error}") from None
+
+
+def is_tiny(content: bytes) -> bool:
+    """Whether decoding takes less time than handing it to a thread: a PNG of a few pixels, by its header."""
+    if len(content) > TINY_BYTES or content[:8] != _PNG or len(content) < 24:
+        return False
+    width, height = struct.unpack(">II", content[16:24])
+    return bool(width * height <= TINY_PIXELS)

@@ -30,12 +30,11 @@ def encode(vectors: np.ndarray, encoding: Encoding) -> np.ndarray:
 
 
 def as_rows(vectors: np.ndarray, encoding: Encoding) -> list[Any]:
-    """As JSON holds them: lists of numbers, or base64 of float32, little endian."""
+    """As the JSON of `answer` takes them: arrays of numbers, or base64 of float32, little endian."""
     encoded = encode(vectors, encoding)
     if encoding == "base64":
         return [to_base64(row) for row in encoded]
-    rows: list[Any] = encoded.tolist()
-    return rows
+    return list(encoded)
 
 
 def _scaled(vectors: np.ndarray) -> np.ndarray:

@@ -3,6 +3,8 @@
 import json
 from typing import Any, cast
 
+import numpy as np
+import orjson
 from fastapi import Request, Response
 
 from holdfast.base import TooLargeError, check_text
@@ -15,10 +17,25 @@ def replica_of(request: Request) -> Replica:
 
 
 def answer(content: dict[str, Any], status: int = 200, version: str | None = None) -> Response:
-    """Plain JSON, past FastAPI's field-by-field serialisation: a batch of vectors is long."""
+    """Plain JSON, past FastAPI's field-by-field serialisation; vectors may be arrays, float32 (d,)."""
     headers = {} if version is None else {"X-Model-Version": version}
-    body = json.dumps(content, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return Response(body, status, headers, media_type="application/json")
+    return Response(_json(content), status, headers, media_type="application/json")
+
+
+def _json(content: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+    except TypeError:
+        # An attribute may be an integer of more than 64 bits.
+        return json.dumps(
+            content, separators=(",", ":"), ensure_ascii=False, allow_nan=False, default=_listed
+        ).encode()
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(f"no JSON is made of {type(value).__name__}")
 
 
 def remember_version(request: Request, version: str) -> None:
