@@ -88,7 +88,9 @@ async def _answer(endpoint: Endpoint, scope: Scope, receive: Receive) -> Respons
             try:
                 arguments["body"] = _validated(endpoint.body, content)
             except ValidationError as error:
-                faults = [{**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_url=False)]
+                faults = [
+                    {**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_url=False)
+                ]
                 return answer_faults(faults, content, scope)
         return await endpoint.call(**arguments)
     except HoldfastError as error:

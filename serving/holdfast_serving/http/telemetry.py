@@ -88,8 +88,7 @@ class Telemetry:
             code = code or 499
             version = state.get("version", "")
             route = getattr(scope.get("route"), "path", None) or "other"
-            self._metrics.requests.labels(route, str(code), version).inc()
-            self._metrics.seconds.labels(route).observe(seconds)
+            self._metrics.observe_request(route, code, version, seconds)
             self._judge(outcomes)
             taken = stages.seconds()
             self._metrics.observe_stages(taken)

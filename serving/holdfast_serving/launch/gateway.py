@@ -2,18 +2,24 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
 from holdfast_serving.config import ServingConfig
 from holdfast_serving.logs import write_logs
 
+if TYPE_CHECKING:
+    from holdfast_serving.http import Application
+
 logger = logging.getLogger(__name__)
+
+SWITCH_SECONDS = 0.0002
 
 
 @serve.ingress()
@@ -34,6 +40,9 @@ class Gateway:
 
         threads = thread_count(max(1, int(config.cpus)))
         write_logs(access=config.access_log, form=config.log_form)
+        # A pass of a model asks for the interpreter between its layers, and requests hold it without a pause:
+        # after Python's 5 ms a pass would take many times as long as its arithmetic.
+        sys.setswitchinterval(SWITCH_SECONDS)
         torch.set_num_threads(threads)
         faiss.omp_set_num_threads(threads)
         store = open_store(config.store, config.artifacts)
@@ -43,9 +52,11 @@ class Gateway:
         self._writer = writer
         self._tracing = open_tracing("holdfast-gateway", config.tracing)
         self._replica = Replica(config, store, gallery, HandleWriter(writer, config.write_seconds))
+        # What is loaded by now stays: the collector need not walk over it again while requests wait.
+        gc.freeze()
         logger.info("gateway in process %d", os.getpid())
 
-    def __serve_build_asgi_app__(self) -> FastAPI:
+    def __serve_build_asgi_app__(self) -> "Application":
         from holdfast_serving.http import create_app
 
         return create_app(self._replica, echo_request_id=False, tracing=self._tracing)

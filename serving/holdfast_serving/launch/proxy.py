@@ -63,9 +63,10 @@ FRONTEND = """    # Who is told to come again should find another server.
     acl plain_text res.hdr(content-type) -m beg text/plain
     http-response return errorfile {folder}/400.http if {{ status 400 }} plain_text
     http-response return errorfile {folder}/503.http if {{ status 503 }} plain_text
-    # What Serve itself would obey.
+    # What Serve itself would obey. It is told not to watch for clients that leave, which would take three
+    # tasks a request: what they asked for is bounded, and soon done.
     http-request del-header x-request-timeout-seconds
-    http-request del-header x-request-disconnect-disabled
+    http-request set-header x-request-disconnect-disabled ?1
     http-request del-header ^(serve[-_]multiplexed[-_]model[-_]id|x[-_]session[-_]id)$ -m reg
 """
 

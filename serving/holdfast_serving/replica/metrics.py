@@ -6,6 +6,8 @@ from typing import NamedTuple
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics import MetricWrapperBase
 
+from holdfast_serving.stages import STAGES
+
 _STAGE_SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 _SECONDS = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10)
 
@@ -129,6 +131,8 @@ class Metrics:
         self.follow_failures = Counter(
             "holdfast_follow_failures", "Failed attempts to follow the store.", registry=self.registry
         )
+        self._answered: dict[tuple[str, int, str], tuple[Counter, Histogram]] = {}
+        self._stages = {stage: self.stage_seconds.labels(stage) for stage in STAGES}
 
     def families(self) -> list[Family]:
         """All that are declared here, by their names."""
@@ -143,10 +147,20 @@ class Metrics:
         for part in ("database", "writer"):
             self.away.labels(part).set(part in parts)
 
+    def observe_request(self, route: str, code: int, version: str, seconds: float) -> None:
+        """One answer. Its figures are kept at hand: looking them up by labels takes locks and checks."""
+        figures = self._answered.get((route, code, version))
+        if figures is None:
+            figures = self.requests.labels(route, str(code), version), self.seconds.labels(route)
+            self._answered[route, code, version] = figures
+        counted, taken = figures
+        counted.inc()
+        taken.observe(seconds)
+
     def observe_stages(self, seconds: Mapping[str, float]) -> None:
         """Of one request, by stage."""
         for stage, taken in seconds.items():
-            self.stage_seconds.labels(stage).observe(taken)
+            self._stages[stage].observe(taken)
 
     def show_health(self, sound: Mapping[str, bool]) -> None:
         """Of the versions that are in memory now."""
