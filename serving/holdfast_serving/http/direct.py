@@ -43,15 +43,16 @@ class Direct:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        endpoint = None
-        if scope["type"] == "http":
-            endpoint = self._endpoints.get((scope["method"], route_path(scope)))
+        endpoint = self._endpoint(scope)
         if endpoint is None:
             await self._app(scope, receive, send)
             return
         scope["app"], scope["route"] = self._app, endpoint.route
         response = await _answer(endpoint, scope, receive)
         await response(scope, receive, send)
+
+    def _endpoint(self, scope: Scope) -> Endpoint | None:
+        return self._endpoints.get((scope["method"], route_path(scope)))
 
 
 def endpoint_of(route: BorderRoute) -> Endpoint | None:

@@ -78,7 +78,7 @@ class Embedder:
         else:
             self.health.passed()
 
-    async def _decode(self, images: Sequence[str], names: Sequence[str]) -> np.ndarray:
+    async def _decode(self, images: Sequence[str | bytes], names: Sequence[str]) -> np.ndarray:
         """(n, ...), in a thread, unless it is done before a thread would have begun."""
         if len(images) == 1 and self._prepared_bytes <= TINY_BYTES and len(images[0]) <= 2 * TINY_BYTES:
             content = image_bytes(images[0], names[0])

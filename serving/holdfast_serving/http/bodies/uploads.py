@@ -40,8 +40,10 @@ class UploadRoute(BorderRoute):
         return Uploaded(request, as_json(given, self._body))
 
     async def _refused(self, request: Request, media: str) -> Request:
-        if not await request.body():
-            return await super().read(request)
+        """Raises MediaTypeError, unless there is no body at all, which the route itself refuses."""
+        empty = JsonRequest(request.scope, request.receive)
+        if not await empty.body():
+            return empty
         named = f"Content-Type {shown(media)} is not taken" if media else "The body has no Content-Type"
         raise MediaTypeError(
             f"{named}: send application/json in UTF-8, {FORM} with a part called "
