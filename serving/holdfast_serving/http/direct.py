@@ -39,7 +39,7 @@ class Direct:
             (method, route.path): endpoint
             for route in routes
             if isinstance(route, BorderRoute) and (endpoint := endpoint_of(route)) is not None
-            for method in route.methods
+            for method in route.methods or ()
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

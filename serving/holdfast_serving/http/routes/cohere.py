@@ -20,4 +20,4 @@ router = APIRouter(tags=["embeddings"], dependencies=[require("read")], route_cl
 async def embed_as_cohere(request: Request, body: CohereRequest) -> Response:
     """Embeds images and texts in Cohere's shape; `X-Model-Version` says which version did."""
     made = await embed(request, body.contents(), body.model, None, dimensions=body.output_dimension)
-    return answer(body.answer(made.vectors, request_id_of(request)), version=made.version)
+    return answer(body.answer(made.vectors, request_id_of(request.scope)), version=made.version)
