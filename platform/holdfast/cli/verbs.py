@@ -13,7 +13,8 @@ from holdfast.cli.learn import distill, evaluate, run, tune
 from holdfast.cli.search import search
 from holdfast.cli.serve import serve
 from holdfast.cli.submit import submit
-from holdfast.cli.versions import promote, rollback, traffic, versions
+from holdfast.cli.traffic import promote, rollback, traffic
+from holdfast.cli.versions import versions
 
 app = typer.Typer(
     name="holdfast",

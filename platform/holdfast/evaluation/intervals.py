@@ -92,8 +92,9 @@ def wilson(count: int, total: int) -> Interval:
     share, z2 = count / total, Z**2
     middle = (share + z2 / (2 * total)) / (1 + z2 / total)
     half = Z / (1 + z2 / total) * math.sqrt(share * (1 - share) / total + z2 / (4 * total**2))
-    # At the ends it is exact only up to rounding.
-    return Interval(max(0.0, middle - half), min(1.0, middle + half), share)
+    # At the ends the formula is exact only up to rounding.
+    low, high = (0.0 if count == 0 else middle - half), (1.0 if count == total else middle + half)
+    return Interval(low, high, share)
 
 
 @lru_cache(maxsize=2)  # over the queries of a report, and over the classes of a calibration

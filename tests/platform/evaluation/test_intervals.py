@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from holdfast.base import DataError
-from holdfast.evaluation import bootstrap, bootstrap_many
+from holdfast.evaluation import bootstrap, bootstrap_counts, bootstrap_many, wilson
 
 outcomes = st.lists(st.integers(0, 1), min_size=1, max_size=60).map(lambda v: np.array(v, np.float32))
 
@@ -49,3 +49,24 @@ def test_rows_share_their_resamples_and_chunks_change_nothing(monkeypatch):
 def test_no_queries_have_no_interval():
     with pytest.raises(DataError, match="at least one query"):
         bootstrap(np.zeros(0))
+
+
+def test_of_counts_the_interval_is_that_of_the_values():
+    values = np.random.default_rng(1).integers(0, 11, 2000) / 10
+    each, counts = np.unique(values, return_counts=True)
+    counted, whole = bootstrap_counts(each, counts, 4000), bootstrap(values, 4000)
+    assert counted.mean == pytest.approx(whole.mean)
+    assert (counted.low, counted.high) == pytest.approx((whole.low, whole.high), abs=0.002)
+    with pytest.raises(DataError):
+        bootstrap_counts(np.array([1.0]), np.array([0]))
+
+
+def test_wilson_is_right_for_rare_events():
+    # Newcombe (1998), table I, the score method without continuity correction.
+    for count, total, low, high in ((81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0, 0.1611)):
+        interval = wilson(count, total)
+        assert (interval.low, interval.high) == pytest.approx((low, high), abs=5e-5)
+        assert interval.mean == count / total
+    assert wilson(29, 29).high == 1
+    with pytest.raises(DataError):
+        wilson(0, 0)

@@ -1,0 +1,7 @@
+from .verbs import promote, rollback, traffic
+
+__all__ = [
+    "promote",
+    "rollback",
+    "traffic",
+]
