@@ -85,7 +85,8 @@ def promote(
     with existing_store(store, artifacts) as opened:
         name, traffic = opened.versions.get(version).name, opened.traffic
         options: dict[str, Any] = {"force": force, "note": note, "made_by": _who()}
-        record, scheduled = None, []
+        record: Traffic | None = None
+        scheduled: list[Scheduled] = []
         if shadow is not None:
             kept = {"shadow_version": name, "shadow_share": shadow} if shadow else {"shadow_version": None}
             record = traffic.change(**kept, **options)
