@@ -12,6 +12,7 @@ from holdfast_serving.client import InvalidRequestError
 REST = "metadata_json"
 """The attribute that holds, as JSON, what no attribute can be."""
 _LARGEST = 2**53
+_MEMBERS = 256
 
 
 def as_attributes(metadata: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
@@ -37,6 +38,13 @@ def as_metadata(attributes: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _can_be_attribute(value: object) -> bool:
+    # An empty list would match nothing, and is told apart from none only by `exists`.
+    if isinstance(value, list):
+        return 0 < len(value) <= _MEMBERS and all(map(_is_plain, value))
+    return _is_plain(value)
+
+
+def _is_plain(value: object) -> bool:
     if isinstance(value, int):
         return abs(value) <= _LARGEST
     return isinstance(value, str) or (isinstance(value, float) and math.isfinite(value))

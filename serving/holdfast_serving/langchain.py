@@ -57,9 +57,10 @@ class HoldfastEmbeddings(Embeddings):
 class HoldfastVectorStore(VectorStore):
     """Documents in a gallery.
 
-    An id is an entry's; metadata are its attributes, by which searches filter. What no attribute can be
-    (lists, objects, null) is kept beside them, and no filter sees it. A score is the cosine, calibrated where
-    entries of several versions are in one ranking. A store finds what it wrote itself at once.
+    An id is an entry's; metadata are its attributes, by which searches filter, lists by their members. What
+    no attribute can be (objects, null, lists of these) is kept beside them, and no filter sees it. A score is
+    the cosine, calibrated where entries of several versions are in one ranking. A store finds what it wrote
+    itself at once.
 
     Args:
         client: of the server.
@@ -110,11 +111,19 @@ class HoldfastVectorStore(VectorStore):
         self._seq = max(self._seq, self._client.upsert_many(entries).seq)
         return named
 
-    def delete(self, ids: list[str] | None = None, **kwargs: Any) -> bool:
-        """Also of ids that nothing has."""
-        if ids is None:
-            raise InvalidRequestError("delete needs ids: a gallery is not emptied by leaving them out.")
-        self._seq = max(self._seq, self._client.delete_many(ids) or 0)
+    def delete(
+        self, ids: list[str] | None = None, *, filter: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> bool:
+        """Also of ids that nothing has; or of all that match a filter, one of the server's."""
+        if (ids is None) == (filter is None):
+            raise InvalidRequestError(
+                "delete needs ids or a filter: a gallery is not emptied by leaving them out."
+            )
+        if filter is not None:
+            seq: int | None = self._client.delete_matching(filter).seq
+        else:
+            seq = self._client.delete_many(ids or [])
+        self._seq = max(self._seq, seq or 0)
         return True
 
     def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:

@@ -1,6 +1,6 @@
 """LlamaIndex's vector store and embedding over a served gallery; needs `holdfast[llama-index]`."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from llama_index.core.base.embeddings.base import BaseEmbedding
@@ -21,8 +21,6 @@ from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_
 from holdfast_serving.attributes import as_attributes, as_metadata, normalized
 from holdfast_serving.client import Client, EntryBody, InvalidRequestError
 
-MOST = 1000
-"""Hits of one search, by a server's default."""
 NODE_ID = "_node_id"
 _KINDS = [kind.class_name() for kind in (Node, TextNode, ImageNode, IndexNode)]
 _RANGES = {
@@ -30,7 +28,6 @@ _RANGES = {
     FilterOperator.GTE: "gte",
     FilterOperator.LT: "lt",
     FilterOperator.LTE: "lte",
-    FilterOperator.IN: "in",
 }
 Filter = dict[str, Any]
 
@@ -113,23 +110,21 @@ class HoldfastVectorStore(BasePydanticVectorStore):
         if filters is None:
             self._saw(self._client.delete_many(node_ids or []))
         else:
-            self._delete_all(_filter(filters) | _among(node_ids))
+            self._delete_all(*_filters(filters), *_among(node_ids))
 
     def clear(self) -> None:
         """Every node of this version; what is no node stays."""
-        self._delete_all({})
+        self._delete_all()
 
     def get_nodes(
         self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None
     ) -> list[BaseNode]:
-        """By ids, by filters, or both. Raises InvalidRequestError where filters find more than one search
-        answers."""
+        """By ids, by filters, or both."""
         if filters is None:
             return [_node(entry.attributes) for entry in self._client.get_many(node_ids or []).values()]
-        found = self._found(_filter(filters) | _among(node_ids))
-        if len(found) == MOST:
-            raise InvalidRequestError(f"The filters hold for {MOST:,} nodes or more: narrow them.")
-        return [_node(entry.attributes) for entry in self._client.get_many(found).values()]
+        asked = _nodes_only([*_filters(filters), *_among(node_ids)])
+        found = self._client.entries(filter=asked, versions=[self.version])
+        return [_node(entry.attributes) for entry in found]
 
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
         """`kwargs` are further arguments of `Client.search`."""
@@ -139,15 +134,15 @@ class HoldfastVectorStore(BasePydanticVectorStore):
             )
         if query.query_embedding is None:
             raise InvalidRequestError("A query needs query_embedding.")
-        asked = _filter(query.filters) | _among(query.node_ids)
+        asked = [*_filters(query.filters), *_among(query.node_ids)]
         if query.doc_ids:
-            asked["doc_id"] = {"in": query.doc_ids}
+            asked.append({"doc_id": {"in": query.doc_ids}})
         (vector,) = normalized([query.query_embedding])
         answer = self._client.search(
             vector=vector,
             model=self.version,
             k=query.similarity_top_k,
-            filter=self._nodes_only(asked),
+            filter=_nodes_only(asked),
             min_seq=self._seq,
             **kwargs,
         )
@@ -157,25 +152,8 @@ class HoldfastVectorStore(BasePydanticVectorStore):
             ids=[hit.id for hit in answer.hits],
         )
 
-    def _delete_all(self, asked: Filter) -> None:
-        while found := self._found(asked):
-            self._saw(self._client.delete_many(found))
-
-    def _found(self, asked: Filter) -> list[str]:
-        """Ids of this version's nodes for which the filter holds, as many as one search answers."""
-        anywhere = [1.0] + [0.0] * (self._client.get_model(self.version).dimension - 1)
-        answer = self._client.search(
-            vector=anywhere,
-            model=self.version,
-            versions=[self.version],
-            k=MOST,
-            filter=self._nodes_only(asked),
-            min_seq=self._seq,
-        )
-        return [hit.id for hit in answer.hits]
-
-    def _nodes_only(self, asked: Filter) -> Filter:
-        return {"_node_type": {"in": _KINDS}, **asked}
+    def _delete_all(self, *asked: Filter) -> None:
+        self._saw(self._client.delete_matching(_nodes_only(asked), versions=[self.version]).seq)
 
     def _saw(self, seq: int | None) -> None:
         self._seq = max(self._seq, seq or 0)
@@ -192,42 +170,44 @@ def _node(attributes: dict[str, Any]) -> BaseNode:
     return metadata_dict_to_node(as_metadata(attributes))
 
 
-def _among(node_ids: list[str] | None) -> Filter:
+def _nodes_only(asked: Sequence[Filter]) -> Filter:
+    return {"and": [{"_node_type": {"in": _KINDS}}, *asked]}
+
+
+def _among(node_ids: list[str] | None) -> list[Filter]:
     # LlamaIndex leaves the list empty where it names none.
-    return {NODE_ID: {"in": node_ids}} if node_ids else {}
+    return [{NODE_ID: {"in": node_ids}}] if node_ids else []
 
 
-def _filter(filters: MetadataFilters | None) -> Filter:
-    """The server's filter. Raises InvalidRequestError for what it cannot say."""
-    merged: Filter = {}
-    for each in _all_of(filters):
-        if each.operator == FilterOperator.EQ:
-            condition: Any = each.value
-        elif each.operator in _RANGES:
-            condition = {_RANGES[each.operator]: each.value}
-        else:
-            raise InvalidRequestError(
-                f"The filter {each.key} {each.operator.value}: the server has no such one."
-            )
-        before = merged.get(each.key)
-        if isinstance(before, dict) and isinstance(condition, dict) and not before.keys() & condition.keys():
-            condition = before | condition
-        elif each.key in merged:
-            raise InvalidRequestError(f"Several filters of {each.key} that are not one range.")
-        merged[each.key] = condition
-    return merged
-
-
-def _all_of(filters: MetadataFilters | None) -> Iterator[MetadataFilter]:
-    """Filters that must all hold."""
-    if filters is None or not filters.filters:
-        return
-    if filters.condition not in (FilterCondition.AND, None) and len(filters.filters) > 1:
-        raise InvalidRequestError(f"Filters joined by {filters.condition}: the server joins them by and.")
-    if filters.condition == FilterCondition.NOT:
-        raise InvalidRequestError("Filters that may not hold: the server has no such ones.")
-    for each in filters.filters:
+def _filters(filters: MetadataFilters | None) -> list[Filter]:
+    """The server's filters, which must all hold. Raises InvalidRequestError for what it cannot say."""
+    parts: list[Filter] = []
+    for each in [] if filters is None else filters.filters:
         if isinstance(each, MetadataFilters):
-            yield from _all_of(each)
+            parts += [{"and": inner}] if (inner := _filters(each)) else []
         else:
-            yield each
+            parts.append(_one(each))
+    if filters is None or not parts or filters.condition in (FilterCondition.AND, None):
+        return parts
+    return [{"not": {"or": parts}} if filters.condition == FilterCondition.NOT else {"or": parts}]
+
+
+def _one(asked: MetadataFilter) -> Filter:
+    key, value = asked.key, asked.value
+    match asked.operator:
+        # What is contained is a member of a list; a text is never cut into parts.
+        case FilterOperator.EQ | FilterOperator.CONTAINS:
+            return {key: value}
+        case FilterOperator.NE:
+            return {"not": {key: value}}
+        case FilterOperator.IN | FilterOperator.ANY:
+            return {key: {"in": value}}
+        case FilterOperator.NIN:
+            return {"not": {key: {"in": value}}}
+        case FilterOperator.ALL if isinstance(value, list):
+            return {"and": [{key: each} for each in value]}
+        case FilterOperator.IS_EMPTY:
+            return {"or": [{key: {"exists": False}}, {key: ""}]}
+        case operator if operator in _RANGES:
+            return {key: {_RANGES[operator]: value}}
+    raise InvalidRequestError(f"The filter {key} {asked.operator.value}: the server has no such one.")

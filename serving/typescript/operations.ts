@@ -100,13 +100,15 @@ export interface DeletedAnswer {
 
 /**
  * `seq` is the number of the last write, `count` how many entries went, or would with `dry_run`. Of a
- * deletion by ids, `deleted` names them, and `missing` the ids that no entry had.
+ * deletion by ids, `deleted` names them, and `missing` the ids that no entry had. `more`: a deletion by a
+ * filter ended before its end, and is to be asked for again.
  */
 export interface DeletedManyAnswer {
   seq: number;
   count: number;
   deleted: string[];
   missing: string[];
+  more: boolean;
 }
 
 /**
@@ -739,7 +741,8 @@ export abstract class Operations {
   /**
    * Deletes the entries of these ids, whatever these hold, all or none; `missing` are the ids that no entry
    * had. Or all that match a filter, a few thousand at a time: `count` says how many went, and what no longer
-   * matches when its turn comes stays. A request that was cut off has deleted some; repeat it.
+   * matches when its turn comes stays. After some seconds it ends, with `more`: then ask again, as after one
+   * that was cut off.
    */
   delete_entries(body: DeleteRequest): Promise<DeletedManyAnswer> {
     return this.call({ method: "POST", path: `/v1/gallery/entries/delete`, body, repeatable: true });

@@ -29,7 +29,7 @@ from .errors import (
     UnexpectedAnswerError,
 )
 from .inputs import Image, Vector
-from .plans import Embedded
+from .plans import Deleted, Embedded
 from .requests import EntryBody
 from .retries import RetryConfig
 from .upserts import Written
@@ -41,6 +41,7 @@ __all__ = [
     "Client",
     "ConflictError",
     "ConnectionLostError",
+    "Deleted",
     "Embedded",
     "EmbeddingsAnswer",
     "EntryAnswer",

@@ -194,8 +194,8 @@ class AsyncOperations:
     ) -> DeletedManyAnswer:
         """Deletes the entries of these ids, whatever these hold, all or none; `missing` are the ids that no
         entry had. Or all that match a filter, a few thousand at a time: `count` says how many went, and
-        what no longer matches when its turn comes stays. A request that was cut off has deleted some;
-        repeat it.
+        what no longer matches when its turn comes stays. After some seconds it ends, with `more`: then
+        ask again, as after one that was cut off.
 
         Args:
             versions: With a filter: only entries of these versions.

@@ -1,9 +1,9 @@
 """The client that waits."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import httpx
 
@@ -13,7 +13,7 @@ from holdfast_serving.client.calls import Call, transport_errors
 from holdfast_serving.client.errors import ApiError
 from holdfast_serving.client.inputs import UNSET, Image, Unset
 from holdfast_serving.client.operations import Operations
-from holdfast_serving.client.plans import Embedded, Plan
+from holdfast_serving.client.plans import Deleted, Embedded, Plan
 from holdfast_serving.client.requests import EntryBody
 from holdfast_serving.client.retries import Attempts, RetryConfig
 from holdfast_serving.client.upserts import Progress, Upserts, Written
@@ -105,6 +105,36 @@ class Client(Operations):
         """Deletes entries, also where there are none. The number of the last write; None if no id was
         given."""
         return self._follow(plans.delete(ids))
+
+    def entries(
+        self,
+        *,
+        filter: Mapping[str, Any] | Unset = UNSET,
+        versions: Sequence[str] | Unset = UNSET,
+        attributes: bool | Sequence[str] = True,
+        vector: bool = False,
+        page: int = plans.PAGE,
+    ) -> Iterator[EntryAnswer]:
+        """All entries that match, in the order of their ids, as they are when their page is read.
+
+        Args:
+            attributes: those that are in the answer: all, none (False), or a list of names.
+            vector: whether the vectors are.
+            page: entries in a request.
+        """
+        after = None
+        while True:
+            found = self.call(plans.page(after, filter, versions, attributes, vector, page))
+            yield from found.entries
+            if (after := found.next) is None:
+                return
+
+    def delete_matching(
+        self, filter: Mapping[str, Any], *, versions: Sequence[str] | Unset = UNSET
+    ) -> Deleted:
+        """Deletes all entries that match a filter, in as many requests as it takes; how many would go says
+        `delete_entries(filter=..., dry_run=True)`."""
+        return self._follow(plans.delete_matching(filter, versions))
 
     def wait_until_ready(self, seconds: float = 60.0) -> ReadyAnswer:
         """Until the server answers that it is ready. Raises the last ApiError after so many seconds."""

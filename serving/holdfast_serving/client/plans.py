@@ -2,7 +2,7 @@
 that waits and the one that awaits share them."""
 
 import base64
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -13,6 +13,7 @@ from holdfast_serving.client.answers import (
     EmbeddingsAnswer,
     EntryAnswer,
     LookupAnswer,
+    PageAnswer,
 )
 from holdfast_serving.client.calls import Call
 from holdfast_serving.client.inputs import UNSET, Image, Unset
@@ -21,6 +22,7 @@ T = TypeVar("T")
 Plan: TypeAlias = Generator[Call, Any, T]
 IMAGES, TEXTS, VECTORS = 64, 256, 1000
 """What a server takes in one request, by default."""
+PAGE = 500
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,15 @@ class Embedded:
 
     vectors: np.ndarray
     version: str
+
+
+@dataclass(frozen=True)
+class Deleted:
+    """How many entries went, and the number of the last write. One whose request was sent twice, because the
+    answer was lost, may not be counted."""
+
+    count: int
+    seq: int
 
 
 def embed(
@@ -82,6 +93,41 @@ def delete(ids: Iterable[str]) -> Plan[int | None]:
         )
         seq = answer.seq
     return seq
+
+
+def delete_matching(filter: Mapping[str, Any], versions: Sequence[str] | Unset = UNSET) -> Plan[Deleted]:
+    """All that match, in as many requests as it takes."""
+    count, seq, more = 0, 0, True
+    while more:
+        answer = yield Call(
+            "POST",
+            "/v1/gallery/entries/delete",
+            DeletedManyAnswer,
+            {"filter": filter, "versions": versions},
+            repeatable=True,
+        )
+        count, seq, more = count + answer.count, answer.seq, answer.more
+    return Deleted(count, seq)
+
+
+def page(
+    after: str | None,
+    filter: Mapping[str, Any] | Unset,
+    versions: Sequence[str] | Unset,
+    attributes: bool | Sequence[str],
+    vector: bool,
+    limit: int,
+) -> Call[PageAnswer]:
+    """One page of entries."""
+    body = {
+        "after": after,
+        "filter": filter,
+        "versions": versions,
+        "attributes": attributes,
+        "vector": vector,
+        "limit": limit,
+    }
+    return Call("POST", "/v1/gallery/entries/list", PageAnswer, body, repeatable=True)
 
 
 def chunks(items: Iterable[T], count: int) -> Iterator[list[T]]:

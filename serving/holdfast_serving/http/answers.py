@@ -178,12 +178,14 @@ class DeletedAnswer(BaseModel):
 
 class DeletedManyAnswer(BaseModel):
     """`seq` is the number of the last write, `count` how many entries went, or would with `dry_run`. Of a
-    deletion by ids, `deleted` names them, and `missing` the ids that no entry had."""
+    deletion by ids, `deleted` names them, and `missing` the ids that no entry had. `more`: a deletion by a
+    filter ended before its end, and is to be asked for again."""
 
     seq: int
     count: int
     deleted: list[str]
     missing: list[str]
+    more: bool
 
 
 class PageAnswer(BaseModel):

@@ -195,3 +195,29 @@ def test_the_client_that_awaits(served: Any, client: Client, png: Png) -> None:
             assert list(await opened.get_many(["e/1", "e/2"])) == ["e/2"]
 
     asyncio.run(work())
+
+
+def test_entries_come_page_by_page_and_go_by_a_filter(client: Client) -> None:
+    client.upsert_many(entries(25))
+    wanted = {"number": {"gte": 5}}
+    found = list(client.entries(filter=wanted, attributes=["number"], page=7))
+    assert [entry.id for entry in found] == sorted(f"e/{n}" for n in range(5, 25))
+    assert [entry.attributes for entry in found] == [{"number": int(entry.id[2:])} for entry in found]
+    first = next(client.entries(vector=True, attributes=False, versions=["clip"]))
+    assert (first.attributes, len(first.vector)) == ({}, DIMENSION)
+    assert client.delete_entries(filter=wanted, dry_run=True).count == 20
+    assert client.delete_matching(wanted, versions=["clip"]).count == 20
+    assert client.count_entries().count == 5
+    with pytest.raises(InvalidRequestError, match="empty filter"):
+        client.delete_matching({})
+
+
+async def _listed(url: str, key: str) -> tuple[list[str], int]:
+    async with AsyncClient(url, key) as client:
+        found = [entry.id async for entry in client.entries(filter={"number": {"lt": 3}}, page=2)]
+        return found, (await client.delete_matching({"number": {"lt": 3}})).count
+
+
+def test_the_client_that_awaits_lists_and_deletes(client: Client, served: Any) -> None:
+    client.upsert_many(entries(5))
+    assert asyncio.run(_listed(served.url, served.key)) == (["e/0", "e/1", "e/2"], 3)

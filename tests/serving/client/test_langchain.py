@@ -57,6 +57,9 @@ def test_metadata_come_back_and_filter(store: HoldfastVectorStore) -> None:
     assert store.get_by_ids(["1"]) == [Document(id="1", page_content="one", metadata=metadata)]
     assert [d.id for d in store.similarity_search("one", k=5, filter={"page": {"gte": 4}})] == ["2"]
     assert [d.id for d in store.similarity_search("one", k=5, filter={"good": True})] == ["2"]
+    assert [d.id for d in store.similarity_search("one", k=5, filter={"not": {"tags": "b"}})] == ["2"]
+    assert store.delete(filter={"tags": "a"})
+    assert [d.id for d in store.similarity_search("one", k=5)] == ["2"]
     with pytest.raises(InvalidRequestError, match="page_content"):
         store.add_texts(["three"], [{"page_content": "mine"}])
 

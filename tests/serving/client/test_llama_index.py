@@ -72,16 +72,31 @@ def test_filters_narrow_a_query(store: HoldfastVectorStore) -> None:
     assert ids(store, node_ids=["b", "c"]) == ["b", "c"]
 
 
-def test_what_the_server_cannot_say_is_refused(store: HoldfastVectorStore) -> None:
-    for refused in ([("theme", "text_match", "w")], [("year", "==", 1), ("year", "==", 2)]):
-        with pytest.raises(InvalidRequestError, match=refused[0][0]):
-            ids(store, *refused)
-    either = MetadataFilters(
-        filters=[MetadataFilter(key="year", value=1), MetadataFilter(key="year", value=2)],
-        condition=FilterCondition.OR,
+def test_filters_are_negated_joined_and_look_into_lists(store: HoldfastVectorStore) -> None:
+    assert ids(store, ("theme", "!=", "war")) == ["b"]
+    assert ids(store, ("tags", "!=", "x"), ("year", "nin", [2005])) == ["c"]
+    assert ids(store, ("tags", "contains", "y")) == ["a"]
+    assert ids(store, ("tags", "any", ["y", "z"])) == ["a"]
+    assert ids(store, ("tags", "all", ["x", "y"])) == ["a"]
+    assert ids(store, ("tags", "all", ["x", "z"])) == []
+    assert ids(store, ("tags", "is_empty", None)) == ["b", "c"]
+    assert ids(store, ("year", "==", 1999), ("year", "==", 2005)) == []
+    old, peace = (
+        MetadataFilter(key="year", value=2000, operator=FilterOperator.LT),
+        MetadataFilter(key="theme", value="peace"),
     )
-    with pytest.raises(InvalidRequestError, match="and"):
-        store.get_nodes(filters=either)
+    either = MetadataFilters(filters=[old, peace], condition=FilterCondition.OR)
+    neither = MetadataFilters(filters=[old, peace], condition=FilterCondition.NOT)
+    nested = MetadataFilters(filters=[either, MetadataFilter(key="theme", value="war")])
+    found = [[each.node_id for each in store.get_nodes(filters=one)] for one in (either, neither, nested)]
+    assert found == [["a", "b"], ["c"], ["a"]]
+
+
+def test_what_the_server_cannot_say_is_refused(store: HoldfastVectorStore) -> None:
+    with pytest.raises(InvalidRequestError, match="theme text_match"):
+        ids(store, ("theme", "text_match", "w"))
+    with pytest.raises(InvalidRequestError, match="'theme'"):
+        ids(store, ("theme", ">", "no date"))
     with pytest.raises(InvalidRequestError, match="hybrid"):
         store.query(VectorStoreQuery([1.0] * 6, mode=VectorStoreQueryMode.HYBRID))
     with pytest.raises(InvalidRequestError, match="zeros"):

@@ -88,11 +88,11 @@ def test_versions_are_chosen_by_name_or_alias(filled: TestClient) -> None:
 def test_a_deletion_by_a_filter_counts_first_if_asked(filled: TestClient) -> None:
     red = {"color": "red"}
     dry = ask(filled, "delete", filter=red, dry_run=True)
-    assert dry == {"seq": 12, "count": 4, "deleted": [], "missing": []}
+    assert dry == {"seq": 12, "count": 4, "deleted": [], "missing": [], "more": False}
     assert ask(filled, "count") == {"count": 12}
     assert ask(filled, "delete", filter=red, versions=["v3"])["count"] == 2
     done = ask(filled, "delete", filter=red)
-    assert done == {"seq": 16, "count": 2, "deleted": [], "missing": []}
+    assert done == {"seq": 16, "count": 2, "deleted": [], "missing": [], "more": False}
     assert ask(filled, "delete", filter=red)["count"] == 0
     assert listed(filled) == [f"e{n:02}" for n in range(12) if n % 3]
     search = {"vector": unit(0), "model": "v1", "k": 12, "min_seq": done["seq"]}

@@ -1,5 +1,6 @@
 """The gallery's entries: upsert, get, delete, and the state of the whole."""
 
+import time
 from collections import Counter
 from typing import Any
 
@@ -33,6 +34,9 @@ from holdfast_serving.http.border import BorderRoute
 from holdfast_serving.http.openapi import fails
 from holdfast_serving.http.routes.common import answer, refuse_over, remember_version, replica_of
 from holdfast_serving.replica import Replica
+
+DELETE_SECONDS = 10.0
+"""That one request deletes for: clients and proxies do not wait for ever."""
 
 router = APIRouter(prefix="/v1/gallery", tags=["gallery"], route_class=BorderRoute)
 _LINKS = {
@@ -147,14 +151,17 @@ async def look_up_entries(request: Request, body: LookupRequest) -> Response:
 async def delete_entries(request: Request, body: DeleteRequest) -> Response:
     """Deletes the entries of these ids, whatever these hold, all or none; `missing` are the ids that no entry
     had. Or all that match a filter, a few thousand at a time: `count` says how many went, and what no longer
-    matches when its turn comes stays. A request that was cut off has deleted some; repeat it."""
+    matches when its turn comes stays. After some seconds it ends, with `more`: then ask again, as after one
+    that was cut off."""
     replica = replica_of(request)
     if body.ids is None:
         return await _delete_matching(replica, body)
     found = await _find(replica, body.ids)
     missing = [identifier for identifier in dict.fromkeys(body.ids) if identifier not in found]
     seq = await replica.submit(Delete(body.ids))
-    return answer({"seq": seq, "count": len(found), "deleted": list(found), "missing": missing})
+    return answer(
+        {"seq": seq, "count": len(found), "deleted": list(found), "missing": missing, "more": False}
+    )
 
 
 @router.post("/entries/list", dependencies=[require("read")], response_model=PageAnswer, responses=fails(404))
@@ -182,15 +189,18 @@ async def count_entries(request: Request, body: CountRequest) -> Response:
 async def _delete_matching(replica: Replica, body: DeleteRequest) -> Response:
     entries = replica.gallery.entries
     wanted = await _matching(replica, body.filter, body.versions)
-    count, after = 0, None
+    count, after, more = 0, None, False
+    until = time.monotonic() + DELETE_SECONDS
     if body.dry_run:
         count = await replica.in_list_thread(entries.count_matching, wanted)
     else:
         while ids := await replica.in_list_thread(entries.ids_matching, wanted, after, DELETED):
             count += await replica.submit(DeleteMatching(ids, wanted))
             after = ids[-1]
+            if more := time.monotonic() > until:
+                break
     seq = await replica.in_thread(entries.last_seq)
-    return answer({"seq": seq, "count": count, "deleted": [], "missing": []})
+    return answer({"seq": seq, "count": count, "deleted": [], "missing": [], "more": more})
 
 
 async def _matching(replica: Replica, raw: dict[str, Any] | None, versions: list[str] | None) -> Matching:
