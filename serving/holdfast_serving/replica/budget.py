@@ -35,13 +35,17 @@ class Window:
     def add(self, failed: bool) -> None:
         self._found.append((time.monotonic(), failed))
         self._failed += failed
+        self._forget()
 
     def counts(self) -> tuple[int, int]:
         """Those that failed, and all."""
+        self._forget()
+        return self._failed, len(self._found)
+
+    def _forget(self) -> None:
         oldest = time.monotonic() - self._seconds
         while self._found and self._found[0][0] < oldest:
             self._failed -= self._found.popleft()[1]
-        return self._failed, len(self._found)
 
 
 class Guard:

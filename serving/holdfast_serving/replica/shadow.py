@@ -38,6 +38,7 @@ class Asked:
         image, text, entry: one of them, as the request had it (`entry`: an id); none for a vector.
         relevant: ids of right answers, where the client knows them.
         seconds: from the image or text to the hits.
+        whole: whether the hits are the best ones, and not those above a threshold, or one of each group.
     """
 
     image: str | bytes | None
@@ -49,6 +50,7 @@ class Asked:
     relevant: frozenset[str] | None
     hits: Sequence[Hit]
     seconds: float
+    whole: bool = True
 
     @property
     def size(self) -> int:
@@ -136,12 +138,16 @@ class Shadow:
         tally = self._pair.tally if same and self._pair is not None else Tally()
         await self._begin(Pair(since, traffic.shadow_share, tally))
 
-    def offer(self, version: str, asked: Asked) -> None:
+    def watches(self, version: str) -> bool:
+        """Whether what a version answers is to be offered."""
+        return self._pair is not None and version == self._pair.live
+
+    async def offer(self, version: str, asked: Asked) -> None:
         """Hand over what `version` has answered. Returns at once, whatever becomes of it."""
         pair = self._pair
         if pair is None or version != pair.live or random() >= pair.share:
             return
-        if asked.image is None and asked.text is None and asked.entry is None:
+        if not asked.whole or (asked.image is None and asked.text is None and asked.entry is None):
             self._omit(pair, "not_comparable")
             return
         if self._bytes + asked.size > self._config.waiting_bytes or self._waiting.full():

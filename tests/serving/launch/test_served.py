@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -306,6 +307,29 @@ def test_two_versions_over_one_gallery_and_traffic_that_moves_under_load(
     assert not failed, failed[:3]
     assert len(answers) >= 4 * REQUESTS_PER_SECOND
     assert {version for _, version in answers} == {"v1", "v3"}
+
+
+def test_a_shadow_is_compared_and_a_change_is_made_at_its_moment(
+    server: Any, data_uri: DataUri, emptied: None
+) -> None:
+    with server.http() as http:
+        change(http, query_version="v1", write_version="v1")
+        seq = write_images(http, data_uri, 0)
+        change(http, shadow_version="v3")
+        for number in range(10):
+            body = {"image": data_uri(number), "min_seq": seq, "relevant": [f"image-{number}"]}
+            assert http.post("/v1/search", json=body).json()["query_version"] == "v1"
+        wait_until(lambda: http.get("/v1/traffic/shadow").json()["judged"] == 10)
+        figures = http.get("/v1/traffic/shadow").json()
+        assert (figures["queries"], figures["failed"]) == (10, 0)
+        assert figures["overlap"]["value"] > 0.3
+        wish = {"at": datetime.now(UTC).isoformat(), "shadow_version": None, "why": "enough was seen"}
+        (planned,) = http.post("/v1/traffic/schedule", json=wish).json()["scheduled"]
+        wait_until(lambda: http.get("/v1/traffic").json()["shadow_version"] is None)
+        (made,) = http.get("/v1/traffic/schedule").json()["scheduled"]
+        assert (made["id"], made["status"]) == (planned["id"], "done")
+        newest = http.get("/v1/traffic/history").json()["records"][0]
+        assert (newest["epoch"], newest["note"]) == (made["epoch"], f"{made['id']}: enough was seen")
 
 
 def promote_and_roll_back(http: httpx.Client) -> None:

@@ -10,7 +10,7 @@ from holdfast_serving.replica.routing import Routing, share_of
 
 
 def with_canary(share: float) -> Routing:
-    return Routing.of(Traffic(3, "v1", "v1", "v3", share), "v2")
+    return Routing.of(Traffic(3, "v1", "v1", "v3", share, shadow_version="v4"), "v2")
 
 
 def test_aliases_resolve_and_other_names_pass() -> None:
@@ -19,8 +19,9 @@ def test_aliases_resolve_and_other_names_pass() -> None:
     assert routing.choose("canary", None) == "v3"
     assert routing.choose("writing", None) == "v1"
     assert routing.choose("previous", None) == "v2"
+    assert routing.choose("shadow", None) == "v4"
     assert routing.choose("v7", None) == "v7"
-    assert routing.pinned == {"v1", "v2", "v3"}
+    assert routing.pinned == {"v1", "v2", "v3"}, "nobody waits for a shadow"
 
 
 def test_an_alias_that_points_nowhere_is_an_error_in_words() -> None:

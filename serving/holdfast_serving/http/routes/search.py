@@ -47,6 +47,10 @@ async def search(request: Request, body: SearchRequest) -> Response:
     versions = None if body.versions is None else [replica.resolve(name) for name in body.versions]
     cut = Cut(body.score_threshold, body.group_by, body.group_size)
     result = await replica.search(vector, version, body.k, body.filter, versions, body.id, body.cascade, cut)
+    seconds = time.perf_counter() - begun
+    response = answer(result.as_dict(body.attributes), version=result.query_version)
+    if not replica.shadow.watches(version):
+        return response
     asked = Asked(
         image=body.image,
         text=body.text,
@@ -56,12 +60,12 @@ async def search(request: Request, body: SearchRequest) -> Response:
         versions=versions,
         relevant=None if body.relevant is None else frozenset(body.relevant),
         hits=result.hits,
-        seconds=time.perf_counter() - begun,
+        seconds=seconds,
+        # A part of a ranking is not compared with a whole one.
+        whole=cut == WHOLE,
     )
-    response = answer(result.as_dict(body.attributes), version=result.query_version)
-    # Once the answer is sent. A part of a ranking is not compared with a whole one.
-    if cut == WHOLE:
-        response.background = BackgroundTask(replica.shadow.offer, version, asked)
+    # Once the answer is sent.
+    response.background = BackgroundTask(replica.shadow.offer, version, asked)
     return response
 
 
