@@ -425,7 +425,8 @@ class ShadowAnswer(Answer):
     alone put one first, `positive_flips`: in which the shadow alone. `errors`: share of the queries that
     the shadow did not answer; `failed` counts them, by their code in `failed_by_code`. `latency_ratio`:
     geometric mean of the shadow's latency by the live version's. `dropped`: too many waited;
-    `not_comparable`: searches by vectors, or by entries whose image cannot be read.
+    `not_comparable`: searches by vectors, by entries whose image cannot be read, with a threshold or by
+    groups.
     """
 
     live: str | None
