@@ -8,6 +8,8 @@ JSON = "application/json"
 Schema = dict[str, Any]
 FOREIGN = "x-foreign"
 """Marks a route that is there for the clients of other APIs: ours have none of it."""
+OTHER_ANSWER = "x-other-answer"
+"""Marks a field with which the answer has another shape: that is for the clients' hand-made halves."""
 MADE = "Made by `python -m serving.generating`."
 
 
@@ -19,6 +21,7 @@ class Operation:
         path_names, query: the parameters; of the query with their schemas.
         body: the schema of the JSON that it takes; None where it takes none, or only other things.
         answer: the schema of the JSON that it answers; None where that is text.
+        others: those of other answers, to bodies with a field that the document marks (`OTHER_ANSWER`).
     """
 
     name: str
@@ -30,6 +33,7 @@ class Operation:
     body: Schema | None
     body_required: bool
     answer: Schema | None
+    others: tuple[Schema, ...]
     repeatable: bool
 
 
@@ -46,15 +50,18 @@ class Api:
         ]
         bodies = [each.body for each in self.operations if each.body is not None]
         answers = [each.answer for each in self.operations if each.answer is not None]
+        answers += [other for each in self.operations for other in each.others]
         self.asked = self._reached(bodies)
         self.answered = self._reached([*answers, {"$ref": "#/components/schemas/ErrorAnswer"}])
 
     def fields(self, schema: Schema) -> tuple[dict[str, Schema], set[str]] | None:
-        """The properties of a body that is one object, and which are required; None for any other."""
+        """The properties of a body that is one object, and which are required; None for any other. Without
+        those to which another answer belongs."""
         inner = self.schemas[name_of(schema)] if "$ref" in schema else schema
         if "properties" not in inner:
             return None
-        return inner["properties"], set(inner.get("required", ()))
+        plain = {key: field for key, field in inner["properties"].items() if not field.get(OTHER_ANSWER)}
+        return plain, set(inner.get("required", ()))
 
     def _reached(self, roots: Iterable[Schema]) -> list[str]:
         """The names of the schemas that these lead to, in the document's order."""
@@ -71,7 +78,11 @@ def _operation(path: str, method: str, described: dict[str, Any]) -> Operation:
     parameters = described.get("parameters", [])
     request = described.get("requestBody", {})
     body = request.get("content", {}).get(JSON, {}).get("schema")
-    good = next(answer for status, answer in described["responses"].items() if status.startswith("2"))
+    good: dict[str, Any] = next(
+        answer for status, answer in described["responses"].items() if status.startswith("2")
+    )
+    answer = good.get("content", {}).get(JSON, {}).get("schema")
+    answers = [answer] if answer is None or "anyOf" not in answer else answer["anyOf"]
     return Operation(
         name=described["operationId"],
         method=method.upper(),
@@ -81,7 +92,8 @@ def _operation(path: str, method: str, described: dict[str, Any]) -> Operation:
         query={each["name"]: each["schema"] for each in parameters if each["in"] == "query"},
         body=None if body is None else _without_null(body),
         body_required=request.get("required", False),
-        answer=good.get("content", {}).get(JSON, {}).get("schema"),
+        answer=answers[0],
+        others=tuple(answers[1:]),
         repeatable=described.get("x-repeatable", False),
     )
 

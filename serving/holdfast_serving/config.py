@@ -24,6 +24,10 @@ class Limits(Settings):
     """Of one text."""
     vectors: int = Field(default=1000, ge=1)
     """Entries with ready-made vectors in one write."""
+    queries: int = Field(default=256, ge=1)
+    """Queries of one search."""
+    hits: int = Field(default=100_000, ge=1)
+    """Hits that all queries of one search ask for together."""
     pixels: int = Field(default=50_000_000, ge=1)
     """Width times height of one image, read from its header before anything is decoded."""
     k: int = Field(default=1000, ge=1)

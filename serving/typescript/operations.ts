@@ -162,6 +162,8 @@ export interface EmbeddingsRequest {
 
 export interface EntriesRequest {
   entries: EntryBody[];
+  /** Whether an item that cannot be done refuses all, or is left out and named in `errors`. */
+  on_error?: "fail" | "skip";
 }
 
 /** One entry as it is in the database; `vector` if it was asked for. */
@@ -178,8 +180,21 @@ export interface EntryAnswer {
 
 /** One entry to write: an image (the write version embeds it), or a vector and its version. */
 export interface EntryBody {
-  id: string;
   image?: string | null;
+  /** The image, as OpenAI writes it. */
+  image_url?: string | ImageUrl | null;
+  vector?: number[] | null;
+  version?: string | null;
+  attributes?: Record<string, string | number | boolean | (string | number | boolean)[] | null>;
+  source?: string | null;
+  id: string;
+}
+
+/** What an entry holds: an image (the write version embeds it), or a vector and its version. */
+export interface EntryContent {
+  image?: string | null;
+  /** The image, as OpenAI writes it. */
+  image_url?: string | ImageUrl | null;
   vector?: number[] | null;
   version?: string | null;
   attributes?: Record<string, string | number | boolean | (string | number | boolean)[] | null>;
@@ -423,6 +438,18 @@ export interface PairAnswer {
   measured_at: string | null;
 }
 
+/** Exactly one of image, image_url, text, vector (with the version that made it) and id (of an entry). */
+export interface Query {
+  image?: string | null;
+  /** The image, as OpenAI writes it. */
+  image_url?: string | ImageUrl | null;
+  text?: string | null;
+  vector?: number[] | null;
+  id?: string | null;
+  /** The query version; the default of image and text is live, of an entry the version that embedded it, in whose place a projection over that one may ask. */
+  model?: string | null;
+}
+
 /** A canary that grows: a step for each share, so many seconds apart. */
 export interface Ramp {
   shares: number[];
@@ -507,9 +534,14 @@ export interface SearchAnswer {
   groups?: FoundGroup[] | null;
 }
 
-/** A query by image, by text, by vector (with the version that made it), or by the id of an entry. */
+/**
+ * A query by image, by text, by vector (with the version that made it), or by the id of an entry; or many
+ * `queries`, for which everything else holds.
+ */
 export interface SearchRequest {
   image?: string | null;
+  /** The image, as OpenAI writes it. */
+  image_url?: string | ImageUrl | null;
   text?: string | null;
   vector?: number[] | null;
   id?: string | null;
@@ -534,6 +566,19 @@ export interface SearchRequest {
   /** Which attributes are in the answer: all, none (false), or those of a list. */
   attributes?: boolean | string[];
   user?: string | null;
+  /** In place of one query: many of them, which are answered together. */
+  queries?: Query[] | null;
+  /** Whether an item that cannot be done refuses all, or is left out and named in `errors`. */
+  on_error?: "fail" | "skip";
+}
+
+/**
+ * The answers to many queries, in their order. Where one failed and was to be skipped, its place holds
+ * null, and `errors` says why.
+ */
+export interface SearchesAnswer {
+  results: (SearchAnswer | null)[];
+  errors?: Failure[] | null;
 }
 
 /**
@@ -658,12 +703,14 @@ export interface VerifiedAnswer {
  *
  * `repeated`, where there are any: ids that were in the request more than once, and how often; the last one
  * counts. `null_attributes` likewise: by key, how often one was null, which is as if it were not there.
+ * `errors`: what was not written, where the request wanted it so and something was not.
  */
 export interface WrittenAnswer {
   seq: number;
   upserted: number;
   repeated?: Record<string, number> | null;
   null_attributes?: Record<string, number> | null;
+  errors?: Failure[] | null;
 }
 
 /** One request, as `Client` sends it. `repeatable`: sent twice, it does what it does once. */
@@ -718,11 +765,6 @@ export abstract class Operations {
     return this.call({ method: "GET", path: `/v1/gallery/verify`, repeatable: true });
   }
 
-  /** Inserts or replaces entries, all or none; answers after the commit. Search with `seq` as `min_seq`. */
-  put_entries(body: EntriesRequest): Promise<WrittenAnswer> {
-    return this.call({ method: "PUT", path: `/v1/gallery/entries`, body, repeatable: true });
-  }
-
   /** One entry as it is in the database; `?vector=true` adds its vector. */
   get_entry(entry_id: string, query?: { vector?: boolean }): Promise<EntryAnswer> {
     return this.call({ method: "GET", path: `/v1/gallery/entries/${encodeURIComponent(entry_id)}`, query, repeatable: true });
@@ -731,6 +773,14 @@ export abstract class Operations {
   /** Deletes one entry; 404 when there is none. */
   delete_entry(entry_id: string): Promise<DeletedAnswer> {
     return this.call({ method: "DELETE", path: `/v1/gallery/entries/${encodeURIComponent(entry_id)}`, repeatable: false });
+  }
+
+  /**
+   * Inserts or replaces one entry; its image may be the body, or the file of a form. Search with `seq` as
+   * `min_seq`.
+   */
+  put_entry(entry_id: string, body: EntryContent): Promise<WrittenAnswer> {
+    return this.call({ method: "PUT", path: `/v1/gallery/entries/${encodeURIComponent(entry_id)}`, body, repeatable: true });
   }
 
   /** Entries by their ids, whatever these hold; `missing` are the ids that no entry has. */
@@ -762,9 +812,22 @@ export abstract class Operations {
   }
 
   /**
+   * Inserts or replaces entries, all or none; answers after the commit. Search with `seq` as `min_seq`.
+   *
+   * With `on_error: skip`, those that can be written are written, all of these or none, and `errors` names the
+   * others.
+   */
+  put_entries(body: EntriesRequest): Promise<WrittenAnswer> {
+    return this.call({ method: "PUT", path: `/v1/gallery/entries`, body, repeatable: true });
+  }
+
+  /**
    * The nearest entries, ranked by `calibrated`; `score` is the inner product as it is. Entries of versions
    * that the query version may not search are left out, and `excluded` counts them; 409 when nothing is left,
    * or when `versions` names one of them. A search by id leaves the entry itself out.
+   *
+   * Many `queries` are answered together, each by a result of its own in `results`, in their order; null where
+   * one failed that was to be skipped.
    *
    * In a cascade the best entries are ranked by their images, as far as the server's budget reaches: `cascade`
    * counts what became of them, and `ranked_by` says by which vector each hit got its place.

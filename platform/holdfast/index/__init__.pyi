@@ -6,7 +6,7 @@ from .locks import ReadWriteLock
 from .milvus.config import MilvusConfig
 from .milvus.index import MilvusIndex
 from .opening import AnyIndexConfig, open_index
-from .protocol import AS_THEY_ARE, Capabilities, Held, Hit, Index, View, Way, as_mapping
+from .protocol import AS_THEY_ARE, Capabilities, Held, Hit, Index, View, Way, as_mapping, search_many
 from .pullback import candidates, is_linear, pull_back, scores_through
 
 __all__ = [
@@ -33,4 +33,5 @@ __all__ = [
     "open_index",
     "pull_back",
     "scores_through",
+    "search_many",
 ]

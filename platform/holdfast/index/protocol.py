@@ -35,6 +35,7 @@ class Capabilities:
         place: of a durable one, what tells it from others; its marks are kept under this name.
         snapshots: can be written to a file and loaded from it.
         feeds: this process applies the changes; otherwise another one does, and `follow` looks how far it is.
+        batches: answers many queries in one call (`BatchIndex`).
         filters: what it answers of the filter language; `lists` are ranges over the members of lists.
     """
 
@@ -48,6 +49,7 @@ class Capabilities:
     place: str = ""
     snapshots: bool = False
     feeds: bool = True
+    batches: bool = False
     filters: frozenset[FilterForm] = frozenset(get_args(FilterForm))
 
 
@@ -213,6 +215,44 @@ class MappingIndex(Index, Protocol):
     def keep_views(self, digests: Container[str]) -> None:
         """Drop the views made with other adapters than these."""
         ...
+
+
+class BatchIndex(Index, Protocol):
+    """An index that answers many queries in one call, as its capabilities say."""
+
+    def search_many(
+        self,
+        vectors: np.ndarray,
+        k: int,
+        versions: Sequence[str],
+        allowed: Filter | None = None,
+        ways: Sequence[Mapping[str, Way]] = ...,
+    ) -> list[list[Hit]]:
+        """What `search` finds for each of these.
+
+        Args:
+            vectors: float32 (m, d), unit norm.
+            ways: for each query as `search` takes them; empty where all entries are met as they are. Those of
+                one version have the same view.
+        """
+        ...
+
+
+def search_many(
+    index: Index,
+    vectors: np.ndarray,
+    k: int,
+    versions: Sequence[str],
+    allowed: Filter | None,
+    ways: Sequence[Mapping[str, Way]],
+) -> list[list[Hit]]:
+    """See `BatchIndex.search_many`; an index that has no batches is asked once for each query."""
+    if index.capabilities.batches:
+        return cast(BatchIndex, index).search_many(vectors, k, versions, allowed, ways)
+    return [
+        index.search(vector, k, versions, allowed, way)
+        for vector, way in zip(vectors, ways or [{}] * len(vectors), strict=True)
+    ]
 
 
 def as_mapping(index: Index) -> MappingIndex | None:

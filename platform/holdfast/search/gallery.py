@@ -18,7 +18,7 @@ from holdfast.base import (
 )
 from holdfast.entries import Entries, Entry, Problems, VerifyReport
 from holdfast.filters import Filter, parse_filter
-from holdfast.index import Hit, Index, LocalIndex
+from holdfast.index import Hit, Index, LocalIndex, search_many
 from holdfast.search.cascade import WITHOUT, Cascade, Recalled, Terms, merged
 from holdfast.search.cut import WHOLE, Cut
 from holdfast.search.following import Follower
@@ -227,6 +227,37 @@ class Gallery:
             if found is not None:
                 return found
 
+    def recall_many(
+        self,
+        vectors: np.ndarray,
+        version: str,
+        k: int = 10,
+        filter: Mapping[str, object] | None = None,
+        versions: Sequence[str] | None = None,
+        leave_out: Sequence[str | None] = (),
+        terms: Terms = WITHOUT,
+        cut: Cut = WHOLE,
+    ) -> list[Recalled]:
+        """`recall` for each of several queries of one version, in one call of the index where that can be.
+
+        Args:
+            vectors: float32 (m, d), m > 0.
+            leave_out: for each query an id or None; empty for none at all.
+        """
+        self._follower.announce_search()
+        query = self._known.version(version)
+        rows = np.stack([_query_vector(vector, query) for vector in vectors])
+        _check_k(k)
+        cut.check(k)
+        allowed = parse_filter(filter)
+        wanted = None if versions is None else {self._known.version(name).name for name in versions}
+        without = leave_out or [None] * len(rows)
+        while True:
+            plans = self._preparer.prepare_many(query, rows, wanted, terms)
+            found = None if plans is None else self._answer_many(plans, rows, k, allowed, without, cut)
+            if found is not None:
+                return found
+
     def _answer(
         self,
         plan: Plan,
@@ -246,20 +277,63 @@ class Gallery:
                 rankings = [
                     self._index.search(vector, more, names, allowed, plan.ways) for names in plan.rankings
                 ]
-                hits = rankings[0] if len(rankings) == 1 else merged(rankings)
-                return hits if leave_out is None else [hit for hit in hits if hit.id != leave_out]
+                return _without(rankings, leave_out)
 
-            counts = self._index.count() if plan.refused else {}
-            found = SearchResult(
-                hits=cut.recall(find, allowed, k, plan.candidates),
-                query_version=plan.query,
-                seq=self._follower.applied,
-                searched=plan.searched,
-                adapted=plan.adapted,
-                exact=plan.exact,
-                excluded={name: counts[name] for name in plan.refused},
-            )
-            return Recalled(found, vector, k, plan.candidates, cut)
+            return self._recalled(plan, cut.recall(find, allowed, k, plan.candidates), vector, k, cut)
+
+    def _answer_many(
+        self,
+        plans: Sequence[Plan],
+        vectors: np.ndarray,
+        k: int,
+        allowed: Filter | None,
+        leave_out: Sequence[str | None],
+        cut: Cut,
+    ) -> list[Recalled] | None:
+        """As `_answer`; the plans have the same rankings."""
+        if cut.group_by is not None:
+            # Each of them goes on until it has found its groups.
+            asked = zip(plans, vectors, leave_out, strict=True)
+            each = [self._answer(plan, vector, k, allowed, without, cut) for plan, vector, without in asked]
+            found = [recalled for recalled in each if recalled is not None]
+            return found if len(found) == len(each) else None
+        with self._lock.reading():
+            if not all(plan.holds(self._index) for plan in plans):
+                return None
+            first = plans[0]
+            count = max(k, first.candidates) + any(each is not None for each in leave_out)
+            ways = [plan.ways for plan in plans] if any(plan.ways for plan in plans) else []
+            rankings = [
+                search_many(self._index, vectors, count, names, allowed, ways) for names in first.rankings
+            ]
+            hits = [
+                _without([ranking[at] for ranking in rankings], without)
+                for at, without in enumerate(leave_out)
+            ]
+            return [
+                self._recalled(plan, some, vector, k, cut)
+                for plan, some, vector in zip(plans, hits, vectors, strict=True)
+            ]
+
+    def _recalled(self, plan: Plan, hits: list[Hit], vector: np.ndarray, k: int, cut: Cut) -> Recalled:
+        """What a search found; the caller has the index under the lock."""
+        counts = self._index.count() if plan.refused else {}
+        found = SearchResult(
+            hits=hits,
+            query_version=plan.query,
+            seq=self._follower.applied,
+            searched=plan.searched,
+            adapted=plan.adapted,
+            exact=plan.exact,
+            excluded={name: counts[name] for name in plan.refused},
+        )
+        return Recalled(found, vector, k, plan.candidates, cut)
+
+
+def _without(rankings: Sequence[list[Hit]], leave_out: str | None) -> list[Hit]:
+    """One ranking of several, without an entry."""
+    hits = rankings[0] if len(rankings) == 1 else merged(rankings)
+    return hits if leave_out is None else [hit for hit in hits if hit.id != leave_out]
 
 
 def _query_vector(vector: object, version: Version) -> np.ndarray:

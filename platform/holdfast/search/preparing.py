@@ -91,6 +91,19 @@ class Preparer:
         candidates = terms.recalls(max((each.candidates for each in pairings.values()), default=0))
         return Plan(query.name, present, searched, adapted, exact, refused, ways, candidates)
 
+    def prepare_many(
+        self, query: Version, vectors: np.ndarray, wanted: Collection[str] | None, terms: Terms
+    ) -> list[Plan] | None:
+        """`prepare` for each of several queries, float32 (m, d)."""
+        first = self.prepare(query, vectors[0], wanted, terms)
+        if first is None or all(way.query is None for way in first.ways.values()):
+            return None if first is None else [first] * len(vectors)
+        plans = [self.prepare(query, vector, wanted, terms) for vector in vectors[1:]]
+        whole = [first, *(plan for plan in plans if plan is not None)]
+        # One that was made later may know of partitions that the others do not.
+        alike = len(whole) == len(vectors) and all(plan.rankings == first.rankings for plan in whole)
+        return whole if alike else None
+
     def _way(self, pairing: Pairing, vector: np.ndarray) -> Way | None:
         """None if the partition went away."""
         row = pairing.adapter

@@ -14,7 +14,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from holdfast.adapters import LinearAdapter
 from holdfast.filters import parse_filter
-from holdfast.index import Index, ReadWriteLock, Way, pull_back
+from holdfast.index import Index, ReadWriteLock, Way, pull_back, search_many
 from holdfast.store import Changes
 from holdfast.testing.filters import ATTRIBUTES, PLAIN, filters, matches
 from holdfast.testing.index_model import Machine
@@ -117,8 +117,12 @@ class IndexContract:
         half = {"half": True}
         for raw, matching in ((None, np.ones(3000, bool)), (half, np.arange(3000) % 2 == 0)):
             hits = 0
+            together = search_many(index, queries, 10, ["v1", "v2"], parse_filter(raw), [])
             for number, query in enumerate(queries):
                 found = index.search(query, 10, ["v1", "v2"], parse_filter(raw))
+                assert [hit.id for hit in together[number]] == [hit.id for hit in found]
+                for one, other in zip(together[number], found, strict=True):
+                    assert abs(one.score - other.score) <= able.tolerance
                 assert len(found) == len({hit.id for hit in found}) == 10
                 best = np.argsort(-np.where(matching, scores[number], -np.inf))[:10]
                 hits += len({f"e{n}" for n in best} & {hit.id for hit in found})

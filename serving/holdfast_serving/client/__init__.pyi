@@ -2,11 +2,13 @@ from .answers import (
     BackfillAnswer,
     EmbeddingsAnswer,
     EntryAnswer,
+    Failure,
     FoundHit,
     GalleryAnswer,
     ModelAnswer,
     ModelSummary,
     SearchAnswer,
+    SearchesAnswer,
     TrafficAnswer,
     WrittenAnswer,
 )
@@ -30,7 +32,7 @@ from .errors import (
 )
 from .inputs import Image, Vector
 from .plans import Deleted, Embedded
-from .requests import EntryBody
+from .requests import EntryBody, Query
 from .retries import RetryConfig
 from .upserts import Written
 
@@ -45,6 +47,7 @@ __all__ = [
     "Embedded",
     "EmbeddingsAnswer",
     "EntryAnswer",
+    "Failure",
     "EntryBody",
     "ForbiddenError",
     "FoundHit",
@@ -56,8 +59,10 @@ __all__ = [
     "NoConnectionError",
     "NotFoundError",
     "OverloadedError",
+    "Query",
     "RetryConfig",
     "SearchAnswer",
+    "SearchesAnswer",
     "ServerError",
     "TimedOutError",
     "TooLargeError",

@@ -417,6 +417,15 @@ class SearchAnswer(Answer):
     groups: list[FoundGroup] | None = None
 
 
+class SearchesAnswer(Answer):
+    """The answers to many queries, in their order. Where one failed and was to be skipped, its place holds
+    null, and `errors` says why.
+    """
+
+    results: list[SearchAnswer | None]
+    errors: list[Failure] | None = None
+
+
 class ShadowAnswer(Answer):
     """What the shadow is worth beside the live version, over all replicas since `since`; null is not known.
 
@@ -483,10 +492,11 @@ class WrittenAnswer(Answer):
 
     `repeated`, where there are any: ids that were in the request more than once, and how often; the last
     one counts. `null_attributes` likewise: by key, how often one was null, which is as if it were not
-    there.
+    there. `errors`: what was not written, where the request wanted it so and something was not.
     """
 
     seq: int
     upserted: int
     repeated: dict[str, int] | None = None
     null_attributes: dict[str, int] | None = None
+    errors: list[Failure] | None = None

@@ -9,15 +9,15 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from holdfast_serving.client import plans
-from holdfast_serving.client.answers import EntryAnswer, ReadyAnswer
+from holdfast_serving.client.answers import EntryAnswer, ReadyAnswer, SearchesAnswer
 from holdfast_serving.client.async_operations import AsyncOperations
 from holdfast_serving.client.calls import Call, transport_errors
 from holdfast_serving.client.errors import ApiError
 from holdfast_serving.client.inputs import UNSET, Image, Unset
 from holdfast_serving.client.plans import Deleted, Embedded, Plan
-from holdfast_serving.client.requests import EntryBody
+from holdfast_serving.client.requests import EntryBody, Query
 from holdfast_serving.client.retries import Attempts, RetryConfig
-from holdfast_serving.client.upserts import Progress, Upserts, Written
+from holdfast_serving.client.upserts import OnError, Progress, Upserts, Written
 
 T = TypeVar("T")
 
@@ -77,7 +77,11 @@ class AsyncClient(AsyncOperations):
                 await asyncio.sleep(attempts.wait_after(error))
 
     async def upsert_many(
-        self, entries: Iterable[EntryBody] | AsyncIterable[EntryBody], progress: Progress | None = None
+        self,
+        entries: Iterable[EntryBody] | AsyncIterable[EntryBody],
+        progress: Progress | None = None,
+        *,
+        on_error: OnError = "fail",
     ) -> Written:
         """Writes a stream of entries, in as many requests as it takes.
 
@@ -86,8 +90,9 @@ class AsyncClient(AsyncOperations):
 
         Args:
             progress: called with how many are written, after each request.
+            on_error: with `skip` what cannot be written is left out, and `errors` of the answer names it.
         """
-        stream = Upserts(progress)
+        stream = Upserts(progress, on_error)
         if isinstance(entries, Iterable):
             return await self._follow(stream.all(entries))
         async for entry in entries:
@@ -95,6 +100,35 @@ class AsyncClient(AsyncOperations):
                 await self._follow(stream.write(batch))
         await self._follow(stream.write(stream.rest()))
         return stream.written
+
+    async def search_many(
+        self,
+        queries: Iterable[Query],
+        *,
+        model: str | Unset = UNSET,
+        k: int | Unset = UNSET,
+        filter: Mapping[str, Any] | Unset = UNSET,
+        versions: Sequence[str] | Unset = UNSET,
+        min_seq: int | Unset = UNSET,
+        attributes: bool | Sequence[str] | Unset = UNSET,
+        on_error: OnError = "fail",
+    ) -> SearchesAnswer:
+        """Any number of queries, answered together: `results` has one answer for each, in their order.
+
+        Args:
+            queries: each has an image, a text, a vector (with the model that made it) or the id of an entry.
+            on_error: with `skip` the place of one that fails holds None, and `errors` says why.
+        """
+        shared = {
+            "model": model,
+            "k": k,
+            "filter": filter,
+            "versions": versions,
+            "min_seq": min_seq,
+            "attributes": attributes,
+            "on_error": on_error,
+        }
+        return await self._follow(plans.search(queries, shared))
 
     async def embed_images(
         self, images: Iterable[Image], model: str = "live", *, user: str | Unset = UNSET

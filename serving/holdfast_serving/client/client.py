@@ -8,15 +8,15 @@ from typing import Any, Self, TypeVar
 import httpx
 
 from holdfast_serving.client import plans
-from holdfast_serving.client.answers import EntryAnswer, ReadyAnswer
+from holdfast_serving.client.answers import EntryAnswer, ReadyAnswer, SearchesAnswer
 from holdfast_serving.client.calls import Call, transport_errors
 from holdfast_serving.client.errors import ApiError
 from holdfast_serving.client.inputs import UNSET, Image, Unset
 from holdfast_serving.client.operations import Operations
 from holdfast_serving.client.plans import Deleted, Embedded, Plan
-from holdfast_serving.client.requests import EntryBody
+from holdfast_serving.client.requests import EntryBody, Query
 from holdfast_serving.client.retries import Attempts, RetryConfig
-from holdfast_serving.client.upserts import Progress, Upserts, Written
+from holdfast_serving.client.upserts import OnError, Progress, Upserts, Written
 
 T = TypeVar("T")
 
@@ -74,7 +74,13 @@ class Client(Operations):
             except ApiError as error:
                 time.sleep(attempts.wait_after(error))
 
-    def upsert_many(self, entries: Iterable[EntryBody], progress: Progress | None = None) -> Written:
+    def upsert_many(
+        self,
+        entries: Iterable[EntryBody],
+        progress: Progress | None = None,
+        *,
+        on_error: OnError = "fail",
+    ) -> Written:
         """Writes a stream of entries, in as many requests as it takes.
 
         An error says in a note how many were written before it. An entry is what its id says: given once
@@ -82,8 +88,38 @@ class Client(Operations):
 
         Args:
             progress: called with how many are written, after each request.
+            on_error: with `skip` what cannot be written is left out, and `errors` of the answer names it.
         """
-        return self._follow(Upserts(progress).all(entries))
+        return self._follow(Upserts(progress, on_error).all(entries))
+
+    def search_many(
+        self,
+        queries: Iterable[Query],
+        *,
+        model: str | Unset = UNSET,
+        k: int | Unset = UNSET,
+        filter: Mapping[str, Any] | Unset = UNSET,
+        versions: Sequence[str] | Unset = UNSET,
+        min_seq: int | Unset = UNSET,
+        attributes: bool | Sequence[str] | Unset = UNSET,
+        on_error: OnError = "fail",
+    ) -> SearchesAnswer:
+        """Any number of queries, answered together: `results` has one answer for each, in their order.
+
+        Args:
+            queries: each has an image, a text, a vector (with the model that made it) or the id of an entry.
+            on_error: with `skip` the place of one that fails holds None, and `errors` says why.
+        """
+        shared = {
+            "model": model,
+            "k": k,
+            "filter": filter,
+            "versions": versions,
+            "min_seq": min_seq,
+            "attributes": attributes,
+            "on_error": on_error,
+        }
+        return self._follow(plans.search(queries, shared))
 
     def embed_images(
         self, images: Iterable[Image], model: str = "live", *, user: str | Unset = UNSET

@@ -34,6 +34,7 @@ from holdfast_serving.client.inputs import UNSET, Image, Unset, Vector
 from holdfast_serving.client.requests import (
     EntryBody,
     ImageItem,
+    ImageUrl,
     ImageUrlItem,
     Message,
     Ramp,
@@ -142,14 +143,6 @@ class Operations:
         """
         return self.call(Call("GET", "/v1/gallery/verify", VerifiedAnswer, repeatable=True))
 
-    def put_entries(self, *, entries: Sequence[EntryBody]) -> WrittenAnswer:
-        """Inserts or replaces entries, all or none; answers after the commit. Search with `seq` as
-        `min_seq`.
-        """
-        return self.call(
-            Call("PUT", "/v1/gallery/entries", WrittenAnswer, body={"entries": entries}, repeatable=True)
-        )
-
     def get_entry(self, entry_id: str, *, vector: bool | Unset = UNSET) -> EntryAnswer:
         """One entry as it is in the database; `?vector=true` adds its vector."""
         return self.call(
@@ -166,6 +159,41 @@ class Operations:
         """Deletes one entry; 404 when there is none."""
         return self.call(
             Call("DELETE", path_of("/v1/gallery/entries/{entry_id}", entry_id=entry_id), DeletedAnswer)
+        )
+
+    def put_entry(
+        self,
+        entry_id: str,
+        *,
+        image: Image | Unset | None = UNSET,
+        image_url: Image | ImageUrl | Unset | None = UNSET,
+        vector: Vector | Unset | None = UNSET,
+        version: str | Unset | None = UNSET,
+        attributes: Mapping[str, str | int | float | bool | Sequence[str | int | float | bool] | None]
+        | Unset = UNSET,
+        source: str | Unset | None = UNSET,
+    ) -> WrittenAnswer:
+        """Inserts or replaces one entry; its image may be the body, or the file of a form. Search with `seq`
+        as `min_seq`.
+
+        Args:
+            image_url: The image, as OpenAI writes it.
+        """
+        return self.call(
+            Call(
+                "PUT",
+                path_of("/v1/gallery/entries/{entry_id}", entry_id=entry_id),
+                WrittenAnswer,
+                body={
+                    "image": image,
+                    "image_url": image_url,
+                    "vector": vector,
+                    "version": version,
+                    "attributes": attributes,
+                    "source": source,
+                },
+                repeatable=True,
+            )
         )
 
     def look_up_entries(self, *, ids: Sequence[str], vector: bool | Unset = UNSET) -> LookupAnswer:
@@ -269,10 +297,34 @@ class Operations:
             )
         )
 
+    def put_entries(
+        self, *, entries: Sequence[EntryBody], on_error: Literal["fail", "skip"] | Unset = UNSET
+    ) -> WrittenAnswer:
+        """Inserts or replaces entries, all or none; answers after the commit. Search with `seq` as
+        `min_seq`.
+
+        With `on_error: skip`, those that can be written are written, all of these or none, and `errors`
+        names the others.
+
+        Args:
+            on_error: Whether an item that cannot be done refuses all, or is left out and named in
+            `errors`.
+        """
+        return self.call(
+            Call(
+                "PUT",
+                "/v1/gallery/entries",
+                WrittenAnswer,
+                body={"entries": entries, "on_error": on_error},
+                repeatable=True,
+            )
+        )
+
     def search(
         self,
         *,
         image: Image | Unset | None = UNSET,
+        image_url: Image | ImageUrl | Unset | None = UNSET,
         text: str | Unset | None = UNSET,
         vector: Vector | Unset | None = UNSET,
         id: str | Unset | None = UNSET,
@@ -293,10 +345,14 @@ class Operations:
         versions that the query version may not search are left out, and `excluded` counts them; 409 when
         nothing is left, or when `versions` names one of them. A search by id leaves the entry itself out.
 
+        Many `queries` are answered together, each by a result of its own in `results`, in their order;
+        null where one failed that was to be skipped.
+
         In a cascade the best entries are ranked by their images, as far as the server's budget reaches:
         `cascade` counts what became of them, and `ranked_by` says by which vector each hit got its place.
 
         Args:
+            image_url: The image, as OpenAI writes it.
             model: The query version; the default of image and text is live, of an entry the version that
             embedded it, in whose place a projection over that one may ask.
             versions: Search only entries of these versions.
@@ -318,6 +374,7 @@ class Operations:
                 SearchAnswer,
                 body={
                     "image": image,
+                    "image_url": image_url,
                     "text": text,
                     "vector": vector,
                     "id": id,

@@ -12,11 +12,15 @@ from holdfast_serving.client.answers import (
     DeletedManyAnswer,
     EmbeddingsAnswer,
     EntryAnswer,
+    Failure,
     LookupAnswer,
     PageAnswer,
+    SearchAnswer,
+    SearchesAnswer,
 )
 from holdfast_serving.client.calls import Call
 from holdfast_serving.client.inputs import UNSET, Image, Unset
+from holdfast_serving.client.requests import Query
 
 T = TypeVar("T")
 Plan: TypeAlias = Generator[Call, Any, T]
@@ -71,6 +75,23 @@ def embed(
         version = answer.model
         vectors += [np.frombuffer(base64.b64decode(row.embedding), np.float32) for row in answer.data]
     return Embedded(np.stack(vectors) if vectors else np.empty((0, 0), np.float32), version)
+
+
+def search(queries: Iterable[Query], shared: Mapping[str, Any]) -> Plan[SearchesAnswer]:
+    """Each query's answer in its place; `shared` is what holds for all of them."""
+    results: list[SearchAnswer | None] = []
+    failed: list[Failure] = []
+    for some in chunks(queries, IMAGES):
+        body = {"queries": some, **shared}
+        answer = yield Call("POST", "/v1/search", SearchesAnswer, body, repeatable=True)
+        failed += [moved(each, len(results)) for each in answer.errors or ()]
+        results += answer.results
+    return SearchesAnswer(results=results, errors=failed or None)
+
+
+def moved(failure: Failure, by: int) -> Failure:
+    """The same, where its request was a part of more, and this many came before it."""
+    return failure.model_copy(update={"index": failure.index + by})
 
 
 def look_up(ids: Iterable[str], vector: bool = False) -> Plan[dict[str, EntryAnswer]]:

@@ -94,18 +94,33 @@ class EmbeddingsRequest(TypedDict):
 class EntryBody(TypedDict):
     """One entry to write: an image (the write version embeds it), or a vector and its version."""
 
-    id: str
     image: NotRequired[Image | None]
+    image_url: NotRequired[Image | ImageUrl | None]
     vector: NotRequired[Vector | None]
     version: NotRequired[str | None]
     attributes: NotRequired[
         Mapping[str, str | int | float | bool | Sequence[str | int | float | bool] | None]
     ]
     source: NotRequired[str | None]
+    id: str
 
 
 class EntriesRequest(TypedDict):
     entries: Sequence[EntryBody]
+    on_error: NotRequired[Literal["fail", "skip"]]
+
+
+class EntryContent(TypedDict):
+    """What an entry holds: an image (the write version embeds it), or a vector and its version."""
+
+    image: NotRequired[Image | None]
+    image_url: NotRequired[Image | ImageUrl | None]
+    vector: NotRequired[Vector | None]
+    version: NotRequired[str | None]
+    attributes: NotRequired[
+        Mapping[str, str | int | float | bool | Sequence[str | int | float | bool] | None]
+    ]
+    source: NotRequired[str | None]
 
 
 class ListRequest(TypedDict):
@@ -124,6 +139,17 @@ class LookupRequest(TypedDict):
 
     ids: Sequence[str]
     vector: NotRequired[bool]
+
+
+class Query(TypedDict):
+    """Exactly one of image, image_url, text, vector (with the version that made it) and id (of an entry)."""
+
+    image: NotRequired[Image | None]
+    image_url: NotRequired[Image | ImageUrl | None]
+    text: NotRequired[str | None]
+    vector: NotRequired[Vector | None]
+    id: NotRequired[str | None]
+    model: NotRequired[str | None]
 
 
 class Ramp(TypedDict):
@@ -166,9 +192,12 @@ class ScheduleRequest(TypedDict):
 
 
 class SearchRequest(TypedDict):
-    """A query by image, by text, by vector (with the version that made it), or by the id of an entry."""
+    """A query by image, by text, by vector (with the version that made it), or by the id of an entry; or
+    many `queries`, for which everything else holds.
+    """
 
     image: NotRequired[Image | None]
+    image_url: NotRequired[Image | ImageUrl | None]
     text: NotRequired[str | None]
     vector: NotRequired[Vector | None]
     id: NotRequired[str | None]
@@ -184,6 +213,8 @@ class SearchRequest(TypedDict):
     group_size: NotRequired[int]
     attributes: NotRequired[bool | Sequence[str]]
     user: NotRequired[str | None]
+    queries: NotRequired[Sequence[Query] | None]
+    on_error: NotRequired[Literal["fail", "skip"]]
 
 
 class TrafficChange(TypedDict):

@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
-from holdfast_serving.client.answers import WrittenAnswer
+from holdfast_serving.client.answers import Failure, WrittenAnswer
 from holdfast_serving.client.calls import Call
 from holdfast_serving.client.errors import ApiError, TooLargeError
 from holdfast_serving.client.inputs import to_json
-from holdfast_serving.client.plans import IMAGES, VECTORS, Plan
+from holdfast_serving.client.plans import IMAGES, VECTORS, Plan, moved
 from holdfast_serving.client.requests import EntryBody
 
 BYTES = 16 * 1024 * 1024
 """Of the entries of one request. A server takes twice as many by default; one that takes less says so."""
+OnError: TypeAlias = Literal["fail", "skip"]
 Progress: TypeAlias = Callable[[int], None]
 """Called with how many entries are written."""
 
@@ -22,14 +23,16 @@ class Written:
     """What a stream came to.
 
     Attributes:
-        entries: how many were given, and are written.
+        entries: how many are written.
         seq: of the last write; search with it as `min_seq` to find what was written.
         null_attributes: by key, how often one was null, which is as if it were not there.
+        errors: what was to be skipped and is not written, by its place in the stream.
     """
 
     entries: int = 0
     seq: int = 0
     null_attributes: dict[str, int] = field(default_factory=dict)
+    errors: list[Failure] = field(default_factory=list)
 
 
 class Upserts:
@@ -39,9 +42,10 @@ class Upserts:
         written: what it came to so far.
     """
 
-    def __init__(self, progress: Progress | None = None) -> None:
+    def __init__(self, progress: Progress | None = None, on_error: OnError = "fail") -> None:
         self.written = Written()
         self._progress = progress
+        self._end = b"]}" if on_error == "fail" else b'],"on_error":"skip"}'
         self._most = VECTORS
         self._batch: list[bytes] = []
         self._images = self._bytes = 0
@@ -56,7 +60,7 @@ class Upserts:
 
     def take(self, entry: EntryBody) -> list[bytes]:
         """The batch before this entry, if it has no place in it; empty while it has."""
-        part, images = to_json(entry), int(entry.get("image") is not None)
+        part, images = to_json(entry), int(entry.get("vector") is None)
         full = (
             len(self._batch) >= self._most
             or self._images + images > IMAGES
@@ -82,7 +86,7 @@ class Upserts:
         waiting = [batch] if batch else []
         while waiting:
             parts = waiting.pop()
-            body = b'{"entries":[' + b",".join(parts) + b"]}"
+            body = b'{"entries":[' + b",".join(parts) + self._end
             try:
                 answer = yield Call("PUT", "/v1/gallery/entries", WrittenAnswer, body, repeatable=True)
             except TooLargeError as error:
@@ -96,7 +100,10 @@ class Upserts:
                 self._count(answer, len(parts))
 
     def _count(self, answer: WrittenAnswer, entries: int) -> None:
-        self.written.entries += entries
+        failed = answer.errors or []
+        before = self.written.entries + len(self.written.errors)
+        self.written.errors += [moved(each, before) for each in failed]
+        self.written.entries += entries - len(failed)
         self.written.seq = answer.seq
         for key, count in (answer.null_attributes or {}).items():
             self.written.null_attributes[key] = self.written.null_attributes.get(key, 0) + count

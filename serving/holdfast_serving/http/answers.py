@@ -126,6 +126,14 @@ class SearchAnswer(BaseModel):
     groups: list[FoundGroup] | None = None
 
 
+class SearchesAnswer(BaseModel):
+    """The answers to many queries, in their order. Where one failed and was to be skipped, its place holds
+    null, and `errors` says why."""
+
+    results: list[SearchAnswer | None]
+    errors: list[Failure] | None = None
+
+
 class EntryAnswer(BaseModel):
     """One entry as it is in the database; `vector` if it was asked for."""
 
@@ -161,12 +169,14 @@ class WrittenAnswer(BaseModel):
 
     `repeated`, where there are any: ids that were in the request more than once, and how often; the last one
     counts. `null_attributes` likewise: by key, how often one was null, which is as if it were not there.
+    `errors`: what was not written, where the request wanted it so and something was not.
     """
 
     seq: int
     upserted: int
     repeated: dict[str, int] | None = None
     null_attributes: dict[str, int] | None = None
+    errors: list[Failure] | None = None
 
 
 class DeletedAnswer(BaseModel):

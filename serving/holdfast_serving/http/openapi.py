@@ -32,6 +32,7 @@ _REPEATABLE = {
     "embed_as_cohere",
     "search",
     "put_entries",
+    "put_entry",
     "look_up_entries",
     "delete_entries",
     "list_entries",

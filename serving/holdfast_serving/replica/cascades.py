@@ -36,6 +36,7 @@ MODEL_SECONDS = 60.0
 
 Submit = Callable[[Replace], Awaitable[int]]
 Recall = Callable[[Terms], Awaitable[Recalled]]
+RecallMany = Callable[[Terms], Awaitable[list[Recalled]]]
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,26 @@ class Cascades:
 
         Raises HoldfastError for a request that asks for what cannot be, and what `Gallery.recall` raises.
         """
+        return await self._ranked(await recall(self._terms(version, candidates)), recall, version, candidates)
+
+    async def search_many(
+        self, recall: RecallMany, version: str, candidates: int | None
+    ) -> list[SearchResult]:
+        """The answers of several searches, beside each other: later than what they recall by no more than the
+        budget of one."""
+
+        async def ranked(at: int, recalled: Recalled) -> SearchResult:
+            async def again(terms: Terms) -> Recalled:
+                return (await recall(terms))[at]
+
+            return await self._ranked(recalled, again, version, candidates)
+
         recalled = await recall(self._terms(version, candidates))
+        return await asyncio.gather(*(ranked(at, each) for at, each in enumerate(recalled)))
+
+    async def _ranked(
+        self, recalled: Recalled, recall: Recall, version: str, candidates: int | None
+    ) -> SearchResult:
         embedded = Embedded()
         if missing := recalled.missing:
             deadline = time.monotonic() + self._config.seconds

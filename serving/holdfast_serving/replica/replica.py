@@ -337,6 +337,37 @@ class Replica:
         with answers(name):
             return await self.cascades.search(recall_on, name, cascade)
 
+    async def search_many(
+        self,
+        vectors: np.ndarray,
+        version: str,
+        k: int,
+        filter: Mapping[str, Any] | None,
+        versions: Sequence[str] | None,
+        leave_out: Sequence[str | None] = (),
+        cascade: int | None = None,
+        cut: Cut = WHOLE,
+    ) -> list[SearchResult]:
+        """`search` for each of several queries of one version. See `Gallery.recall_many`."""
+        recall = partial(
+            self.gallery.recall_many,
+            vectors,
+            version,
+            k,
+            filter=filter,
+            versions=versions,
+            leave_out=leave_out,
+            cut=cut,
+        )
+
+        async def recall_on(terms: Terms) -> list[Recalled]:
+            with self.metrics.search_seconds.time(), stage("recall"):
+                return await self.in_thread(recall, terms=terms)
+
+        name = self.resolve(version)
+        with answers(name):
+            return await self.cascades.search_many(recall_on, name, cascade)
+
     async def submit(self, change: Change) -> int:
         """Commits a change; returns its number. Raises what the writer does."""
         with stage("commit"):

@@ -87,6 +87,14 @@ def test_a_search_is_the_formula_over_the_partitions(
         raw = None if even is None else {"even": even}
         query = queries[version][number]
         found = opened.search(query, version, k=k, filter=raw, versions=names)
+        several = opened.recall_many(
+            queries[version], version, k, raw, names, leave_out=["v1-3", None, "v2-0", None, "v4-1"]
+        )
+        left = [hit for hit in found.hits if hit.id != ["v1-3", None, "v2-0", None, "v4-1"][number]]
+        together = several[number].ranked()
+        assert [hit.id for hit in together.hits][: len(left)] == [hit.id for hit in left]
+        assert np.allclose([hit.score for hit in together.hits][: len(left)], [hit.score for hit in left])
+        assert (together.searched, together.adapted) == (found.searched, found.adapted)
         scores, ranks = {}, {}
         for entry in entries:
             if entry.version in names and (even is None or entry.attributes["even"] == even):

@@ -20,6 +20,7 @@ from holdfast_serving.client import (
     InvalidRequestError,
     NoConnectionError,
     NotFoundError,
+    Query,
     RetryConfig,
     TooLargeError,
     UnauthorizedError,
@@ -120,6 +121,29 @@ def test_a_stream_that_is_refused_says_how_far_it_came(client: Client) -> None:
         client.upsert_many(broken)
     assert refused.value.__notes__ == ["The 1,000 entries before these are written."]
     assert len(client.get_many(each["id"] for each in broken)) == 1000
+
+
+def test_a_stream_goes_on_without_what_cannot_be_written(client: Client) -> None:
+    given: list[EntryBody] = entries(2500)
+    for place in (3, 1001, 2499):
+        given[place] = {"id": f"wrong/{place}", "vector": [1.0], "version": "clip"}
+    written = client.upsert_many(given, on_error="skip")
+    assert (written.entries, [each.index for each in written.errors]) == (2497, [3, 1001, 2499])
+    assert all(each.code == "invalid_vector" for each in written.errors)
+    client.delete_many(each["id"] for each in given)
+
+
+def test_many_queries_are_answered_in_their_order(client: Client, png: Png) -> None:
+    written = client.upsert_many({"id": str(n), "image": png(n)} for n in range(5))
+    queries: list[Query] = [{"image": png(n % 5)} for n in range(70)]  # more than one request
+    found = client.search_many(queries, k=1, min_seq=written.seq)
+    assert [answer.hits[0].id for answer in found.results if answer] == [str(n % 5) for n in range(70)]
+    queries[66] = {"id": "nobody"}
+    with pytest.raises(NotFoundError, match="nobody"):
+        client.search_many(queries)
+    found = client.search_many(queries, k=1, on_error="skip")
+    assert [each.index for each in found.errors or ()] == [66]
+    assert [at for at, answer in enumerate(found.results) if answer is None] == [66]
 
 
 def test_more_than_a_server_takes_goes_in_halves(client: Client, png: Png, monkeypatch: Any) -> None:

@@ -19,7 +19,7 @@ def addresses(client: TestClient) -> dict[str, set[str]]:
     paths: dict[str, Any] = client.get("/openapi.json").json()["paths"]
     found = {re.sub("{.*?}", "v1", path): set(map(str.upper, methods)) for path, methods in paths.items()}
     for path in ("lookup", "delete", "list", "count"):  # these may be ids as well
-        found[f"/v1/gallery/entries/{path}"] |= {"GET", "DELETE"}
+        found[f"/v1/gallery/entries/{path}"] |= {"GET", "PUT", "DELETE"}
     return found | PLAIN
 
 

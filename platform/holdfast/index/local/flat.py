@@ -73,14 +73,19 @@ class FlatVectors:
         if through is not None:
             slots = np.arange(len(self)) if only is None else np.flatnonzero(only)
             return best(scores_of(self, slots, vector, through), slots, k)
+        return self.search_many(vector[None], k, only)[0]
+
+    def search_many(
+        self, vectors: np.ndarray, k: int, only: np.ndarray | None = None
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """What `search` finds for each of these, float32 (m, d)."""
         parameters = None
         if only is not None:
             bits = np.packbits(only, bitorder="little")
             # FAISS's stubs describe the C++ constructors; the Python ones take an array and keywords.
             selector = faiss.IDSelectorBitmap(bits)  # type: ignore[call-arg,arg-type]
             parameters = faiss.SearchParameters(sel=selector)  # type: ignore[call-arg]
-        scores, slots = self._index.search(vector[None], k, params=parameters)
-        return scores[0], slots[0]
+        return list(zip(*self._index.search(vectors, k, params=parameters), strict=True))
 
 
 def scores_of(

@@ -27,12 +27,15 @@ from holdfast.index.local.partition import Partition
 from holdfast.index.local.rebuild import is_due, requantize
 from holdfast.index.local.snapshot_files import Loading, Saving
 from holdfast.index.local.snapshots import Snapshots
-from holdfast.index.local.vectors import Through
+from holdfast.index.local.vectors import Through, Vectors
 from holdfast.index.local.views import View, Views
 from holdfast.store import Changes, Mark
 
 if TYPE_CHECKING:
     from holdfast.adapters import Adapter
+
+
+_Found = tuple[float, str, float, str, str]  # rank, id, score, version, attributes
 
 
 class LocalIndex:
@@ -63,7 +66,7 @@ class LocalIndex:
         self._query_versions = config.query_versions or query_versions
         self._snapshots = snapshots
         self._saved = 0
-        self._exact = Capabilities(snapshots=snapshots is not None)
+        self._exact = Capabilities(snapshots=snapshots is not None, batches=True)
         self._quantized = replace(
             self._exact, exact=False, recall=config.target_recall, tolerance=2e-3, keeps_vectors=False
         )
@@ -260,23 +263,72 @@ class LocalIndex:
 
         `ways`: by version, where its entries are not met as they are. Their views have to be current.
         """
-        ranking: list[tuple[float, str, float, str, str]] = []
+        ranking: list[_Found] = []
         for version in versions:
             partition = self._partitions.get(version)
             if partition is None:
                 continue
             way = ways.get(version, AS_THEY_ARE)
             asked = vector if way.query is None else way.query
-            among = None if way.view is None else cast(View, way.view).vectors
             through = None if way.through is None else Through(way.through, vector)
-            scores, slots = partition.search(asked, k, allowed, among, through)
-            for score, (identifier, text) in zip(scores.tolist(), partition.names.of(slots), strict=True):
-                ranking.append((-(score + way.shift), identifier, score, version, text))
-        ranking.sort()
-        best = ranking[:k]
-        # One call parses all the texts, which takes a fraction of the time of a call for each.
-        attributes = json.loads(f"[{','.join([hit[4] for hit in best])}]")
+            scores, slots = partition.search(asked, k, allowed, _among(way), through)
+            ranking += _named(partition, scores, slots, way.shift)
+        return _best(ranking, k)
+
+    def search_many(
+        self,
+        vectors: np.ndarray,
+        k: int,
+        versions: Sequence[str],
+        allowed: Filter | None = None,
+        ways: Sequence[Mapping[str, Way]] = (),
+    ) -> list[list[Hit]]:
+        """What `search` finds for each of these; `ways` has one for each, or none at all."""
+        ways = ways or [{}] * len(vectors)
+        rankings: list[list[_Found]] = [[] for _ in vectors]
+        for version in versions:
+            partition = self._partitions.get(version)
+            if partition is None:
+                continue
+            these = [each.get(version, AS_THEY_ARE) for each in ways]
+            for ranking, way, found in zip(
+                rankings, these, _find_many(partition, vectors, k, allowed, these), strict=True
+            ):
+                ranking += _named(partition, *found, way.shift)
+        return [_best(ranking, k) for ranking in rankings]
+
+
+def _among(way: Way) -> Vectors | None:
+    return None if way.view is None else cast(View, way.view).vectors
+
+
+def _find_many(
+    partition: Partition, vectors: np.ndarray, k: int, allowed: Filter | None, ways: Sequence[Way]
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Scores and slots for each query, in one call where they all meet the entries in one way."""
+    asked = [vector if way.query is None else way.query for vector, way in zip(vectors, ways, strict=True)]
+    if any(way.through is not None for way in ways):
         return [
-            Hit(identifier, score, version, parsed, -rank)
-            for (rank, identifier, score, version, _), parsed in zip(best, attributes, strict=True)
+            partition.search(
+                query, k, allowed, _among(way), None if way.through is None else Through(way.through, vector)
+            )
+            for query, vector, way in zip(asked, vectors, ways, strict=True)
         ]
+    return partition.search_many(np.stack(asked), k, allowed, _among(ways[0]))
+
+
+def _named(partition: Partition, scores: np.ndarray, slots: np.ndarray, shift: float) -> Iterator[_Found]:
+    version = partition.version
+    for score, (identifier, text) in zip(scores.tolist(), partition.names.of(slots), strict=True):
+        yield -(score + shift), identifier, score, version, text
+
+
+def _best(ranking: list[_Found], k: int) -> list[Hit]:
+    ranking.sort()
+    best = ranking[:k]
+    # One call parses all the texts, which takes a fraction of the time of a call for each.
+    attributes = json.loads(f"[{','.join([hit[4] for hit in best])}]")
+    return [
+        Hit(identifier, score, version, parsed, -rank)
+        for (rank, identifier, score, version, _), parsed in zip(best, attributes, strict=True)
+    ]

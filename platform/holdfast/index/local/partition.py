@@ -15,6 +15,8 @@ from holdfast.index.local.rows import Rows
 from holdfast.index.local.snapshot_files import Loading, Saving
 from holdfast.index.local.vectors import Through, Vectors
 
+_NOTHING = np.empty(0, np.float32), np.empty(0, np.int64)
+
 
 class Partition:
     """The entries that one version embedded, in slots 0..n-1 without holes.
@@ -144,8 +146,21 @@ class Partition:
         `among`: what `vector` is compared with instead of the vectors as they are, slot by slot.
         `through`: see `Vectors.search`.
         """
-        only = None if allowed is None else self._columns.mask(allowed)
-        k = min(k, len(self) if only is None else int(np.count_nonzero(only)))
+        only, k = self._narrowed(k, allowed)
         if k == 0:
-            return np.empty(0, np.float32), np.empty(0, np.int64)
+            return _NOTHING
         return (self.vectors if among is None else among).search(vector, k, only, through)
+
+    def search_many(
+        self, vectors: np.ndarray, k: int, allowed: Filter | None, among: Vectors | None = None
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """What `search` finds for each of these, float32 (m, d)."""
+        only, k = self._narrowed(k, allowed)
+        if k == 0:
+            return [_NOTHING] * len(vectors)
+        return (self.vectors if among is None else among).search_many(vectors, k, only)
+
+    def _narrowed(self, k: int, allowed: Filter | None) -> tuple[np.ndarray | None, int]:
+        """Which slots may be found, None for all, and how many of them at most."""
+        only = None if allowed is None else self._columns.mask(allowed)
+        return only, min(k, len(self) if only is None else int(np.count_nonzero(only)))

@@ -152,18 +152,9 @@ class QuantizedVectors:
         through: Through | None = None,
     ) -> tuple[np.ndarray, np.ndarray]:
         """See `Vectors.search`. Exact under a filter that few entries match."""
+        if only is None and through is None and (found := self._plainly(vector[None], k)[0]) is not None:
+            return found
         outdated = len(self._outdated)
-        if only is None and through is None:
-            # A few more, in case that some are found twice.
-            wanted = k + min(outdated, k)
-            found_scores, found_slots = self._ranker.search(
-                vector[None], wanted, params=self._plain_parameters(wanted)
-            )
-            scores, slots = found_scores[0], found_slots[0]
-            if outdated:
-                scores, slots = self._once(scores, slots)
-            if len(slots) >= k and slots[k - 1] >= 0:
-                return scores[:k], slots[:k]
         matching = len(self) if only is None else int(np.count_nonzero(only))
         asked, nprobe = max(self.rerank * k, _LEAST), self.nprobe
         if through is not None:
@@ -184,6 +175,33 @@ class QuantizedVectors:
                 spare = outdated
         slots = np.arange(len(self)) if only is None else np.flatnonzero(only)
         return best(scores_of(self, slots, vector, through), slots, k)
+
+    def search_many(
+        self, vectors: np.ndarray, k: int, only: np.ndarray | None = None
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """See `Vectors.search_many`. Under a filter each goes by itself: how many lists it has to read shows
+        while it reads."""
+        if only is not None:
+            return [self.search(vector, k, only) for vector in vectors]
+        found = self._plainly(vectors, k)
+        return [
+            self.search(vector, k) if each is None else each
+            for vector, each in zip(vectors, found, strict=True)
+        ]
+
+    def _plainly(self, vectors: np.ndarray, k: int) -> list[tuple[np.ndarray, np.ndarray] | None]:
+        """Without a filter, in one call; None for what these lists do not hold enough of."""
+        outdated = len(self._outdated)
+        # A few more, in case that some are found twice.
+        wanted = k + min(outdated, k)
+        rankings = self._ranker.search(vectors, wanted, params=self._plain_parameters(wanted))
+        found: list[tuple[np.ndarray, np.ndarray] | None] = []
+        for scores, slots in zip(*rankings, strict=True):
+            if outdated:
+                scores, slots = self._once(scores, slots)
+            enough = len(slots) >= k and slots[k - 1] >= 0
+            found.append((scores[:k], slots[:k]) if enough else None)
+        return found
 
     def _candidates(
         self, vector: np.ndarray, count: int, nprobe: int, only: np.ndarray | None

@@ -77,3 +77,9 @@ class Vectors(Protocol):
             through: ranks the vectors as its adapter maps them; `vector` only finds candidates then.
         """
         ...
+
+    def search_many(
+        self, vectors: np.ndarray, k: int, only: np.ndarray | None = None
+    ) -> list[tuple[np.ndarray, np.ndarray]]:
+        """What `search` finds for each of these, float32 (m, d), in one call of FAISS where that can be."""
+        ...

@@ -9,6 +9,7 @@ from pydantic import (
     ConfigDict,
     Field,
     InstanceOf,
+    JsonValue,
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
@@ -41,6 +42,10 @@ OnError = Annotated[
 ]
 
 
+OTHER_ANSWER: dict[str, JsonValue] = {"x-other-answer": True}
+"""Marks a field with which the answer has another shape than without it."""
+
+
 class Body(BaseModel):
     """Strict: a mistyped key is a 422, not a default that nobody asked for."""
 
@@ -68,9 +73,11 @@ class Body(BaseModel):
 
 
 class RejectedError(HoldfastError):
-    """One item of a request that is not of the shape it should have."""
+    """One item of a request that is not of the shape it should have, or holds what cannot be."""
 
-    code = "invalid"
+    def __init__(self, message: str, code: str = "invalid") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 Rejected = SkipJsonSchema[InstanceOf[RejectedError]]
@@ -94,3 +101,5 @@ def _read(given: Mapping[str, Any], field: str, at: int, item: Any, shape: TypeA
     except ValidationError as error:
         faults = [{**fault, "loc": ("body", field, at, *fault["loc"])} for fault in error.errors()]
         return RejectedError(explain_faults(faults, given))
+    except HoldfastError as error:
+        return RejectedError(str(error), error.code)

@@ -2,8 +2,10 @@
 
 from typing import Annotated, Literal
 
+import numpy as np
 from pydantic import Field
 
+from holdfast.base import InvalidVectorError
 from holdfast_serving.http.bodies.body import Body, Image, Text
 
 Modality = Literal["image", "text"]
@@ -59,6 +61,15 @@ def content_of(item: Item, plain: Modality) -> Content:
             return "image", item.image
         case ImageUrlItem():
             return "image", url_of(item.image_url)
+
+
+def as_vector(numbers: list[float], where: str) -> np.ndarray:
+    """Numbers of a request -> float32 (d,). Raises InvalidVectorError for what float32 cannot hold."""
+    with np.errstate(over="ignore"):
+        vector = np.asarray(numbers, dtype=np.float32)
+    if not np.isfinite(vector).all():
+        raise InvalidVectorError(f"{where} holds a number that is not finite.")
+    return vector
 
 
 def url_of(image_url: str | bytes | ImageUrl) -> str | bytes:

@@ -13,6 +13,7 @@ from holdfast_serving.http.routes import (
     page,
     search,
     traffic,
+    writing,
 )
 
 ROUTERS = (
@@ -22,6 +23,8 @@ ROUTERS = (
     compatibility.router,
     gallery.router,
     image.router,
+    writing.many,
+    writing.one,
     search.router,
     traffic.router,
     backfills.router,

@@ -1,9 +1,9 @@
 """What a request gives to be embedded, through one version: limits, vectors, and what failed."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from fastapi import Request
@@ -21,6 +21,7 @@ from holdfast_serving.http.routes.common import (
 )
 from holdfast_serving.replica import Embedder
 
+T = TypeVar("T")
 SKIPPED = frozenset({404, 409, 413, 422})
 """Statuses of errors that are about one item; others are about the server, and end the request."""
 Given = tuple[str, Content | RejectedError]
@@ -87,51 +88,54 @@ async def embed(
     for modality in ("image", "text"):
         # Rejected ones have failed already.
         places = [at for at, (_, item) in enumerate(given) if at not in failed and item[0] == modality]  # type: ignore[index]
-        if not places:
-            continue
         items = [given[at][1][1] for at in places]  # type: ignore[index]
         names = [given[at][0] for at in places]
-        try:
-            vectors[places] = await _pass(embedder, modality, items, names)
-        except HoldfastError as error:
-            if not skip or error.http_status not in SKIPPED:
-                raise
-            await _one_by_one(embedder, modality, items, names, places, vectors, failed)
+        made = await embed_each(embedder, modality, items, names, skip=skip)
+        for at, vector in zip(places, made, strict=True):
+            if isinstance(vector, HoldfastError):
+                failed[at] = vector
+            else:
+                vectors[at] = vector
     if not failed:
         return Embedded(embedder.version, vectors, range(len(given)))
     kept = [at for at in range(len(given)) if at not in failed]
     return Embedded(embedder.version, vectors[kept], kept, dict(sorted(failed.items())))
 
 
-async def _pass(embedder: Embedder, modality: str, items: Sequence[Any], names: Sequence[str]) -> np.ndarray:
-    if modality == "image":
-        return await embedder.embed(items, names)
-    return await embedder.embed_text(items)
+async def embed_each(
+    embedder: Embedder, modality: str, items: Sequence[Any], names: Sequence[str], *, skip: bool
+) -> Sequence[np.ndarray | HoldfastError]:
+    """float32 (d,) for each item; if `skip`, an error in place of what cannot be embedded."""
+
+    async def run(some: Sequence[Any], called: Sequence[str]) -> np.ndarray:
+        if modality == "image":
+            return await embedder.embed(some, called)
+        return await embedder.embed_text(some)
+
+    if not items:
+        return []
+    try:
+        return list(await run(items, names))
+    except HoldfastError as error:
+        if not skip or error.http_status not in SKIPPED:
+            raise
+    # Who cannot be embedded shows one by one; the others still share passes.
+    alone = [run([item], [name]) for item, name in zip(items, names, strict=True)]
+    return [each if isinstance(each, HoldfastError) else each[0] for each in await outcomes(alone)]
 
 
-async def _one_by_one(
-    embedder: Embedder,
-    modality: str,
-    items: Sequence[Any],
-    names: Sequence[str],
-    places: Sequence[int],
-    vectors: np.ndarray,
-    failed: dict[int, HoldfastError],
-) -> None:
-    """Finds out which of them cannot be embedded; the others still share passes."""
-    found = await asyncio.gather(
-        *(_pass(embedder, modality, [item], [name]) for item, name in zip(items, names, strict=True)),
-        return_exceptions=True,
-    )
-    for at, result in zip(places, found, strict=True):
-        if isinstance(result, HoldfastError) and result.http_status in SKIPPED:
-            failed[at] = result
-        elif isinstance(result, BaseException):
-            raise result
-        else:
-            vectors[at] = result[0]
+async def outcomes(waiting: Iterable[Awaitable[T]]) -> list[T | HoldfastError]:
+    """What came of each, beside each other: an error about it in its place; any other is raised."""
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+    for each in found:
+        is_its_own = isinstance(each, HoldfastError) and each.http_status in SKIPPED
+        if isinstance(each, BaseException) and not is_its_own:
+            raise each
+    return cast(list[T | HoldfastError], found)
 
 
 def failures(failed: Mapping[int, HoldfastError]) -> list[dict[str, Any]]:
     """As answers name them."""
-    return [{"index": index, "code": error.code, "message": str(error)} for index, error in failed.items()]
+    return [
+        {"index": index, "code": error.code, "message": str(error)} for index, error in sorted(failed.items())
+    ]

@@ -1,14 +1,12 @@
-"""The gallery's entries: upsert, get, delete, and the state of the whole."""
+"""The gallery's entries: get, delete, and the state of the whole. Writing them is in `writing`."""
 
 import time
-from collections import Counter
 from typing import Any
 
-import numpy as np
 from fastapi import APIRouter, Request, Response
 
-from holdfast.base import InvalidVectorError, chosen, is_null, shown
-from holdfast.entries import DELETED, Delete, DeleteMatching, Entry, Matching, Upsert
+from holdfast.base import chosen
+from holdfast.entries import DELETED, Delete, DeleteMatching, Entry, Matching
 from holdfast.filters import parse_filter
 from holdfast_serving.http.answers import (
     CountAnswer,
@@ -19,30 +17,18 @@ from holdfast_serving.http.answers import (
     LookupAnswer,
     PageAnswer,
     VerifiedAnswer,
-    WrittenAnswer,
 )
-from holdfast_serving.http.api import (
-    CountRequest,
-    DeleteRequest,
-    EntriesRequest,
-    EntryBody,
-    ListRequest,
-    LookupRequest,
-)
+from holdfast_serving.http.api import CountRequest, DeleteRequest, ListRequest, LookupRequest
 from holdfast_serving.http.auth import require
 from holdfast_serving.http.border import BorderRoute
 from holdfast_serving.http.openapi import fails
-from holdfast_serving.http.routes.common import answer, refuse_over, remember_version, replica_of
+from holdfast_serving.http.routes.common import answer, refuse_over, replica_of
 from holdfast_serving.replica import Replica
 
 DELETE_SECONDS = 10.0
 """That one request deletes for: clients and proxies do not wait for ever."""
 
 router = APIRouter(prefix="/v1/gallery", tags=["gallery"], route_class=BorderRoute)
-_LINKS = {
-    name: {"operationId": f"{name}_entry", "parameters": {"entry_id": "$request.body#/entries/0/id"}}
-    for name in ("get", "delete")
-}
 
 
 @router.get("", dependencies=[require("read")], response_model=GalleryAnswer)
@@ -80,32 +66,6 @@ async def verify_gallery(request: Request) -> Response:
             "problems": found.shown,
         }
     )
-
-
-@router.put(
-    "/entries",
-    dependencies=[require("write")],
-    response_model=WrittenAnswer,
-    responses=fails(403, 404) | {200: {"links": _LINKS}},
-)
-async def put_entries(request: Request, body: EntriesRequest) -> Response:
-    """Inserts or replaces entries, all or none; answers after the commit. Search with `seq` as `min_seq`."""
-    replica = replica_of(request)
-    limits = replica.config.limits
-    images = [item for item in body.entries if item.image is not None]
-    refuse_over(len(images), limits.images, "images")
-    refuse_over(len(body.entries) - len(images), limits.vectors, "vectors")
-    entries = await _entries(request, replica, body.entries)
-    seq = await replica.submit(Upsert(entries))
-    times = Counter(entry.id for entry in entries)
-    repeated = {name: count for name, count in times.items() if count > 1}
-    nulls = Counter(key for item in body.entries for key, value in item.attributes.items() if is_null(value))
-    content: dict[str, Any] = {"seq": seq, "upserted": len(times)}
-    if repeated:
-        content["repeated"] = repeated
-    if nulls:
-        content["null_attributes"] = dict(nulls)
-    return answer(content)
 
 
 @router.get(
@@ -231,37 +191,3 @@ def _content(entry: Entry, vector: bool, choice: bool | list[str] = True) -> dic
 
 async def _stored(replica: Replica, entry_id: str) -> Entry:
     return await replica.in_thread(replica.gallery.get, entry_id)
-
-
-async def _entries(request: Request, replica: Replica, items: list[EntryBody]) -> list[Entry]:
-    """Embeds the images with the write version, in the order of the request."""
-    positions = [index for index, item in enumerate(items) if item.image is not None]
-    made: dict[int, Entry] = {}
-    if positions:
-        embedder = await replica.write_embedder()
-        remember_version(request, embedder.version)
-        names = [f"entries[{index}] ({shown(items[index].id)})" for index in positions]
-        vectors = await embedder.embed([str(items[index].image) for index in positions], names)
-        for index, vector in zip(positions, vectors, strict=True):
-            made[index] = _entry(items[index], embedder.version, vector)
-    for index, item in enumerate(items):
-        if item.vector is not None:
-            version = await replica.name(str(item.version))
-            made[index] = _entry(item, version, as_vector(item.vector, f"entries[{index}].vector"))
-    return [made[index] for index in range(len(items))]
-
-
-def _entry(item: EntryBody, version: str, vector: np.ndarray) -> Entry:
-    attributes = {
-        key: value for key, value in item.attributes.items() if value is not None and not is_null(value)
-    }
-    return Entry(id=item.id, version=version, vector=vector, attributes=attributes, source=item.source)
-
-
-def as_vector(numbers: list[float], where: str) -> np.ndarray:
-    """Numbers of a request -> float32 (d,). Raises InvalidVectorError for what float32 cannot hold."""
-    with np.errstate(over="ignore"):
-        vector = np.asarray(numbers, dtype=np.float32)
-    if not np.isfinite(vector).all():
-        raise InvalidVectorError(f"{where} holds a number that is not finite.")
-    return vector
