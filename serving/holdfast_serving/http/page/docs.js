@@ -39,6 +39,12 @@ function remarks(schema) {
   return [...new Set(parts)];
 }
 
+// The content that is JSON, where it is among the types; else the first of them.
+const shownContent = (content = {}) => (content["application/json"] ?? Object.values(content)[0])?.schema;
+
+// The shapes that an answer may have, each with its fields.
+const shapes = (schema) => schema?.anyOf?.filter((each) => each.$ref) ?? (schema ? [schema] : []);
+
 // One row a field, those of nested objects below the field that holds them.
 function rows(document_, schema, required, prefix = "", seen = []) {
   const whole = resolve(document_, schema);
@@ -111,19 +117,27 @@ function operationCard(document_, path, method, operation) {
     element("td", {}, element("code", {}, each.name)), element("td", {}, `${each.in}, ${kind(document_, each.schema)}`),
     element("td", {}, [each.required ? "required" : "", each.description ?? ""].filter(Boolean).join(". "))));
   const answers = Object.entries(operation.responses).map(([status, response]) => {
-    const content = Object.values(response.content ?? {})[0]?.schema;
+    const types = Object.keys(response.content ?? {}).filter((type) => type !== "application/json");
+    const also = status.startsWith("2") && types.length ? `By Accept also ${types.join(", ")}.` : "";
     return element("tr", {}, element("td", {}, element("code", {}, status)),
-      element("td", {}, kind(document_, content)), element("td", {}, response.description));
+      element("td", {}, kind(document_, shownContent(response.content))),
+      element("td", {}, [response.description, also].filter(Boolean).join(". ")));
   });
   const good = Object.entries(operation.responses).find(([status]) => status.startsWith("2"));
-  const fields = rows(document_, good?.[1].content?.["application/json"]?.schema, false);
+  const answered = shapes(good?.[1].content?.["application/json"]?.schema);
+  const types = Object.keys(operation.requestBody?.content ?? {}).filter((type) => type !== "application/json");
   const node = element("details", { className: "card operation", id: operation.operationId },
     element("summary", {}, element("span", { className: "method" }, method.toUpperCase()),
       element("span", { className: "path" }, path), element("span", { className: "muted" }, operation.summary ?? "")),
     element("p", {}, operation.description ?? ""));
   if (parameters.length) node.append(element("h3", {}, "Parameters"), table(...parameters));
   if (schema) node.append(element("h3", {}, "Body"), table(...rows(document_, schema, true)));
-  if (fields.length) node.append(element("h3", {}, `Answer, ${good[0]}`), table(...fields));
+  if (types.length) node.append(element("p", {}, `By Content-Type also ${types.join(" or ")}, with the image in it.`));
+  for (const each of answered) {
+    const fields = rows(document_, each, false);
+    const name = answered.length > 1 ? `: ${kind(document_, each)}` : "";
+    if (fields.length) node.append(element("h3", {}, `Answer, ${good[0]}${name}`), table(...fields));
+  }
   node.append(element("h3", {}, "Statuses"), table(...answers), form(document_, path, method, operation));
   return node;
 }
