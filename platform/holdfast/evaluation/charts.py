@@ -12,6 +12,8 @@ Bounds = Sequence[Sequence[float] | None]
 _WIDTH, _HEIGHT = 500.0, 290.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 38.0, 92.0, 12.0, 40.0
 _LABEL_GAP = 14.0
+_NAMES = 12  # below the x axis
+_LEAST_SPAN = 5.0  # of the y axis, in points
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,9 @@ def line_chart(
     known += [v for s in series for bound in s.bounds if bound for v in bound]
     if not known:
         return Markup("")
-    # Where zero is near, the axis begins there.
-    ticks = _ticks(0.0 if 0 <= min(known) < 0.4 * max(known) else min(known), max(known))
+    # Where zero is near, the axis begins there; what hardly differs does not fill the height.
+    least = min(min(known), max(known) - _LEAST_SPAN)
+    ticks = _ticks(0.0 if min(known) >= 0 and least < 0.4 * max(known) else least, max(known))
     low, high = ticks[0], ticks[-1]
     inner_width, inner_height = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
 
@@ -73,7 +76,9 @@ def line_chart(
     if low > 0:
         parts.append(_break(_HEIGHT - _BOTTOM, f"begins at {low:g}"))
     for i, label in enumerate(x):
-        parts.append(_text(across(i), _HEIGHT - _BOTTOM + 18, label, "tick", "middle"))
+        # Names that would run into one another are left out, from the newest one back.
+        if (len(x) - 1 - i) % math.ceil(len(x) / _NAMES) == 0:
+            parts.append(_text(across(i), _HEIGHT - _BOTTOM + 18, label, "tick", "middle"))
     parts.append(_text(_LEFT + inner_width / 2, _HEIGHT - 4, x_title, "axis", "middle"))
     for one in series:
         parts.append(_band(one, across, up))

@@ -33,13 +33,16 @@ def next_steps(report: Report) -> list[Step]:
                 f"It finds less than {listed(worse)} among the same entries: stay there.", "holdfast versions"
             )
         ]
-    steps = [
-        Step(
-            f"Entries of {name}: another way to search them, with what it costs, is looked for so.",
-            f"holdfast bridge {name} {newest}",
+    stuck = [*worse, *unmeasured]
+    steps = []
+    if stuck:
+        each = "" if len(stuck) == 1 else ", one version after the other"
+        steps.append(
+            Step(
+                f"Look for another way to search entries of {listed(stuck)}, and what it costs{each}.",
+                f"holdfast bridge {stuck[0]} {newest}",
+            )
         )
-        for name in (*worse, *unmeasured)
-    ]
     if worse:
         steps.append(
             Step(
@@ -47,12 +50,11 @@ def next_steps(report: Report) -> list[Step]:
                 f"holdfast backfill plan {newest} --kind re-embed --sources FOLDER",
             )
         )
-    if not worse:
-        promoted = [
+    if not stuck:
+        steps += [
             Step(
                 f"Let {newest} answer one query in twenty first.", f"holdfast promote {newest} --canary 0.05"
             ),
             Step("Then all of them; entries stay as they are.", f"holdfast promote {newest}"),
         ]
-        steps += promoted
     return [*steps, Step("See the matrix and the traffic, and change it, on a web page.", "holdfast serve")]

@@ -410,9 +410,11 @@ class Replica:
         await self.shadow.save()
         return await self.in_thread(self.store.shadows.current)
 
-    async def roll_back_traffic(self, expect_epoch: int | None, *, force: bool, made_by: str) -> Traffic:
+    async def roll_back_traffic(
+        self, expect_epoch: int | None, *, force: bool, note: str, made_by: str
+    ) -> Traffic:
         traffic = await self.in_thread(
-            self.store.traffic.rollback, expect_epoch, force=force, made_by=made_by
+            self.store.traffic.rollback, expect_epoch, force=force, note=note, made_by=made_by
         )
         await self.refresh()
         return traffic

@@ -56,3 +56,17 @@ def test_bars_are_as_long_as_their_values():
     assert 2 * short == long or abs(2 * short - long) < 0.2
     assert len(re.findall('class="reference"', figure)) == 2
     assert bar_chart([], [], "title") == ""
+
+
+def test_an_axis_that_does_not_begin_at_zero_says_so() -> None:
+    high = line_chart(["v1", "v2"], [Series("a", [91.0, 97.0], "red")], "t", "x")
+    assert "begins at 90" in high
+    assert 'class="break"' in high
+    low = line_chart(["v1", "v2"], [Series("a", [20.0, 97.0], "red")], "t", "x")
+    assert ">0<" in low
+    assert "begins at" not in low
+
+
+def test_what_hardly_differs_does_not_fill_the_height() -> None:
+    flat = line_chart(["v1", "v2"], [Series("a", [99.99, 100.0], "red")], "t", "x")
+    assert "begins at 94" in flat

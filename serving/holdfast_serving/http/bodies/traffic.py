@@ -70,3 +70,4 @@ class ScheduleRequest(Body):
 class RollbackRequest(Body):
     expect_epoch: Seq | None = Field(default=None, description="The epoch that GET /v1/traffic answered.")
     force: bool = False
+    note: str = Field(default="", max_length=1000, description="Why; kept in the history.")

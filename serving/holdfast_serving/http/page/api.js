@@ -66,6 +66,7 @@ const TITLES = {
 };
 const CONFLICTS = {
   stale_epoch: "Somebody changed the traffic meanwhile",
+  shadow_gate: "The shadow has not shown that yet",
   incompatible_versions: "These versions may not share a ranking",
 };
 

@@ -99,7 +99,7 @@ function drawHeader() {
     return;
   }
   const { me, traffic: record, gallery: filled } = state.common;
-  render($("who"), muted(`${me.name} · ${me.role}`), button("Sign out", () => {
+  render($("who"), muted(element("span", { className: "name" }, `${me.name} · `), me.role), button("Sign out", () => {
     key.forget();
     location.reload();
   }, { kind: "quiet small" }));

@@ -14,7 +14,7 @@ export function element(tag, properties = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, given] of Object.entries(others)) {
     if (!isThere(given)) continue;
-    if (name === "key" || name in node) node[name] = given;
+    if (name === "key" || (name in node && name !== "list")) node[name] = given; // a list is only read
     else node.setAttribute(name, String(given));
   }
   for (const [name, given] of Object.entries(style ?? {})) node.style.setProperty(name, given);

@@ -31,7 +31,8 @@ export function toFilter(rows) {
   const told = rows.filter((row) => row.name.trim() && (WITHOUT_VALUE.has(row.operator) || row.text.trim()));
   if (told.length === 0) return null;
   const names = told.map((row) => row.name.trim());
-  if (new Set(names).size === names.length) {
+  const isPlain = new Set(names).size === names.length && told.filter((row) => row.operator === "not").length < 2;
+  if (isPlain) {
     return Object.fromEntries(told.map((row) => (row.operator === "not" ? ["not", { [row.name.trim()]: value(row.text) }] : [row.name.trim(), condition(row)])));
   }
   return { and: told.map((row) => toFilter([row])) };
@@ -55,7 +56,7 @@ export function filterRows(rows, known, changed) {
   return element("fieldset", { className: "filter" }, element("legend", {}, "Filter by attributes"),
     element("datalist", { id: "attribute-names" }, known.map((name) => element("option", { value: name }))),
     rows.map((row, position) => element("div", { className: "condition", key: `condition-${position}` },
-      element("input", { "list": "attribute-names", value: row.name, placeholder: "attribute", "aria-label": "attribute", onchange: change(position, "name") }),
+      element("input", { list: "attribute-names", value: row.name, placeholder: "attribute", "aria-label": "attribute", onchange: change(position, "name") }),
       element("select", { value: row.operator, "aria-label": "condition", onchange: change(position, "operator") }, OPERATORS.map(([name, words]) => element("option", { value: name }, words))),
       WITHOUT_VALUE.has(row.operator) ? element("span", {}) : element("input", { value: row.text, placeholder: row.operator === "in" ? "red, blue" : "value", "aria-label": "value", onchange: change(position, "text") }),
       button("remove", () => { rows.splice(position, 1); changed(rows); }, { kind: "quiet small", "aria-label": `remove the condition on ${row.name || "nothing yet"}` }))),

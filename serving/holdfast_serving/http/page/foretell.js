@@ -3,10 +3,10 @@
 
 import { number, percent, plural } from "./words.js";
 
-const FIELDS = ["query_version", "write_version", "canary_version", "canary_share", "canary_keys", "shadow_version", "shadow_share"];
+const VISIBLE = ["query_version", "write_version", "canary_version", "canary_share", "canary_keys"]; // what a rollback brings back
 const ROLLBACK = /^roll back to (\d{1,18})\b/;
 const order = (name) => Number.parseInt(name.replace(/\D+/g, ""), 10);
-const key = (record) => JSON.stringify(FIELDS.slice(0, 5).map((field) => record[field] ?? null));
+const key = (record) => JSON.stringify(VISIBLE.map((field) => record[field] ?? null));
 
 // How a version meets the entries that there are, by who embedded them.
 export function reach(query, entries, pairs) {
@@ -73,7 +73,16 @@ export function before(records) {
   return records.find((record) => record.epoch < at.epoch && key(record) !== key(at)) ?? null;
 }
 
-export const applied = (current, changes) => ({ ...current, ...changes });
+// The record that a change leads to: a canary or a shadow that answers all queries is none any more.
+export function applied(current, changes) {
+  const wanted = { ...current, ...changes };
+  const isNow = (name) => !(name in changes) && wanted[name] === wanted.query_version;
+  if (!wanted.canary_version || (isNow("canary_version") && wanted.query_version !== current.query_version)) {
+    Object.assign(wanted, { canary_version: null, canary_share: 0, canary_keys: [] });
+  }
+  if (!wanted.shadow_version || isNow("shadow_version")) Object.assign(wanted, { shadow_version: null, shadow_share: 1 });
+  return wanted;
+}
 
 const canaryWords = (record) => {
   const keys = record.canary_keys?.length ? ` and those of the keys ${record.canary_keys.join(", ")}` : "";
@@ -102,13 +111,27 @@ export function differences(current, wanted) {
   return said;
 }
 
+// What of the bounds that are required of the shadow it has shown; by the worse ends of the intervals, as the server
+// judges them. `figures`: of GET /v1/traffic/shadow.
+export function gateLines(require, figures, version) {
+  if (!require) return [];
+  if (figures?.shadow !== version) return [{ tone: "bad", text: `${version} is required to have been the shadow, and is not: the server refuses this.` }];
+  const judge = (isGood, text) => ({ tone: isGood ? "good" : "bad", text: `${text}${isGood ? "" : ": the server refuses this"}.` });
+  return [
+    require.queries !== undefined && judge(figures.queries >= require.queries, `The shadow answered ${plural(figures.queries, "query", "queries")} of the ${number(require.queries)} that are required`),
+    require.overlap !== undefined && judge((figures.overlap?.low ?? -1) >= require.overlap, `Overlap@10 of at least ${percent(require.overlap)} is required; surely it is ${figures.overlap ? percent(figures.overlap.low) : "not known"}`),
+    require.errors !== undefined && judge((figures.errors?.high ?? 2) <= require.errors, `Errors of at most ${percent(require.errors)} are required; surely they are below ${figures.errors ? percent(figures.errors.high) : "nothing known"}`),
+    require.negative_flips !== undefined && judge((figures.negative_flips?.high ?? 2) <= require.negative_flips, `Negative flips of at most ${percent(require.negative_flips)} are required; surely they are below ${figures.negative_flips ? percent(figures.negative_flips.high) : "nothing known"}`),
+  ].filter(Boolean);
+}
+
 // All that will happen, and what the server would refuse. `who` will be recorded.
 export function foretell({ current, wanted, entries, pairs, who }) {
   const changed = differences(current, wanted);
   if (changed.length === 0) return { lines: [], problems: [], isNothing: true };
   const lines = changed.map((text) => ({ tone: "plain", text }));
   const asking = [...new Set([wanted.query_version, wanted.canary_version, wanted.shadow_version].filter(Boolean))];
-  const isNew = (name) => ![current.query_version, current.canary_version, current.shadow_version].includes(name) || current.query_version !== wanted.query_version && name === wanted.query_version;
+  const isNew = (name) => ["query_version", "canary_version", "shadow_version"].some((role) => wanted[role] === name && current[role] !== name);
   for (const name of asking.filter(isNew)) {
     lines.push(...reachSentences(name, entries, pairs).map((line) => ({ ...line, text: asking.length > 1 ? `${name}: ${line.text}` : line.text })));
   }
@@ -126,6 +149,6 @@ export function foretell({ current, wanted, entries, pairs, who }) {
   for (const pair of undecided) {
     lines.push({ tone: "warn", text: `Whether ${pair.query} searches entries of ${pair.gallery} better than the older of the two by itself is within chance.` });
   }
-  lines.push({ tone: "plain", text: `Recorded: ${who}, now, as epoch ${number(current.epoch + 1)}, with your reason.` });
+  lines.push({ tone: "plain", text: `Recorded: ${who}, when it is done, with your reason.` });
   return { lines, problems, isNothing: false };
 }

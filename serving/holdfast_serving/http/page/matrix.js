@@ -33,8 +33,8 @@ const id = (query, gallery) => `pair-${query}-${gallery}`;
 export function matrix(names, pairs, chosen, choose) {
   const kinds = [...new Set([...pairs.values()].map((pair) => pair.verdict))];
   return element("div", { className: "matrix" },
-    element("div", { className: "scroll" }, element("table", { className: "pairs", onkeydown: walk },
-      element("caption", {}, "Rows ask, columns were asked: below the diagonal a newer version searches older entries."),
+    element("p", { id: "reading" }, "Rows ask entries of columns: below the diagonal a newer version searches older entries."),
+    element("div", { className: "scroll" }, element("table", { className: "pairs", "aria-describedby": "reading", onkeydown: walk },
       element("thead", {},
         element("tr", {}, element("th", { scope: "col", className: "corner" }, "queries by ↓  entries of →"),
           names.map((name) => element("th", { scope: "col" }, name)))),

@@ -3,7 +3,8 @@
 import { element, svg } from "./dom.js";
 
 const ROW = 68; // pixels; the stylesheet has the same height
-const GUTTER = 84;
+const NARROW = window.matchMedia("(max-width: 620px)");
+const gutter = () => (NARROW.matches ? 52 : 84); // as wide as the stylesheet's column
 
 // Every entry once: those of `after` by their rank there, then those that left, by their rank before.
 export function moves(before, after) {
@@ -40,12 +41,14 @@ export function change({ was, now }) {
 export function lines(found, count) {
   const y = (position) => ROW * (position - 0.5);
   const height = ROW * found.length;
-  return svg("svg", { class: "lines", viewBox: `0 0 ${GUTTER} ${height}`, width: GUTTER, height, "aria-hidden": "true", preserveAspectRatio: "none" },
+  const width = gutter();
+  return svg("svg", { class: "lines", viewBox: `0 0 ${width} ${height}`, width, height, "aria-hidden": "true" },
     found.map((each, position) => {
-      if (each.was === null) return svg("circle", { class: "entered", cx: GUTTER - 8, cy: y(position + 1), r: 5 });
+      if (each.was === null) return svg("circle", { class: "entered", cx: width - 8, cy: y(position + 1), r: 5 });
       const [from, to] = [y(each.was), y(position + 1)];
       const { kind } = change(each);
-      return svg("path", { class: kind, d: `M22 ${from} C ${GUTTER / 2 + 6} ${from}, ${GUTTER / 2 - 6} ${to}, ${GUTTER - 6} ${to}` });
+      const bend = (width + 20) / 2;
+      return svg("path", { class: kind, d: `M20 ${from} C ${bend} ${from}, ${bend} ${to}, ${width - 6} ${to}` });
     }),
     Array.from({ length: count }, (_, position) => {
       const label = svg("text", { x: 16, y: y(position + 1) + 5, "text-anchor": "end" });

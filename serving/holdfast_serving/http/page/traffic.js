@@ -1,24 +1,27 @@
 // The traffic: which version answers, and how that is changed, with what will happen said before it happens.
 
 import { get, post, put, titleOf } from "./api.js";
-import { CHANGES, offered } from "./changes.js";
+import { CHANGES, growth, offered, requirement } from "./changes.js";
 import { ask } from "./dialog.js";
 import { element } from "./dom.js";
-import { applied, before, foretell, reach } from "./foretell.js";
+import { applied, before, foretell, gateLines, reach } from "./foretell.js";
 import { historyCard } from "./history.js";
 import { badge, card, code, empty, entriesBar, facts, field, muted } from "./parts.js";
 import { note } from "./place.js";
 import { loadSchedule, scheduleCard } from "./schedules.js";
 import { loadShadow, shadowCard } from "./shadow.js";
 import { loadMatrix } from "./shared.js";
-import { ago, listed, may, percent, sentence } from "./words.js";
+import { ago, duration, listed, may, percent, plural, sentence, when } from "./words.js";
 
 const RECORDS = 1000;
 const SIGNS = { own: "•", as_they_are: "✓", exact: "=", adapter: "↦", cascade: "⇶", excluded: "✗", unknown: "?" };
 const HOW = { own: "its own", as_they_are: "as they are", exact: "exactly", adapter: "through an adapter", cascade: "in a cascade", excluded: "left out of searches", unknown: "not known" };
 
 // What is filled in, kept over refreshes.
-const form = { kind: "promote", version: "", writes: false, share: "5", keys: "", why: "" };
+const form = {
+  kind: "promote", version: "", writes: false, share: "5", keys: "", ramp: "", every: "60", why: "", at: "",
+  gate: false, gateQueries: "1000", gateOverlap: "80", gateErrors: "1",
+};
 
 export const view = {
   name: "Traffic",
@@ -61,7 +64,7 @@ function nowCard({ pairs }, context) {
 
 // ---- changing it
 
-function changeCard({ pairs, history }, context) {
+function changeCard({ pairs, history, shadow, schedule }, context) {
   const { traffic, gallery, models, me } = context.common;
   const earlier = before(history.records);
   const kinds = offered(traffic, earlier);
@@ -69,25 +72,34 @@ function changeCard({ pairs, history }, context) {
   if (!kinds.some(([name]) => name === form.kind)) form.kind = "promote";
   if (models.length === 0) return card("Change", empty("There is no version to promote yet."));
   if (!models.some((model) => model.id === form.version)) form.version = models.at(-1).id;
+  if (form.kind === "shadow" && form.version === traffic.query_version) form.version = models.findLast((model) => model.id !== traffic.query_version)?.id ?? form.version;
   const kind = CHANGES[form.kind];
-  const changes = kind.changes(form, traffic, models, earlier);
-  const wanted = applied(traffic, changes);
-  const told = foretell({ current: traffic, wanted, entries: gallery.entries, pairs, who: `key ${me.name}` });
+  const wish = { kind, changes: kind.changes(form, traffic, models, earlier), require: requirement(form, traffic), ramp: growth(form), at: kind.isNowOnly ? "" : form.at };
+  const told = foretell({ current: traffic, wanted: applied(traffic, wish.changes), entries: gallery.entries, pairs, who: `key ${me.name}` });
+  told.lines.splice(-1, 0, ...gateLines(wish.require, shadow, form.version), ...laterLines(wish));
   const edit = (event) => {
     const { name, type, checked, value } = event.currentTarget;
     form[name] = type === "checkbox" ? checked : value;
     context.redraw();
   };
   return card("Change",
-    element("form", { className: "changing", onsubmit: (event) => { event.preventDefault(); carryOut({ kind, changes, told }, context); } },
+    element("form", { className: "changing", onsubmit: (event) => { event.preventDefault(); carryOut(wish, told, context); } },
       element("fieldset", { className: "kinds" }, element("legend", {}, "What do you want to do?"),
         kinds.map(([name, each]) => element("label", { key: name, className: "kind" },
           element("input", { type: "radio", name: "kind", value: name, checked: name === form.kind, onchange: (event) => { edit(event); note("traffic", [], { do: name }); } }),
           element("span", {}, element("b", {}, each.word), " ", muted(each.says))))),
-      element("div", { className: "fields", key: `fields-${form.kind}` }, kind.fields({ models, form, edit })),
+      element("div", { className: "fields", key: `fields-${form.kind}` }, kind.fields({ models, form, edit, traffic })),
+      schedule && !kind.isNowOnly ? field("When", element("input", { name: "at", type: "datetime-local", value: form.at, oninput: edit }), "empty: now; by this browser's clock") : null,
       field("Why (kept in the history)", element("input", { name: "why", value: form.why, maxLength: 1000, oninput: edit, placeholder: "ticket, measurement, decision" })),
       element("div", { className: "foretold", key: "foretold" }, element("h3", {}, "What will happen"), foretold(told)),
-      element("div", { className: "buttons" }, element("button", { type: "submit", disabled: told.isNothing, className: told.problems.length || kind.isGrave ? "grave" : "" }, `${kind.button(form)} …`))));
+      element("div", { className: "buttons" }, element("button", { type: "submit", disabled: told.isNothing, className: told.problems.length || kind.isGrave ? "grave" : "" }, `${wish.at ? "Schedule: " : ""}${kind.button(form)} …`))));
+}
+
+function laterLines({ at, ramp }) {
+  const lines = [];
+  if (at) lines.push({ tone: "plain", text: `It is done at ${when(at)}, if it passes the same checks then. Until that moment it can be taken back.` });
+  if (ramp) lines.push({ tone: "plain", text: `The canary grows: ${ramp.shares.map(percent).join(", ")} of the queries, a step every ${duration(ramp.every_seconds)}. The server does it, whether this page is open or not.` });
+  return lines;
 }
 
 // A link may say what to do: ?do=promote&version=v3. It fills the form in, once.
@@ -111,12 +123,13 @@ function foretold({ lines, problems, isNothing }) {
   ];
 }
 
-async function carryOut({ kind, changes, told }, context) {
+async function carryOut({ kind, changes, require, ramp, at }, told, context) {
   const mustForce = told.problems.length > 0;
-  const { traffic } = context.common;
+  const { epoch } = context.common.traffic;
+  const name = `${at ? "Schedule: " : ""}${kind.button(form)}`;
   const answer = await ask({
-    title: `${kind.button(form)}?`,
-    confirm: mustForce ? `${kind.button(form)}, forced` : kind.button(form),
+    title: `${name}?`,
+    confirm: mustForce ? `${name}, forced` : name,
     isGrave: mustForce || kind.isGrave,
     allow: (values) => !mustForce || values.force,
     body: [
@@ -126,27 +139,27 @@ async function carryOut({ kind, changes, told }, context) {
     ],
   });
   if (answer === null) return;
-  const fixed = { expect_epoch: traffic.epoch, force: Boolean(answer.force) };
+  const why = answer.why || kind.button(form);
+  const force = Boolean(answer.force);
   try {
-    const record = kind === CHANGES.rollback ? await rollBack({ ...fixed, note: answer.why })
-      : await put("v1/traffic", { ...fixed, ...changes, note: answer.why || kind.button(form).toLowerCase() });
-    form.why = "";
-    context.say(`Done. ${inWords(record)}`);
+    if (at || ramp) {
+      const { canary_share: first, ...others } = changes;
+      const steps = ramp ? { ...others, ramp } : changes;
+      const moment = (at ? new Date(at) : new Date()).toISOString();
+      const made = await post("v1/traffic/schedule", { at: moment, ...steps, force, ...(require && { require }), why });
+      context.say(`Scheduled: ${plural(made.scheduled.length, "change")}, the first one at ${when(made.scheduled[0].at)}.`);
+    } else {
+      const record = kind === CHANGES.rollback ? await post("v1/traffic/rollback", { expect_epoch: epoch, force, note: answer.why })
+        : await put("v1/traffic", { expect_epoch: epoch, force, ...changes, ...(require && { require }), note: why });
+      context.say(`Done. ${inWords(record)}`);
+    }
+    Object.assign(form, { why: "", at: "", ramp: "" });
   } catch (error) {
     context.say(error.code === "stale_epoch"
       ? "Somebody changed the traffic while you were looking, so nothing was done. What you see now is how it stands; decide anew."
       : `${titleOf(error)}: ${sentence(error.message)} Nothing was done.`, true);
   }
   await context.refresh();
-}
-
-async function rollBack({ note: why, ...body }) {
-  try {
-    return await post("v1/traffic/rollback", why ? { ...body, note: why } : body);
-  } catch (error) {
-    if (error.status !== 422 || !why) throw error;
-    return post("v1/traffic/rollback", body); // a server that takes no reason for it
-  }
 }
 
 function inWords(record) {

@@ -64,7 +64,9 @@ async def roll_back(request: Request, body: RollbackRequest | None = None) -> Re
     `expect_epoch` with what may be repeated."""
     replica = replica_of(request)
     wish = body or RollbackRequest()
-    traffic = await replica.roll_back_traffic(wish.expect_epoch, force=wish.force, made_by=_who(request))
+    traffic = await replica.roll_back_traffic(
+        wish.expect_epoch, force=wish.force, note=wish.note, made_by=_who(request)
+    )
     return answer(_content(traffic, replica.applied_epoch))
 
 
