@@ -472,6 +472,8 @@ export interface RollbackRequest {
   /** The epoch that GET /v1/traffic answered. */
   expect_epoch?: number | null;
   force?: boolean;
+  /** Why; kept in the history. */
+  note?: string;
 }
 
 /** Scheduled changes, by their moments. */

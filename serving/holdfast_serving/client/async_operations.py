@@ -452,20 +452,25 @@ class AsyncOperations:
         )
 
     async def roll_back(
-        self, *, expect_epoch: int | Unset | None = UNSET, force: bool | Unset = UNSET
+        self,
+        *,
+        expect_epoch: int | Unset | None = UNSET,
+        force: bool | Unset = UNSET,
+        note: str | Unset = UNSET,
     ) -> TrafficAnswer:
         """Back to the previous record that differs, under the same checks. Once more goes one further back:
         send `expect_epoch` with what may be repeated.
 
         Args:
             expect_epoch: The epoch that GET /v1/traffic answered.
+            note: Why; kept in the history.
         """
         return await self.call(
             Call(
                 "POST",
                 "/v1/traffic/rollback",
                 TrafficAnswer,
-                body={"expect_epoch": expect_epoch, "force": force},
+                body={"expect_epoch": expect_epoch, "force": force, "note": note},
             )
         )
 

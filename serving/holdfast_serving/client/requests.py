@@ -162,6 +162,7 @@ class Ramp(TypedDict):
 class RollbackRequest(TypedDict):
     expect_epoch: NotRequired[int | None]
     force: NotRequired[bool]
+    note: NotRequired[str]
 
 
 class ShadowGate(TypedDict):

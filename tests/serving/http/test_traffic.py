@@ -218,3 +218,10 @@ def test_the_queries_of_a_key_that_is_named_go_to_the_canary(
     assert before["canary_version"] is None
     assert len(client.get("/v1/traffic/history?limit=1", headers=shop).json()["records"]) == 1
     assert client.get("/v1/traffic/history?limit=0").status_code == 422
+
+
+def test_a_rollback_says_why(client: TestClient) -> None:
+    epoch = client.get("/v1/traffic").json()["epoch"]
+    assert client.put("/v1/traffic", json={"expect_epoch": epoch, "query_version": "v3"}).status_code == 200
+    back = client.post("/v1/traffic/rollback", json={"note": "SHOP-8: too slow"}).json()
+    assert (back["query_version"], back["note"]) == ("v1", f"roll back to {epoch}: SHOP-8: too slow")
