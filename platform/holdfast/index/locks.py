@@ -19,18 +19,6 @@ class ReadWriteLock:
         """`with lock.reading():`, from any number of threads."""
         return self._reading
 
-    def begin_reading(self) -> None:
-        with self._condition:
-            while self._writing or self._waiting:
-                self._condition.wait()
-            self._readers += 1
-
-    def end_reading(self) -> None:
-        with self._condition:
-            self._readers -= 1
-            if not self._readers and self._waiting:
-                self._condition.notify_all()
-
     @contextmanager
     def writing(self) -> Iterator[None]:
         with self._condition:
@@ -54,7 +42,15 @@ class _Reading:
         self._lock = lock
 
     def __enter__(self) -> None:
-        self._lock.begin_reading()
+        lock = self._lock
+        with lock._condition:
+            while lock._writing or lock._waiting:
+                lock._condition.wait()
+            lock._readers += 1
 
     def __exit__(self, *_: object) -> None:
-        self._lock.end_reading()
+        lock = self._lock
+        with lock._condition:
+            lock._readers -= 1
+            if lock._waiting and not lock._readers:
+                lock._condition.notify_all()

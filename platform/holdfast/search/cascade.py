@@ -95,6 +95,8 @@ class Recalled:
     def ranked(self, embedded: Embedded = Embedded()) -> SearchResult:
         """The answer: the candidates in the order of what is known of them now, then the rest as it was."""
         if not self.candidates:
+            if self.cut is WHOLE and len(self.found.hits) <= self.k:
+                return self.found
             hits, groups = self.cut.of(self.found.hits, self.k)
             return replace(self.found, hits=hits, groups=groups)
         hits, mine = self.found.hits, self.found.query_version

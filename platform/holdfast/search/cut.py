@@ -1,6 +1,6 @@
 """Which of the ranked entries are the answer: the first, those from a score on, or the best of each group."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from holdfast.base import ConfigError, Scalar, TooLargeError
@@ -77,12 +77,12 @@ class Cut:
                     found.setdefault(hit.id, hit)
         return sorted(found.values(), key=lambda hit: (-hit.calibrated, hit.id))
 
-    def of(self, hits: Sequence[Hit], k: int) -> tuple[list[Hit], tuple[Group, ...] | None]:
+    def of(self, hits: list[Hit], k: int) -> tuple[list[Hit], tuple[Group, ...] | None]:
         """The answer among ranked hits, and its groups."""
         if self.threshold is not None:
             hits = [hit for hit in hits if hit.calibrated >= self.threshold]
         if self.group_by is None:
-            return list(hits[:k]), None
+            return hits[:k], None
         groups: dict[_Key, list[str]] = {}
         kept = []
         for hit in hits:

@@ -226,6 +226,7 @@ class Gallery:
             found = None if plan is None else self._answer(plan, row, k, allowed, leave_out, cut)
             if found is not None:
                 return found
+            self._preparer.forget()
 
     def recall_many(
         self,
@@ -337,7 +338,9 @@ def _without(rankings: Sequence[list[Hit]], leave_out: str | None) -> list[Hit]:
 
 
 def _query_vector(vector: object, version: Version) -> np.ndarray:
-    row = np.ascontiguousarray(as_vector(vector, "of the query"))
+    row = as_vector(vector, "of the query")
+    if not row.flags.c_contiguous:
+        row = np.ascontiguousarray(row)
     if row.shape != (version.dimension,):
         raise InvalidVectorError(
             f"The vector of the query has shape {row.shape}: {version.name} makes ({version.dimension},)."

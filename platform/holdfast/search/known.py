@@ -49,6 +49,11 @@ class Known:
             self._remember(found)
         return found
 
+    @property
+    def rules(self) -> Rules:
+        """Those of the last look: another object once any has changed."""
+        return self._rules
+
     def _remember(self, version: Version) -> None:
         """Under the names that stay its own: an alias may move."""
         self._versions[version.name] = version

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from holdfast.adapters import Meeting
 from holdfast.index import Index, ReadWriteLock, Way, as_mapping, is_linear, pull_back
 from holdfast.search.cascade import Terms
 from holdfast.search.known import Known
-from holdfast.search.rules import AS_THEY_ARE, Pairing
+from holdfast.search.rules import AS_THEY_ARE, Pairing, Rules
 from holdfast.store import Version
 
 
@@ -36,7 +37,7 @@ class Plan:
     ways: Mapping[str, Way]
     candidates: int = 0
 
-    @property
+    @cached_property
     def rankings(self) -> list[list[str]]:
         """The versions that are searched together: for a cascade the query's own entries are found beside the
         others, which may push them away with what an adapter makes of their scores."""
@@ -49,7 +50,7 @@ class Plan:
         """Whether the index is still as the plan takes it; the caller keeps others from changing it."""
         if index.versions() != self.present:
             return False
-        return all(way.view is None or way.view.is_current for way in self.ways.values())
+        return not self.ways or all(way.view is None or way.view.is_current for way in self.ways.values())
 
 
 class Preparer:
@@ -57,6 +58,11 @@ class Preparer:
 
     def __init__(self, known: Known, index: Index, lock: ReadWriteLock) -> None:
         self._known, self._index, self._lock = known, index, lock
+        self._made: dict[tuple[str, Terms], tuple[Rules, Plan]] = {}  # of the whole gallery, without ways
+
+    def forget(self) -> None:
+        """What was prepared does not hold any more: the entries are those of other versions."""
+        self._made = {}
 
     def prepare(
         self, query: Version, vector: np.ndarray, wanted: Collection[str] | None, terms: Terms
@@ -70,6 +76,10 @@ class Preparer:
         Raises:
             IncompatibleError: see `Known.rules_for`. StoreError: an adapter is damaged.
         """
+        made = self._made.get((query.name, terms)) if wanted is None else None
+        # Of other entries than there are now it does not hold, which is seen before it is used.
+        if made is not None and made[0] is self._known.rules:
+            return made[1]
         with self._lock.reading():
             present = self._index.versions()
         names = present if wanted is None else [name for name in present if name in wanted]
@@ -89,7 +99,11 @@ class Preparer:
             name for name, pairing in pairings.items() if pairing.adapter is not None and name not in exact
         ]
         candidates = terms.recalls(max((each.candidates for each in pairings.values()), default=0))
-        return Plan(query.name, present, searched, adapted, exact, refused, ways, candidates)
+        plan = Plan(query.name, present, searched, adapted, exact, refused, ways, candidates)
+        if wanted is None and not ways and not refused:
+            self._made = {key: kept for key, kept in self._made.items() if kept[0] is rules}
+            self._made[query.name, terms] = rules, plan
+        return plan
 
     def prepare_many(
         self, query: Version, vectors: np.ndarray, wanted: Collection[str] | None, terms: Terms

@@ -1,6 +1,5 @@
 """The index in this process: a cache of the entries, one partition a version. It can be thrown away."""
 
-import json
 import threading
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -10,6 +9,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
+from pydantic_core import from_json
 
 from holdfast.base import StoreError, version_number
 from holdfast.filters import Filter
@@ -72,6 +72,7 @@ class LocalIndex:
         )
         self._filling: dict[str, threading.Lock] = {}  # by query version
         self._partitions: dict[str, Partition] = {}
+        self._versions: list[str] | None = None  # None where it may have changed
         self.applied = 0
         self.mark: Mark | None = None
         self.views = Views(self._query_versions)
@@ -90,7 +91,7 @@ class LocalIndex:
         """Forget everything."""
         for partition in self._partitions.values():
             partition.retired = True
-        self.applied, self.mark, self._partitions = 0, None, {}
+        self.applied, self.mark, self._partitions, self._versions = 0, None, {}, None
         self.views = Views(self._query_versions)
 
     def follow(self) -> int:
@@ -99,8 +100,10 @@ class LocalIndex:
 
     def versions(self) -> list[str]:
         """The versions that have entries, oldest first."""
-        found = [name for name, partition in self._partitions.items() if len(partition)]
-        return sorted(found, key=version_number)
+        if self._versions is None:
+            found = [name for name, partition in self._partitions.items() if len(partition)]
+            self._versions = sorted(found, key=version_number)
+        return self._versions
 
     def partition(self, version: str) -> Partition | None:
         return self._partitions.get(version)
@@ -134,7 +137,7 @@ class LocalIndex:
         self._begin_with(mark, snapshots.read(mark, self._read))
 
     def _begin_with(self, mark: Mark, partitions: dict[str, Partition]) -> None:
-        self.mark, self._partitions = mark, partitions
+        self.mark, self._partitions, self._versions = mark, partitions, None
         self.applied = self._saved = mark.seq
 
     def save(self, lock: ReadWriteLock) -> bool:
@@ -206,6 +209,7 @@ class LocalIndex:
 
     def apply(self, changes: Changes) -> None:
         """Follow the database by these rows (each id at most once)."""
+        self._versions = None
         by_version: dict[str, list[int]] = {}
         gone = []
         for position, (version, vector) in enumerate(zip(changes.versions, changes.vectors, strict=True)):
@@ -317,18 +321,22 @@ def _find_many(
     return partition.search_many(np.stack(asked), k, allowed, _among(ways[0]))
 
 
-def _named(partition: Partition, scores: np.ndarray, slots: np.ndarray, shift: float) -> Iterator[_Found]:
+def _named(partition: Partition, scores: np.ndarray, slots: np.ndarray, shift: float) -> list[_Found]:
     version = partition.version
-    for score, (identifier, text) in zip(scores.tolist(), partition.names.of(slots), strict=True):
-        yield -(score + shift), identifier, score, version, text
+    return [
+        (-(score + shift), identifier, score, version, text)
+        for score, (identifier, text) in zip(scores.tolist(), partition.names.of(slots), strict=True)
+    ]
 
 
 def _best(ranking: list[_Found], k: int) -> list[Hit]:
     ranking.sort()
     best = ranking[:k]
     # One call parses all the texts, which takes a fraction of the time of a call for each.
-    attributes = json.loads(f"[{','.join([hit[4] for hit in best])}]")
+    attributes = from_json(f"[{','.join([hit[4] for hit in best])}]")
+    # Past the constructor of the named tuple, which is a Python function.
+    make = tuple.__new__
     return [
-        Hit(identifier, score, version, parsed, -rank)
+        make(Hit, (identifier, score, version, parsed, -rank))
         for (rank, identifier, score, version, _), parsed in zip(best, attributes, strict=True)
     ]

@@ -69,14 +69,14 @@ class Names:
 
     def of(self, slots: Sequence[int] | np.ndarray) -> list[tuple[str, str]]:
         """Id and text of each of these slots."""
-        records, unpack = self._records.bytes_in_place(), _LENGTHS.unpack_from
+        records, unpack, head = self._records.bytes_in_place(), _LENGTHS.unpack_from, _LENGTHS.size
         found = []
         for start in self._starts.array[slots].tolist():
             id_length, text_length = unpack(records, start)
-            begin = start + _LENGTHS.size
-            middle = begin + id_length
-            end = middle + text_length
-            found.append((str(records[begin:middle], "utf-8"), str(records[middle:end], "utf-8")))
+            middle = head + id_length
+            # Taken out once and cut then: slices of a view of memory take twice as long.
+            record = bytes(records[start : start + middle + text_length])
+            found.append((record[head:middle].decode(), record[middle:].decode()))
         return found
 
     def all_ids(self) -> list[str]:
