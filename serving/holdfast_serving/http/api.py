@@ -239,7 +239,7 @@ class SearchRequest(Query):
         elif self.given():
             raise ValueError(f"give queries, or {self.given()[0]}, not both")
         elif self.relevant is not None:
-            raise ValueError("relevant belongs to one query: a shadow is shown single ones, and no queries")
+            raise ValueError("relevant belongs to one query, and there are many queries")
 
 
 class BackfillRequest(Body):

@@ -35,12 +35,14 @@ class Asked:
     """A query that the live version answered: what was asked, what was found, and how long it took.
 
     Attributes:
+        version: that answered.
         image, text, entry: one of them, as the request had it (`entry`: an id); none for a vector.
         relevant: ids of right answers, where the client knows them.
-        seconds: from the image or text to the hits.
+        seconds: from the image or text to the hits; None where it was one of many in a request.
         whole: whether the hits are the best ones, and not those above a threshold, or one of each group.
     """
 
+    version: str
     image: str | bytes | None
     text: str | None
     entry: str | None
@@ -49,7 +51,7 @@ class Asked:
     versions: Sequence[str] | None
     relevant: frozenset[str] | None
     hits: Sequence[Hit]
-    seconds: float
+    seconds: float | None
     whole: bool = True
 
     @property
@@ -142,10 +144,14 @@ class Shadow:
         """Whether what a version answers is to be offered."""
         return self._pair is not None and version == self._pair.live
 
-    async def offer(self, version: str, asked: Asked) -> None:
-        """Hand over what `version` has answered. Returns at once, whatever becomes of it."""
-        pair = self._pair
-        if pair is None or version != pair.live or random() >= pair.share:
+    async def offer(self, *answered: Asked) -> None:
+        """Hand over what the live version has answered. Returns at once, whatever becomes of it."""
+        if (pair := self._pair) is not None:
+            for asked in answered:
+                self._offer(pair, asked)
+
+    def _offer(self, pair: Pair, asked: Asked) -> None:
+        if asked.version != pair.live or random() >= pair.share:
             return
         if not asked.whole or (asked.image is None and asked.text is None and asked.entry is None):
             self._omit(pair, "not_comparable")
@@ -202,8 +208,9 @@ class Shadow:
         overlap = pair.tally.compared(live, shadow, asked.seconds, seconds)
         self._metrics.shadow_queries.labels("compared").inc()
         self._metrics.shadow_overlap.observe(overlap)
-        self._metrics.shadow_seconds.labels("live").observe(asked.seconds)
-        self._metrics.shadow_seconds.labels("shadow").observe(seconds)
+        if asked.seconds is not None:
+            self._metrics.shadow_seconds.labels("live").observe(asked.seconds)
+            self._metrics.shadow_seconds.labels("shadow").observe(seconds)
         await self._judge(pair, asked, hits)
 
     async def _embed(self, embedder: Embedder, asked: Asked) -> tuple[np.ndarray, float]:

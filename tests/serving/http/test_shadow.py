@@ -83,6 +83,17 @@ def test_searches_by_an_entry_are_compared_by_its_image_and_judged_by_its_attrib
     assert (found["queries"], found["judged"], found["not_comparable"]) == (10, 10, 2)
 
 
+def test_many_queries_of_one_search_are_compared_each_but_for_latency(
+    filled: TestClient, data_uri: DataUri
+) -> None:
+    queries = [{"image": data_uri(1)}, {"image": "no image"}, {"id": "e2"}, {"id": "e20"}]
+    answer = filled.post("/v1/search", json={"queries": queries, "on_error": "skip"})
+    assert answer.status_code == 200, answer.text
+    found = shadow(filled, 3)
+    assert (found["queries"], found["judged"], found["not_comparable"]) == (2, 1, 1)
+    assert found["latency_ratio"] is None
+
+
 def test_what_is_not_compared_is_counted(
     filled: TestClient, encoders: dict[str, Encoder], png: Png, data_uri: DataUri
 ) -> None:

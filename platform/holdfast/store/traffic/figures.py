@@ -50,16 +50,23 @@ class Tally:
         return {name: dict(getattr(self, name)) for name in _FIELDS} | {"last_error": self.last_error}
 
     def compared(
-        self, live: list[str], shadow: list[str], live_seconds: float, shadow_seconds: float
+        self, live: list[str], shadow: list[str], live_seconds: float | None, shadow_seconds: float
     ) -> float:
-        """One query that both answered, with the ids of their first hits. Returns which share is the same."""
+        """One query that both answered, with the ids of their first hits. Returns which share is the same.
+
+        Args:
+            live_seconds: None where it was answered together with others, which tells no latency.
+        """
         ranked = min(TOP, max(len(live), len(shadow)))
         common = len(set(live[:ranked]) & set(shadow[:ranked]))
         self.overlaps[f"{common}/{ranked}"] += 1
+        share = _fraction(f"{common}/{ranked}")
+        if live_seconds is None:
+            return share
         self.ratios[_step(max(shadow_seconds, 1e-6) / max(live_seconds, 1e-6))] += 1
         self.live_seconds[_step(live_seconds)] += 1
         self.shadow_seconds[_step(shadow_seconds)] += 1
-        return _fraction(f"{common}/{ranked}")
+        return share
 
     def judged(self, live_right: bool, shadow_right: bool) -> str:
         """The same query, if it is known whether the first hit of each is relevant. Returns the outcome."""

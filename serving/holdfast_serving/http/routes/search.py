@@ -1,6 +1,7 @@
 """POST /v1/search: by image, by text, by vector, or by the id of an entry."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,9 @@ from fastapi import APIRouter, Request, Response
 from starlette.background import BackgroundTask
 
 from holdfast.base import HoldfastError
-from holdfast.search import WHOLE
+from holdfast.search import WHOLE, SearchResult
 from holdfast_serving.http.answers import SearchAnswer, SearchesAnswer
-from holdfast_serving.http.api import SearchRequest
+from holdfast_serving.http.api import Query, SearchRequest
 from holdfast_serving.http.auth import require
 from holdfast_serving.http.bodies.uploads import UploadRoute
 from holdfast_serving.http.openapi import fails, takes_uploads
@@ -61,28 +62,47 @@ async def search(request: Request, body: SearchRequest) -> Response:
     result = await replica.search(vector, version, body.k, body.filter, versions, body.id, body.cascade, cut)
     seconds = time.perf_counter() - begun
     response = answer(result.as_dict(body.attributes), version=result.query_version)
-    if not replica.shadow.watches(version):
-        return response
-    asked = Asked(
-        image=body.picture,
-        text=body.text,
-        entry=body.id,
-        k=body.k,
-        filter=body.filter,
-        versions=versions,
-        relevant=None if body.relevant is None else frozenset(body.relevant),
-        hits=result.hits,
-        seconds=seconds,
-        # A part of a ranking is not compared with a whole one.
-        whole=cut == WHOLE,
-    )
-    # Once the answer is sent.
-    response.background = BackgroundTask(replica.shadow.offer, version, asked)
+    _show_to_shadow(replica, response, body, [(body, result)], seconds)
     return response
 
 
+def _show_to_shadow(
+    replica: Replica,
+    response: Response,
+    body: SearchRequest,
+    answered: Sequence[tuple[Query, SearchResult]],
+    seconds: float | None,
+) -> None:
+    """Hand over what the live version has answered, once the answer is sent."""
+    watched = [each for each in answered if replica.shadow.watches(each[1].query_version)]
+    if not watched:
+        return
+    versions = None if body.versions is None else [replica.resolve(name) for name in body.versions]
+    relevant = None if body.relevant is None else frozenset(body.relevant)
+    # A part of a ranking is not compared with a whole one.
+    whole = cut_of(body) == WHOLE
+    asked = [
+        Asked(
+            version=result.query_version,
+            image=query.picture,
+            text=query.text,
+            entry=query.id,
+            k=body.k,
+            filter=body.filter,
+            versions=versions,
+            relevant=relevant,
+            hits=result.hits,
+            seconds=seconds,
+            whole=whole,
+        )
+        for query, result in watched
+    ]
+    response.background = BackgroundTask(replica.shadow.offer, *asked)
+
+
 def _all(body: SearchRequest, answered: Answered, request: Request) -> Response:
-    results = [answered.results.get(at) for at in range(len(body.queries or ()))]
+    queries = body.queries or []
+    results = [answered.results.get(at) for at in range(len(queries))]
     content: dict[str, Any] = {
         "results": [None if result is None else result.as_dict(body.attributes) for result in results]
     }
@@ -92,7 +112,14 @@ def _all(body: SearchRequest, answered: Answered, request: Request) -> Response:
     version = asked.pop() if len(asked) == 1 else None
     if version is not None:
         remember_version(request, version)
-    return answer(content, version=version)
+    response = answer(content, version=version)
+    pairs = [
+        (query, answered.results[at])
+        for at, query in enumerate(queries)
+        if isinstance(query, Query) and at in answered.results
+    ]
+    _show_to_shadow(replica_of(request), response, body, pairs, None)
+    return response
 
 
 async def _query(

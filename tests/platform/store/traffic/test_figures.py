@@ -44,6 +44,13 @@ def test_fewer_hits_than_ten_are_compared_as_far_as_they_go() -> None:
     )
 
 
+def test_of_queries_in_one_request_no_latency_is_known() -> None:
+    found = Tally()
+    found.compared(["a"], ["a"], None, 0.01)
+    figures = ShadowFigures.of(found)
+    assert (figures.queries, figures.latency_ratio, figures.live_seconds) == (1, None, None)
+
+
 def test_flips_and_errors_are_shares_with_the_interval_of_rare_events() -> None:
     found = tally(96, 10)
     for outcome in [(True, True)] * 90 + [(True, False)] * 2 + [(False, True)] * 4:
