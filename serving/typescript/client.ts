@@ -1,7 +1,7 @@
 /** A client of a Holdfast server, for whatever has `fetch`: browsers, Node 18 and later, Deno, Bun. */
 
 import { Operations } from "./operations.js";
-import type { Call, EntryBody } from "./operations.js";
+import type { Call, EntryBody, Query, SearchRequest, SearchesAnswer } from "./operations.js";
 
 export * from "./operations.js";
 
@@ -80,6 +80,12 @@ export class Client extends Operations {
     }
     await write();
     return seq;
+  }
+
+  /** Many queries, answered together; everything else in `shared` holds for all of them. `results` has one answer for
+   * each, in their order; null where one failed and `on_error` is `skip`. */
+  searchMany(queries: Query[], shared: Omit<SearchRequest, "queries"> = {}): Promise<SearchesAnswer> {
+    return this.call({ method: "POST", path: "/v1/search", body: { ...shared, queries }, repeatable: true });
   }
 
   private async once<T>(call: Call): Promise<T> {

@@ -90,7 +90,8 @@ def test_the_document_declares_every_status(client: TestClient) -> None:
 def test_a_body_in_another_form_is_415_and_says_which_is_read(
     client: TestClient, headers: dict[str, str], words: list[str]
 ) -> None:
-    for method, path in (("POST", "/v1/search"), ("PUT", "/v1/traffic"), ("POST", "/v1/traffic/rollback")):
+    lookup = "/v1/gallery/entries/lookup"
+    for method, path in (("POST", lookup), ("PUT", "/v1/traffic"), ("POST", "/v1/traffic/rollback")):
         answer = client.request(method, path, content=b"{}", headers=headers)
         assert answer.status_code == 415, answer.text
         assert answer.json()["error"]["code"] == "unsupported_media_type"
@@ -155,7 +156,7 @@ def test_an_image_in_any_form_of_base64(client: TestClient, png: Callable[..., b
         (
             "search",
             {"id": "x", "kk": 1},
-            "'kk' is no key here (did you mean k?): the keys are image, text, vec",
+            "'kk' is no key here (did you mean k?): the keys are image, image_url, text, vec",
         ),
         ("search", [], "the body has to be an object, not []."),
         ("embeddings", {"input": "x", "encoding_format": "hex"}, "'binary' or 'ubinary', not 'hex'."),
