@@ -258,6 +258,7 @@ class Gallery:
             found = None if plans is None else self._answer_many(plans, rows, k, allowed, without, cut)
             if found is not None:
                 return found
+            self._preparer.forget()
 
     def _answer(
         self,

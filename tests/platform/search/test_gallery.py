@@ -272,3 +272,17 @@ def test_searches_and_a_refresher_run_side_by_side(store: Store, vectors: Callab
         thread.join(30)
     assert problems == []
     assert gallery.verify().ok
+
+
+@pytest.mark.parametrize("place", ["sqlite"], indirect=True)
+def test_many_queries_see_entries_of_versions_that_came_meanwhile(
+    store: Store, allow: Callable[..., None], vectors: Callable[..., np.ndarray]
+) -> None:
+    allow("v2", "v1")
+    opened, rows = Gallery(store), vectors(4)
+    opened.upsert([Entry("old", "v1", rows[0])])
+    assert [each.ranked().searched for each in opened.recall_many(rows, "v2")] == [["v1"]] * 4
+    opened.upsert([Entry("new", "v2", rows[1])])
+    found = [each.ranked() for each in opened.recall_many(rows, "v2")]
+    assert [each.searched for each in found] == [["v1", "v2"]] * 4
+    assert all({hit.id for hit in each.hits} == {"old", "new"} for each in found)
