@@ -46,12 +46,11 @@ class Column:
     def mask(self, condition: Condition) -> np.ndarray:
         """bool (n,): which entries meet a condition."""
         found = self._numeric(condition)
-        table = self._values.holds(condition)
-        if table is None:
-            return np.zeros(self.length, bool) if found is None else found
-        # -1 is the last place.
-        coded = table[self._codes.array]
-        return coded if found is None else found | coded
+        coded = self._values.mask(condition, self._codes.array)
+        if found is None or coded is None:
+            either = coded if found is None else found
+            return np.zeros(self.length, bool) if either is None else either
+        return found | coded
 
     def _numeric(self, condition: Condition) -> np.ndarray | None:
         """Which entries are numbers that meet it; None for none."""

@@ -16,7 +16,7 @@ from holdfast.index.local.vectors import Through
 OUTDATED = 4096  # codes of replaced and removed vectors that stay behind before they are removed together
 _LEAST = 30  # candidates that are ranked again at least
 _FEW = 4096  # matching entries up to which a filtered search compares them all
-_MOST_RAISED = 8.0  # times as many lists are read under a filter
+_WIDER = 8.0  # times as many matching entries are looked at under a filter that few match, at most
 _CHUNK = 65_536
 
 
@@ -160,7 +160,9 @@ class QuantizedVectors:
         if through is not None:
             asked, nprobe = 2 * asked, 2 * nprobe
         if only is not None:
-            nprobe = round(nprobe * min(_MOST_RAISED, (len(self) / matching) ** 0.5))
+            # As many matching ones as there would be without a filter, and more: the best lie further apart.
+            rarity = len(self) / matching
+            nprobe = min(round(nprobe * rarity * min(_WIDER, rarity)), int(self.index.nlist))
         # Where fewer candidates come back, the lists held hardly any that match.
         enough = k if only is None else min(asked, matching)
         spare = min(outdated, asked)

@@ -58,25 +58,32 @@ class Values:
         self._length = max(self._length, code + 1)
         return code
 
-    def holds(self, condition: Condition) -> np.ndarray | None:
-        """bool (codes + 1,): for which of the values a condition holds, never for the last one, which is
-        none; None where it holds for none of them."""
+    def mask(self, condition: Condition, held: np.ndarray) -> np.ndarray | None:
+        """bool (n,): for which entries a condition holds, given the codes that they hold, int32 (n,), -1 for
+        none; None where it holds for none of the values."""
         if isinstance(condition, Exists):
-            return self._table(np.arange(self._length))
-        if isinstance(condition, OneOf | OtherThan):
-            wanted = [self._scalars.get(each, -2) for each in condition.choices if type(each) not in NUMBERS]
-            codes = np.array([code for code in wanted if code >= 0], np.int64)
-            if isinstance(condition, OtherThan):
-                others = np.ones(self._length, bool)
-                others[codes] = False
-                others[list(self._lists.values())] = False
-                codes = np.flatnonzero(others)
-        elif isinstance(condition, Dates) and self._length:
-            codes = np.flatnonzero(within(self._instants(), condition.bounds, _NO_DATE))
-        else:
-            codes = np.empty(0, np.int64)
+            return held >= 0
+        codes = self._holding(condition)
         owners = self._owners_of(condition, codes)
-        return self._table(codes, owners) if len(codes) or len(owners) else None
+        if len(codes) + len(owners) > _FEW:
+            # -1 is the last place.
+            return np.take(self._table(codes, owners), held, mode="wrap")
+        each = [held == code for code in (*codes.tolist(), *owners.tolist())]
+        return np.logical_or.reduce(each) if each else None
+
+    def _holding(self, condition: Condition) -> np.ndarray:
+        """The codes of the texts and bools for which a condition holds."""
+        if isinstance(condition, Dates):
+            return np.flatnonzero(within(self._instants(), condition.bounds, _NO_DATE))
+        if not isinstance(condition, OneOf | OtherThan):
+            return np.empty(0, np.int64)
+        wanted = [self._scalars.get(each, -2) for each in condition.choices if type(each) not in NUMBERS]
+        codes = np.array([code for code in wanted if code >= 0], np.int64)
+        if isinstance(condition, OneOf):
+            return codes
+        others = np.ones(self._length, bool)
+        others[codes] = others[list(self._lists.values())] = False
+        return np.flatnonzero(others)
 
     def _owners_of(self, condition: Condition, codes: np.ndarray) -> np.ndarray:
         """The codes of the lists that have a member for which a condition holds, given the codes of those
