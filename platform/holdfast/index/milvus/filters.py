@@ -44,7 +44,8 @@ def expression(allowed: Filter | None) -> str:
         case None:
             return ""
         case And(parts):
-            return " and ".join(f"({expression(part)})" for part in parts)
+            said = [(part, expression(part)) for part in parts]
+            return " and ".join(f"({each})" if isinstance(part, Or) else each for part, each in said)
         case Or(parts):
             return " or ".join(f"({expression(part)})" for part in parts)
         case Not(part):
@@ -55,7 +56,9 @@ def expression(allowed: Filter | None) -> str:
         case Range(key, bounds):
             field = f'numbers["{_number(key)}"]'
             # A float even where it is whole: JSON holds floats only, and the two are compared as they are.
-            return " and ".join(f"{field} {_OPERATORS[name]} {float(bound)!r}" for name, bound in bounds)
+            tests = [f"{field} {_OPERATORS[name]} {float(bound)!r}" for name, bound in bounds]
+            # Of what is not there a comparison is neither true nor false, and so is its negation.
+            return " and ".join([f"exists {field}", *tests])
     asked = "a range of dates" if isinstance(allowed, Dates) else "exists, nor groups"
     raise InvalidFilterError(
         f"The filter on {shown(allowed.key)}: Milvus holds nothing by which it could answer {asked}."
