@@ -136,6 +136,10 @@ class Gallery:
         NotFoundError."""
         return self._known.version(name)
 
+    def known_version(self, name: str) -> Version | None:
+        """The version of this name if it is known, without a question to the database."""
+        return self._known.known(name)
+
     def stats(self) -> Stats:
         """Sizes and sequence numbers."""
         last = self.entries.last_seq()

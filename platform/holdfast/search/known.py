@@ -49,6 +49,10 @@ class Known:
             self._remember(found)
         return found
 
+    def known(self, name: str) -> Version | None:
+        """The version of this name, if it was asked for before."""
+        return self._versions.get(name)
+
     @property
     def rules(self) -> Rules:
         """Those of the last look: another object once any has changed."""

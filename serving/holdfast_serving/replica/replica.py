@@ -5,16 +5,14 @@ import contextlib
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
-import numpy as np
-
 from holdfast.base import HoldfastError, NotReadyError
 from holdfast.entries import Change
-from holdfast.search import WHOLE, Cut, Gallery, Recalled, SearchResult, Terms
+from holdfast.search import Gallery
 from holdfast.store import NAME, Shadowed, ShadowGate, Store, Traffic, Version
 from holdfast_serving.config import ServingConfig
 from holdfast_serving.replica.admission import Admission
@@ -25,6 +23,7 @@ from holdfast_serving.replica.health import RECHECK_SECONDS, Health
 from holdfast_serving.replica.metrics import Metrics
 from holdfast_serving.replica.outcomes import answers
 from holdfast_serving.replica.routing import Routing
+from holdfast_serving.replica.searching import Searching
 from holdfast_serving.replica.shadow import Shadow
 from holdfast_serving.replica.versions import LoadedVersions
 from holdfast_serving.stages import stage
@@ -39,7 +38,7 @@ T = TypeVar("T")
 CHECKERS = 4
 DECODERS = 2
 LISTERS = 2
-SEARCHERS = 4
+READERS = 4
 PAUSE_SECONDS = 0.01
 SILENT_SECONDS = 10.0
 """After which a database that neither answers nor fails counts as away."""
@@ -64,10 +63,11 @@ class Replica:
         self.routing: Routing | None = None
         self.versions = LoadedVersions(self._load, config.spare_versions)
         self.cascades = Cascades(config, store, self.metrics, self.versions, self.submit)
+        self.searching = Searching(gallery, self.cascades, self.metrics)
         self.shadow = Shadow(
             config.shadow, store, gallery, self.versions, self.metrics, readable(config.sources)
         )
-        self._threads = ThreadPoolExecutor(SEARCHERS, thread_name_prefix="store")
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="store")
         # Of their own: what matches few of many entries keeps the database busy for seconds.
         self._listers = ThreadPoolExecutor(LISTERS, thread_name_prefix="list")
         self._decoders = ThreadPoolExecutor(DECODERS, thread_name_prefix="decode")
@@ -101,6 +101,7 @@ class Replica:
             if task is not None:
                 task.cancel()
         self.cascades.close()
+        self.searching.close()
         self.guard.close()
         await self.shadow.close()
         for threads in (self._threads, self._listers, self._decoders, self._checkers):
@@ -255,7 +256,9 @@ class Replica:
 
     async def version(self, name: str) -> Version:
         """A version by name or alias. Raises NotFoundError."""
-        return await self.in_thread(self.gallery.version, self.resolve(name))
+        name = self.resolve(name)
+        known = self.gallery.known_version(name)
+        return await self.in_thread(self.gallery.version, name) if known is None else known
 
     async def write_embedder(self) -> Embedder:
         """The version that embeds new entries. Raises NotReadyError while there is none."""
@@ -301,72 +304,6 @@ class Replica:
                     logger.error("%s could not be checked", each.version, exc_info=error)
 
     # ---- the gallery
-
-    async def search(
-        self,
-        vector: np.ndarray,
-        version: str,
-        k: int,
-        filter: Mapping[str, Any] | None,
-        versions: Sequence[str] | None,
-        leave_out: str | None = None,
-        cascade: int | None = None,
-        cut: Cut = WHOLE,
-    ) -> SearchResult:
-        """See `Gallery.search`.
-
-        Args:
-            cascade: of how many candidates, 0 for none; None for what the settings say.
-        """
-        recall = partial(
-            self.gallery.recall,
-            vector,
-            version,
-            k,
-            filter=filter,
-            versions=versions,
-            leave_out=leave_out,
-            cut=cut,
-        )
-
-        async def recall_on(terms: Terms) -> Recalled:
-            with self.metrics.search_seconds.time(), stage("recall"):
-                return await self.in_thread(recall, terms=terms)
-
-        name = self.resolve(version)
-        with answers(name):
-            return await self.cascades.search(recall_on, name, cascade)
-
-    async def search_many(
-        self,
-        vectors: np.ndarray,
-        version: str,
-        k: int,
-        filter: Mapping[str, Any] | None,
-        versions: Sequence[str] | None,
-        leave_out: Sequence[str | None] = (),
-        cascade: int | None = None,
-        cut: Cut = WHOLE,
-    ) -> list[SearchResult]:
-        """`search` for each of several queries of one version. See `Gallery.recall_many`."""
-        recall = partial(
-            self.gallery.recall_many,
-            vectors,
-            version,
-            k,
-            filter=filter,
-            versions=versions,
-            leave_out=leave_out,
-            cut=cut,
-        )
-
-        async def recall_on(terms: Terms) -> list[Recalled]:
-            with self.metrics.search_seconds.time(), stage("recall"):
-                return await self.in_thread(recall, terms=terms)
-
-        name = self.resolve(version)
-        with answers(name):
-            return await self.cascades.search_many(recall_on, name, cascade)
 
     async def submit(self, change: Change) -> int:
         """Commits a change; returns its number. Raises what the writer does."""

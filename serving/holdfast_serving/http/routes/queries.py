@@ -142,7 +142,7 @@ async def _search(
     ids: Sequence[str | None],
 ) -> list[SearchResult]:
     versions = None if body.versions is None else [replica.resolve(name) for name in body.versions]
-    return await replica.search_many(
+    return await replica.searching.search_many(
         np.stack(vectors), version, body.k, body.filter, versions, ids, body.cascade, cut_of(body)
     )
 

@@ -59,7 +59,9 @@ async def search(request: Request, body: SearchRequest) -> Response:
     remember_version(request, version)
     versions = None if body.versions is None else [replica.resolve(name) for name in body.versions]
     cut = cut_of(body)
-    result = await replica.search(vector, version, body.k, body.filter, versions, body.id, body.cascade, cut)
+    result = await replica.searching.search(
+        vector, version, body.k, body.filter, versions, body.id, body.cascade, cut
+    )
     seconds = time.perf_counter() - begun
     response = answer(result.as_dict(body.attributes), version=result.query_version)
     _show_to_shadow(replica, response, body, [(body, result)], seconds)
