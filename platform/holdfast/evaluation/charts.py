@@ -154,7 +154,7 @@ def _open(title: str, width: float, height: float) -> str:
 
 def _break(y: float, words: str) -> str:
     """The foot of an axis that does not begin at zero."""
-    zigzag = f"M{_LEFT:.1f} {y:.1f}v3l5 3l-10 4l10 4l-5 3v3"
+    zigzag = f"M{_LEFT:.1f} {y - 17:.1f}v3l4 2l-8 3l8 3l-4 2v4"
     return f'<path class="break" d="{zigzag}"/>' + _text(_LEFT + 10, y + 33, words, "break", "start")
 
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -318,6 +319,60 @@ def test_an_entry_is_shown_as_text_clamped_and_deleted_after_a_question(
         assert http.get("/v1/gallery/entries/drawing-05").status_code == 404
     see(page, server, "gallery/entry/drawing-05")
     wait_until(lambda: "no such entry" in page.inner_text("main"))
+
+
+def test_the_gallery_is_filtered_by_its_address_and_what_is_chosen_deleted(
+    page: Any, server: Any, filled: int
+) -> None:
+    rows = quote('[["drawer","is","3"]]')
+    connect(page, server, f"gallery?filter={rows}&version=v3")
+    page.wait_for_selector(".grid li")
+    with server.http() as http:
+        wanted = {"filter": {"drawer": 3}, "versions": ["v3"]}
+        ids = [entry["id"] for entry in http.post("/v1/gallery/entries/list", json=wanted).json()["entries"]]
+        assert page.locator(".grid .id").all_inner_texts() == ids
+        assert f"1 to {len(ids)} of {len(ids)} entries that match" in page.inner_text("main")
+        page.check(f"[aria-label='choose {ids[0]}']")
+        page.click("text=Delete 1 entry …")
+        page.click("dialog >> button[type=submit]")
+        wait_until(lambda: "1 entry deleted" in said(page))
+        assert http.post("/v1/gallery/entries/count", json=wanted).json()["count"] == len(ids) - 1
+        page.click("text=Delete all")
+        assert page.is_disabled("dialog >> button[type=submit]")
+        page.fill("dialog >> input[name=count]", str(len(ids) - 1))
+        page.click("dialog >> button[type=submit]")
+        wait_until(lambda: http.post("/v1/gallery/entries/count", json=wanted).json()["count"] == 0)
+
+
+def test_a_shadow_is_shown_and_a_change_scheduled_and_taken_back(
+    page: Any, server: Any, filled: int, epoch: int, data_uri: Callable[..., str]
+) -> None:
+    with server.http() as http:
+        change = {"expect_epoch": epoch, "shadow_version": "v3"}
+        assert http.put("/v1/traffic", json=change).status_code == 200
+        assert http.post("/v1/search", json={"image": data_uri(1)}).status_code == 200
+        wait_until(lambda: http.get("/v1/traffic/shadow").json()["queries"] == 1)
+        connect(page, server, "traffic?do=canary&version=v3")
+        wait_until(lambda: "1 query answered by both" in page.inner_text("main"))
+        page.check("input[name=gate]")
+        wait_until(lambda: "1 query of the 1,000 that are required" in page.inner_text(".foretold"))
+        page.uncheck("input[name=gate]")
+        page.fill("input[name=ramp]", "50, 100")
+        page.fill("input[name=at]", "2031-01-01T03:00")
+        wait_until(lambda: "The canary grows: 5 %, 50 %, 100 %" in page.inner_text(".foretold"))
+        page.click("form >> button[type=submit]")
+        page.click("dialog >> button[type=submit]")
+        wait_until(lambda: "Scheduled: 3 changes" in said(page))
+        scheduled = http.get("/v1/traffic/schedule").json()["scheduled"]
+        assert [each["changes"]["canary_share"] for each in scheduled] == [0.05, 0.5, 1.0]
+        page.click(f"[aria-label='take {scheduled[0]['id']} back']")
+        assert "The 2 steps after it" in page.inner_text("dialog")
+        page.click("dialog >> button[type=submit]")
+        wait_until(lambda: "Nothing waits for its moment" in page.inner_text("main"))
+        states = {each["status"] for each in http.get("/v1/traffic/schedule").json()["scheduled"]}
+        assert "waiting" not in states
+        now = http.get("/v1/traffic").json()["epoch"]
+        http.put("/v1/traffic", json={"expect_epoch": now, "shadow_version": None})
 
 
 def test_focus_and_what_was_typed_outlive_a_refresh(page: Any, server: Any, filled: int) -> None:
