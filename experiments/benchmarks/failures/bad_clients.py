@@ -33,7 +33,7 @@ import numpy as np
 
 from experiments.benchmarks.harness.published import publish_untrained
 from experiments.benchmarks.harness.servers import KEY, running_holdfast
-from experiments.benchmarks.serving.embeddings import small_image
+from experiments.benchmarks.serving.embeddings import picture
 from holdfast.entries import Entries, Entry
 from holdfast.models import ModelConfig
 from holdfast.store import open_store
@@ -363,7 +363,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with contextlib.nullcontext(chosen.url) if chosen.url else own_server() as url:
         parts = urlsplit(url)
-        body = json.dumps({"image": small_image(), "k": 10}).encode()
+        body = json.dumps({"image": picture(28, "PNG"), "k": 10}).encode()
         target = Target(parts.hostname or "127.0.0.1", parts.port or 80, chosen.key, body)
         asyncio.run(run(target, 1.0, chosen.searches, 0))
         tally = asyncio.run(run(target, chosen.seconds, chosen.searches, chosen.held))

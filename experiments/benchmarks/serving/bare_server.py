@@ -29,7 +29,7 @@ MAX_BATCH = 128
 
 class EmbeddingsRequest(BaseModel):
     model: str
-    input: str
+    input: str | list[str]
 
 
 def create_app(encoder: Encoder) -> FastAPI:
@@ -56,13 +56,19 @@ def create_app(encoder: Encoder) -> FastAPI:
 
     @app.post("/v1/embeddings")
     async def embeddings(body: EmbeddingsRequest) -> dict[str, Any]:
-        content = base64.b64decode(body.input.partition(",")[2])
-        pixels = encoder.preprocessing.pixels(Image.open(io.BytesIO(content)))
-        future: asyncio.Future[np.ndarray] = asyncio.get_running_loop().create_future()
-        await waiting.put((pixels, future))
-        vector = await future
-        row = {"object": "embedding", "index": 0, "embedding": vector.tolist()}
-        return {"object": "list", "model": body.model, "data": [row]}
+        loop = asyncio.get_running_loop()
+        futures: list[asyncio.Future[np.ndarray]] = []
+        for image in [body.input] if isinstance(body.input, str) else body.input:
+            content = base64.b64decode(image.partition(",")[2])
+            pixels = encoder.preprocessing.pixels(Image.open(io.BytesIO(content)))
+            futures.append(loop.create_future())
+            await waiting.put((pixels, futures[-1]))
+        vectors = await asyncio.gather(*futures)
+        rows = [
+            {"object": "embedding", "index": index, "embedding": vector.tolist()}
+            for index, vector in enumerate(vectors)
+        ]
+        return {"object": "list", "model": body.model, "data": rows}
 
     return app
 

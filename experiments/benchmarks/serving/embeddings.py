@@ -6,18 +6,20 @@ import io
 import json
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from experiments.benchmarks.harness.cells import Record
-from experiments.benchmarks.harness.child import measure_in_child, module_command
+from experiments.benchmarks.harness.child import module_command
 from experiments.benchmarks.harness.part import Part
 from experiments.benchmarks.harness.published import encoder_folder, publish_untrained
-from experiments.benchmarks.harness.rows import Row, for_the_record
+from experiments.benchmarks.harness.rows import Row, at_least, for_the_record
 from experiments.benchmarks.harness.servers import KEY, running, running_holdfast
-from experiments.benchmarks.serving import bare_server, load
+from experiments.benchmarks.serving import bare_server, wrk
+from experiments.lite import LiteTrunk
 from holdfast.models import ModelConfig
 from holdfast.store import open_store
 
@@ -25,73 +27,107 @@ CLIENTS = 32
 ROUNDS = 5
 
 
+@dataclass(frozen=True)
+class Case:
+    """What is asked, and how much of the bare server's requests a second has to be kept."""
+
+    images: int
+    size: int
+    form: str
+    model: ModelConfig
+    bound: float
+
+    @property
+    def what(self) -> str:
+        count = "one" if self.images == 1 else str(self.images)
+        return f"{count} {self.size} px {self.form} a request, {CLIENTS} clients on the same cores"
+
+    def body(self) -> str:
+        pictures = [picture(self.size, self.form, seed) for seed in range(self.images)]
+        return json.dumps({"model": "live", "input": pictures[0] if self.images == 1 else pictures})
+
+
+def cases() -> dict[str, Case]:
+    small = ModelConfig()
+    photographs = ModelConfig.model_validate(
+        {"trunk": LiteTrunk(kind="experiments.lite:LiteTrunk"), "preprocessing": {"size": 224, "channels": 3}}
+    )
+    return {
+        "small images": Case(1, 28, "PNG", small, 0.9),
+        "photographs": Case(1, 224, "JPEG", photographs, 0.97),
+        "many images": Case(64, 28, "PNG", small, 0.95),
+    }
+
+
 def measure(cells: Part, quick: bool) -> list[Row]:
     """Both servers up, the one that is not asked idle; medians over rounds of A B A B."""
-    rounds, seconds = (1, 1.0) if quick else (ROUNDS, 5.0)
-    names = [f"round {number} of {rounds}" for number in range(1, rounds + 1)]
-    if all(name in cells for name in names):
-        found = [cells(name, dict) for name in names]
-    else:
-        with both_servers() as (ours, bare, body):
-
-            def ask(url: str, seconds: float) -> Record:
-                arguments = [
-                    url,
-                    str(body),
-                    "--key",
-                    KEY,
-                    "--clients",
-                    str(CLIENTS),
-                    "--seconds",
-                    str(seconds),
-                ]
-                return measure_in_child(load.__name__, arguments)
-
-            for url in (ours, bare):
-                ask(url, min(seconds, 2.0))
-            found = [
-                cells(name, lambda: {"holdfast": ask(ours, seconds), "bare": ask(bare, seconds)})
-                for name in names
-            ]
-    what = f"one 28 px PNG a request, {CLIENTS} clients on the same cores"
+    wanted = {name: case for name, case in cases().items() if not quick or name == "small images"}
     return [
-        for_the_record(
-            f"serving, {side}", [cell[key]["requests_per_second"] for cell in found], "requests/s", what
+        row for name, case in wanted.items() for row in rows_of(name, case, asked(cells, name, case, quick))
+    ]
+
+
+def asked(cells: Part, name: str, case: Case, quick: bool) -> list[Record]:
+    """By round and side, what the clients found."""
+    rounds, seconds = (1, 1.0) if quick else (ROUNDS, 5.0)
+    numbers = [f"{name}, round {number} of {rounds}" for number in range(1, rounds + 1)]
+    if all(number in cells for number in numbers):
+        return [cells(number, dict) for number in numbers]
+    with both_servers(case) as urls:
+        bodies = [case.body()]
+
+        def ask(seconds: float) -> Record:
+            return {side: wrk.ask(url, bodies, KEY, CLIENTS, seconds) for side, url in urls.items()}
+
+        ask(min(seconds, 2.0))
+        return [cells(number, lambda: ask(seconds)) for number in numbers]
+
+
+def rows_of(name: str, case: Case, found: list[Record]) -> list[Row]:
+    def figures(side: str, figure: str) -> list[float]:
+        return [cell[side][figure] for cell in found]
+
+    ratios = [
+        mine / theirs
+        for mine, theirs in zip(
+            figures("holdfast", "requests_per_second"), figures("bare", "requests_per_second"), strict=True
         )
-        for key, side in (("holdfast", "Holdfast"), ("bare", "bare FastAPI and uvicorn with batching"))
-    ] + [
+    ]
+    return [
+        at_least(f"serving {name}, against a bare server", ratios, "times", case.bound, case.what),
         for_the_record(
-            "serving, Holdfast: latency p50", [cell["holdfast"]["p50_ms"] for cell in found], "ms", what
+            f"serving {name}", figures("holdfast", "requests_per_second"), "requests/s", case.what
         ),
         for_the_record(
-            "serving, Holdfast: latency p99", [cell["holdfast"]["p99_ms"] for cell in found], "ms", what
+            f"serving {name}, bare FastAPI and uvicorn with batching",
+            figures("bare", "requests_per_second"),
+            "requests/s",
+            case.what,
         ),
-        for_the_record(
-            "serving against the bare server",
-            [cell["holdfast"]["requests_per_second"] / cell["bare"]["requests_per_second"] for cell in found],
-            "times",
-            "Holdfast also checks keys, limits and routes, and counts",
-        ),
+        for_the_record(f"serving {name}: latency p50", figures("holdfast", "p50_ms"), "ms", case.what),
+        for_the_record(f"serving {name}: latency p99", figures("holdfast", "p99_ms"), "ms", case.what),
     ]
 
 
 @contextlib.contextmanager
-def both_servers() -> Iterator[tuple[str, str, Path]]:
-    """URLs of /v1/embeddings at Holdfast and at the bare server, and a file with a request's body."""
+def both_servers(case: Case) -> Iterator[dict[str, str]]:
+    """By side the URL of /v1/embeddings, of one model."""
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as temporary, contextlib.ExitStack() as stack:
         folder = Path(temporary)
         with open_store(folder / "store") as store:
-            store.traffic.promote(publish_untrained(store, folder, ModelConfig()))
-        body = folder / "body.json"
-        body.write_text(json.dumps({"model": "live", "input": small_image()}))
+            store.traffic.promote(publish_untrained(store, folder, case.model))
         ours = stack.enter_context(running_holdfast(store=str(folder / "store")))
         bare = stack.enter_context(running(module_command(bare_server.__name__, str(encoder_folder(folder)))))
-        yield f"{ours}/v1/embeddings", f"{bare}/v1/embeddings", body
+        yield {"holdfast": f"{ours}/v1/embeddings", "bare": f"{bare}/v1/embeddings"}
 
 
-def small_image() -> str:
-    """A 28 px PNG of random blocks, as a data URI."""
-    blocks = np.kron(np.random.default_rng(0).integers(0, 2, (7, 7)) * 255, np.ones((4, 4)))
+def picture(size: int, form: str, seed: int = 0) -> str:
+    """Random blocks, as a data URI: grey of 28 px, of colours and smoothed where they are larger."""
+    shape = (7, 7) if size <= 28 else (14, 14, 3)
+    blocks = np.random.default_rng(seed).integers(0, 2, shape).astype(np.uint8) * 255
+    drawn = Image.fromarray(blocks).resize(
+        (size, size), Image.Resampling.NEAREST if size <= 28 else Image.Resampling.BICUBIC
+    )
     buffer = io.BytesIO()
-    Image.fromarray(blocks.astype(np.uint8)).save(buffer, "PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    drawn.save(buffer, form)
+    return f"data:image/{form.lower()};base64," + base64.b64encode(buffer.getvalue()).decode()
