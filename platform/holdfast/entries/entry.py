@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import orjson
 
 from holdfast.base import (
     MAX_ATTRIBUTES,
@@ -27,7 +28,7 @@ DOTS = (".", "..")  # what a path forgets, percent-encoded or not
 MAX_ATTRIBUTE_BYTES = 16 * 1024  # of all attributes of an entry, as JSON
 
 _NUL = "\\u0000"  # as JSON writes it
-_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False).encode
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), check_circular=False)
 
 
 class InvalidEntryError(HoldfastError):
@@ -96,7 +97,8 @@ def check_attributes(identifier: str, attributes: object, nulls: Counter[str] | 
         raise InvalidEntryError(f"The attributes of {shown(identifier)} are not an object of keys.")
     if not attributes:
         return "{}"
-    if not all(map(valid_attribute, attributes.values())):
+    valid = all(map(valid_attribute, attributes.values()))
+    if not valid:
         attributes = _plain(attributes, nulls)
     if len(attributes) > MAX_ATTRIBUTES:
         raise InvalidEntryError(
@@ -107,7 +109,7 @@ def check_attributes(identifier: str, attributes: object, nulls: Counter[str] | 
             raise InvalidEntryError(
                 f"The attribute {shown(key)} of {shown(identifier)} is not named by a string."
             )
-        if not valid_attribute(value):
+        if not (valid or valid_attribute(value)):
             raise InvalidEntryError(
                 f"The attribute {shown(key)} of {shown(identifier)} is {shown(value)}: a string, a finite "
                 f"number (integers up to 2^53), a bool, or a list of up to {MAX_MEMBERS} of these is allowed."
@@ -116,11 +118,18 @@ def check_attributes(identifier: str, attributes: object, nulls: Counter[str] | 
     if _NUL in text:
         _refuse_nul(identifier, attributes)
     check_text(text, "The attributes", InvalidEntryError, of=identifier)
-    if len(text.encode()) > MAX_ATTRIBUTE_BYTES:
+    if len(text) > MAX_ATTRIBUTE_BYTES or len(text.encode()) > MAX_ATTRIBUTE_BYTES:
         raise InvalidEntryError(
             f"The attributes of {shown(identifier)} are over {MAX_ATTRIBUTE_BYTES} bytes of JSON."
         )
     return text
+
+
+def _dump(attributes: Mapping[str, object]) -> str:
+    try:
+        return orjson.dumps(attributes).decode()
+    except TypeError:  # NumPy's own kinds of numbers, and text that is refused afterwards
+        return _ENCODER.encode(attributes)
 
 
 def _refuse_nul(identifier: str, attributes: Mapping[str, object]) -> None:
