@@ -78,7 +78,7 @@ def test_an_interrupted_bench_goes_on_to_the_end_of_every_part(
     assert all(row["figure"] > 0 for row in rows)
     for kind in ("folder", "parquet", "text"):
         assert f"| {kind}: memory, first opening |" in table
-    for figure in ("serving against the bare server", "publishing, late tasks over early ones"):
+    for figure in ("serving small images, against a bare server", "publishing, late tasks over early ones"):
         assert f"| {figure} |" in table
 
 
