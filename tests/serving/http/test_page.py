@@ -331,12 +331,14 @@ def test_the_gallery_is_filtered_by_its_address_and_what_is_chosen_deleted(
         wanted = {"filter": {"drawer": 3}, "versions": ["v3"]}
         ids = [entry["id"] for entry in http.post("/v1/gallery/entries/list", json=wanted).json()["entries"]]
         assert page.locator(".grid .id").all_inner_texts() == ids
-        assert f"1 to {len(ids)} of {len(ids)} entries that match" in page.inner_text("main")
+        # The list is there before the count.
+        wait_until(lambda: f"1 to {len(ids)} of {len(ids)} entries that match" in page.inner_text("main"))
         page.check(f"[aria-label='choose {ids[0]}']")
         page.click("text=Delete 1 entry …")
         page.click("dialog >> button[type=submit]")
         wait_until(lambda: "1 entry deleted" in said(page))
         assert http.post("/v1/gallery/entries/count", json=wanted).json()["count"] == len(ids) - 1
+        wait_until(lambda: f"of {len(ids) - 1} entries that match" in page.inner_text("main"))
         page.click("text=Delete all")
         assert page.is_disabled("dialog >> button[type=submit]")
         page.fill("dialog >> input[name=count]", str(len(ids) - 1))
