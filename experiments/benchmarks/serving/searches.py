@@ -3,8 +3,8 @@
     python -m experiments.benchmarks.serving.searches --folder FOLDER [--entries 1000000]
 
 FOLDER keeps the store and LanceDB's table, so that a second run fills nothing. The last line is JSON:
-recall@10 of LanceDB, and searches a second of both, round by round; `ratio` is of their medians. What Holdfast
-recalls is measured by `experiments.benchmarks --only gallery_index`.
+recall@10 of LanceDB, and searches a second of both, round by round; `ratio` is of their medians. What
+Holdfast recalls is measured by `experiments.benchmarks --only gallery_index`.
 """
 
 import argparse

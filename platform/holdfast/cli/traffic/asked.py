@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
-from pydantic import ValidationError
-
 from holdfast.base import ConfigError, shown
 
 if TYPE_CHECKING:
@@ -74,6 +72,8 @@ def parse_moment(text: str) -> datetime:
 def parse_gate(text: str | None) -> "ShadowGate | None":
     if text is None:
         return None
+    from pydantic import ValidationError
+
     from holdfast.store import ShadowGate
 
     pairs = [part.partition("=") for part in text.split(",")]
