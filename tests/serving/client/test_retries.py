@@ -100,7 +100,7 @@ def test_what_may_have_been_done_is_not_done_twice(again: Again) -> None:
 
 def test_what_was_not_begun_is_asked_again_whatever_it_does() -> None:
     traffic = {"epoch": 2, "applied_epoch": 2, "canary_share": 0.0, "canary_keys": []}
-    traffic |= {"forced": False, "note": "", "made_by": ""}
+    traffic |= {"forced": False, "note": "", "made_by": "", "shadow_version": None, "shadow_share": 1.0}
     traffic |= dict.fromkeys(("query_version", "write_version", "canary_version", "created_at"))
     script = Script(refused(429), httpx.ConnectError("refused"), httpx.Response(200, json=traffic))
     assert script.client().roll_back().epoch == 2

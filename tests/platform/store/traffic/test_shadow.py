@@ -112,7 +112,7 @@ def test_the_gate_judges_by_the_worse_end_and_says_which_figure(shadowed: Store)
     put(shadowed, "b", tally(60, 10))
     record = shadowed.traffic.promote("v2", require=gate, note="it is time")
     assert record.query_version == "v2"
-    assert record.note.startswith("it is time (as the shadow 160 queries, overlap 0.9063 [0.8")
+    assert record.note.startswith("it is time (as the shadow 160 queries, overlap 0.9062 [0.8")
     assert not record.forced
 
 
