@@ -46,6 +46,8 @@ def ask(url: str, bodies: Sequence[str], key: str, clients: int, seconds: float)
             "-t1",
             f"-c{clients}",
             f"-d{max(1, round(seconds))}",
+            "--timeout",
+            "60s",
             "-s",
             str(folder / "ask.lua"),
             url,
