@@ -25,8 +25,10 @@ class Endpoint(NamedTuple):
     route: BorderRoute
     call: Callable[..., Awaitable[Response]]
     keys: tuple[Require, ...]
-    takes_request: bool
-    body: type[BaseModel] | None
+    request: str | None
+    """The name of the argument that is the request; None for no such."""
+    body: tuple[str, type[BaseModel]] | None
+    """The name of the argument that is the body, and what it has to be."""
 
 
 class Direct:
@@ -59,15 +61,18 @@ def endpoint_of(route: BorderRoute) -> Endpoint | None:
     """None for a route that needs more of FastAPI than its body and its key."""
     needs = route.dependant
     keys = [each.call for each in needs.dependencies if isinstance(each.call, Require)]
-    bodies = [each.field_info for each in needs.body_params]
+    bodies = needs.body_params
     if "{" in route.path or len(keys) < len(needs.dependencies) or len(bodies) > 1:
         return None
     if needs.query_params or needs.header_params or needs.cookie_params:
         return None
-    body: Any = bodies[0].annotation if bodies else None
-    if bodies and not (bodies[0].is_required() and isinstance(body, type) and issubclass(body, BaseModel)):
+    if not bodies:
+        return Endpoint(route, route.endpoint, tuple(keys), needs.request_param_name, None)
+    field: Any = bodies[0].field_info
+    model = field.annotation
+    if not (field.is_required() and isinstance(model, type) and issubclass(model, BaseModel)):
         return None
-    return Endpoint(route, route.endpoint, tuple(keys), needs.request_param_name is not None, body)
+    return Endpoint(route, route.endpoint, tuple(keys), needs.request_param_name, (bodies[0].name, model))
 
 
 def route_path(scope: Scope) -> str:
@@ -83,11 +88,12 @@ async def _answer(endpoint: Endpoint, scope: Scope, receive: Receive) -> Respons
         for key in endpoint.keys:
             await key(request)
         request = await endpoint.route.enter(request)
-        arguments: dict[str, Any] = {"request": request} if endpoint.takes_request else {}
+        arguments: dict[str, Any] = {} if endpoint.request is None else {endpoint.request: request}
         if endpoint.body is not None:
+            name, model = endpoint.body
             content = await request.json()
             try:
-                arguments["body"] = _validated(endpoint.body, content)
+                arguments[name] = _validated(model, content)
             except ValidationError as error:
                 faults = [
                     {**fault, "loc": ("body", *fault["loc"])} for fault in error.errors(include_url=False)

@@ -8,18 +8,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 
 from holdfast.store import FIELDS, ShadowFigures, Step, Traffic, ramp
-from holdfast_serving.http.answers import (
+from holdfast_serving.http.auth import require
+from holdfast_serving.http.bodies.traffic import RollbackRequest, ScheduleRequest, TrafficChange
+from holdfast_serving.http.border import BorderRoute
+from holdfast_serving.http.openapi import fails
+from holdfast_serving.http.routes.common import answer, key_name, replica_of
+from holdfast_serving.http.traffic_answers import (
     HistoryAnswer,
     ScheduleAnswer,
     ScheduledChange,
     ShadowAnswer,
     TrafficAnswer,
 )
-from holdfast_serving.http.auth import require
-from holdfast_serving.http.bodies.traffic import RollbackRequest, ScheduleRequest, TrafficChange
-from holdfast_serving.http.border import BorderRoute
-from holdfast_serving.http.openapi import fails
-from holdfast_serving.http.routes.common import answer, key_name, replica_of
 
 router = APIRouter(prefix="/v1/traffic", tags=["traffic"], route_class=BorderRoute)
 Limit = Annotated[int, Query(ge=1, le=1000)]
