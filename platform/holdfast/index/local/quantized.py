@@ -201,7 +201,10 @@ class QuantizedVectors:
             np.empty((len(asked), wanted), np.float32),
             np.empty((len(asked), wanted), np.int64),
         )
-        # As `search` calls it, whose checks take a tenth of the time of one query.
+        # FAISS reads as many numbers as it expects, whatever there are.
+        if asked.shape[1] != self.dimension:
+            raise ValueError(f"queries of {asked.shape[1]} dimensions among vectors of {self.dimension}")
+        # As `search` calls it, whose other checks take a tenth of the time of one query.
         addresses = [faiss.swig_ptr(rows) for rows in (asked, *rankings)]
         self._ranker.search_c(
             len(asked), addresses[0], wanted, *addresses[1:], self._plain_parameters(wanted)

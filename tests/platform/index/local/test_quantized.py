@@ -200,3 +200,10 @@ def test_a_query_by_many_threads_is_one_query() -> None:
         for _ in range(3):
             together = list(pool.map(lambda query: index.search(query, 10)[1].tolist(), queries))
             assert together == alone
+
+
+def test_a_query_of_another_dimension_reads_no_memory_beyond_it() -> None:
+    vectors = filled(clustered(2_000), ALL_LISTS)
+    for width in (16, 64):
+        with pytest.raises(ValueError, match=f"queries of {width} dimensions among vectors of 32"):
+            vectors.search(np.ones(width, np.float32), 5)
