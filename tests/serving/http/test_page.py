@@ -314,7 +314,8 @@ def test_an_entry_is_shown_as_text_clamped_and_deleted_after_a_question(
     page.click("dialog >> text=Leave it as it is")
     page.click("main >> text=Delete …")
     page.click("dialog >> text=Delete it")
-    assert "Deleted" in said(page)
+    page.wait_for_selector(".grid li")
+    assert "Deleted" in said(page)  # at the place that one comes to
     with server.http() as http:
         assert http.get("/v1/gallery/entries/drawing-05").status_code == 404
     see(page, server, "gallery/entry/drawing-05")

@@ -16,8 +16,8 @@ const REFRESH_MS = 4000;
 const VIEWS = { versions, traffic, backfills, gallery, search };
 const $ = (id) => document.getElementById(id);
 
-// `ticket` tells answers to an earlier place from those to this one.
-const state = { place: read(), common: null, data: null, error: null, seenAt: null, ticket: 0, isLoading: false };
+// `ticket` tells answers to an earlier place from those to this one; `parting` is said at the next place.
+const state = { place: read(), common: null, data: null, error: null, seenAt: null, ticket: 0, isLoading: false, parting: "" };
 
 const viewOf = (place) => VIEWS[place.view] ?? versions;
 
@@ -29,10 +29,15 @@ const context = {
   refresh: () => refresh(),
   go(hash) { location.hash = hash; },
   say,
-  // Does something, says what came of it, and looks again.
-  async act(doing, said) {
+  // Does something, says what came of it, and looks again: at `next`, where what was looked at is gone.
+  async act(doing, said, next = null) {
     try {
       const answer = await doing();
+      if (next !== null) {
+        state.parting = said(answer);
+        location.hash = next;
+        return answer;
+      }
       say(said(answer));
       await refresh();
       return answer;
@@ -152,7 +157,8 @@ async function visit() {
   if (isOther) {
     Object.assign(state, { data: null, error: null });
     $("view").replaceChildren();
-    say("");
+    say(state.parting);
+    state.parting = "";
     draw();
     $("title")?.focus({ preventScroll: true });
     window.scrollTo(0, 0);

@@ -46,6 +46,5 @@ async function drop(id, context) {
     body: [element("p", { className: "long-id" }, id), element("p", {}, "It is gone for searches at once, and does not come back by itself.")],
   });
   if (answer === null) return;
-  const done = await context.act(() => remove(`v1/gallery/entries/${encodeURIComponent(id)}`), (gone) => `Deleted, with write ${number(gone.seq)}.`);
-  if (done) context.go("#/gallery");
+  await context.act(() => remove(`v1/gallery/entries/${encodeURIComponent(id)}`), (gone) => `Deleted, with write ${number(gone.seq)}.`, "#/gallery");
 }
