@@ -82,6 +82,19 @@ export interface CountRequest {
   versions?: string[] | null;
 }
 
+/**
+ * Vectors of a version cut to their first `dimensions` numbers: Recall@1 in percent, beside that of the
+ * `whole` ones, and the 95 % interval of the difference, on the data of this fingerprint.
+ */
+export interface CutAnswer {
+  dimensions: number;
+  recall_at_1: number;
+  whole: number;
+  low: number;
+  high: number;
+  evaluation: string;
+}
+
 /** Entries that are to go: by their ids, or all that match a filter, which may not be empty. */
 export interface DeleteRequest {
   ids?: string[] | null;
@@ -122,14 +135,15 @@ export interface EmbeddingRow {
 }
 
 /**
- * The vectors of what was given, in its order; `model` made them. `errors`: what was left out, where the
- * request wanted it so and something was.
+ * The vectors of what was given, in its order; `model` made them. `cut`: what it costs that they are cut,
+ * where they are. `errors`: what was left out, where the request wanted it so and something was.
  */
 export interface EmbeddingsAnswer {
   object: "list";
   model: string;
   data: EmbeddingRow[];
   usage: Usage;
+  cut?: CutAnswer | null;
   errors?: Failure[] | null;
 }
 
@@ -145,6 +159,7 @@ export interface EmbeddingsRequest {
   encoding_format?: "float" | "base64" | "int8" | "uint8" | "binary" | "ubinary";
   /** Jina's name of `encoding_format`. */
   embedding_type?: "float" | "base64" | "int8" | "uint8" | "binary" | "ubinary" | null;
+  /** All of a version's, or a cut that was measured of it (`cuts`). */
   dimensions?: number | null;
   /** Keeps one user on one side of a canary. */
   user?: string | null;
@@ -359,6 +374,7 @@ export interface ModelAnswer {
   aliases: string[];
   contract: string;
   dimension: number;
+  cuts: CutAnswer[];
   parent: string | null;
   kind: string;
   base: string | null;
@@ -376,7 +392,8 @@ export interface ModelAnswer {
 }
 
 /**
- * A published version. `takes`: what it embeds, image and text. `base`: of a projection the version whose
+ * A published version. `cuts`: the fewer `dimensions` of which `/v1/embeddings` answers vectors, and what
+ * these find. `takes`: what it embeds, image and text. `base`: of a projection the version whose
  * vectors it maps, and whose entries it finds as they are. `fault`: why it answers nothing here, if
  * its model is not what was published.
  */
@@ -388,6 +405,7 @@ export interface ModelSummary {
   aliases: string[];
   contract: string;
   dimension: number;
+  cuts: CutAnswer[];
   parent: string | null;
   kind: string;
   base: string | null;
@@ -732,7 +750,8 @@ export abstract class Operations {
    * Embeds images and texts; `model` in the answer and `X-Model-Version` say which version did.
    *
    * Plain strings are what `modality` says; items `{"image": ...}`, `{"image_url": {"url": ...}}` and
-   * `{"text": ...}` say it themselves.
+   * `{"text": ...}` say it themselves. With `dimensions` the vectors are cut to a length that was measured
+   * of the version; `cut` and `X-Cut` say what that costs.
    */
   create_embeddings(body: EmbeddingsRequest): Promise<EmbeddingsAnswer> {
     return this.call({ method: "POST", path: `/v1/embeddings`, body, repeatable: true });

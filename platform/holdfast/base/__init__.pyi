@@ -45,12 +45,13 @@ from .redaction import HIDDEN, hide_in_url, hide_secrets, is_secret
 from .settings import Settings
 from .settings_file import load_settings, parse_settings, read_values, refuse_same_place, set_key
 from .text import InvalidTextError, check_text, duration, shown
-from .vectors import NORM_TOLERANCE, as_vector, bad_norms, explain_norm
+from .vectors import NORM_TOLERANCE, as_vector, bad_norms, cut_vectors, explain_norm
 from .whole_files import remove_drafts, require_writable, sync, whole_file
 from .yaml_text import decode_yaml, dump_yaml, load_yaml
 
 __all__ = [
     "BelowBaselineError",
+    "cut_vectors",
     "import_extra",
     "ClusterError",
     "ConfigError",

@@ -28,6 +28,21 @@ def bad_norms(vectors: np.ndarray) -> np.ndarray:
         return np.flatnonzero(~(np.abs(np.sqrt(squares) - 1.0) <= NORM_TOLERANCE))
 
 
+def cut_vectors(vectors: np.ndarray, dimensions: int) -> np.ndarray:
+    """The first numbers of rows (n, d), float32 (n, dimensions), of unit norm again.
+
+    Raises InvalidVectorError where these are all zero.
+    """
+    kept = vectors[:, :dimensions].astype(np.float64)
+    norms = np.linalg.norm(kept, axis=1, keepdims=True)
+    if not norms.all():
+        raise InvalidVectorError(
+            f"The first {dimensions} numbers of a vector are all zero, and point nowhere: take all "
+            f"{vectors.shape[1]}."
+        )
+    return np.asarray(kept / norms, dtype=np.float32)
+
+
 def explain_norm(what: str, vector: np.ndarray) -> str:
     if not np.isfinite(vector).all():
         return f"The vector {what} holds NaN or infinity."

@@ -26,6 +26,7 @@ from holdfast.evaluation import (
 )
 from holdfast.learning import Datasets, Embedded, validation_indices
 from holdfast.models import Preprocessing, VersionTrunkConfig
+from holdfast.publishing.cuts import measure_cuts
 from holdfast.publishing.embeddings import StoredEmbeddings
 from holdfast.publishing.outcomes import Outcomes, Pair, is_whole
 from holdfast.publishing.seeing import Seen
@@ -73,6 +74,7 @@ class Assessment:
         self._held_out = validation_indices(tasks)
         self._embeddings = StoredEmbeddings(store, data, tasks, decode, base, seen)
         self.fingerprint = self._embeddings.fingerprint
+        self._resamples = config.resamples
         self._outcomes = Outcomes(store, f"outcomes-{self.fingerprint}", config.resamples)
         self._load_adapter = lru_cache(maxsize=ADAPTERS)(self._load_by_digest)
         self._versions: dict[str, Version] = {}
@@ -112,6 +114,7 @@ class Assessment:
                 ]
             self._outcomes.measure(newer, pairs, contracts, self._search)
         self._record(versions)
+        self._cut(versions)
 
     def _record(self, versions: Sequence[str]) -> None:
         """Record the compatibility of the pairs of which nothing is recorded on these data."""
@@ -136,6 +139,19 @@ class Assessment:
             rows.append(Compatibility(query, gallery, *verdict, self.fingerprint, adapter=registered))
         if rows:
             self._store.compatibility.record(rows)
+
+    def _cut(self, versions: Sequence[str]) -> None:
+        """Measure the cuts of the versions of which none was measured on these data."""
+        for name in versions:
+            known = {cut.evaluation for cut in self._versions[name].cuts}
+            whole = self._outcomes.find((name, name, None))
+            if whole is None or known == {self.fingerprint}:
+                continue
+            cuts = measure_cuts(
+                self.embedded(name), self._data.evaluation, whole, self.fingerprint, self._resamples
+            )
+            if cuts:
+                self._store.versions.note_cuts(name, cuts)
 
     def _search(self, pair: Pair) -> Outcome | None:
         """None for two widths, which meet only through an adapter."""

@@ -12,6 +12,7 @@ from .compatibility import (
     incompatibility,
     judge,
 )
+from .cuts import Cut
 from .database.chunks import in_chunks
 from .database.counters import advance_counter, current_counter, lock_counter
 from .database.engine import (
@@ -55,6 +56,7 @@ __all__ = [
     "Artifacts",
     "Changes",
     "Compatibility",
+    "Cut",
     "DISTILLED_FROM",
     "DatabaseClock",
     "Draft",

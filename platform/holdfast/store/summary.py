@@ -1,6 +1,7 @@
 """A version as programs are told of it: what HTTP answers, and `--json` prints."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from holdfast.store.compatibility import Compatibility
@@ -28,6 +29,7 @@ def version_summary(
         "aliases": sorted(alias for alias, name in aliases.items() if name == version.name),
         "contract": version.contract,
         "dimension": version.dimension,
+        "cuts": [asdict(cut) for cut in version.cuts],
         "parent": version.parent,
         "kind": version.kind,
         "base": version.base,

@@ -2,16 +2,17 @@
 
 import math
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import Connection, Engine, Row, insert, select
+from sqlalchemy import Connection, Engine, Row, insert, select, update
 
 from holdfast.base import ConfigError, ConflictError, NotFoundError, StoreError, UnsoundError
 from holdfast.store.artifacts import Artifacts, sha256
+from holdfast.store.cuts import Cut
 from holdfast.store.database import advance_counter, lock_counter, reading, versions, writing
 from holdfast.store.traffic import aliases
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 NAME = re.compile(r"v[1-9][0-9]*")
 DISTILLED_FROM = "distilled_from"
 """Key of a version's metrics: the version that it imitates."""
+CUTS = "cuts"
+"""Key of a version's metrics: its cuts that were measured."""
 Kind = Literal["trained", "projection", "distilled", "foreign"]
 
 
@@ -68,6 +71,11 @@ class Version:
     def distilled_from(self) -> str | None:
         """The version that it imitates, if it was distilled and not learned."""
         return self.metrics.get(DISTILLED_FROM)
+
+    @property
+    def cuts(self) -> "Sequence[Cut]":
+        """To how many dimensions its vectors were cut and measured, largest first."""
+        return [Cut(**row) for row in self.metrics.get(CUTS, ())]
 
 
 @dataclass(frozen=True)
@@ -199,6 +207,16 @@ class Versions:
             stored = replace(stored, takes=self.get(draft.base).takes)
         with writing(self._engine) as connection:
             return insert_version(connection, draft, stored)
+
+    def note_cuts(self, name: str, cuts: Sequence[Cut]) -> None:
+        """Keep what was measured of a version's cuts, in place of what was before. Raises NotFoundError."""
+        with writing(self._engine) as connection:
+            lock_counter(connection, "versions")
+            version = find_version(connection, name)
+            metrics = {**version.metrics, CUTS: [asdict(cut) for cut in cuts]}
+            connection.execute(
+                update(versions).where(versions.c.name == name).values(metrics=_finite(metrics))
+            )
 
 
 def find_version(connection: Connection, name: str) -> Version:

@@ -102,6 +102,19 @@ class CountAnswer(Answer):
     count: int
 
 
+class CutAnswer(Answer):
+    """Vectors of a version cut to their first `dimensions` numbers: Recall@1 in percent, beside that of the
+    `whole` ones, and the 95 % interval of the difference, on the data of this fingerprint.
+    """
+
+    dimensions: int
+    recall_at_1: float
+    whole: float
+    low: float
+    high: float
+    evaluation: str
+
+
 class DeletedAnswer(Answer):
     """`seq` is the number of the write."""
 
@@ -148,14 +161,15 @@ class Failure(Answer):
 
 
 class EmbeddingsAnswer(Answer):
-    """The vectors of what was given, in its order; `model` made them. `errors`: what was left out, where the
-    request wanted it so and something was.
+    """The vectors of what was given, in its order; `model` made them. `cut`: what it costs that they are
+    cut, where they are. `errors`: what was left out, where the request wanted it so and something was.
     """
 
     object: Literal["list"] | str
     model: str
     data: list[EmbeddingRow]
     usage: Usage
+    cut: CutAnswer | None = None
     errors: list[Failure] | None = None
 
 
@@ -308,6 +322,7 @@ class ModelAnswer(Answer):
     aliases: list[str]
     contract: str
     dimension: int
+    cuts: list[CutAnswer]
     parent: str | None
     kind: str
     base: str | None
@@ -325,9 +340,10 @@ class ModelAnswer(Answer):
 
 
 class ModelSummary(Answer):
-    """A published version. `takes`: what it embeds, image and text. `base`: of a projection the version
-    whose vectors it maps, and whose entries it finds as they are. `fault`: why it answers nothing here,
-    if its model is not what was published.
+    """A published version. `cuts`: the fewer `dimensions` of which `/v1/embeddings` answers vectors, and
+    what these find. `takes`: what it embeds, image and text. `base`: of a projection the version whose
+    vectors it maps, and whose entries it finds as they are. `fault`: why it answers nothing here, if its
+    model is not what was published.
     """
 
     id: str
@@ -337,6 +353,7 @@ class ModelSummary(Answer):
     aliases: list[str]
     contract: str
     dimension: int
+    cuts: list[CutAnswer]
     parent: str | None
     kind: str
     base: str | None

@@ -80,11 +80,13 @@ class Operations:
         """Embeds images and texts; `model` in the answer and `X-Model-Version` say which version did.
 
         Plain strings are what `modality` says; items `{"image": ...}`, `{"image_url": {"url": ...}}` and
-        `{"text": ...}` say it themselves.
+        `{"text": ...}` say it themselves. With `dimensions` the vectors are cut to a length that was
+        measured of the version; `cut` and `X-Cut` say what that costs.
 
         Args:
             messages: In place of `input`: one image, or one text, in a chat's shape.
             embedding_type: Jina's name of `encoding_format`.
+            dimensions: All of a version's, or a cut that was measured of it (`cuts`).
             user: Keeps one user on one side of a canary.
             modality: What plain strings are.
             input_type: What it is embedded for; without effect where a version knows no difference.

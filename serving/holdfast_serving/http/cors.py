@@ -11,7 +11,7 @@ _PREFLIGHT = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type, X-API-Key, X-Request-ID, X-User",
     "Access-Control-Max-Age": "600",
 }
-_EXPOSED = "X-Request-ID, X-Model-Version, Server-Timing, Retry-After, Allow"
+_EXPOSED = "X-Request-ID, X-Model-Version, X-Cut, Server-Timing, Retry-After, Allow"
 
 
 class Cors:

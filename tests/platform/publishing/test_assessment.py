@@ -232,6 +232,22 @@ def test_no_outcome_of_another_adapter_is_ever_used(store, planted, assess):
     assert store.counters()["compatibility"] == before
 
 
+def test_cuts_are_measured_once_on_each_data_and_kept_with_the_version(store, assess, monkeypatch):
+    assess().measure(["v1", "v3"])
+    kept = {name: store.versions.get(name).cuts for name in WIDTHS}
+    assert {name: [cut.dimensions for cut in cuts] for name, cuts in kept.items()} == {
+        "v1": [8],
+        "v2": [],
+        "v3": [16, 8],
+    }
+    figures = assess()
+    figures.measure(["v1"])
+    assert kept["v1"][0].whole == figures.figures(["v1"], None)["recall_at_1"][0][0]
+    monkeypatch.setattr("holdfast.publishing.assessment.measure_cuts", None)
+    assess().measure(["v1", "v3"])
+    assert [cut.evaluation for cut in store.versions.get("v3").cuts] == [figures.fingerprint] * 2
+
+
 def test_a_damaged_adapter_stops_the_measurement(store, planted, assess):
     row = planted.register(store, "v2", "v1")
     (store.artifacts.root / row.artifact).write_bytes(b"nothing")

@@ -26,7 +26,9 @@ class EmbeddingsRequest(Body):
     model: VersionName = "live"
     encoding_format: Encoding = "float"
     embedding_type: Encoding | None = Field(default=None, description="Jina's name of `encoding_format`.")
-    dimensions: int | None = Field(default=None, ge=1)
+    dimensions: int | None = Field(
+        default=None, ge=1, description="All of a version's, or a cut that was measured of it (`cuts`)."
+    )
     user: str | None = Field(default=None, description="Keeps one user on one side of a canary.")
     modality: Modality = Field(default="image", description="What plain strings are.")
     input_type: InputType | None = Field(

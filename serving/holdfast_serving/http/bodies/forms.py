@@ -1,7 +1,7 @@
 """Vectors as an answer in the form that the client wants: JSON, an Arrow stream, or a NumPy array."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -30,14 +30,20 @@ def form_of(request: Request) -> Form:
     return "json"
 
 
-def as_array(vectors: np.ndarray, encoding: Encoding, version: str) -> Response:
+def as_array(vectors: np.ndarray, encoding: Encoding, headers: Mapping[str, str]) -> Response:
     """`.npy`: (n, d), in the type of the encoding."""
     buffer = io.BytesIO()
     np.save(buffer, encode(vectors, encoding), allow_pickle=False)
-    return Response(buffer.getvalue(), headers={"X-Model-Version": version}, media_type=NPY)
+    return Response(buffer.getvalue(), headers=dict(headers), media_type=NPY)
 
 
-def as_table(vectors: np.ndarray, indices: Sequence[int], encoding: Encoding, version: str) -> Response:
+def as_table(
+    vectors: np.ndarray,
+    indices: Sequence[int],
+    encoding: Encoding,
+    version: str,
+    headers: Mapping[str, str],
+) -> Response:
     """An Arrow IPC stream with the columns `index` (int32) and `embedding` (a list of fixed size); the
     metadata of its schema names the version and the encoding."""
     import pyarrow as pa
@@ -52,7 +58,7 @@ def as_table(vectors: np.ndarray, indices: Sequence[int], encoding: Encoding, ve
     sink = io.BytesIO()
     with pa.ipc.new_stream(sink, schema) as stream:
         stream.write_table(table)
-    return Response(sink.getvalue(), headers={"X-Model-Version": version}, media_type=ARROW)
+    return Response(sink.getvalue(), headers=dict(headers), media_type=ARROW)
 
 
 def check_form(form: Form, on_error: str) -> None:

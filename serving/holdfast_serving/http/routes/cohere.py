@@ -18,6 +18,7 @@ router = APIRouter(tags=["embeddings"], dependencies=[require("read")], route_cl
     "/v2/embed", response_model=CohereAnswer, responses=fails(404), openapi_extra={"x-foreign": True}
 )
 async def embed_as_cohere(request: Request, body: CohereRequest) -> Response:
-    """Embeds images and texts in Cohere's shape; `X-Model-Version` says which version did."""
+    """Embeds images and texts in Cohere's shape; `X-Model-Version` says which version did, and `X-Cut`
+    what a cut to `output_dimension` costs."""
     made = await embed(request, body.contents(), body.model, None, dimensions=body.output_dimension)
-    return answer(body.answer(made.vectors, request_id_of(request.scope)), version=made.version)
+    return answer(body.answer(made.vectors, request_id_of(request.scope)), headers=made.headers)

@@ -1,6 +1,7 @@
 """What the routes share: the replica behind a request, answers as JSON, the sticky text of a canary."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, cast
 
 import numpy as np
@@ -16,10 +17,15 @@ def replica_of(request: Request) -> Replica:
     return cast(Replica, request.app.state.replica)
 
 
-def answer(content: dict[str, Any], status: int = 200, version: str | None = None) -> Response:
+def answer(
+    content: dict[str, Any],
+    status: int = 200,
+    version: str | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
     """Plain JSON, past FastAPI's field-by-field serialisation; vectors may be arrays, float32 (d,)."""
-    headers = {} if version is None else {"X-Model-Version": version}
-    return Response(_json(content), status, headers, media_type="application/json")
+    said = {} if version is None else {"X-Model-Version": version}
+    return Response(_json(content), status, said | dict(headers or {}), media_type="application/json")
 
 
 def _json(content: dict[str, Any]) -> bytes:

@@ -8,7 +8,8 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from fastapi import Request
 
-from holdfast.base import HoldfastError
+from holdfast.base import HoldfastError, cut_vectors
+from holdfast.store import Cut
 from holdfast_serving.http.bodies.body import RejectedError
 from holdfast_serving.http.bodies.items import Content
 from holdfast_serving.http.routes.common import (
@@ -19,7 +20,7 @@ from holdfast_serving.http.routes.common import (
     replica_of,
     sticky_text,
 )
-from holdfast_serving.replica import Embedder
+from holdfast_serving.replica import Embedder, Replica
 
 T = TypeVar("T")
 SKIPPED = frozenset({404, 409, 413, 422})
@@ -35,12 +36,26 @@ class Embedded:
     Attributes:
         vectors: float32 (m, d), of those at `indices`, which are all unless some failed.
         failed: by index, why there is no vector.
+        cut: what it was measured to cost, where the vectors are cut.
     """
 
     version: str
     vectors: np.ndarray
     indices: Sequence[int]
     failed: Mapping[int, HoldfastError] = field(default_factory=dict)
+    cut: Cut | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Which version made the vectors, and what a cut of them costs."""
+        said = {"X-Model-Version": self.version}
+        if self.cut is None:
+            return said
+        cut = self.cut
+        return said | {
+            "X-Cut": f"dimensions={cut.dimensions}, recall-at-1={cut.recall_at_1:.2f}, "
+            f"whole={cut.whole:.2f}, low={cut.low:.2f}, high={cut.high:.2f}"
+        }
 
 
 async def embed(
@@ -55,7 +70,7 @@ async def embed(
     """All items by `model` (a version or an alias), in one pass of images and one of texts where they fit.
 
     Args:
-        dimensions: to which the vectors are to be cut.
+        dimensions: to which the vectors are to be cut; as many as a cut of the version was measured at.
         skip: whether what cannot be embedded is left out, not raised.
 
     Raises TooLargeError for too many items, and what `Replica.embedder` and `Embedder` raise.
@@ -78,12 +93,9 @@ async def embed(
             failed[index] = error
     embedder = await replica.embedder(model, sticky_text(request, user), key_name(request))
     remember_version(request, embedder.version)
+    cut = None
     if dimensions not in (None, embedder.dimension):
-        raise HoldfastError(
-            f"dimensions: {embedder.version} has {embedder.dimension}, and no cut of it was measured: how "
-            f"well the first {dimensions} find anything is not known. Leave dimensions out, or ask for "
-            f"{embedder.dimension}."
-        )
+        cut = await find_cut(replica, embedder, dimensions)
     vectors = np.empty((len(given), embedder.dimension), np.float32)
     for modality in ("image", "text"):
         # Rejected ones have failed already.
@@ -96,10 +108,38 @@ async def embed(
                 failed[at] = vector
             else:
                 vectors[at] = vector
-    if not failed:
-        return Embedded(embedder.version, vectors, range(len(given)))
-    kept = [at for at in range(len(given)) if at not in failed]
-    return Embedded(embedder.version, vectors[kept], kept, dict(sorted(failed.items())))
+    kept: Sequence[int] = range(len(given))
+    if failed:
+        kept = [at for at in kept if at not in failed]
+        vectors = vectors[kept]
+    if cut is not None:
+        vectors = cut_vectors(vectors, cut.dimensions)
+    return Embedded(embedder.version, vectors, kept, dict(sorted(failed.items())), cut)
+
+
+async def find_cut(replica: Replica, embedder: Embedder, dimensions: int) -> Cut:
+    """What was measured of the first `dimensions` numbers of a version's vectors.
+
+    Raises HoldfastError with the cuts that were measured.
+    """
+    version = await replica.version(embedder.version)
+    if dimensions not in {cut.dimensions for cut in version.cuts}:
+        # It may have been measured since this replica came to know the version.
+        version = await replica.in_thread(replica.store.versions.get, embedder.version)
+    for cut in version.cuts:
+        if cut.dimensions == dimensions:
+            return cut
+    whole = f"leave dimensions out, or ask for {embedder.dimension}"
+    if not version.cuts:
+        raise HoldfastError(
+            f"dimensions: {version.name} has {embedder.dimension}, and no cut of it was measured: how well "
+            f"the first {dimensions} find anything is not known. {whole.capitalize()}; `holdfast evaluate` "
+            "measures cuts."
+        )
+    raise HoldfastError(
+        f"dimensions: {version.name} has {embedder.dimension}, and was measured cut to "
+        f"{', '.join(map(str, version.cuts))}, but not to {dimensions}: ask for one of these, or {whole}."
+    )
 
 
 async def embed_each(

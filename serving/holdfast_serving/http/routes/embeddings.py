@@ -1,5 +1,6 @@
 """POST /v1/embeddings, in OpenAI's shape, Jina's and vLLM's."""
 
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -27,7 +28,8 @@ async def create_embeddings(request: Request, body: EmbeddingsRequest) -> Respon
     """Embeds images and texts; `model` in the answer and `X-Model-Version` say which version did.
 
     Plain strings are what `modality` says; items `{"image": ...}`, `{"image_url": {"url": ...}}` and
-    `{"text": ...}` say it themselves.
+    `{"text": ...}` say it themselves. With `dimensions` the vectors are cut to a length that was measured
+    of the version; `cut` and `X-Cut` say what that costs.
     """
     form = form_of(request)
     if form != "json":
@@ -41,9 +43,9 @@ async def create_embeddings(request: Request, body: EmbeddingsRequest) -> Respon
         skip=body.on_error == "skip",
     )
     if form == "npy":
-        return as_array(made.vectors, body.encoding, made.version)
+        return as_array(made.vectors, body.encoding, made.headers)
     if form == "arrow":
-        return as_table(made.vectors, made.indices, body.encoding, made.version)
+        return as_table(made.vectors, made.indices, body.encoding, made.version, made.headers)
     content: dict[str, Any] = {
         "object": "list",
         "model": made.version,
@@ -53,6 +55,8 @@ async def create_embeddings(request: Request, body: EmbeddingsRequest) -> Respon
         ],
         "usage": {"prompt_tokens": 0, "total_tokens": 0},
     }
+    if made.cut is not None:
+        content["cut"] = asdict(made.cut)
     if made.failed:
         content["errors"] = failures(made.failed)
-    return answer(content, version=made.version)
+    return answer(content, headers=made.headers)
