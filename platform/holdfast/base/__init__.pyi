@@ -39,6 +39,7 @@ from .extras import import_extra
 from .folders import cache_folder
 from .kinds import Kinds, Listed, PartConfig, configs_of, kinds_of, load_class, outside_part, unknown_kinds
 from .names import version_number
+from .priority import NICE, behind_others
 from .process import Process
 from .processors import THREADS_VARIABLE, cpu_count, cpu_quotas, has_quota, thread_count
 from .redaction import HIDDEN, hide_in_url, hide_secrets, is_secret
@@ -78,7 +79,9 @@ __all__ = [
     "NotFoundError",
     "NotReadyError",
     "PartConfig",
+    "NICE",
     "Process",
+    "behind_others",
     "ResourcesError",
     "Scalar",
     "Settings",

@@ -6,11 +6,16 @@ from contextlib import contextmanager
 
 
 class ReadWriteLock:
-    """Waiting writers go before new readers, so a stream of searches cannot starve a refresh."""
+    """Waiting writers go before new readers, so a stream of searches cannot starve a refresh.
+
+    Who reads for long keeps the lock `unchanged` instead: a writer that waits for it holds up no reader.
+    """
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._readers = 0
+        self._keepers = 0
+        self._pending = 0  # writers, whoever they wait for
         self._writing = False
         self._waiting = 0
         self._reading = _Reading(self)
@@ -20,12 +25,30 @@ class ReadWriteLock:
         return self._reading
 
     @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """For long reading, from any number of threads: writers wait until it ends, readers do not."""
+        with self._condition:
+            while self._writing or self._pending:
+                self._condition.wait()
+            self._keepers += 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._keepers -= 1
+                self._condition.notify_all()
+
+    @contextmanager
     def writing(self) -> Iterator[None]:
         with self._condition:
+            self._pending += 1
+            while self._keepers:
+                self._condition.wait()
             self._waiting += 1
             while self._writing or self._readers:
                 self._condition.wait()
             self._waiting -= 1
+            self._pending -= 1
             self._writing = True
         try:
             yield

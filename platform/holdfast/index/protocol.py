@@ -141,6 +141,11 @@ class Index(Protocol):
         """Size of the vectors that are in this process."""
         ...
 
+    def prepare(self, changes: Changes) -> None:
+        """Do what `apply` of these needs and searches need not wait for. Nobody changes the index between
+        the two but the work of `overdue`."""
+        ...
+
     def apply(self, changes: Changes) -> None:
         """Follow the database by these rows (each id at most once), whose numbers come after `applied`.
 

@@ -12,12 +12,12 @@ import ray.data
 import torch
 
 from holdfast.backfill import READERS, ImageMover, Moved, Mover, Sources, Stored
+from holdfast.base import NICE
 from holdfast.entries import NewVector
 from holdfast.jobs.resources import require_resources
 from holdfast.jobs.runtime import ray_session
 from holdfast.models import Model
 
-NICE = 10
 _ASKED = pa.schema(
     [
         ("batch", pa.int64()),

@@ -118,6 +118,8 @@ class Follower:
             before = self._index.mark or NO_MARK
             kept = self._store.history.keep(mark, changes.seqs[-1], capabilities.place, before)
             changes = replace(changes, mark=kept)
+        if len(changes):
+            self._index.prepare(changes)
         with self.lock.writing():
             if len(changes):
                 self._index.apply(changes)

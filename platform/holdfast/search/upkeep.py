@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from holdfast.base import behind_others
 from holdfast.index import ReadWriteLock
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,7 @@ class Upkeep:
 
     def _run(self, work: Work, lock: ReadWriteLock) -> None:
         started = time.monotonic()
+        behind_others()  # searches go first
         try:
             work(lock)
         except Exception:

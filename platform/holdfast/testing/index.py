@@ -233,6 +233,27 @@ class IndexContract:
             assert all(future.result(60) for future in searching)
         assert index.count() == {"v2": 600}
 
+    def test_what_is_prepared_beside_searches_is_applied(self, index: Index) -> None:
+        rows, generator = clustered(3000), np.random.default_rng(0)
+        held: dict[str, int] = {}
+        for start in range(0, 6000, 500):
+            # New ids, known ones with other vectors, and some that go, in one step.
+            put = {f"e{n}": (n + start) % 3000 for n in generator.choice(4000, 400, replace=False).tolist()}
+            gone = [name for name in list(held)[:100] if name not in put]
+            batch: list[Row] = [(name, "v1", rows[n], {"n": n}) for name, n in put.items()]
+            step = changes([*batch, *((name, "v1", None, {}) for name in gone)], start)
+            index.prepare(step)
+            assert index.count() == ({"v1": len(held)} if held else {})
+            index.apply(step)
+            held = {name: n for name, n in (held | put).items() if name not in gone}
+            assert index.count() == {"v1": len(held)}
+        found = index.held("v1", list(held))
+        kept = np.stack([np.frombuffer(found[name][0], "<f4") for name in held])
+        assert np.allclose(kept, rows[list(held.values())], atol=2e-3)
+        best = index.search(rows[next(iter(held.values()))], 1, ["v1"])[0]
+        assert best.score > 0.99
+        assert held[best.id] == best.attributes["n"]
+
     def test_another_query_and_a_calibration_for_a_version(self, index: Index) -> None:
         narrow, wide = vectors(20), vectors(20, 16, seed=1)
         written: list[Row] = [(f"n{n}", "v1", row, {}) for n, row in enumerate(narrow)]

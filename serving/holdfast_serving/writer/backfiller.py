@@ -1,6 +1,5 @@
 """Backfills beside the writer: a thread that works off what runs and nobody attends to."""
 
-import contextlib
 import logging
 import os
 import socket
@@ -8,13 +7,12 @@ import threading
 from collections.abc import Callable, Sequence
 
 from holdfast.backfill import Backfills
-from holdfast.base import HoldfastError
+from holdfast.base import HoldfastError, behind_others
 from holdfast.entries import Replace
 from holdfast.store import Store
 
 logger = logging.getLogger(__name__)
 
-NICE = 10
 LOOK_SECONDS = 1.0
 
 
@@ -50,7 +48,7 @@ class Backfiller:
             self._thread.join()
 
     def _run(self) -> None:
-        _lower_priority()
+        behind_others()
         while not self._stop.wait(self._look_seconds):
             try:
                 for found in Backfills(self._store).unattended():
@@ -69,9 +67,3 @@ class Backfiller:
         owner = f"the server on {socket.gethostname()}, process {os.getpid()}"
         found = work_on_backfill(self._store, name, owner, self._write, self._stop, self._sources)
         logger.info("backfill %s is %s: %d of %d", found.name, found.status, found.done, found.total)
-
-
-def _lower_priority() -> None:
-    """Of this thread alone, which Linux can do."""
-    with contextlib.suppress(AttributeError, OSError):
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICE)

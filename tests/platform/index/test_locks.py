@@ -62,7 +62,7 @@ def test_a_waiting_writer_goes_before_new_readers() -> None:
 
 def test_an_error_inside_releases_the_lock() -> None:
     lock = ReadWriteLock()
-    for hold in (lock.reading, lock.writing):
+    for hold in (lock.reading, lock.writing, lock.unchanged):
         try:
             with hold():
                 raise RuntimeError
@@ -72,3 +72,33 @@ def test_an_error_inside_releases_the_lock() -> None:
         pass
     with lock.reading():
         pass
+
+
+def test_who_keeps_it_unchanged_holds_up_writers_and_no_reader() -> None:
+    lock = ReadWriteLock()
+    order: list[str] = []
+
+    def write() -> None:
+        with lock.writing():
+            order.append("writer")
+
+    def keep() -> None:
+        with lock.unchanged():
+            order.append("keeper")
+
+    with lock.unchanged():
+        writer = threading.Thread(target=write)
+        writer.start()
+        while not lock._pending:
+            time.sleep(0.001)
+        with lock.reading():
+            order.append("reader")
+        # Nor do others who keep it hold up a writer for ever.
+        keeper = threading.Thread(target=keep)
+        keeper.start()
+        time.sleep(0.05)
+        assert order == ["reader"]
+    writer.join(10)
+    keeper.join(10)
+    assert sorted(order) == ["keeper", "reader", "writer"]
+    assert order[1] == "writer"

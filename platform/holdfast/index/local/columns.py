@@ -81,6 +81,14 @@ class Column:
         self._numbers.array[slots] = np.nan
         self._codes.array[slots] = -1
 
+    def prepare(self, more: int) -> None:
+        self._numbers.prepare(more)
+        self._codes.prepare(more)
+
+    def settle(self) -> None:
+        self._numbers.settle()
+        self._codes.settle()
+
     def move(self, source: np.ndarray, target: np.ndarray) -> None:
         self._numbers.array[target] = self._numbers.array[source]
         self._codes.array[target] = self._codes.array[source]
@@ -128,6 +136,16 @@ class Columns:
             return ~self.mask(allowed.part)
         column = self._columns.get(allowed.key)
         return np.zeros(self._length, bool) if column is None else column.mask(allowed)
+
+    def prepare(self, more: int) -> None:
+        """See `Rows.prepare`."""
+        for column in self._columns.values():
+            column.prepare(more)
+
+    def settle(self) -> None:
+        """See `Rows.settle`."""
+        for column in self._columns.values():
+            column.settle()
 
     def resize(self, length: int) -> None:
         """Make room for new empty entries at the end, or drop the last ones."""

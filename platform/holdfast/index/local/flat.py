@@ -48,10 +48,19 @@ class FlatVectors:
     def rows(self, slots: np.ndarray) -> np.ndarray:
         return self.array()[slots]
 
-    def extend(self, vectors: np.ndarray) -> None:
+    def encode(self, vectors: np.ndarray) -> None:
+        return None
+
+    def prepare(self, more: int) -> None:
+        pass
+
+    def settle(self) -> None:
+        pass
+
+    def extend(self, vectors: np.ndarray, codes: np.ndarray | None = None) -> None:
         self._index.add(np.ascontiguousarray(vectors, np.float32))
 
-    def replace(self, slots: np.ndarray, vectors: np.ndarray) -> None:
+    def replace(self, slots: np.ndarray, vectors: np.ndarray, codes: np.ndarray | None = None) -> None:
         self.array()[slots] = vectors
 
     def truncate(self, length: int) -> None:

@@ -23,6 +23,7 @@ from holdfast.index import (
     ReadWriteLock,
     Way,
 )
+from holdfast.index.local.batches import Batches
 from holdfast.index.local.partition import Partition
 from holdfast.index.local.rebuild import is_due, requantize
 from holdfast.index.local.snapshot_files import Loading, Saving
@@ -73,6 +74,7 @@ class LocalIndex:
         self._filling: dict[str, threading.Lock] = {}  # by query version
         self._partitions: dict[str, Partition] = {}
         self._versions: list[str] | None = None  # None where it may have changed
+        self._prepared: Batches | None = None
         self.applied = 0
         self.mark: Mark | None = None
         self.views = Views(self._query_versions)
@@ -150,7 +152,7 @@ class LocalIndex:
             return False
 
         def write(files: Saving) -> tuple[int, Mark | None]:
-            with lock.reading():
+            with lock.unchanged():
                 files.note("versions", list(self._partitions))
                 for version, partition in self._partitions.items():
                     partition.save(files.within(version))
@@ -207,35 +209,27 @@ class LocalIndex:
         """Drop the views made with other adapters than these."""
         self.views.keep(digests)
 
+    def prepare(self, changes: Changes) -> None:
+        """See `Index.prepare`."""
+        self._prepared = Batches.of(changes)
+        for version, batch in self._prepared.puts.items():
+            if version in self._partitions:
+                batch.prepare(self._partitions[version])
+
     def apply(self, changes: Changes) -> None:
         """Follow the database by these rows (each id at most once)."""
+        if self._prepared is None or self._prepared.changes is not changes:
+            self.prepare(changes)
+        batches, self._prepared = cast(Batches, self._prepared), None
         self._versions = None
-        by_version: dict[str, list[int]] = {}
-        gone = []
-        for position, (version, vector) in enumerate(zip(changes.versions, changes.vectors, strict=True)):
-            if vector is None:
-                gone.append(changes.ids[position])
-            else:
-                by_version.setdefault(version, []).append(position)
-        for partition in self._partitions.values():
-            # An id lives in one partition: it leaves all the others that it may have been in.
-            elsewhere = [
-                changes.ids[position]
-                for version, positions in by_version.items()
-                if version != partition.version and len(partition)
-                for position in positions
-            ]
-            partition.remove(gone + elsewhere)
-        for version, positions in by_version.items():
-            blob = b"".join([changes.vectors[position] or b"" for position in positions])
-            vectors = np.frombuffer(blob, "<f4").reshape(len(positions), -1)
+        for version, partition in self._partitions.items():
+            partition.settle()
+            if len(partition):
+                partition.remove(batches.leaving(version))
+        for version, batch in batches.puts.items():
             if version not in self._partitions:
-                self._partitions[version] = Partition(version, vectors.shape[1], self._folder)
-            self._partitions[version].put(
-                [changes.ids[position] for position in positions],
-                vectors,
-                [changes.attributes[position] for position in positions],
-            )
+                self._partitions[version] = Partition(version, batch.vectors.shape[1], self._folder)
+            batch.put_into(self._partitions[version])
         self.views.follow()
         if len(changes):
             self.applied, self.mark = changes.seqs[-1], changes.mark

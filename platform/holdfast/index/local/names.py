@@ -2,7 +2,8 @@
 
 import hashlib
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -29,12 +30,14 @@ class Names:
     """
 
     def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
         self._records = Rows(np.uint8, None, folder)
         self._starts = Rows(np.int64, None, folder)  # of a slot's record
         self._hashes = Rows(np.uint64, None, folder)  # ascending
         self._slots = Rows(np.int32, None, folder)  # beside them; -1 where the id is gone
         self._recent: dict[str, int] = {}
         self._waste = 0
+        self._prepared: list[Callable[[], None]] = []
 
     @classmethod
     def load(cls, files: Loading, folder: Path | None) -> Self:
@@ -95,32 +98,49 @@ class Names:
                     found[position] = slot
         return found
 
+    def prepare(self, ids: Sequence[str], texts: Sequence[str]) -> None:
+        """Do beside searches what `extend` of these may need; nothing may change the names until `settle`."""
+        self._prepared = []
+        size = sum(len(each.encode()) for each in chain(ids, texts)) + _HEADER.itemsize * len(ids)
+        if self._waste >= max(_WASTE, len(self._records) // 2):
+            self._prepared.append(self._clean(len(ids), size))
+        else:
+            self._starts.prepare(len(ids))
+            self._records.prepare(size)
+        if len(self._recent) > max(_RECENT, len(self._hashes) // 64):
+            self._prepared.append(self._sort_in())
+
+    def settle(self) -> None:
+        """Take what `prepare` made."""
+        self._starts.settle()
+        self._records.settle()
+        for take in self._prepared:
+            take()
+        self._prepared = []
+
     def extend(self, ids: Sequence[str], texts: Sequence[str]) -> None:
         """Add ids that are not here in new slots at the end."""
         first = len(self)
         self._starts.extend(self._write(ids, texts))
         self._recent.update(zip(ids, range(first, len(self)), strict=True))
-        if len(self._recent) > max(_RECENT, len(self._hashes) // 64):
-            self._sort_in()
 
     def rewrite(self, slots: np.ndarray, texts: Sequence[str]) -> None:
         """Give these slots other texts."""
         ids = [identifier for identifier, _ in self.of(slots)]
         self._waste += int(self._lengths(slots).sum())
         self._starts.array[slots] = self._write(ids, texts)
-        self._clean()
 
     def drop(self, ids: Sequence[str], source: np.ndarray, target: np.ndarray, length: int) -> None:
         """Remove these ids, which are here: what is in the slots `source` goes to `target`, and the first
         `length` slots are kept."""
+        self._waste += int(self._lengths(self.find(ids)).sum())
         self._move(ids, np.full(len(ids), -1))
         self._move([identifier for identifier, _ in self.of(source)], target)
         self._starts.array[target] = self._starts.array[source]
         self._starts.resize(length)
-        self._waste = len(self._records) - int(self._lengths(np.arange(length)).sum()) if length else 0
         if not length:
             self._records.resize(0)
-        self._clean()
+            self._waste = 0
 
     def bytes(self) -> int:
         """What is held in memory, without the dict."""
@@ -183,37 +203,41 @@ class Names:
             else:
                 self._recent[ids[position]] = int(slots[position])
 
-    def _sort_in(self) -> None:
+    def _sort_in(self) -> Callable[[], None]:
         fresh = _hashes(list(self._recent))
         order = np.argsort(fresh)
         living = self._slots.array >= 0
         hashes, slots = self._hashes.array[living], self._slots.array[living]
         at = np.searchsorted(hashes, fresh[order])
         added = np.fromiter(self._recent.values(), np.int32, len(fresh))[order]
-        hashes, slots = np.insert(hashes, at, fresh[order]), np.insert(slots, at, added)
-        for rows, merged in ((self._hashes, hashes), (self._slots, slots)):
-            rows.resize(len(merged))
-            rows.array[:] = merged
-        self._recent.clear()
+        merged_hashes, merged_slots = Rows(np.uint64, None, self._folder), Rows(np.int32, None, self._folder)
+        merged_hashes.extend(np.insert(hashes, at, fresh[order]))
+        merged_slots.extend(np.insert(slots, at, added))
 
-    def _clean(self) -> None:
-        """Write the records anew, in the order of their slots, if most of them are out of date."""
-        if self._waste < max(_WASTE, len(self._records) // 2):
-            return
-        starts, packed = np.empty(len(self), np.int64), []
-        end = 0
+        def take() -> None:
+            self._hashes, self._slots, self._recent = merged_hashes, merged_slots, {}
+
+        return take
+
+    def _clean(self, more: int, bytes_more: int) -> Callable[[], None]:
+        """The records anew, in the order of their slots, with room for others."""
+        starts, records = Rows(np.int64, None, self._folder), Rows(np.uint8, None, self._folder)
+        living = int(self._lengths(np.arange(len(self))).sum()) if len(self) else 0
+        for rows, room in ((starts, len(self) + more), (records, living + bytes_more)):
+            rows.resize(room)
+            rows.resize(0)
         for at in range(0, len(self), _CHUNK):
             slots = np.arange(at, min(at + _CHUNK, len(self)))
             lengths = self._lengths(slots)
             ends = np.cumsum(lengths)
-            starts[slots] = end + ends - lengths
+            starts.extend(len(records) + ends - lengths)
             within = np.arange(ends[-1]) - np.repeat(ends - lengths, lengths)
-            packed.append(self._records.array[np.repeat(self._starts.array[slots], lengths) + within])
-            end += int(ends[-1])
-        self._records.resize(0)
-        self._records.extend(np.concatenate(packed))
-        self._starts.array[:] = starts
-        self._waste = 0
+            records.extend(self._records.array[np.repeat(self._starts.array[slots], lengths) + within])
+
+        def take() -> None:
+            self._starts, self._records, self._waste = starts, records, 0
+
+        return take
 
 
 def _hashes(ids: Sequence[str]) -> np.ndarray:

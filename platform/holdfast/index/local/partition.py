@@ -90,24 +90,49 @@ class Partition:
             return None
         return self.vectors.rows(np.array([slot]))[0].tobytes(), self.names.text(slot)
 
-    def put(self, ids: Sequence[str], vectors: np.ndarray, attributes: Sequence[str]) -> None:
-        """Upsert: float32 (n, d), ids without duplicates."""
+    def prepare(self, ids: Sequence[str], attributes: Sequence[str]) -> None:
+        """Make room for a `put` of these beside searches; nothing may change the partition until `settle`."""
+        self.vectors.prepare(len(ids))
+        self.names.prepare(ids, attributes)
+        self._changed.prepare(len(ids))
+        self._columns.prepare(len(ids))
+
+    def settle(self) -> None:
+        """Take what `prepare` made."""
+        self.vectors.settle()
+        self.names.settle()
+        self._changed.settle()
+        self._columns.settle()
+
+    def put(
+        self,
+        ids: Sequence[str],
+        vectors: np.ndarray,
+        attributes: Sequence[str],
+        codes: np.ndarray | None = None,
+    ) -> None:
+        """Upsert: float32 (n, d), ids without duplicates.
+
+        Args:
+            codes: what the vectors' `encode` made of these.
+        """
         self.revision += 1
         slots = self.names.find(ids)
         known = np.flatnonzero(slots >= 0)
         if len(known):
             texts = [attributes[position] for position in known.tolist()]
-            self.vectors.replace(slots[known], vectors[known])
+            self.vectors.replace(slots[known], vectors[known], None if codes is None else codes[known])
             self._changed.array[slots[known]] = self.revision
             self.names.rewrite(slots[known], texts)
             self._columns.set(slots[known], texts)
             fresh = np.flatnonzero(slots < 0)
             ids, vectors = [ids[position] for position in fresh.tolist()], vectors[fresh]
+            codes = None if codes is None else codes[fresh]
             attributes = [attributes[position] for position in fresh.tolist()]
         if not ids:
             return
         first = len(self)
-        self.vectors.extend(vectors)
+        self.vectors.extend(vectors, codes)
         self.names.extend(ids, attributes)
         self._changed.extend(np.full(len(ids), self.revision))
         self._columns.resize(len(self))

@@ -13,7 +13,8 @@ from holdfast.index.local.rows import Rows
 from holdfast.index.local.snapshot_files import Loading, Saving
 from holdfast.index.local.vectors import Through
 
-OUTDATED = 4096  # codes of replaced and removed vectors that stay behind before they are removed together
+OUTDATED = 4096  # codes of replaced and removed vectors that stay behind before they are removed together,
+_FEW_OUTDATED = 16  # or one for so many vectors, where that is more
 _LEAST = 30  # candidates that are ranked again at least
 _FEW = 4096  # matching entries up to which a filtered search compares them all
 _WIDER = 8.0  # times as many matching entries are looked at under a filter that few match, at most
@@ -69,7 +70,7 @@ class QuantizedVectors:
         vectors = cls(index, known["nprobe"], known["rerank"], halves, known["trained_on"])
         vectors._outdated = files.array("outdated", np.int64).tolist()
         # Nothing lies behind the end of a loaded file that a code of a removed slot could find.
-        vectors.settle()
+        vectors.drop_outdated()
         return vectors
 
     def save(self, files: Saving) -> None:
@@ -107,7 +108,20 @@ class QuantizedVectors:
     def rows(self, slots: np.ndarray) -> np.ndarray:
         return self._decoded(self._halves.array[slots])
 
-    def extend(self, vectors: np.ndarray) -> None:
+    def encode(self, vectors: np.ndarray) -> np.ndarray | None:
+        if self.codes != "sq8":  # FAISS adds these to its blocks only while it makes them
+            return None
+        codes: np.ndarray = self.index.sa_encode(self._decoded(vectors.astype(np.float16)))
+        return codes
+
+    def prepare(self, more: int) -> None:
+        self._halves.prepare(more)
+
+    def settle(self) -> None:
+        self._halves.settle()
+        self._point()
+
+    def extend(self, vectors: np.ndarray, codes: np.ndarray | None = None) -> None:
         first = len(self)
         self._halves.resize(first + len(vectors))
         self._point()
@@ -115,12 +129,12 @@ class QuantizedVectors:
             part = vectors[at : at + _CHUNK]
             slots = np.arange(first + at, first + at + len(part))
             self._halves.array[slots] = part
-            self._code(slots)
+            self._code(slots, None if codes is None else codes[at : at + _CHUNK])
 
-    def replace(self, slots: np.ndarray, vectors: np.ndarray) -> None:
+    def replace(self, slots: np.ndarray, vectors: np.ndarray, codes: np.ndarray | None = None) -> None:
         self._halves.array[slots] = vectors
         self._outdated.extend(slots.tolist())
-        self._code(slots)
+        self._code(slots, codes)
         self._clean()
 
     def truncate(self, length: int) -> None:
@@ -132,7 +146,7 @@ class QuantizedVectors:
         self._halves.resize(length)
         self._clean()
 
-    def settle(self) -> None:
+    def drop_outdated(self) -> None:
         """Remove the outdated codes."""
         if not self._outdated:
             return
@@ -244,14 +258,16 @@ class QuantizedVectors:
             self._plain = known = key, search_parameters(self.nprobe, None, asked / k)
         return known[1]
 
-    def _code(self, slots: np.ndarray) -> None:
+    def _code(self, slots: np.ndarray, codes: np.ndarray | None = None) -> None:
         """Put codes of the vectors in these slots into the lists."""
-        if len(slots):
+        if codes is not None:
+            self.index.add_sa_codes(codes, slots)
+        elif len(slots):
             self.index.add_with_ids(self.rows(slots), slots)
 
     def _clean(self) -> None:
-        if len(self._outdated) >= OUTDATED:
-            self.settle()
+        if len(self._outdated) >= max(OUTDATED, len(self) // _FEW_OUTDATED):
+            self.drop_outdated()
 
     def _decoded(self, halves: np.ndarray) -> np.ndarray:
         # FAISS converts several times as fast as numpy.

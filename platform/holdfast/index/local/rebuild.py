@@ -37,7 +37,7 @@ def requantize(partition: Partition, config: IndexConfig, folder: Path | None, l
         folder: where the vectors of half precision lie, None for memory.
         lock: the one under which the partition is read and changed.
     """
-    with lock.reading():
+    with lock.unchanged():
         revision, entries = partition.revision, len(partition)
         chosen = np.random.default_rng(0).permutation(entries)[: training_size(entries, config)]
         # Read in the order of their slots, and mixed again because k-means takes the first ones.
@@ -46,13 +46,13 @@ def requantize(partition: Partition, config: IndexConfig, folder: Path | None, l
     built = QuantizedVectors.train(sample, entries, config, folder)
     del sample
     while True:
-        with lock.reading():
+        with lock.unchanged():
             at = len(built)
             chunk = partition.vectors.rows(np.arange(at, max(at, min(at + _CHUNK, len(partition)))))
         if not len(chunk):
             break
         built.extend(chunk)
-    built.settle()
+    built.drop_outdated()
     if config.nprobe is None:
         tune(built, config.target_recall)
     with lock.writing():

@@ -28,6 +28,7 @@ class Rows:
         self._in_memory = folder is None
         self._all = np.empty((0, *self._row), self._dtype)
         self._length = 0
+        self._larger: np.ndarray | None = None
 
     @classmethod
     def mapped(
@@ -67,8 +68,21 @@ class Rows:
         Raises StoreError if the disk is full.
         """
         if length > len(self._all):
-            self._reserve(max(length, len(self._all) * 3 // 2, _AHEAD))
+            self._all = self._copied(length)
         self._length = length
+
+    def prepare(self, more: int) -> None:
+        """Make room for so many rows beside who reads these; nothing may change them until `settle`.
+
+        Raises StoreError if the disk is full.
+        """
+        if self._length + more > len(self._all):
+            self._larger = self._copied(self._length + more)
+
+    def settle(self) -> None:
+        """Take the room that `prepare` made."""
+        if self._larger is not None:
+            self._all, self._larger = self._larger, None
 
     def extend(self, rows: np.ndarray) -> None:
         first = self._length
@@ -79,10 +93,11 @@ class Rows:
         """What is held in memory."""
         return self._all.nbytes if self._in_memory else 0
 
-    def _reserve(self, capacity: int) -> None:
-        before = self.array
+    def _copied(self, length: int) -> np.ndarray:
+        """The rows, with room for so many and more."""
+        capacity = max(length, len(self._all) * 3 // 2, _AHEAD)
         if self._folder is None:
-            self._all = np.empty((capacity, *self._row), self._dtype)
+            larger = np.empty((capacity, *self._row), self._dtype)
             self._in_memory = True
         else:
             begun = self._file is not None
@@ -94,10 +109,11 @@ class Rows:
                 os.posix_fallocate(self._file.fileno(), 0, size)
             except OSError as error:
                 raise StoreError(f"The index has no room on its disk: {error.strerror or error}.") from error
-            self._all = np.asarray(np.memmap(self._file, self._dtype, "r+", shape=(capacity, *self._row)))
+            larger = np.asarray(np.memmap(self._file, self._dtype, "r+", shape=(capacity, *self._row)))
             if begun:
-                return
-        self._all[: len(before)] = before
+                return larger
+        larger[: len(self._all)] = self._all
+        return larger
 
 
 def _unnamed_file(folder: Path) -> Any:

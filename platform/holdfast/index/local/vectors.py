@@ -49,11 +49,24 @@ class Vectors(Protocol):
         """float32 (m, d), a copy of the vectors in these slots, as exact as they are kept."""
         ...
 
-    def extend(self, vectors: np.ndarray) -> None:
-        """Add float32 (m, d) in new slots at the end."""
+    def encode(self, vectors: np.ndarray) -> np.ndarray | None:
+        """What `extend` and `replace` want of float32 (m, d) beside the vectors, uint8 (m, c), made beside
+        searches; None for nothing."""
         ...
 
-    def replace(self, slots: np.ndarray, vectors: np.ndarray) -> None:
+    def prepare(self, more: int) -> None:
+        """Make room for so many beside searches; nothing may change the vectors until `settle`."""
+        ...
+
+    def settle(self) -> None:
+        """Take the room that `prepare` made."""
+        ...
+
+    def extend(self, vectors: np.ndarray, codes: np.ndarray | None = None) -> None:
+        """Add float32 (m, d) in new slots at the end; `codes` are made here if they are not given."""
+        ...
+
+    def replace(self, slots: np.ndarray, vectors: np.ndarray, codes: np.ndarray | None = None) -> None:
         """Put float32 (m, d) in place of what is in these slots."""
         ...
 

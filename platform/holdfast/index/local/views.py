@@ -51,7 +51,7 @@ class View:
         with lock.reading():
             self._revision = self.partition.revision
         while True:
-            with lock.reading():
+            with lock.unchanged():
                 at = len(self.vectors)
                 end = min(at + _CHUNK, len(self.partition))
                 chunk = self.partition.vectors.rows(np.arange(at, end))

@@ -123,6 +123,9 @@ class MilvusIndex:
         """None of the vectors is here."""
         return 0
 
+    def prepare(self, changes: Changes) -> None:
+        """Nothing of `apply` holds up searches: they are the server's."""
+
     def apply(self, changes: Changes) -> None:
         """Follow the database by these rows (each id at most once).
 

@@ -148,7 +148,7 @@ def test_whatever_changes_searches_see_it(steps: list[tuple[str, int]], seed: in
             held = held[: max(0, len(held) - size)]
             vectors.truncate(len(held))
         elif step == "settle":
-            vectors.settle()
+            vectors.drop_outdated()
         assert len(vectors) == len(held)
         if not len(held):
             continue
@@ -165,7 +165,7 @@ def test_whatever_changes_searches_see_it(steps: list[tuple[str, int]], seed: in
 
 
 def test_outdated_codes_are_removed_together_and_hide_nothing_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quantized, "OUTDATED", 300)
+    monkeypatch.setattr(quantized, "OUTDATED", 400)
     rows = clustered(5000)
     vectors = filled(rows, ALL_LISTS)
     removals = 0
