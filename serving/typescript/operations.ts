@@ -165,9 +165,9 @@ export interface EmbeddingsRequest {
   user?: string | null;
   /** What plain strings are. */
   modality?: "image" | "text";
-  /** What it is embedded for; without effect where a version knows no difference. */
+  /** What texts are embedded for; without effect where a version knows no difference. */
   input_type?: "query" | "document" | null;
-  /** Jina's name of `input_type`. */
+  /** Jina's name of `input_type`: `retrieval.query`, `retrieval.passage`; others are without effect. */
   task?: string | null;
   /** Vectors are of unit norm, always. */
   normalized?: boolean;

@@ -17,7 +17,7 @@ from .identity import Identity
 from .learnable import Learnable
 from .loading import build_learnable, load_model
 from .mapping import begin_at_vectors
-from .model import Modality, Model, RawImage
+from .model import Modality, Model, Purpose, RawImage
 from .opqn import OPQNConfig
 from .preparation import FORMATS, MAX_PIXELS, Preprocessing, decode_image
 from .probes import PROBE_TEXTS, blank_image, probe_files, probe_images
@@ -65,6 +65,7 @@ __all__ = [
     "ProjectedModel",
     "Projection",
     "ProjectionContract",
+    "Purpose",
     "Quantizer",
     "RawImage",
     "SimplexConfig",

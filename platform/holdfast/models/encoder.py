@@ -21,7 +21,7 @@ from holdfast.models.following import follow_trunk
 from holdfast.models.head_config import AnyHeadConfig
 from holdfast.models.heads import CosFaceConfig, HeadConfig
 from holdfast.models.learnable import WEIGHTS, Learnable, read_weights, write_learned
-from holdfast.models.model import Modality, RawImage
+from holdfast.models.model import Modality, Purpose, RawImage
 from holdfast.models.normalization import SyncedBatchNorm1d
 from holdfast.models.preparation import MAX_PIXELS, Preprocessing
 from holdfast.models.probes import probe_images
@@ -216,7 +216,7 @@ class Encoder(Learnable):
         """See `Preprocessing.pixels`."""
         return self.preprocessing.pixels(image, max_pixels)
 
-    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
+    def embed_text(self, texts: Sequence[str], purpose: Purpose | None = None) -> np.ndarray:
         raise NotEmbeddableError("A version that was trained here embeds images, and no text.")
 
     def check(self) -> None:

@@ -11,6 +11,8 @@ from holdfast.models.preparation import MAX_PIXELS
 from holdfast.models.quantizer import Quantizer
 
 Modality = Literal["image", "text"]
+Purpose = Literal["query", "document"]
+"""What a text is embedded for, where a model knows a difference."""
 RawImage = bytes | Image.Image | np.ndarray
 """An encoded file, a Pillow image, or a uint8 array (height, width) or (height, width, 1, 3 or 4)."""
 
@@ -47,8 +49,10 @@ class Model(Protocol):
         Raises InvalidImageError for what cannot be decoded, NotEmbeddableError where the model embeds none.
         """
 
-    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
+    def embed_text(self, texts: Sequence[str], purpose: Purpose | None = None) -> np.ndarray:
         """Embed texts as float32 (n, dimension) of unit norm, in the space of the images.
+
+        Without a `purpose` as the contract has it. Most models know no difference.
 
         Raises NotEmbeddableError where the model embeds none.
         """

@@ -89,8 +89,9 @@ class AsyncOperations:
             dimensions: All of a version's, or a cut that was measured of it (`cuts`).
             user: Keeps one user on one side of a canary.
             modality: What plain strings are.
-            input_type: What it is embedded for; without effect where a version knows no difference.
-            task: Jina's name of `input_type`.
+            input_type: What texts are embedded for; without effect where a version knows no difference.
+            task: Jina's name of `input_type`: `retrieval.query`, `retrieval.passage`; others are without
+            effect.
             normalized: Vectors are of unit norm, always.
             on_error: Whether an item that cannot be done refuses all, or is left out and named in
             `errors`.

@@ -4,11 +4,13 @@ import base64
 import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from functools import partial
+from typing import get_args
 
 import numpy as np
 
 from holdfast.base import ChangedModelError, EndpointError, EndpointRefusedError
-from holdfast.models import MAX_PIXELS, Model
+from holdfast.models import MAX_PIXELS, Model, Purpose
 from holdfast_serving.config import BatchingConfig
 from holdfast_serving.replica.batching import Batcher
 from holdfast_serving.replica.health import Health
@@ -41,7 +43,10 @@ class Embedder:
         self._prepared_bytes = math.inf  # of one image; a model that enlarges them takes its time
         size, wait = batching.images, batching.wait_seconds
         self._images = Batcher(model.embed, version, size, wait, observe)
-        self._texts = Batcher(lambda texts: model.embed_text(texts.tolist()), f"{version}-text", size, wait)
+        self._texts = {
+            purpose: Batcher(partial(_embed_texts, model, purpose), f"{version}-text", size, wait)
+            for purpose in (None, *get_args(Purpose))
+        }
 
     async def embed(self, images: Sequence[str | bytes], names: Sequence[str]) -> np.ndarray:
         """Images as requests carry them -> float32 (n, dimension), unit norm.
@@ -63,11 +68,14 @@ class Embedder:
         self.health.require()
         return await self._embedded(self._images, images)
 
-    async def embed_text(self, texts: Sequence[str]) -> np.ndarray:
-        """Texts -> float32 (n, dimension), unit norm. Raises NotEmbeddableError where it takes none."""
+    async def embed_text(self, texts: Sequence[str], purpose: Purpose | None = None) -> np.ndarray:
+        """Texts -> float32 (n, dimension), unit norm. Raises NotEmbeddableError where it takes none.
+
+        `purpose` is without effect where the model knows no difference.
+        """
         with answers(self.version):
             self.health.require()
-            return await self._embedded(self._texts, np.array(texts, dtype=object))
+            return await self._embedded(self._texts[purpose], np.array(texts, dtype=object))
 
     async def check(self, checkers: Executor) -> None:
         """See whether the model still is what was published; `health` knows it afterwards."""
@@ -97,6 +105,11 @@ class Embedder:
             # Nobody else need wait for it until a check finds that it answers again.
             self.health.failed(error)
             raise
+
+
+def _embed_texts(model: Model, purpose: Purpose | None, texts: np.ndarray) -> np.ndarray:
+    """An object array (n,) -> float32 (n, dimension)."""
+    return model.embed_text(texts.tolist(), purpose)
 
 
 def to_base64(vector: np.ndarray) -> str:

@@ -155,3 +155,30 @@ def test_vectors_alone_are_searched_by_vector(client: TestClient, store: Store, 
     assert answer.status_code == 422
     models = {each["id"]: each for each in client.get("/v1/models").json()["data"]}
     assert (models[name]["takes"], models["v1"]["takes"]) == ([], ["image"])
+
+
+def test_what_texts_are_for_reaches_the_endpoint_in_every_shape(
+    store: Store, client: TestClient, data_uri: DataUri
+) -> None:
+    with running_vendor() as vendor:
+        adopt_endpoint(store, vendor, "asymmetric", "cohere")
+        texts = {"model": "asymmetric", "input": [{"text": "a dog"}]}
+        for path, body in (
+            ("/v1/embeddings", texts),
+            ("/v1/embeddings", {**texts, "input_type": "document"}),
+            ("/v1/embeddings", {**texts, "task": "retrieval.passage"}),
+            ("/v1/embeddings", {**texts, "task": "text-matching"}),
+            ("/v1/embeddings", {**texts, "input": [data_uri(1)], "input_type": "document"}),
+            ("/v2/embed", {"model": "asymmetric", "texts": ["a"], "input_type": "search_document"}),
+            ("/v2/embed", {"model": "asymmetric", "texts": ["a"], "input_type": "clustering"}),
+        ):
+            vendor.requests.clear()
+            answer = client.post(path, json=body)
+            assert answer.status_code == 200, answer.text
+            told = vendor.requests[-1]["input_type"]
+            said = body.get("input_type") or body.get("task")
+            if body.get("input") == [data_uri(1)]:
+                assert told == "image"
+            else:
+                is_document = said in ("document", "retrieval.passage", "search_document")
+                assert told == ("search_document" if is_document else "search_query")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from holdfast.base import InvalidImageError, NotEmbeddableError, cache_folder
 from holdfast.models.foreign.description import DESCRIPTION, ForeignConfig, ForeignContract
-from holdfast.models.model import Modality, Model, RawImage
+from holdfast.models.model import Modality, Model, Purpose, RawImage
 from holdfast.models.preparation import MAX_PIXELS, Preprocessing
 
 BATCH = 64
@@ -81,7 +81,7 @@ class FileModel:
             embeddings[start : start + BATCH] = self._started().embed_images(batch)
         return of_unit_norm(embeddings)
 
-    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
+    def embed_text(self, texts: Sequence[str], purpose: Purpose | None = None) -> np.ndarray:
         if not self._config.takes_text:
             raise NotEmbeddableError("This version's model has no text tower: it embeds images, and no text.")
         embeddings = np.empty((len(texts), self.dimension), np.float32)

@@ -11,7 +11,7 @@ from pydantic import Field
 from holdfast.base import ConfigError, NotEmbeddableError, parse_settings
 from holdfast.models.foreign.description import ForeignConfig, ForeignContract, write_description
 from holdfast.models.foreign.wishes import Wishes
-from holdfast.models.model import Modality, Model, RawImage
+from holdfast.models.model import Modality, Model, Purpose, RawImage
 from holdfast.models.preparation import MAX_PIXELS
 
 
@@ -67,7 +67,7 @@ class VectorsModel:
     def embed(self, images: np.ndarray | Sequence[Image.Image | bytes]) -> NoReturn:
         self._refuse("images")
 
-    def embed_text(self, texts: Sequence[str]) -> NoReturn:
+    def embed_text(self, texts: Sequence[str], purpose: Purpose | None = None) -> NoReturn:
         self._refuse("text")
 
     def check(self) -> None:

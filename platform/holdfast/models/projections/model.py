@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from holdfast.base import StoreError
-from holdfast.models.model import Modality, Model, RawImage
+from holdfast.models.model import Modality, Model, Purpose, RawImage
 from holdfast.models.preparation import MAX_PIXELS
 from holdfast.models.projections.projection import Projection, ProjectionContract
 from holdfast.models.quantizer import Quantizer
@@ -39,8 +39,8 @@ class ProjectedModel:
     def embed(self, images: np.ndarray | Sequence[Image.Image | bytes]) -> np.ndarray:
         return self.map_vectors(self.base.embed(images))
 
-    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
-        return self.map_vectors(self.base.embed_text(texts))
+    def embed_text(self, texts: Sequence[str], purpose: Purpose | None = None) -> np.ndarray:
+        return self.map_vectors(self.base.embed_text(texts, purpose))
 
     def map_vectors(self, vectors: np.ndarray) -> np.ndarray:
         """Vectors of the base, float32 (n, d_base) -> float32 (n, dimension) of unit norm: what the version

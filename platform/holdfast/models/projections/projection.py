@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from holdfast.base import InvalidVectorError, NotEmbeddableError, StoreError, unknown_kinds
 from holdfast.models.identity import Identity
 from holdfast.models.learnable import WEIGHTS, Learnable, read_weights, write_learned
-from holdfast.models.model import Modality, RawImage
+from holdfast.models.model import Modality, Purpose, RawImage
 from holdfast.models.preparation import MAX_PIXELS
 from holdfast.models.trunks import VersionTrunkConfig
 
@@ -147,7 +147,7 @@ class Projection(Learnable):
     def prepare(self, image: RawImage, max_pixels: int = MAX_PIXELS) -> NoReturn:
         self._refuse("images")
 
-    def embed_text(self, texts: Sequence[str]) -> NoReturn:
+    def embed_text(self, texts: Sequence[str], purpose: Purpose | None = None) -> NoReturn:
         self._refuse("text")
 
     def check(self) -> None:

@@ -1,13 +1,17 @@
 """Cohere's body of /v2/embed, and its answer."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field, model_validator
 
+from holdfast.models import Purpose
 from holdfast_serving.http.bodies.body import Body, Image, Text, VersionName
 from holdfast_serving.http.bodies.encodings import Encoding, as_rows
 from holdfast_serving.http.bodies.items import Content, ImageUrlItem, TextItem, content_of
+
+_PURPOSES: Mapping[str, Purpose] = {"search_query": "query", "search_document": "document"}
 
 
 class CohereInput(Body):
@@ -33,7 +37,11 @@ class CohereRequest(Body):
     images: Annotated[list[Image], Field(min_length=1)] | None = None
     inputs: Annotated[list[CohereInput], Field(min_length=1)] | None = None
     input_type: Literal["search_query", "search_document", "classification", "clustering", "image"] | None = (
-        Field(default=None, description="Without effect where a version knows no difference.")
+        Field(
+            default=None,
+            description="Of texts: what they are for, where the version knows a difference between queries "
+            "and documents.",
+        )
     )
     embedding_types: list[Encoding] = Field(default=["float"], min_length=1)
     output_dimension: int | None = Field(default=None, ge=1)
@@ -50,6 +58,11 @@ class CohereRequest(Body):
                 f"exactly one of texts, images and inputs is embedded (given: {', '.join(given) or 'none'})"
             )
         return self
+
+    @property
+    def purpose(self) -> Purpose | None:
+        """None also for what is neither a query nor a document."""
+        return _PURPOSES.get(self.input_type or "")
 
     def contents(self) -> list[tuple[str, Content]]:
         """Where each input stands, and what it is."""

@@ -1,14 +1,16 @@
 """The body of /v1/embeddings: OpenAI's, Jina's and vLLM's, told apart by their keys."""
 
-from typing import Annotated, Any, ClassVar, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, TypeAdapter, model_validator
 
+from holdfast.models import Purpose
 from holdfast_serving.http.bodies.body import Body, OnError, Rejected, RejectedError, VersionName, judged
 from holdfast_serving.http.bodies.encodings import Encoding
 from holdfast_serving.http.bodies.items import Content, Item, Message, Modality, content_of
 
-InputType = Literal["query", "document"]
+_TASKS: Mapping[str, Purpose] = {"retrieval.query": "query", "retrieval.passage": "document"}
 _ITEM: TypeAdapter[Item] = TypeAdapter(Item)
 
 
@@ -31,11 +33,16 @@ class EmbeddingsRequest(Body):
     )
     user: str | None = Field(default=None, description="Keeps one user on one side of a canary.")
     modality: Modality = Field(default="image", description="What plain strings are.")
-    input_type: InputType | None = Field(
+    input_type: Purpose | None = Field(
         default=None,
-        description="What it is embedded for; without effect where a version knows no difference.",
+        description="What texts are embedded for; without effect where a version knows no difference.",
     )
-    task: str | None = Field(default=None, max_length=64, description="Jina's name of `input_type`.")
+    task: str | None = Field(
+        default=None,
+        max_length=64,
+        description="Jina's name of `input_type`: `retrieval.query`, `retrieval.passage`; others are without "
+        "effect.",
+    )
     normalized: bool = Field(default=True, description="Vectors are of unit norm, always.")
     on_error: OnError = "fail"
 
@@ -60,6 +67,10 @@ class EmbeddingsRequest(Body):
                     f"together: there are {len(said)} in messages; send them as items of input"
                 )
         return self
+
+    @property
+    def purpose(self) -> Purpose | None:
+        return self.input_type or _TASKS.get(self.task or "")
 
     @property
     def encoding(self) -> Encoding:

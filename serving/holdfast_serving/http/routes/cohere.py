@@ -20,5 +20,12 @@ router = APIRouter(tags=["embeddings"], dependencies=[require("read")], route_cl
 async def embed_as_cohere(request: Request, body: CohereRequest) -> Response:
     """Embeds images and texts in Cohere's shape; `X-Model-Version` says which version did, and `X-Cut`
     what a cut to `output_dimension` costs."""
-    made = await embed(request, body.contents(), body.model, None, dimensions=body.output_dimension)
+    made = await embed(
+        request,
+        body.contents(),
+        body.model,
+        None,
+        dimensions=body.output_dimension,
+        purpose=body.purpose,
+    )
     return answer(body.answer(made.vectors, request_id_of(request.scope)), headers=made.headers)

@@ -9,6 +9,7 @@ import numpy as np
 from fastapi import Request
 
 from holdfast.base import HoldfastError, cut_vectors
+from holdfast.models import Purpose
 from holdfast.store import Cut
 from holdfast_serving.http.bodies.body import RejectedError
 from holdfast_serving.http.bodies.items import Content
@@ -65,12 +66,14 @@ async def embed(
     user: str | None,
     *,
     dimensions: int | None = None,
+    purpose: Purpose | None = None,
     skip: bool = False,
 ) -> Embedded:
     """All items by `model` (a version or an alias), in one pass of images and one of texts where they fit.
 
     Args:
         dimensions: to which the vectors are to be cut; as many as a cut of the version was measured at.
+        purpose: of the texts.
         skip: whether what cannot be embedded is left out, not raised.
 
     Raises TooLargeError for too many items, and what `Replica.embedder` and `Embedder` raise.
@@ -102,7 +105,7 @@ async def embed(
         places = [at for at, (_, item) in enumerate(given) if at not in failed and item[0] == modality]  # type: ignore[index]
         items = [given[at][1][1] for at in places]  # type: ignore[index]
         names = [given[at][0] for at in places]
-        made = await embed_each(embedder, modality, items, names, skip=skip)
+        made = await embed_each(embedder, modality, items, names, purpose, skip=skip)
         for at, vector in zip(places, made, strict=True):
             if isinstance(vector, HoldfastError):
                 failed[at] = vector
@@ -143,14 +146,20 @@ async def find_cut(replica: Replica, embedder: Embedder, dimensions: int) -> Cut
 
 
 async def embed_each(
-    embedder: Embedder, modality: str, items: Sequence[Any], names: Sequence[str], *, skip: bool
+    embedder: Embedder,
+    modality: str,
+    items: Sequence[Any],
+    names: Sequence[str],
+    purpose: Purpose | None = None,
+    *,
+    skip: bool,
 ) -> Sequence[np.ndarray | HoldfastError]:
     """float32 (d,) for each item; if `skip`, an error in place of what cannot be embedded."""
 
     async def run(some: Sequence[Any], called: Sequence[str]) -> np.ndarray:
         if modality == "image":
             return await embedder.embed(some, called)
-        return await embedder.embed_text(some)
+        return await embedder.embed_text(some, purpose)
 
     if not items:
         return []

@@ -40,6 +40,7 @@ async def create_embeddings(request: Request, body: EmbeddingsRequest) -> Respon
         body.model,
         body.user,
         dimensions=body.dimensions,
+        purpose=body.purpose,
         skip=body.on_error == "skip",
     )
     if form == "npy":

@@ -66,6 +66,25 @@ def test_embeds_images_and_text_in_every_vendors_words(vendor: Vendor, tmp_path:
     assert model.embed_text([]).shape == (0, DIMENSION)
 
 
+@pytest.mark.parametrize(
+    ("body", "named", "told"),
+    [
+        ("cohere", "input_type", ["search_query", "search_query", "search_document"]),
+        ("jina", "task", [None, "retrieval.query", "retrieval.passage"]),
+        ("openai", "input_type", [None, None, None]),
+        ("tei", "input_type", [None, None, None]),
+    ],
+)
+def test_an_endpoint_is_told_what_texts_are_for_where_it_takes_that(
+    vendor: Vendor, tmp_path: Path, body: str, named: str, told: list[str | None]
+) -> None:
+    model = adopted(vendor, tmp_path, body)
+    vendor.requests.clear()
+    for purpose in (None, "query", "document"):
+        model.embed_text(["red apples"], purpose)
+    assert [asked.get(named) for asked in vendor.requests] == told
+
+
 def test_coheres_newer_models_take_many_images_at_once(vendor: Vendor, tmp_path: Path) -> None:
     model = adopted(vendor, tmp_path, "cohere", batch=96)
     vendor.requests.clear()

@@ -1,17 +1,18 @@
 """What the endpoints of the market are sent, and how their answers are read.
 
-Images are data URIs. A text is a query, where an endpoint wants to know. Vectors are asked for as float32 in
-base64 where an endpoint has that, since it is half as long and exact; numbers are read as well.
+Images are data URIs. A text is a query where an endpoint has to be told, unless something else is said.
+Vectors are asked for as float32 in base64 where an endpoint has that, since it is half as long and exact;
+numbers are read as well.
 """
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
 
-from holdfast.models.model import Modality
+from holdfast.models.model import Modality, Purpose
 
 BodyName = Literal["openai", "cohere", "jina", "tei"]
 Request = dict[str, Any]
@@ -26,12 +27,14 @@ class Body:
         batch: items in one request that every model behind such an address takes.
         ask: (model, dimension or None, modality, items) -> the request.
         read: the answer -> a vector for each item. Raises KeyError, TypeError, ValueError for other shapes.
+        purposes: what a request of texts holds beside, where it is said what they are for.
     """
 
     path: str
     batch: int
     ask: Callable[[str, int | None, Modality, Sequence[str]], Request]
     read: Callable[[Any], list[np.ndarray]]
+    purposes: Mapping[Purpose, Request] = field(default_factory=dict)
 
 
 def _openai(model: str, dimension: int | None, modality: Modality, items: Sequence[str]) -> Request:
@@ -88,9 +91,17 @@ def _vector(given: Any) -> np.ndarray:
     return vector
 
 
+_COHERE: Mapping[Purpose, Request] = {
+    "query": {"input_type": "search_query"},
+    "document": {"input_type": "search_document"},
+}
+_JINA: Mapping[Purpose, Request] = {
+    "query": {"task": "retrieval.query"},
+    "document": {"task": "retrieval.passage"},
+}
 BODIES: Mapping[BodyName, Body] = {
     "openai": Body("/v1/embeddings", 32, _openai, _from_data),
-    "cohere": Body("/v2/embed", 1, _cohere, _from_cohere),
-    "jina": Body("/v1/embeddings", 32, _jina, _from_data),
+    "cohere": Body("/v2/embed", 1, _cohere, _from_cohere, _COHERE),
+    "jina": Body("/v1/embeddings", 32, _jina, _from_data, _JINA),
     "tei": Body("/embed", 32, _tei, _from_list),
 }

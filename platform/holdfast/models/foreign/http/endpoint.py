@@ -16,7 +16,7 @@ import numpy as np
 from holdfast.base import HIDDEN, EndpointError, EndpointRefusedError, shown
 from holdfast.models.foreign.http.bodies import BODIES
 from holdfast.models.foreign.http.config import HttpConfig
-from holdfast.models.model import Modality
+from holdfast.models.model import Modality, Purpose
 
 BATCH_BYTES = 8 * 2**20
 """Characters of one request's items at most, unless one has more."""
@@ -47,14 +47,21 @@ class Endpoint:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["config"])  # type: ignore[misc]
 
-    def ask(self, modality: Modality, items: Sequence[str]) -> list[np.ndarray]:
+    def ask(
+        self, modality: Modality, items: Sequence[str], purpose: Purpose | None = None
+    ) -> list[np.ndarray]:
         """What it makes of images (data URIs) or texts: one vector each, float32 (d,), as they came.
+
+        Args:
+            purpose: of texts; where such endpoints take none, it is not sent.
 
         Raises EndpointRefusedError for items that it does not embed, EndpointError for everything else.
         """
         vectors: list[np.ndarray] = []
         for some in _batches(items, self.config.items):
             asked = self._body.ask(self.config.model, self.config.dimension, modality, some)
+            if modality == "text" and purpose is not None:
+                asked |= self._body.purposes.get(purpose, {})
             answer = self._post(asked)
             try:
                 found = self._body.read(answer)

@@ -12,7 +12,7 @@ from holdfast.models.foreign.description import ForeignContract
 from holdfast.models.foreign.http.config import HttpConfig
 from holdfast.models.foreign.http.endpoint import Endpoint
 from holdfast.models.foreign.http.images import data_uri, file_of
-from holdfast.models.model import Modality, RawImage
+from holdfast.models.model import Modality, Purpose, RawImage
 from holdfast.models.preparation import MAX_PIXELS
 from holdfast.models.probes import PROBE_TEXTS, probe_files
 
@@ -49,9 +49,9 @@ class HttpModel:
         files = images.tolist() if isinstance(images, np.ndarray) else [file_of(image) for image in images]
         return self._ask("image", [data_uri(file) for file in files])
 
-    def embed_text(self, texts: Sequence[str]) -> np.ndarray:
+    def embed_text(self, texts: Sequence[str], purpose: Purpose | None = None) -> np.ndarray:
         self._require("text")
-        return self._ask("text", list(texts))
+        return self._ask("text", list(texts), purpose)
 
     def check(self) -> None:
         asked = {"image": [data_uri(file) for file in probe_files()], "text": list(PROBE_TEXTS)}
@@ -64,10 +64,10 @@ class HttpModel:
                     f"of then, and below {1 - CHANGED:g} it is another version. Adopt it under another name."
                 )
 
-    def _ask(self, modality: Modality, items: Sequence[str]) -> np.ndarray:
+    def _ask(self, modality: Modality, items: Sequence[str], purpose: Purpose | None = None) -> np.ndarray:
         if not items:
             return np.empty((0, self.dimension), np.float32)
-        vectors = unit_vectors(self._endpoint, self._endpoint.ask(modality, items))
+        vectors = unit_vectors(self._endpoint, self._endpoint.ask(modality, items, purpose))
         if vectors.shape[1] != self.dimension:
             raise ChangedModelError(
                 f"{self._endpoint} answers vectors of {vectors.shape[1]} dimensions, and had "
