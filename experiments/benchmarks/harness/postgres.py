@@ -10,18 +10,51 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import create_engine
 
 
+class Postgres:
+    """A server on a socket of its own in `folder`; `url` is of its database. The data may lie elsewhere, and
+    may be there already."""
+
+    def __init__(self, tools: Path, folder: Path, data: Path, settings: Mapping[str, str]) -> None:
+        self.url = f"postgresql+psycopg://holdfast@/postgres?host={folder}"
+        # PostgreSQL does not run as root.
+        user = "postgres" if os.geteuid() == 0 else None
+        self._options: dict[str, Any] = {"cwd": folder, "user": user, "group": user}
+        given = {"listen_addresses": "", "unix_socket_directories": str(folder)} | dict(settings)
+        options = [f"--{name}={value}" for name, value in given.items()]
+        self._command = [str(tools / "postgres"), "-D", str(data), *options]
+        data.mkdir(exist_ok=True)
+        if user is not None:
+            shutil.chown(folder, user, user)
+            shutil.chown(data, user, user)
+        if not (data / "PG_VERSION").exists():
+            made = [str(tools / "initdb"), "-D", str(data), "-U", "holdfast", "--auth=trust", "--no-sync"]
+            subprocess.run(made, check=True, capture_output=True, **self._options)
+
+    def start(self) -> None:
+        """Returns when it takes connections."""
+        nowhere = subprocess.DEVNULL
+        self._process = subprocess.Popen(self._command, stdout=nowhere, stderr=nowhere, **self._options)
+        _wait_for(self.url)
+
+    def stop(self) -> None:
+        """Does not wait for clients to go, as SIGTERM would: their connections end."""
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait(20)
+
+
 @contextmanager
-def running_postgres(
+def own_postgres(
     fsync: bool = False,
     vectors: bool = False,
     kept: Path | None = None,
     settings: Mapping[str, str] | None = None,
-) -> Iterator[str]:
-    """Starts a server on a socket of its own; yields the URL of a database, empty but where it was `kept`.
+) -> Iterator[Postgres]:
+    """Starts a server with a database, empty but where it was `kept`; it may be stopped and started meanwhile.
 
     Without `fsync` it is not safe from a power failure, only from dying processes. With `vectors` it has
     pgvector. `kept` is a folder for the data that the next server finds again; `settings` are the server's.
@@ -32,47 +65,28 @@ def running_postgres(
     if tools is None:
         raise FileNotFoundError("no PostgreSQL server is installed: apt-get install postgresql")
     folder = Path(tempfile.mkdtemp(prefix="holdfast-postgres-"))
-    data = kept or folder / "data"
-    # PostgreSQL does not run as root.
-    user = "postgres" if os.geteuid() == 0 else None
+    given = {"fsync": "on" if fsync else "off"} | dict(settings or {})
     try:
-        data.mkdir(exist_ok=True)
-        if user is not None:
-            shutil.chown(folder, user, user)
-            shutil.chown(data, user, user)
-        if not (data / "PG_VERSION").exists():
-            subprocess.run(
-                [tools / "initdb", "-D", data, "-U", "holdfast", "--auth=trust", "--no-sync"],
-                check=True,
-                capture_output=True,
-                cwd=folder,
-                user=user,
-                group=user,
-            )
-        given = {
-            "listen_addresses": "",
-            "unix_socket_directories": str(folder),
-            "fsync": "on" if fsync else "off",
-        } | dict(settings or {})
-        options = [f"--{name}={value}" for name, value in given.items()]
-        process = subprocess.Popen(
-            [tools / "postgres", "-D", data, *options],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd=folder,
-            user=user,
-            group=user,
-        )
+        server = Postgres(tools, folder, kept or folder / "data", given)
+        server.start()
         try:
-            url = f"postgresql+psycopg://holdfast@/postgres?host={folder}"
-            _wait_for(url)
-            yield url
+            yield server
         finally:
-            # Does not wait for clients to go, as SIGTERM would.
-            process.send_signal(signal.SIGINT)
-            process.wait(20)
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def running_postgres(
+    fsync: bool = False,
+    vectors: bool = False,
+    kept: Path | None = None,
+    settings: Mapping[str, str] | None = None,
+) -> Iterator[str]:
+    """The URL of the database of `own_postgres`."""
+    with own_postgres(fsync, vectors, kept, settings) as server:
+        yield server.url
 
 
 def _find_postgres() -> Path | None:

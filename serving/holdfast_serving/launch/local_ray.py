@@ -2,6 +2,7 @@
 
 import logging
 import os
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ OBJECT_STORE_BYTES = 200 * 1024 * 1024
 """Requests and vectors go through sockets; next to nothing goes through the object store."""
 
 
-def prepare_serving(folder: Path, host: str, port: int, receive_seconds: float, verbose: bool) -> str:
+def prepare_serving(
+    folder: Path, host: str, port: int, receive_seconds: float, verbose: bool
+) -> tuple[str, AbstractContextManager[object]]:
     """Must run before ray is imported, which reads some of these. `folder` is private and outlives Ray.
 
-    Returns the host that Serve is told to listen on.
+    Returns the host that Serve is told to listen on, and what listens until it is left.
     """
     prepare_environment()
     leave_threads_to_ray()
@@ -27,10 +30,13 @@ def prepare_serving(folder: Path, host: str, port: int, receive_seconds: float, 
     if not verbose:
         os.environ.setdefault("RAY_SERVE_LOG_TO_STDERR", "0")
         os.environ.setdefault("RAY_DEDUP_LOGS", "0")
-    if joins_cluster() or not prepare_proxy(folder, addresses_of(host), port, receive_seconds):
-        return host
+    if joins_cluster():
+        return host, nullcontext()
+    listening = prepare_proxy(folder, addresses_of(host), port, receive_seconds)
+    if listening is None:
+        return host, nullcontext()
     # What Serve listens on then is between the proxy and the replicas.
-    return "127.0.0.1"
+    return "127.0.0.1", closing(listening)
 
 
 def start_ray(cpus: int, dashboard: bool, verbose: bool) -> bool:

@@ -1,8 +1,8 @@
 """The HTTP proxy in front of the replicas: HAProxy where there is one, several times faster than Serve's own.
 
 Ray writes HAProxy's configuration, and some of it does not suit a server that listens where it is told to,
-bounds what it waits for and answers errors in one shape. A small script between Ray and HAProxy mends that
-whenever HAProxy starts or reloads.
+bounds what it waits for and answers errors in one shape. `keeper.py`, which Ray starts in HAProxy's place,
+mends that whenever HAProxy starts or reloads.
 """
 
 import contextlib
@@ -10,39 +10,30 @@ import json
 import math
 import os
 import resource
+import shlex
 import shutil
 import signal
+import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 from holdfast_serving.http import error_body
+from holdfast_serving.launch import keeper
+from holdfast_serving.launch.keeper import PIDS, SCRIPT
+from holdfast_serving.launch.listening import Listening
 from holdfast_serving.launch.ports import free_port
 
-PIDS = "haproxy.pids"
 CONNECTIONS = 8192
 """How many clients may be connected, at most; a limit of file handles may allow fewer."""
-SCRIPT = """#!/bin/sh
-echo $$ >> "{folder}/{pids}"
+KEEPER = """#!/bin/sh
+exec {python} -I -S {keeper} {folder} "$@"
+"""
+WORKER = """#!/bin/sh
+echo $$ >> {folder}/{pids}
 # A server that was killed must not leave its port taken.
 (while kill -0 {server} && kill -0 $$; do sleep 1; done; kill -9 $$) < /dev/null > /dev/null 2>&1 &
-previous=
-for argument; do
-    if [ "$previous" = -f ]; then
-        sed -i -E -f "{folder}/mend.sed" "$argument"
-        cp "{folder}/503.http" "$(dirname "$argument")/500.http"
-    fi
-    previous=$argument
-done
-exec "{binary}" "$@"
-"""
-MEND = r"""# Ray binds its statistics pages to all interfaces, and knows one address to listen on.
-s/^( *)bind (\*)?:/\1bind 127.0.0.1:/
-/^frontend http_frontend/,/^ *bind/ s/^( *)bind .*:([0-9]+)$/\1bind {addresses}/
-/^defaults/r {folder}/defaults.cfg
-/^frontend http_frontend/r {folder}/frontend.cfg
-# While no application is there, Ray answers 404 in plain text, which no client takes for a start.
-/^backend default_backend/,/http-request return/ s/http-request return .*/http-request deny deny_status 503/
+exec {binary} "$@"
 """
 DEFAULTS = """    timeout http-request {seconds}s
     # Without it a replica that answers health within 250 ms no more, for it is busy, counts as dead.
@@ -71,20 +62,20 @@ FRONTEND = """    # Who is told to come again should find another server.
 """
 
 
-def prepare_proxy(folder: Path, addresses: Sequence[str], port: int, receive_seconds: float) -> bool:
+def prepare_proxy(
+    folder: Path, addresses: Sequence[str], port: int, receive_seconds: float
+) -> Listening | None:
     """Sets Serve's environment for HAProxy; `folder` must be private, for its admin socket is open to all.
 
-    It listens at `addresses` (IPv4 and IPv6), whatever Serve is told, and gives headers and idle clients
-    `receive_seconds`. Must run before ray is imported. Returns False, and leaves Serve's own proxy, where
-    there is no HAProxy or the user's RAY_SERVE_ENABLE_HA_PROXY is 0.
+    It listens at `addresses` (IPv4 and IPv6), whatever Serve is told, for as long as what is returned is not
+    closed, and gives headers and idle clients `receive_seconds`. Must run before ray is imported. Returns
+    None, and leaves Serve's own proxy, where there is no HAProxy or RAY_SERVE_ENABLE_HA_PROXY is 0.
     """
     binary = _binary()
     if binary is None or os.environ.get("RAY_SERVE_ENABLE_HA_PROXY", "1") != "1":
-        return False
+        return None
     seconds = math.ceil(receive_seconds)
-    places = {"folder": folder, "pids": PIDS, "server": os.getpid(), "binary": binary, "seconds": seconds}
-    listening = ",".join(f"{f'[{address}]' if ':' in address else address}:{port}" for address in addresses)
-    (folder / "mend.sed").write_text(MEND.format(addresses=listening, **places))
+    places = {"folder": folder, "seconds": seconds}
     (folder / "defaults.cfg").write_text(DEFAULTS.format(**places))
     (folder / "frontend.cfg").write_text(FRONTEND.format(**places))
     (folder / "400.http").write_bytes(
@@ -107,9 +98,12 @@ def prepare_proxy(folder: Path, addresses: Sequence[str], port: int, receive_sec
             "Retry-After: 1",
         )
     )
+    programs = {"python": sys.executable, "keeper": keeper.__file__, "binary": binary, "folder": folder}
+    quoted = {name: shlex.quote(str(value)) for name, value in programs.items()}
     script = folder / "haproxy"
-    script.write_text(SCRIPT.format(**places))
-    script.chmod(0o700)
+    for file, text in ((script, KEEPER), (folder / SCRIPT, WORKER)):
+        file.write_text(text.format(**quoted, pids=PIDS, server=os.getpid()))
+        file.chmod(0o700)
     os.environ.update(
         {
             "RAY_SERVE_ENABLE_HA_PROXY": "1",
@@ -126,9 +120,9 @@ def prepare_proxy(folder: Path, addresses: Sequence[str], port: int, receive_sec
             "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": str(seconds + 15),
             # Serve kills a proxy that is not ready after 5 seconds, and gives up: a busy machine needs more.
             "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "30",
-            # The defaults are fixed ports, so that a second server on this machine could not start.
-            "RAY_SERVE_HAPROXY_METRICS_PORT": str(free_port()),
-            "RAY_SERVE_HAPROXY_STATS_PORT": str(free_port()),
+            # Where the process dies that looks after HAProxy, Serve is to notice it in three of these, and
+            # not in half a minute: nobody tells HAProxy meanwhile of gateways that come and go.
+            "RAY_SERVE_PROXY_HEALTH_CHECK_PERIOD_S": "1",
             # HAProxy falls back to Serve's own proxy while no replica answers. The kernel shares its fixed
             # port between all servers of a machine, so that one would answer the other's requests.
             "RAY_SERVE_FALLBACK_PROXY_HTTP_PORT": str(free_port()),
@@ -137,7 +131,7 @@ def prepare_proxy(folder: Path, addresses: Sequence[str], port: int, receive_sec
             "RAY_SERVE_REPLICA_GRPC_MAX_MESSAGE_LENGTH": str(128 * 1024 * 1024),
         }
     )
-    return True
+    return Listening(folder, addresses, port)
 
 
 def stop_proxies(folder: Path) -> None:

@@ -88,12 +88,16 @@ def serve_forever(
     with (
         open_store(settings.store, settings.artifacts) as opened,
         tempfile.TemporaryDirectory(prefix="holdfast-", ignore_cleanup_errors=True) as folder,
+        contextlib.ExitStack() as stack,
     ):
         # What every replica opens: the same files, whatever its folder and its variables.
         where, found = opened.place
         settings = settings.model_copy(update={"store": where, "artifacts": found})
         show_logs(Path(folder), settings.log_form)
-        listening = prepare_serving(Path(folder), host, port, settings.limits.receive_seconds, verbose)
+        serve_host, listening = prepare_serving(
+            Path(folder), host, port, settings.limits.receive_seconds, verbose
+        )
+        stack.enter_context(listening)
         if not joins_cluster():
             # On a cluster the writer may be the one of this very application, which Serve keeps.
             from holdfast.entries import refuse_if_held
@@ -104,7 +108,7 @@ def serve_forever(
         if not all(ip_address(address).is_loopback for address in addresses_of(host)):
             warn(f"Listening on {host}: whoever reaches this machine meets only the API key, in plain HTTP.")
         try:
-            with _running(settings, listening, port, dashboard, verbose) as has_to_stop:
+            with _running(settings, serve_host, port, dashboard, verbose) as has_to_stop:
                 if not has_to_stop(0):
                     say(_ready_line(opened, host, port))
                 while not has_to_stop(0.5):

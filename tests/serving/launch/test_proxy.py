@@ -8,12 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from holdfast_serving.launch.keeper import mended
+from holdfast_serving.launch.ports import free_port
 from holdfast_serving.launch.proxy import prepare_proxy, stop_proxies
 
 CONFIG = """global
-    stats socket {folder}/admin.sock
+    stats socket {folder}/admin.sock mode 666 level admin expose-fd listeners
+    maxconn 4096
 defaults
     mode http
+    errorfile 503 {folder}/500.http
 frontend prometheus
     bind :9101
 frontend http_frontend
@@ -34,31 +38,25 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     return copy
 
 
-def test_haproxy_listens_on_loopback_and_answers_in_the_one_shape(
+def test_haproxy_listens_at_the_servers_sockets_alone_and_answers_in_the_one_shape(
     environment: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("holdfast_serving.launch.proxy._binary", lambda: "/bin/echo")
-    assert prepare_proxy(tmp_path, ("127.0.0.1", "::1"), 8000, 2.5)
-    node = tmp_path / "node"
-    node.mkdir()
-    config = node / "haproxy.cfg"
-    config.write_text(CONFIG.format(folder=node))
-    (node / "500.http").write_text("HTTP/1.1 500 Internal Server Error")
-
-    script = environment["RAY_SERVE_HAPROXY_BINARY_PATH"]
-    said = subprocess.run(
-        [script, "-db", "-f", str(config), "-sf", "7"], capture_output=True, text=True, check=True
-    )
-
-    assert said.stdout.split() == ["-db", "-f", str(config), "-sf", "7"]
-    binds = [line.split()[1] for line in config.read_text().splitlines() if line.split()[0] == "bind"]
-    assert binds == ["127.0.0.1:9101", "127.0.0.1:8000,[::1]:8000", "127.0.0.1:8404"]
-    mended = config.read_text()
-    assert "timeout http-request 3s" in mended
-    assert "http-request deny deny_status 503" in mended
-    assert "status 404" not in mended
+    listening = prepare_proxy(tmp_path, ("127.0.0.1", "::1"), free_port("localhost"), 2.5)
+    assert listening is not None
+    listening.close()
+    config = CONFIG.format(folder=tmp_path / "node")
+    found = mended(config, tmp_path, tmp_path / "worker.sock", "fd@3,fd@4")
+    binds = [line.split()[1] for line in found.splitlines() if line.split()[0] == "bind"]
+    assert binds == ["fd@3,fd@4"]
+    assert f"stats socket {tmp_path}/worker.sock mode 600 level admin\n    maxconn 4096\ndefaults\n" in found
+    assert "timeout http-request 3s" in found
+    assert "http-request set-header x-request-disconnect-disabled ?1" in found
+    assert "http-request deny deny_status 503" in found
+    assert "status 404" not in found
+    assert f"errorfile 503 {tmp_path}/503.http" in found
     for file, status, code in (
-        (node / "500.http", 503, "not_ready"),
+        (tmp_path / "503.http", 503, "not_ready"),
         (tmp_path / "408.http", 408, "request_timeout"),
         (tmp_path / "400.http", 400, "bad_request"),
     ):
@@ -72,7 +70,7 @@ def test_haproxy_listens_on_loopback_and_answers_in_the_one_shape(
 
 def test_the_user_may_choose_serves_own_proxy(environment: dict[str, str], tmp_path: Path) -> None:
     environment["RAY_SERVE_ENABLE_HA_PROXY"] = "0"
-    assert not prepare_proxy(tmp_path, ("127.0.0.1",), 8000, 30)
+    assert prepare_proxy(tmp_path, ("127.0.0.1",), free_port(), 30) is None
     assert "RAY_SERVE_HAPROXY_BINARY_PATH" not in environment
 
 
@@ -82,8 +80,10 @@ def test_a_killed_server_takes_its_proxy_with_it(
     server = subprocess.Popen(["sleep", "60"])
     monkeypatch.setattr("holdfast_serving.launch.proxy._binary", lambda: "/bin/sleep")
     monkeypatch.setattr(os, "getpid", lambda: server.pid)
-    assert prepare_proxy(tmp_path, ("127.0.0.1",), 8000, 30)
-    proxy = subprocess.Popen([environment["RAY_SERVE_HAPROXY_BINARY_PATH"], "60"])
+    listening = prepare_proxy(tmp_path, ("127.0.0.1",), free_port(), 30)
+    assert listening is not None
+    listening.close()
+    proxy = subprocess.Popen([str(tmp_path / "worker"), "60"])
     try:
         with pytest.raises(subprocess.TimeoutExpired):
             proxy.wait(1.5)

@@ -428,6 +428,20 @@ def test_every_acknowledged_entry_survives_the_death_of_the_writer(server: Any, 
     assert state["last_seq"] >= max(acknowledged.values())
 
 
+def test_nobody_is_refused_after_the_death_of_the_proxy(server: Any) -> None:
+    """Who was connected loses the connection; who comes then waits for some hundredths of a second."""
+    for _ in range(3):
+        with server.http() as http:
+            assert http.get("/v1/models").status_code == 200
+        keepers = server.processes("launch/keeper.py")
+        (victim,) = (pid for pid in server.processes("/haproxy\0-db") if pid not in keepers)
+        os.kill(victim, signal.SIGKILL)
+        killed = time.monotonic()
+        while time.monotonic() < killed + 0.5:
+            with server.http() as http:
+                assert http.get("/v1/models").status_code == 200
+
+
 def put_last(http: httpx.Client) -> httpx.Response:
     entry = {"id": "killed-last", "vector": vector("last"), "version": "v1"}
     return http.put("/v1/gallery/entries", json={"entries": [entry]})

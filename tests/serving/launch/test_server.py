@@ -1,6 +1,7 @@
 """What `serve_forever` refuses before it starts anything."""
 
 import socket
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def test_a_damaged_store(tmp_path: Path) -> None:
 
 
 def test_a_store_that_another_server_writes_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "prepare_serving", lambda *arguments: None)
+    monkeypatch.setattr(module, "prepare_serving", lambda *arguments: ("127.0.0.1", nullcontext()))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with (
         open_store(tmp_path / "store") as store,

@@ -1,0 +1,74 @@
+"""The processes of a server, by what they do: which ones they are, what they hold in memory, their end.
+
+Linux only (/proc).
+"""
+
+import contextlib
+import os
+import signal
+from pathlib import Path
+
+TITLES = {
+    "gateway": "ServeReplica:holdfast:gateway",
+    "writer": "ServeReplica:holdfast:writer",
+    "proxy": "/haproxy\0",
+    "keeper": "launch/keeper.py\0",
+    "proxy manager": "ray::HAProxyManager",
+    "fallback proxy": "ray::ProxyActor",
+    "controller": "ray::ServeController",
+}
+"""What is in the command lines of each kind. The proxy is HAProxy; the keeper starts it again."""
+PROC = Path("/proc")
+
+
+class Processes:
+    """Those of the server with this process id, which has a session of its own: so those are found as well
+    whose parent was killed."""
+
+    def __init__(self, server: int) -> None:
+        self._session = os.getsid(server)
+
+    def of(self, kind: str) -> list[int]:
+        """The ids of those of one kind that live."""
+        return [pid for pid, title in self._titles().items() if self._is(kind, title)]
+
+    def kinds(self) -> dict[str, list[int]]:
+        titles = self._titles()
+        return {kind: [pid for pid, title in titles.items() if self._is(kind, title)] for kind in TITLES}
+
+    def kill(self, kind: str) -> int:
+        """SIGKILL to one of them; returns its id. Raises ValueError where there is none."""
+        pid = min(self.of(kind), default=None)
+        if pid is None:
+            raise ValueError(f"no {kind} is there to be killed")
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def _is(self, kind: str, title: str) -> bool:
+        first = title.partition("\0")[0] + "\0"
+        return TITLES[kind] in (first if kind == "proxy" else title)
+
+    def _titles(self) -> dict[int, str]:
+        found = {}
+        for folder in PROC.iterdir():
+            if folder.name.isdigit():
+                with contextlib.suppress(OSError):
+                    stat = (folder / "stat").read_text()
+                    # After the name in parentheses: state, parent, group, session.
+                    state, _, _, session = stat[stat.rindex(")") + 1 :].split()[:4]
+                    if int(session) == self._session and state != "Z":
+                        found[int(folder.name)] = (folder / "cmdline").read_text(errors="replace")
+        return found
+
+
+def memory_mib(pid: int) -> tuple[float, float]:
+    """Resident memory of a process, with and without what it shares: (RSS, USS).
+
+    Raises OSError if it is gone.
+    """
+    kib = {"Rss": 0, "Private_Clean": 0, "Private_Dirty": 0}
+    for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
+        name, _, value = line.partition(":")
+        if name in kib:
+            kib[name] = int(value.split()[0])
+    return kib["Rss"] / 1024, (kib["Private_Clean"] + kib["Private_Dirty"]) / 1024
