@@ -54,7 +54,7 @@ def own_postgres(
     kept: Path | None = None,
     settings: Mapping[str, str] | None = None,
 ) -> Iterator[Postgres]:
-    """Starts a server with a database, empty but where it was `kept`; it may be stopped and started meanwhile.
+    """Starts a server with a database, empty but where it was `kept`. It may be stopped and started again.
 
     Without `fsync` it is not safe from a power failure, only from dying processes. With `vectors` it has
     pgvector. `kept` is a folder for the data that the next server finds again; `settings` are the server's.
