@@ -26,6 +26,7 @@ CONTRACT = {
     "run", "adopt", "bridge", "evaluate", "embed", "search", "tune", "distill", "export", "versions",
     "promote", "rollback", "traffic", "serve", "submit", "doctor", "keys create", "keys list", "keys revoke",
     "gallery import", "gallery export", "gallery push", "gallery stats", "gallery verify", "gallery snapshot",
+    "gallery list", "gallery count", "gallery delete",
     "backfill plan", "backfill start", "backfill list", "backfill pause", "backfill resume",
     "backfill cancel",
 }  # fmt: skip

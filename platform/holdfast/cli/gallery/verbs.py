@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from holdfast.base import ConfigError
+from holdfast.cli.gallery.entries import count, delete, list_
 from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption, existing_store
 from holdfast.cli.printing import show, tell
 
@@ -18,10 +19,12 @@ if TYPE_CHECKING:
     from holdfast.store import Store
 
 gallery = typer.Typer(
-    help="The shared gallery: import, export, push, stats, verify.",
+    help="The shared gallery: import, export, push, list, count, delete, stats, verify.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
+for name, verb in (("list", list_), ("count", count), ("delete", delete)):
+    gallery.command(name)(verb)
 
 
 @gallery.command("import")
@@ -298,7 +301,7 @@ def verify(
 
     Example: [bold]holdfast gallery verify[/]
     """
-    from holdfast.cli.served_index import ask_server
+    from holdfast.cli.gallery.served_index import ask_server
     from holdfast.search import verify_store
 
     with existing_store(store, artifacts) as opened:

@@ -1,0 +1,3 @@
+from .verbs import gallery
+
+__all__ = ["gallery"]
