@@ -111,6 +111,11 @@ class Reader:
                 warnings.warn(
                     f"needs a Ray cluster, so only its options were checked: {command}", stacklevel=1
                 )
+            case ["holdfast", "jobs", verb, *options]:
+                get_command(cli.app).commands["jobs"].commands[verb].make_context(verb, options)  # type: ignore[attr-defined]
+                warnings.warn(
+                    f"needs a Ray cluster, so only its options were checked: {command}", stacklevel=1
+                )
             case ["holdfast", "tune", *_]:
                 # Ray starts in a process of its own.
                 self._shell(command)

@@ -13,7 +13,7 @@ import typer
 from holdfast.cli.failures import INTERRUPTED, MENDABLE, Failure, failure_of, say_when_threads_fail
 from holdfast.cli.printing import write_json
 from holdfast.cli.verbs import app
-from holdfast.jobs import prepare_environment
+from holdfast.jobs import prepare_environment, require_submitters_release
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         say_when_threads_fail(given)
-        prepare_environment(submits=given[:1] == ["submit"])
+        prepare_environment(submits=given[:1] in (["submit"], ["jobs"]))
+        require_submitters_release()
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             code = app(given, standalone_mode=False) or 0

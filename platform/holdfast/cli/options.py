@@ -25,6 +25,12 @@ SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="dotted.key=value, over the file. Repeatable.")
 ]
 VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show what Ray says.")]
+AddressOption = Annotated[
+    str,
+    typer.Option(
+        envvar=["RAY_API_SERVER_ADDRESS", "RAY_ADDRESS"], help="Ray dashboard, such as http://127.0.0.1:8265."
+    ),
+]
 ExperimentArgument = Annotated[Path, typer.Argument(help="YAML file, such as experiments/quickstart.yaml.")]
 
 

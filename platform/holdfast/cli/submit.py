@@ -1,82 +1,152 @@
-"""`holdfast submit`: a run as a job of a Ray cluster."""
+"""`holdfast submit`: a command as a job of a Ray cluster."""
 
-from collections.abc import Sequence
+import tempfile
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.main import get_command
 
-from holdfast.base import ConfigError
+from holdfast.base import ConfigError, hide_secrets
+from holdfast.cli.calls import Call
 from holdfast.cli.failures import INTERRUPTED
-from holdfast.cli.learn import run
-from holdfast.cli.options import JsonOption, overrides
+from holdfast.cli.options import AddressOption, JsonOption, overrides
 from holdfast.cli.printing import write_json
 
-FLAGS = {
-    "fresh": "--fresh",
-    "publish_anyway": "--publish-anyway",
-    "verbose": "--verbose",
-    "as_json": "--json",
-}
-"""The options of a run that go with it as they are."""
+if TYPE_CHECKING:
+    from holdfast.jobs import Luggage
+
+SUBMITTABLE = ("run", "tune", "distill", "adopt", "embed", "evaluate", "backfill")
+EXPERIMENT = "experiment.yaml"
+"""The name under which an experiment travels."""
 
 
 def submit(
-    command: Annotated[list[str], typer.Argument(help="After --: run EXPERIMENT, with the options of run.")],
-    address: Annotated[
-        str,
-        typer.Option(
-            envvar=["RAY_API_SERVER_ADDRESS", "RAY_ADDRESS"],
-            help="Ray dashboard, such as http://127.0.0.1:8265.",
-        ),
+    command: Annotated[
+        list[str],
+        typer.Argument(help=f"After --: one of {', '.join(SUBMITTABLE)}, with its own options."),
     ],
+    address: AddressOption,
+    env: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="NAME=VALUE for the job, or NAME for the value here; secrets by name only. Repeatable."
+        ),
+    ] = None,
+    runtime_env: Annotated[
+        Path | None, typer.Option(help="YAML file with a runtime environment in Ray's words.")
+    ] = None,
+    entrypoint_num_cpus: Annotated[
+        float | None, typer.Option(help="CPUs of the command itself, beside those that its workers get.")
+    ] = None,
+    entrypoint_num_gpus: Annotated[float | None, typer.Option(help="GPUs of the command itself.")] = None,
     follow: Annotated[
         bool, typer.Option("--follow/--no-follow", help="Stay and show what the job says.")
     ] = True,
     as_json: JsonOption = False,
 ) -> None:
-    """Submit a run as a job to a Ray cluster; its store and its data are those of the cluster's head node.
+    """Submit a command as a job to a Ray cluster; its store is that of the cluster's head node.
 
-    Only the experiment file travels. The exit code is 1 if the job fails or is stopped.
+    What the command and its experiment name by a relative path travels with the job, 100 MB in all: the
+    experiment, a manifest, weights, small data, the code of parts of your own. Absolute paths, URLs and
+    $VARIABLES mean what they mean on the cluster. The exit code is the job's.
 
     Example: [bold]holdfast submit --address http://127.0.0.1:8265 -- run experiments/quickstart.yaml[/]
     """
     from rich.console import Console
 
-    from holdfast.config import load_experiment
-    from holdfast.jobs import submit_experiment
+    from holdfast.cli.verbs import app
+    from holdfast.jobs import Job, Luggage, job_environment, submit_job
 
-    if command[0] != "run":
+    if command[0] not in SUBMITTABLE:
         raise ConfigError(
-            f"A job cannot be {command[0]!r}: it is run, as in holdfast submit -- run EXPERIMENT."
+            f"A job cannot be {command[0]!r}: allowed are {', '.join(SUBMITTABLE)}, as in "
+            "holdfast submit -- run EXPERIMENT."
         )
-    given = _options_of_run(command[1:])
-    experiment = Path(given["experiment"])
-    changes = overrides(given["set_"], {"scaling.workers": given["workers"]})
-    load_experiment(experiment, changes)
-    try:
-        outcome = submit_experiment(
-            experiment,
-            changes,
-            given["store"],
-            address,
-            follow,
-            Console(stderr=True),
-            flags=[flag for name, flag in FLAGS.items() if given[name]],
-            artifacts=given["artifacts"],
+    call = Call.parse(get_command(app), command)
+    _refuse_secrets(call)
+    console = Console(stderr=True)
+    resources = {"entrypoint_num_cpus": entrypoint_num_cpus, "entrypoint_num_gpus": entrypoint_num_gpus}
+    with tempfile.TemporaryDirectory(prefix="holdfast-submit-") as place:
+        folder = Path(place)
+        environment = job_environment(folder, runtime_env, env or ())
+        arguments, store = _packed(call, Luggage(folder))
+        what = _what(call)
+        job = Job(
+            arguments,
+            folder,
+            what,
+            environment,
+            {name: value for name, value in resources.items() if value is not None},
         )
-    except KeyboardInterrupt:
-        # Repeating the command would submit another job.
-        raise SystemExit(INTERRUPTED) from None
+
+        def submitted(name: str) -> None:
+            console.print(f"Submitted {what} as {name}; its store is {store}.", soft_wrap=True, markup=False)
+
+        try:
+            outcome = submit_job(job, address, follow, console, submitted)
+        except KeyboardInterrupt:
+            # Repeating the command would submit another job.
+            raise SystemExit(INTERRUPTED) from None
     if as_json:
-        write_json(outcome)
-    if outcome["status"] in ("FAILED", "STOPPED"):
-        raise typer.Exit(1)
+        write_json(outcome | {"store": store})
+    if outcome["exit_code"]:
+        raise typer.Exit(outcome["exit_code"])
 
 
-def _options_of_run(arguments: Sequence[str]) -> dict[str, Any]:
-    """What `run` would be called with."""
-    alone = typer.Typer(add_completion=False, rich_markup_mode=None)
-    alone.command()(run)
-    return get_command(alone).make_context("holdfast run", list(arguments)).params
+def _what(call: Call) -> str:
+    named = call.values.get("experiment") or call.values.get("name") or call.values.get("version") or ""
+    return " ".join([*call.verb, str(named)]).strip()
+
+
+def _packed(call: Call, luggage: "Luggage") -> tuple[list[str], str]:
+    """The words of the job, with what they name in the luggage; and where its store is, for people."""
+    from holdfast.jobs import store_options
+
+    options = store_options(call.values["store"], call.values["artifacts"])
+    changes: dict[str, Any] = {"store": None, "artifacts": None}
+    for name, path in call.paths().items():
+        if name == "output":
+            _refuse_lost_output(path)
+        elif name == "experiment":
+            changes |= {"experiment": EXPERIMENT, "set_": None}
+            _pack_experiment(call, luggage)
+        else:
+            changes[name] = luggage.path(path)
+    for name in ("source", "model"):
+        if isinstance(call.values.get(name), str):
+            changes[name] = luggage.source(call.values[name])
+    if call.verb == ("tune",) and call.values.get("output") is None:
+        # Beside the experiment it would be lost with the job's folder; the sweep's report has it, too.
+        changes["output"] = None
+    where = options[options.index("--store") + 1] if "--store" in options else "$HOLDFAST_STORE"
+    return [*call.arguments(changes), *options], where
+
+
+def _pack_experiment(call: Call, luggage: "Luggage") -> None:
+    from holdfast.base import dump_yaml, read_values
+    from holdfast.config import load_experiment
+
+    file = call.values["experiment"]
+    changes = overrides(call.values.get("set_"), {"scaling.workers": call.values.get("workers")})
+    load_experiment(file, changes)
+    packed = luggage.experiment(read_values(file, call.values.get("set_") or ()))
+    (luggage.folder / EXPERIMENT).write_text(dump_yaml(packed), "utf-8")
+
+
+def _refuse_secrets(call: Call) -> None:
+    # Of the store's options another sentence says more.
+    for word in call.arguments({"store": None, "artifacts": None}):
+        if hide_secrets(word) != word:
+            raise ConfigError(
+                f"{hide_secrets(word)} holds a secret, and others may read command lines. Name a variable in "
+                "its place, $NAME, and pass its name: --env NAME."
+            )
+
+
+def _refuse_lost_output(path: Path) -> None:
+    if not path.is_absolute() and "://" not in str(path):
+        raise ConfigError(
+            f"--output {path} would be lost with the job's folder: give an absolute path of the cluster's "
+            "head."
+        )

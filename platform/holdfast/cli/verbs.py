@@ -8,6 +8,7 @@ from holdfast.cli.bridge import bridge
 from holdfast.cli.doctor import doctor
 from holdfast.cli.encoders import embed, export
 from holdfast.cli.gallery import gallery
+from holdfast.cli.jobs import jobs
 from holdfast.cli.keys import keys
 from holdfast.cli.learn import distill, evaluate, run, tune
 from holdfast.cli.search import search
@@ -30,4 +31,5 @@ for verb in (
     app.command()(verb)
 app.add_typer(gallery, name="gallery")
 app.add_typer(backfill, name="backfill")
+app.add_typer(jobs, name="jobs")
 app.add_typer(keys, name="keys")

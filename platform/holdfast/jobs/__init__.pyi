@@ -3,21 +3,39 @@ from .cluster import look_at_cluster
 from .embed import embed_source
 from .resources import require_resources
 from .runtime import join_cluster, joins_cluster, leave_threads_to_ray, prepare_environment, start_own
-from .submit import submit_experiment
+from .submission import (
+    Job,
+    Luggage,
+    job_environment,
+    job_logs,
+    list_jobs,
+    require_submitters_release,
+    stop_job,
+    store_options,
+    submit_job,
+)
 from .train import run_experiment
 from .tune import tune_experiment
 
 __all__ = [
+    "Job",
+    "Luggage",
     "embed_source",
+    "job_environment",
+    "job_logs",
     "join_cluster",
     "joins_cluster",
     "leave_threads_to_ray",
+    "list_jobs",
     "look_at_cluster",
     "prepare_environment",
     "require_resources",
+    "require_submitters_release",
     "run_experiment",
     "start_own",
-    "submit_experiment",
+    "stop_job",
+    "store_options",
+    "submit_job",
     "tune_experiment",
     "work_on_backfill",
 ]

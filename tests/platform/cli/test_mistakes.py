@@ -465,7 +465,7 @@ def test_serve_refuses_a_port_that_is_taken(
 @pytest.mark.parametrize(
     ("command", "said"),
     [
-        (["evaluate", "{tmp}/tiny.yaml"], "submit -- run"),
+        (["serve"], "submit -- run"),
         (["run", "{tmp}/missing.yaml"], "missing.yaml"),
         (["run", "{tmp}/tiny.yaml", "--set", "learning.epoch=1"], "epochs"),
         (["run", "{tmp}/tiny.yaml", "--frsh"], "--frsh"),

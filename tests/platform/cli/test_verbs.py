@@ -25,6 +25,7 @@ SOURCE = "glyphs:?classes=24&instances=6"
 CONTRACT = {
     "run", "adopt", "bridge", "evaluate", "embed", "search", "tune", "distill", "export", "versions",
     "promote", "rollback", "traffic", "serve", "submit", "doctor", "keys create", "keys list", "keys revoke",
+    "jobs list", "jobs logs", "jobs stop",
     "gallery import", "gallery export", "gallery push", "gallery stats", "gallery verify", "gallery snapshot",
     "gallery list", "gallery count", "gallery delete",
     "backfill plan", "backfill start", "backfill list", "backfill pause", "backfill resume",
@@ -78,7 +79,7 @@ def test_help_has_an_example_that_the_verb_understands(holdfast: Holdfast, verb:
 def test_every_verb_speaks_json_and_names_its_store(verb: str) -> None:
     options = {option for parameter in VERBS[verb].params for option in parameter.opts}
     assert "--json" in options
-    assert "--store" in options or verb == "submit"  # a job names it after --
+    assert "--store" in options or verb.partition(" ")[0] in ("submit", "jobs")  # a job names it after --
 
 
 def test_versions(holdfast: Holdfast, learned: Path) -> None:

@@ -1,0 +1,19 @@
+"""A job and the cluster that runs it are of one release."""
+
+import os
+from importlib.metadata import version
+
+from holdfast.base import ConfigError
+
+SUBMITTED_BY = "HOLDFAST_SUBMITTED_BY"
+"""The variable of a job that says which release submitted it."""
+
+
+def require_submitters_release() -> None:
+    """Raises ConfigError where this process is a job that another release of Holdfast submitted."""
+    there, here = os.environ.get(SUBMITTED_BY), version("holdfast")
+    if there not in (None, here):
+        raise ConfigError(
+            f"Holdfast {there} submitted this job, and the cluster has Holdfast {here}: install the same on "
+            "both."
+        )
