@@ -21,7 +21,7 @@ from experiments.benchmarks.harness.postgres import find_pgvector, running_postg
 KEPT_FROM = 100_000
 """Entries; a smaller table is made anew in the time that it takes to look for it."""
 K = 10
-LISTS = (10, 16, 24, 32, 40, 60, 80, 120, 160, 240, 400, 700, 1000)
+LISTS = (10, 16, 24, 28, 32, 36, 40, 60, 80, 120, 160, 240, 400, 700, 1000)
 """`hnsw.ef_search`, until recall is enough."""
 SCRIPTS = 100
 """Queries that pgbench asks; it takes no more than 128 files."""

@@ -64,6 +64,37 @@ def test_pages_come_in_the_order_of_ids_and_end(store: Store, entry: Callable[..
     assert entries.count_matching(Matching(parse_filter({"even": True}), ("v2",))) == 0
 
 
+@pytest.mark.parametrize("near", [0, 1, 4, 11])
+def test_pages_are_the_same_however_far_away_their_entries_lie(
+    store: Store, entry: Callable[..., Entry], monkeypatch: pytest.MonkeyPatch, near: int
+) -> None:
+    """Ids are written in an order of their own; matching ones lie at the beginning, the end, or both."""
+    monkeypatch.setattr("holdfast.entries.listing.NEAR", near)
+    monkeypatch.setattr("holdfast.entries.listing.FOR_ONE", 0)
+    entries = Entries(store)
+    order = [7, 2, 9, 0, 11, 5, 3, 8, 1, 10, 6, 4]
+    entries.upsert(
+        [entry(f"e{n:02}", f"v{n % 2 + 1}", end=n in (0, 10, 11), half=n > 5, some=n % 3) for n in order]
+    )
+    entries.delete(["e10"])
+    for raw, versions, expected in (
+        ({"end": True}, None, [0, 11]),
+        ({"half": True}, None, [6, 7, 8, 9, 11]),
+        ({"some": 1}, ("v1",), [4]),
+        (None, ("v2",), [1, 3, 5, 7, 9, 11]),
+        ({"some": 7}, None, []),
+    ):
+        wanted = Matching(parse_filter(raw), versions)
+        found: list[str] = []
+        after = None
+        while True:
+            page = entries.page(wanted, after, 2)
+            found += [each.id for each in page.entries]
+            if (after := page.next) is None:
+                break
+        assert found == [f"e{n:02}" for n in expected]
+
+
 def test_what_matches_is_deleted_in_transactions_of_some(
     store: Store, entry: Callable[..., Entry], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,10 @@
-"""Filters over attributes as SQL: what each of the two databases has for JSON is in this file."""
+"""Filters over attributes as SQL: what each of the two databases has for JSON is in this file.
 
+Reading the JSON of every row is most of the work, so where a condition wants texts or whole numbers it is
+first looked whether they stand in the row at all.
+"""
+
+import re
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -19,6 +24,7 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    type_coerce,
 )
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
@@ -45,6 +51,13 @@ _COMPARE: dict[str, Callable[[Any, Any], Sql]] = {
     "lt": lambda value, bound: value < bound,
     "lte": lambda value, bound: value <= bound,
 }
+
+
+_WRITTEN_ALIKE = re.compile(r"[ !#-%(-.0-;=?-\[\]-~]+")
+"""Texts that every writer of JSON writes as they are: printable, ASCII, and nothing that some escape."""
+_WHOLE = 10**15
+"""From here on a writer may give a whole number an exponent."""
+_LOOKED_FOR = 8  # texts in a row; for more its JSON is read
 
 
 class _Value(Protocol):
@@ -74,7 +87,31 @@ def matching(attributes: Column[Any], allowed: Filter, dialect: str) -> Sql:
             return or_(*(matching(attributes, part, dialect) for part in parts))
         case Not(part):
             return not_(matching(attributes, part, dialect))
-    return (_in_postgresql if dialect == "postgresql" else _in_sqlite)(attributes, allowed)
+    condition = (_in_postgresql if dialect == "postgresql" else _in_sqlite)(attributes, allowed)
+    words = _words(allowed)
+    if not words:
+        return condition
+    # Both databases leave the subquery of the condition for last.
+    find = func.strpos if dialect == "postgresql" else func.instr
+    text = cast(attributes, Text) if dialect == "postgresql" else type_coerce(attributes, Text)
+    return and_(or_(*(find(text, word) > 0 for word in words)), condition)
+
+
+def _words(condition: Condition) -> list[str]:
+    """Texts one of which stands in the JSON of every row that matches; none where that is not known."""
+    if not isinstance(condition, OneOf) or len(condition.choices) > _LOOKED_FOR:
+        return []
+    found = [_written(choice) for choice in condition.choices]
+    return [] if None in found else [word for word in found if word is not None]
+
+
+def _written(value: Scalar) -> str | None:
+    """What stands in JSON wherever the value does, whoever wrote it; None if that is not known."""
+    if isinstance(value, str):
+        return f'"{value}"' if _WRITTEN_ALIKE.fullmatch(value) else None
+    if isinstance(value, bool) or not abs(value) < _WHOLE or value != int(value):
+        return None
+    return str(abs(int(value)))
 
 
 def _in_sqlite(attributes: Column[Any], condition: Condition) -> Sql:
