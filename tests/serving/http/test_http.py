@@ -217,6 +217,19 @@ def test_nothing_of_the_pages_leads_to_the_root_or_elsewhere(client: TestClient)
         assert not re.search(r"https?://(?!www\.w3\.org)", text), path
 
 
+def test_who_has_a_file_of_the_page_is_not_sent_it_again(client: TestClient) -> None:
+    for path in ("/", "/docs", "/page/app.js", "/page/icon.svg"):
+        first = client.get(path)
+        tag = first.headers["ETag"]
+        assert (first.status_code, first.headers["Cache-Control"]) == (200, "no-cache")
+        for held in (tag, f"W/{tag}", f'"other", {tag}'):
+            again = client.get(path, headers={"If-None-Match": held})
+            assert (again.status_code, again.content, again.headers["ETag"]) == (304, b"", tag)
+        assert client.get(path, headers={"If-None-Match": '"other"'}).text == first.text
+    other = client.get("/", headers={"X-Forwarded-Prefix": "/gallery"}).headers["ETag"]
+    assert other != client.get("/").headers["ETag"]
+
+
 def test_a_prefix_is_kept(serve_here: Start, admin_key: str) -> None:
     headers = {"X-API-Key": admin_key}
     told, set_up = serve_here(), serve_here(root_path="/gallery")

@@ -301,6 +301,19 @@ def test_more_like_an_entry_is_a_link_that_can_be_sent(page: Any, server: Any, f
     page.reload()
     assert hits(page) == found
 
+    def drawers() -> list[int]:
+        return [int(name.rpartition("-")[2]) % 7 for name in hits(page)]
+
+    page.fill("#by", "drawer")
+    page.press("#by", "Tab")
+    wait_until(lambda: sorted(drawers()) == [*range(7)])
+    assert "by=drawer" in page.url
+    # By its image the entry would find itself, as the best of its drawer.
+    page.select_option("select[name=b]", "v3")
+    page.wait_for_selector(".summary")
+    assert set(drawers()) == {*range(7)}
+    assert "drawing-30" not in hits(page)
+
 
 def test_an_entry_is_shown_as_text_clamped_and_deleted_after_a_question(
     page: Any, server: Any, filled: int

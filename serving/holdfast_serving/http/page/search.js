@@ -11,7 +11,7 @@ import { listed, number, plural } from "./words.js";
 
 const K = 8;
 const LARGEST = 100;
-const form = { image: null, text: "", id: "", a: "", b: "", k: K, rows: [], version: "", known: [] };
+const form = { image: null, text: "", id: "", a: "", b: "", k: K, by: "", rows: [], version: "", known: [] };
 const state = { found: null, isBusy: false, ticket: 0, wanted: null };
 
 export const view = {
@@ -41,6 +41,7 @@ function takeFromAddress({ query }) {
   if (query.has("text")) Object.assign(form, { text: query.get("text"), id: "", image: null });
   for (const name of ["a", "b"]) if (query.has(name)) form[name] = query.get(name) === "none" ? "" : query.get(name);
   if (query.has("k")) form.k = Number(query.get("k")) || K;
+  if (query.has("by")) form.by = query.get("by");
   if (query.has("filter")) form.rows = fromText(query.get("filter"));
 }
 
@@ -62,12 +63,12 @@ async function search(context) {
   const wish = query();
   if (wish === null) return;
   const ticket = (state.ticket += 1);
-  const address = { id: wish.id, text: wish.text, a: form.a, b: form.b || "none", k: form.k === K ? "" : form.k, filter: toText(form.rows) };
+  const address = { id: wish.id, text: wish.text, a: form.a, b: form.b || "none", k: form.k === K ? "" : form.k, by: form.by.trim(), filter: toText(form.rows) };
   note("search", [], address);
   state.wanted = new URLSearchParams(location.hash.split("?")[1] ?? "").toString();
   state.isBusy = true;
   context.redraw();
-  const filter = toFilter(form.rows);
+  const [filter, by] = [toFilter(form.rows), form.by.trim()];
   const k = Math.min(LARGEST, Math.max(1, Number.parseInt(form.k, 10) || K));
   // The version that embedded an entry asks with its vector; others need the image.
   const isLone = !form.b || form.b === form.a;
@@ -76,8 +77,12 @@ async function search(context) {
     const begun = performance.now();
     try {
       const asking = image ? { image, model: version } : wish.id && isLone ? wish : { ...wish, model: version };
-      const answer = await post("v1/search", { ...asking, k: image ? k + 1 : k, ...(filter && { filter }), ...(form.version && { versions: [form.version] }) });
-      if (image) answer.hits = answer.hits.filter((hit) => hit.id !== wish.id).slice(0, k);
+      const grouped = by && { group_by: by, group_size: image ? 2 : 1 };
+      const answer = await post("v1/search", { ...asking, ...grouped, k: image && !by ? k + 1 : k, ...(filter && { filter }), ...(form.version && { versions: [form.version] }) });
+      if (image) {
+        const best = answer.groups?.map((group) => group.ids.find((id) => id !== wish.id));
+        answer.hits = answer.hits.filter((hit) => hit.id !== wish.id && (!best || best.includes(hit.id))).slice(0, k);
+      }
       return { version: answer.query_version, answer, milliseconds: Math.round(performance.now() - begun) };
     } catch (error) {
       if (error.status === undefined) throw error;
@@ -121,16 +126,18 @@ function controls(context) {
       field("Version", pick("a", choices, form.a, edit("a"))),
       field("Compare with", pick("b", [["", "no other"], ...choices], form.b, edit("b"))),
       field("Results", element("input", { name: "k", id: "k", type: "number", min: "1", max: String(LARGEST), value: String(form.k), onchange: edit("k") })),
+      field("The best of each", element("input", { name: "by", id: "by", list: "attribute-names", value: form.by, maxLength: 256, autocomplete: "off", spellcheck: false, placeholder: "an attribute", onchange: edit("by") })),
       field("Among entries of", pick("version", [["", "all versions"], ...Object.keys(gallery.entries).map((each) => [each, each])], form.version, edit("version"))),
       filterRows(form.rows, form.known, () => { context.redraw(); search(context); }),
       element("button", { type: "submit", id: "search", disabled: state.isBusy }, "Search")));
 }
 
 function takeTyped(typed) {
-  const { text, id, k } = typed.elements;
+  const { text, id, k, by } = typed.elements;
   if (text && text.value.trim() && text.value !== form.text) Object.assign(form, { text: text.value, id: "", image: null });
   if (id.value.trim() && id.value !== form.id) Object.assign(form, { id: id.value, text: "", image: null });
   form.k = k.value;
+  form.by = by.value;
 }
 
 function dropZone(context) {

@@ -1,5 +1,6 @@
 """The web page at /, the description of the API at /docs and /openapi.json: from this package alone."""
 
+from hashlib import sha256
 from html import escape
 from importlib.resources import files
 
@@ -34,12 +35,12 @@ _HEADERS = {
 
 @router.get("/")
 async def index(request: Request) -> Response:
-    return _file("index.html", prefix_of(request))
+    return _file(request, "index.html", prefix_of(request))
 
 
 @router.get("/docs")
 async def docs(request: Request) -> Response:
-    return _file("docs.html", prefix_of(request))
+    return _file(request, "docs.html", prefix_of(request))
 
 
 @router.get("/openapi.json")
@@ -50,17 +51,29 @@ async def openapi(request: Request) -> Response:
 
 
 @router.get("/page/{name}")
-async def asset(name: str) -> Response:
-    return _file(name)
+async def asset(request: Request, name: str) -> Response:
+    return _file(request, name)
 
 
-def _file(name: str, prefix: str = "") -> Response:
-    """A file of the page. All addresses in it are relative; where the prefix is known they start from there,
-    since a proxy may show the page without a slash at its end."""
+def _file(request: Request, name: str, prefix: str = "") -> Response:
+    """A file of the page, or 304 to whoever has it as it is.
+
+    All addresses in it are relative; where the prefix is known they start from there, since a proxy may show
+    the page without a slash at its end.
+    """
     if name not in _FILES:
         raise NotFoundError(f"the page has no file {name!r}")
     content = _FOLDER.joinpath(name).read_bytes()
     if prefix:
         base = f'<head>\n<base href="{escape(prefix)}/">'
         content = content.replace(b"<head>", base.encode(), 1)
-    return Response(content, media_type=_TYPES[name.rpartition(".")[2]], headers=_HEADERS)
+    tag = f'"{sha256(content).hexdigest()[:32]}"'
+    headers = {**_HEADERS, "ETag": tag}
+    if tag in _held(request.headers.get("if-none-match", "")):
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=_TYPES[name.rpartition(".")[2]], headers=headers)
+
+
+def _held(said: str) -> set[str]:
+    """The tags of `If-None-Match`; a proxy that compresses marks them as weak."""
+    return {each.strip().removeprefix("W/") for each in said.split(",")}
