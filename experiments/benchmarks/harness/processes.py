@@ -36,6 +36,14 @@ class Processes:
         titles = self._titles()
         return {kind: [pid for pid, title in titles.items() if self._is(kind, title)] for kind in TITLES}
 
+    def folder_of(self, kind: str) -> Path | None:
+        """Of the file that one of them was given with -f; None where there is none."""
+        titles = self._titles()
+        for title in (title for title in titles.values() if self._is(kind, title)):
+            _, _, rest = title.partition("\0-f\0")
+            return Path(rest.partition("\0")[0]).parent
+        return None
+
     def kill(self, kind: str) -> int:
         """SIGKILL to one of them; returns its id. Raises ValueError where there is none."""
         pid = min(self.of(kind), default=None)

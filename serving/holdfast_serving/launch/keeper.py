@@ -5,7 +5,8 @@
 The sockets that clients connect to are the server's (`listening.py`). While a killed HAProxy is started
 again, some hundredths of a second, those who connect wait in the kernel's queue. Where this process is
 killed, its HAProxy goes on until Ray has started the next one, which tells all earlier ones to finish what
-they began. A first one that knows of no application yet leaves the sockets to the earlier ones.
+they began. One that knows of no application any more, as Serve's first after such a death, leaves the sockets
+to the earlier ones, or to the one that comes next.
 
 Ray takes HAProxy for ready when its admin socket names the process that Ray has started. So what Ray asks it
 goes through this process, which puts its own number in place of HAProxy's.
@@ -27,6 +28,7 @@ from pathlib import Path
 PIDS = "haproxy.pids"
 DOOR = "listening.sock"
 SCRIPT = "worker"
+SEEN = "application.seen"
 MOST_SOCKETS = 16
 READY_SECONDS = 20.0
 POLL_SECONDS = 0.005
@@ -64,16 +66,16 @@ def mended(config: str, folder: Path, admin: Path, binds: str) -> str:
 class Haproxy:
     """The HAProxy of this keeper: at most one at a time."""
 
-    def __init__(self, folder: Path, config: Path, waits: bool) -> None:
-        """`waits`: nobody is to reach it."""
+    def __init__(self, folder: Path, config: Path, is_reached: bool) -> None:
+        """`is_reached`: whether it takes those who connect to the server."""
+        self.is_reached = is_reached
         self.admin = config.with_name(f"worker-{os.getpid()}.sock")
         self.pid = 0
         self._script = folder / SCRIPT
         self._state = config.with_name("state")
         self._config = config.with_name(f"worker-{os.getpid()}.cfg")
-        if waits:
-            binds = f"unix@{config.with_name('nobody.sock')}"
-        else:
+        binds = f"unix@{config.with_name('nobody.sock')}"
+        if is_reached:
             binds = ",".join(f"fd@{number}" for number in _listening_sockets(folder / DOOR))
         self._config.write_text(mended(config.read_text(), folder, self.admin, binds))
 
@@ -192,16 +194,21 @@ def main() -> int:
     config = Path(arguments[arguments.index("-f") + 1])
     # Before a thread or a child is there that could take them.
     signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
+    # Ray ends the group of a process that has died, and HAProxy is to outlive all but the server.
+    os.setpgid(0, 0)
     earlier = earlier_ones(folder)
     with (folder / PIDS).open("a") as pids:
         pids.write(f"{os.getpid()}\n")
-    waits = bool(earlier) and APPLICATION.search(config.read_text()) is None
+    knows = APPLICATION.search(config.read_text()) is not None
+    seen = folder / SEEN
+    if knows:
+        seen.touch()
     try:
-        haproxy = Haproxy(folder, config, waits)
+        haproxy = Haproxy(folder, config, is_reached=knows or not seen.exists())
     except (RuntimeError, OSError) as error:
         sys.exit(str(error))
     try:
-        return keep(haproxy, config.with_name("admin.sock"), () if waits else earlier)
+        return keep(haproxy, config.with_name("admin.sock"), earlier if haproxy.is_reached else ())
     except RuntimeError as error:
         haproxy.tell(signal.SIGKILL)
         sys.exit(str(error))

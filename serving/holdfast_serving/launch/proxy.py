@@ -26,6 +26,8 @@ from holdfast_serving.launch.ports import free_port
 
 CONNECTIONS = 8192
 """How many clients may be connected, at most; a limit of file handles may allow fewer."""
+SMALL = 12_000
+"""Bytes of a body that one buffer of HAProxy, of 16 KiB, holds beside its headers."""
 KEEPER = """#!/bin/sh
 exec {python} -I -S {keeper} {folder} "$@"
 """
@@ -59,6 +61,14 @@ FRONTEND = """    # Who is told to come again should find another server.
     http-request del-header x-request-timeout-seconds
     http-request set-header x-request-disconnect-disabled ?1
     http-request del-header ^(serve[-_]multiplexed[-_]model[-_]id|x[-_]session[-_]id)$ -m reg
+    # What a gateway had in its hands when it was killed is asked of another one, where that does no harm, and
+    # where HAProxy has it whole: for what is small it waits until it is there. Without a key it is refused first.
+    acl repeatable path_beg /v1/search /v1/embeddings /v2/embed /v1/gallery
+    http-request disable-l7-retry if METH_DELETE || !METH_GET !repeatable
+    acl small req.hdr_val(content-length) 1:{small}
+    acl keyed req.hdr(authorization) -m found
+    acl keyed req.hdr(x-api-key) -m found
+    http-request wait-for-body time {seconds}s if small keyed
 """
 
 
@@ -75,7 +85,7 @@ def prepare_proxy(
     if binary is None or os.environ.get("RAY_SERVE_ENABLE_HA_PROXY", "1") != "1":
         return None
     seconds = math.ceil(receive_seconds)
-    places = {"folder": folder, "seconds": seconds}
+    places = {"folder": folder, "seconds": seconds, "small": SMALL}
     (folder / "defaults.cfg").write_text(DEFAULTS.format(**places))
     (folder / "frontend.cfg").write_text(FRONTEND.format(**places))
     (folder / "400.http").write_bytes(
@@ -86,7 +96,7 @@ def prepare_proxy(
             408,
             "Request Timeout",
             "request_timeout",
-            f"The request's headers were not whole after {seconds} seconds.",
+            f"The request was not whole after {seconds} seconds.",
         )
     )
     (folder / "503.http").write_bytes(
@@ -118,6 +128,7 @@ def prepare_proxy(
             "RAY_SERVE_HAPROXY_MAXCONN": str(_connections()),
             # Longer than a body may take, which the gateway answers.
             "RAY_SERVE_HAPROXY_TIMEOUT_CLIENT_S": str(seconds + 15),
+            "RAY_SERVE_HAPROXY_RETRY_ON": "conn-failure empty-response",
             # Serve kills a proxy that is not ready after 5 seconds, and gives up: a busy machine needs more.
             "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "30",
             # Where the process dies that looks after HAProxy, Serve is to notice it in three of these, and

@@ -50,6 +50,7 @@ class Node:
         self.folder, self.node, self.script = folder, folder / "node", script
         self.url = f"http://127.0.0.1:{port}"
         self.keepers: list[subprocess.Popen[bytes]] = []
+        self.manager = subprocess.Popen(["sleep", "60"], process_group=0)
         self.node.mkdir()
 
     def start(
@@ -58,7 +59,8 @@ class Node:
         """A keeper whose HAProxy answers so; returns when Ray would take it for ready."""
         config = self.node / "haproxy.cfg"
         config.write_text(CONFIG.format(node=self.node, answer=answer, backend=backend))
-        keeper = subprocess.Popen([self.script, "-db", "-f", str(config), "-dR", *arguments])
+        command = [self.script, "-db", "-f", str(config), "-dR", *arguments]
+        keeper = subprocess.Popen(command, process_group=0 if self.manager.poll() else self.manager.pid)
         self.keepers.append(keeper)
         wait_until(lambda: self.pid_that_ray_sees() == keeper.pid)
         return keeper
@@ -101,8 +103,9 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
         made = Node(tmp_path, copy["RAY_SERVE_HAPROXY_BINARY_PATH"], port)
         yield made
         stop_proxies(tmp_path)
-    for keeper in made.keepers:
-        keeper.wait(10)
+    made.manager.kill()
+    for process in (made.manager, *made.keepers):
+        process.wait(10)
     wait_until(lambda: not made.haproxies())
 
 
@@ -140,6 +143,9 @@ def test_the_next_one_takes_over_and_the_one_before_ends(node: Node) -> None:
 
 def test_haproxy_outlives_its_keeper_until_the_next_one_is_there(node: Node) -> None:
     first = node.start("first")
+    # As Ray does with the group of a process that has died.
+    os.killpg(node.manager.pid, signal.SIGKILL)
+    assert first.poll() is None
     first.kill()
     first.wait()
     assert asked_all_the_while(node, lambda: None) == {"first"}
