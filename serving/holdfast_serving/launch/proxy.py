@@ -62,7 +62,7 @@ FRONTEND = """    # Who is told to come again should find another server.
     http-request set-header x-request-disconnect-disabled ?1
     http-request del-header ^(serve[-_]multiplexed[-_]model[-_]id|x[-_]session[-_]id)$ -m reg
     # What a gateway had in its hands when it was killed is asked of another one, where that does no harm, and
-    # where HAProxy has it whole: for what is small it waits until it is there. Without a key it is refused first.
+    # where HAProxy has it whole: for what is small it waits. Without a key it is refused before.
     acl repeatable path_beg /v1/search /v1/embeddings /v2/embed /v1/gallery
     http-request disable-l7-retry if METH_DELETE || !METH_GET !repeatable
     acl small req.hdr_val(content-length) 1:{small}
