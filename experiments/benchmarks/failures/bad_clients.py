@@ -146,7 +146,7 @@ async def hangs_up_while_sending(target: Target) -> str:
     _, writer = await target.connect()
     writer.write(target.whole()[: random.randrange(20, len(target.whole()))])
     await asyncio.sleep(0.05)
-    _reset(writer)
+    hang_up(writer)
     return "hung up"
 
 
@@ -154,7 +154,7 @@ async def hangs_up_while_waiting(target: Target) -> str:
     _, writer = await target.connect()
     writer.write(target.whole())
     await asyncio.sleep(random.choice((0.0, 0.002, 0.01)))
-    _reset(writer)
+    hang_up(writer)
     return "hung up"
 
 
@@ -219,7 +219,7 @@ async def does_not_read(target: Target) -> str:
             await asyncio.sleep(1)
             if not await reader.read(1):
                 break
-        _reset(writer)
+        hang_up(writer)
     return "hung up"
 
 
@@ -268,7 +268,7 @@ OTHERS: tuple[tuple[Client, float], ...] = (
 )
 
 
-def _reset(writer: asyncio.StreamWriter) -> None:
+def hang_up(writer: asyncio.StreamWriter) -> None:
     """Hangs up with a RST, as a process that is killed."""
     connection = writer.get_extra_info("socket")
     with contextlib.suppress(OSError):
