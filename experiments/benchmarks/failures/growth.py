@@ -98,10 +98,12 @@ def slope(seconds: Sequence[float], mib: Sequence[float]) -> Slope:
         raise ValueError("a slope takes samples at three moments and more")
     hours = np.array([times[part == each].mean() for each in used]) / 3600
     means = np.array([values[part == each].mean() for each in used])
-    line = stats.linregress(hours, means)
-    reach = float(stats.t.ppf(0.975, len(used) - 2) * line.stderr)
-    first, last = (float(line.intercept + line.slope * end / 3600) for end in (times[0], times[-1]))
-    return Slope(float(line.slope), float(line.slope) - reach, float(line.slope) + reach, first, last)
+    (steepness, start), left, *_ = np.polyfit(hours, means, 1, full=True)
+    spread = np.sum(np.square(hours - hours.mean()))
+    error = np.sqrt((left[0] if len(left) else 0.0) / (len(used) - 2) / spread)
+    reach = float(stats.t.ppf(0.975, len(used) - 2) * error)
+    first, last = (float(start + steepness * end / 3600) for end in (times[0], times[-1]))
+    return Slope(float(steepness), float(steepness) - reach, float(steepness) + reach, first, last)
 
 
 def slopes(samples: Sequence[Sample], measure: str) -> dict[str, Slope]:
@@ -112,11 +114,13 @@ def slopes(samples: Sequence[Sample], measure: str) -> dict[str, Slope]:
     """
     found = {}
     for kind in dict.fromkeys(sample.kind for sample in samples):
-        pids = {sample.pid for sample in samples if sample.kind == kind}
+        pids = sorted({sample.pid for sample in samples if sample.kind == kind})
         curves = [[s for s in samples if s.kind == kind and s.pid == pid] for pid in pids]
-        longest = max(len(curve) for curve in curves)
-        if any(len(curve) < longest - 1 for curve in curves):
-            raise ValueError(f"the {kind} was replaced by another process meanwhile: {sorted(pids)}")
+        begun = min(curve[0].seconds for curve in curves)
+        ended = max(curve[-1].seconds for curve in curves)
+        slack = (ended - begun) / 10
+        if any(curve[0].seconds > begun + slack or curve[-1].seconds < ended - slack for curve in curves):
+            raise ValueError(f"the {kind} was replaced by another process meanwhile: {pids}")
         shortest = min(len(curve) for curve in curves)
         total = [sum(getattr(curve[k], measure) for curve in curves) for k in range(shortest)]
         found[kind] = slope([curves[0][k].seconds for k in range(shortest)], total)
@@ -147,7 +151,7 @@ def draw(file: Path, samples: Sequence[Sample], lines: Mapping[str, Slope]) -> N
                 axis.plot(minutes, [s.uss for s in own], color=OTHER, linewidth=1, label="USS")
             end = max(sample.seconds for sample in samples) / 60
             axis.plot([end * (1 - SHARE), end], [line.first, line.last], color=STRONG, linewidth=1.5)
-            said = f"{kind}\nUSS {line.value:+.1f} MiB an hour ({line.low:+.1f} to {line.high:+.1f})"
+            said = f"{kind}: USS {line.value:+.1f} MiB/h\n95 %: {line.low:+.1f} to {line.high:+.1f}"
             axis.set_title(said, fontsize=8, loc="left")
             axis.set_ylim(bottom=0)
             axis.set_xlabel("minutes")
