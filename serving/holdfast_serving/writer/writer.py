@@ -1,12 +1,15 @@
 """The one writer: every change of the gallery goes through one process, which commits many at once."""
 
 import asyncio
+import contextlib
 import logging
 import threading
+import time
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
-from holdfast.base import HoldfastError
+from holdfast.base import HoldfastError, NotReadyError, StoreError
 from holdfast.entries import Change, Entries, GroupCommit, Lease, LeaseHeldError
 from holdfast.store import Store, open_store
 from holdfast_serving.config import ServingConfig
@@ -15,8 +18,13 @@ from holdfast_serving.tracing import open_tracing
 from holdfast_serving.writer.backfiller import Backfiller
 from holdfast_serving.writer.feeder import start_feeder
 from holdfast_serving.writer.scheduler import Scheduler
+from holdfast_serving.writer.wish import Wish
 
 logger = logging.getLogger(__name__)
+
+LISTEN_SECONDS = 0.1
+PATIENCE_SECONDS = 8.0
+"""How long a change waits for a lease that was asked for; less than a gateway waits for the writer."""
 
 
 class EntryWriter(Protocol):
@@ -33,28 +41,41 @@ class StoreWriter:
 
     While somebody else holds the lease each change is refused, and the next one tries again. What waited
     under a lease that was lost is refused as well: only what comes later goes under a new one.
+
+    While one server takes over from another both of them write, in turns: each lets go of the lease between
+    two commits when the other one asks for it, so that no change of either is refused.
+
+    Args:
+        takes_over: it asks whoever holds the lease for it from its first change on, and takes it as soon as
+            nobody holds it. Others ask only once they have been asked.
     """
 
     away = False
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, takes_over: bool = False) -> None:
         self._store = store
+        self._takes_over = self._in_turns = takes_over
+        self._wish = Wish(store)
         self._taking = threading.Lock()
         self._lease: Lease | None = None
         self._commits: GroupCommit | None = None
-        try:
-            self._writing()
-        except LeaseHeldError as error:
-            logger.warning("%s", error)
+        self._closed = threading.Event()
+        self._listener = threading.Thread(target=self._listen, name="lease-listener", daemon=True)
+        if not takes_over:
+            try:
+                self._writing()
+            except LeaseHeldError as error:
+                logger.warning("%s", error)
+        self._listener.start()
 
     async def submit(self, change: Change) -> int:
         """Raises what `GroupCommit.submit` raises, LeaseHeldError and LeaseLostError."""
         in_thread = asyncio.get_running_loop().run_in_executor
-        return await asyncio.wrap_future(await in_thread(None, lambda: self._writing().submit(change)))
+        return await asyncio.wrap_future(await in_thread(None, lambda: self._hand_in(change)))
 
     def submit_here(self, change: Change) -> int:
         """The same from a thread that may wait."""
-        return self._writing().submit(change).result()
+        return self._hand_in(change).result()
 
     def is_alive(self) -> bool:
         """Whether what is handed in is worked off, as far as is known; trivially so without a lease."""
@@ -63,31 +84,63 @@ class StoreWriter:
 
     def close(self) -> None:
         """Commits what was handed in, and gives the lease back. A later change would take it again."""
-        with self._taking:
-            commits, lease = self._commits, self._lease
-            self._commits = self._lease = None
-        if commits is not None:
-            commits.close()
-        if lease is not None:
-            lease.release()
+        self._closed.set()
+        self._let_go()
+
+    def _hand_in(self, change: Change) -> "Future[int]":
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            try:
+                return self._writing().submit(change)
+            except NotReadyError as error:
+                # Somebody else's turn; or what was to take it has been closed for somebody else just now.
+                if not self._in_turns or time.monotonic() > deadline:
+                    raise
+                if isinstance(error, LeaseHeldError) and not self._wish.is_of_another():
+                    self._wish.say()
+            time.sleep(LISTEN_SECONDS / 4)
 
     def _writing(self) -> GroupCommit:
         with self._taking:
             if self._commits is None or self._lease is None or self._lease.lost:
+                if self._in_turns and self._wish.is_of_another():
+                    raise LeaseHeldError("Another server over this store writes now. Repeat the request.")
                 lease = Lease.take(self._store)
+                self._wish.withdraw()
                 if self._commits is not None:
                     self._commits.close()
                 self._lease, self._commits = lease, GroupCommit(Entries(self._store), fence=lease.fence)
             return self._commits
 
+    def _let_go(self) -> None:
+        with self._taking:
+            commits, lease = self._commits, self._lease
+            self._commits = self._lease = None
+            if commits is not None:
+                commits.close()
+            if lease is not None:
+                lease.release()
+
+    def _listen(self) -> None:
+        while not self._closed.wait(LISTEN_SECONDS):
+            # While the database is away nobody can ask, and nobody could write.
+            with contextlib.suppress(StoreError, LeaseHeldError):
+                if self._lease is None:
+                    if self._takes_over:
+                        self._writing()
+                elif self._wish.is_of_another():
+                    self._in_turns = True
+                    self._let_go()
+
 
 class Writer:
     """The writer deployment. User errors come back as values: Ray would wrap what is raised."""
 
-    def __init__(self, config: ServingConfig) -> None:
+    def __init__(self, config: ServingConfig, takes_over: bool = False) -> None:
+        """`takes_over`: see StoreWriter."""
         write_logs(access=config.access_log, form=config.log_form)
         store = open_store(config.store, config.artifacts)
-        self._writer = StoreWriter(store)
+        self._writer = StoreWriter(store, takes_over)
         self._backfiller = Backfiller(store, self._writer.submit_here, config.sources)
         self._feeder = start_feeder(store, config)
         self._scheduler = Scheduler(store, config.late_seconds)

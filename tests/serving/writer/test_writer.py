@@ -9,7 +9,9 @@ import pytest
 from holdfast.entries import Delete, Entries, Entry, Lease, LeaseHeldError, LeaseLostError, Upsert
 from holdfast.entries.lease import refuse_if_held
 from holdfast.store import Store
+from holdfast_serving.writer import writer as module
 from holdfast_serving.writer.writer import StoreWriter
+from tests.fixtures.waiting import wait_until
 
 
 def entry(name: str) -> Entry:
@@ -66,3 +68,45 @@ def test_many_writes_at_once_share_commits_and_all_count(store: Store) -> None:
     assert len(set(seqs)) == 200
     assert Entries(store).count() == {"v1": 200}
     assert Entries(store).last_seq() == max(seqs)
+
+
+def test_a_writer_that_takes_over_and_the_one_before_write_in_turns(store: Store) -> None:
+    """Both servers write for as long as the older one has clients; no change is refused, and none is lost."""
+    before, after = StoreWriter(store), StoreWriter(store, takes_over=True)
+    numbers: list[int] = []
+
+    async def write_steadily(writer: StoreWriter, name: str) -> None:
+        for number in range(12):
+            numbers.append(await writer.submit(Upsert([entry(f"{name}-{number}")])))
+            await asyncio.sleep(0.04)
+
+    async def both() -> None:
+        await asyncio.gather(*(write_steadily(before, f"b{n}") for n in range(3)), write_steadily(after, "a"))
+
+    asyncio.run(both())
+    before.close()
+    wait_until(lambda: _holds(after))
+    assert sorted(numbers) == list(range(1, 49))
+    assert Entries(store).count() == {"v1": 48}
+    after.close()
+    refuse_if_held(store)
+
+
+def test_who_takes_over_waits_for_the_one_before_and_not_for_ever(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who holds the lease and hears nobody, as an import does, keeps it."""
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 0.2)
+    after = StoreWriter(store, takes_over=True)
+    wait_until(lambda: _holds(after))
+    after.close()
+    with Lease.take(store):
+        late = StoreWriter(store, takes_over=True)
+        with pytest.raises(LeaseHeldError):
+            late.submit_here(Upsert([entry("a")]))
+    wait_until(lambda: _holds(late))
+    late.close()
+
+
+def _holds(writer: StoreWriter) -> bool:
+    return writer._lease is not None
