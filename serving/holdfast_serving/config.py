@@ -1,8 +1,8 @@
 """What a server is told before it starts. Frozen, and sent whole to every replica."""
 
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from holdfast.backfill import CascadeConfig
 from holdfast.base import Settings
@@ -74,12 +74,29 @@ class ErrorBudget(Settings):
     """Fewer queries tell nothing."""
 
 
+class Autoscaling(Settings):
+    """As many gateways as there is work for, beginning with `replicas`."""
+
+    max: int = Field(ge=1)
+    """Gateways at most."""
+    ongoing: float = Field(default=16.0, gt=0)
+    """How many requests at a time are right for one gateway, on average. Beyond that there are more gateways,
+    below it fewer."""
+    up_seconds: float = Field(default=5.0, gt=0, le=3600)
+    """How long it has to be so before there are more."""
+    down_seconds: float = Field(default=300.0, gt=0, le=86400)
+    """And before there are fewer: a new gateway takes seconds until it answers."""
+
+
 class ServingConfig(Settings):
     """One server: the store that it follows, its size and its limits."""
 
     store: str = Field(repr=False)
     artifacts: str | None = Field(None, repr=False)
     replicas: int = Field(default=1, ge=1)
+    """Gateways; with `autoscaling` at least."""
+    autoscaling: Autoscaling | None = None
+    """More gateways while requests wait. None: as many as `replicas`."""
     cpus: float = Field(default=1.0, ge=0)
     """Cores that Ray reserves for one gateway replica, and the threads of its model."""
     key_hashes: tuple[tuple[str, str], ...] = ()
@@ -122,6 +139,18 @@ class ServingConfig(Settings):
     cascades."""
     cascade: CascadeConfig = CascadeConfig()
     """What a search may spend on the images of entries that older versions embedded."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.autoscaling is not None and self.autoscaling.max < self.replicas:
+            raise ValueError(
+                f"replicas is {self.replicas}, which are at least, and autoscaling.max {self.autoscaling.max}"
+            )
+        return self
+
+    @property
+    def most_replicas(self) -> int:
+        return self.replicas if self.autoscaling is None else self.autoscaling.max
 
     @property
     def loadable_versions(self) -> int:

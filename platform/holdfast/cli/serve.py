@@ -1,6 +1,7 @@
 """`holdfast serve`: the gallery over HTTP, in the foreground."""
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -16,13 +17,32 @@ from holdfast.cli.options import (
     existing_store,
 )
 
+_PREFIX = re.compile(r"/|(/[A-Za-z0-9._~-]+)+")
+_SPAN = re.compile(r"([1-9]\d*)(?:-([1-9]\d*))?")
+
 
 def serve(
     store: StoreOption = STORE,
     artifacts: ArtifactsOption = None,
     host: Annotated[str, typer.Option(help="Address to listen on; loopback by default.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8000,
-    replicas: Annotated[int | None, typer.Option(help="Gateway replicas; 1 by default.")] = None,
+    replicas: Annotated[
+        str | None,
+        typer.Option(metavar="N|MIN-MAX", help="Gateways; from MIN to MAX as requests wait. 1 by default."),
+    ] = None,
+    route_prefix: Annotated[
+        str, typer.Option(metavar="PATH", help="Path below which it is served, such as /embeddings.")
+    ] = "/",
+    name: Annotated[
+        str, typer.Option(help="Of the application, among others of the cluster's Serve.")
+    ] = "holdfast",
+    take_over: Annotated[
+        bool,
+        typer.Option(
+            "--take-over",
+            help="Take the place of the server of this store that listens there, without a failed request.",
+        ),
+    ] = False,
     config: Annotated[
         Path | None, typer.Option(help="YAML file with further settings: index, limits, batching.")
     ] = None,
@@ -46,9 +66,15 @@ def serve(
     from holdfast.base import load_settings, read_values
     from holdfast_serving import ServingConfig, serve_forever
 
+    least, most = _span(replicas)
+    if not _PREFIX.fullmatch(route_prefix):
+        raise ConfigError(f"--route-prefix {route_prefix!r} is no path such as /embeddings.")
     if "store" in read_values(config, set_ or []):
         raise ConfigError("store: of a server it is named by --store or HOLDFAST_STORE, not by its settings.")
-    settings = load_settings(ServingConfig, config, [*(set_ or []), f"store={json.dumps(store)}"])
+    given = [f"store={json.dumps(store)}"]
+    if most is not None:
+        given += [f"replicas={least}", f"autoscaling.max={most}"]
+    settings = load_settings(ServingConfig, config, [*(set_ or []), *given])
     artifacts = artifacts or settings.artifacts
     existing_store(store, artifacts).close()
     serve_forever(
@@ -56,10 +82,23 @@ def serve(
         host,
         port,
         artifacts=artifacts,
-        replicas=replicas,
+        replicas=least,
         sources=sources or None,
         access_log=access_log,
+        name=name,
+        route_prefix=route_prefix,
+        take_over=take_over,
         verbose=verbose,
         config=settings,
         say=typer.echo,
     )
+
+
+def _span(replicas: str | None) -> tuple[int | None, int | None]:
+    """The least and the most gateways, of `N` (which has no most) or `MIN-MAX`. Raises ConfigError."""
+    if replicas is None:
+        return None, None
+    found = _SPAN.fullmatch(replicas)
+    if found is None:
+        raise ConfigError(f"--replicas {replicas!r} is neither a number such as 2 nor a span such as 1-4.")
+    return int(found[1]), None if found[2] is None else int(found[2])

@@ -67,11 +67,10 @@ def create_app(replica: Replica, echo_request_id: bool = True, tracing: Tracing 
     entrance = ReceiveWhole(entrance, gatekeeper, config.limits)
     entrance = Admit(entrance, replica.admission)
     entrance = Methods(entrance, routes)
-    entrance = Prefix(entrance, config.root_path)
     if config.cors_origins:
         entrance = Cors(entrance, config.cors_origins)
-    told = Telemetry(entrance, replica.metrics, echo_request_id, tracing, judge=replica.guard.observe)
-    return Application(app, told)
+    entrance = Telemetry(entrance, replica.metrics, echo_request_id, tracing, judge=replica.guard.observe)
+    return Application(app, Prefix(entrance, config.root_path))
 
 
 def openapi_document() -> dict[str, Any]:

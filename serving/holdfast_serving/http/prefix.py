@@ -11,8 +11,12 @@ _PATH = re.compile(r"(/[A-Za-z0-9._~-]+)+")
 
 
 class Prefix:
-    """ASGI middleware: takes `root_path` off the addresses that have it, and remembers below which path the
-    client sees the server. Routes know nothing of it: what they answer is relative, or asks `prefix_of`.
+    """ASGI middleware: takes the paths below which the server is shown off the addresses that have them, and
+    remembers below which one the client sees it. Routes know nothing of it: what they answer is relative, or
+    asks `prefix_of`.
+
+    There may be two: `root_path` (or what the header says) is that of a proxy in front, and the scope's own
+    that of Serve, whose route prefix it is.
     """
 
     def __init__(self, app: ASGIApp, root_path: str) -> None:
@@ -22,11 +26,20 @@ class Prefix:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             named = Headers(scope=scope).get("x-forwarded-prefix", "").rstrip("/")
-            scope.setdefault("state", {})["prefix"] = named if _PATH.fullmatch(named) else self._root_path
-            root, path = self._root_path, scope["path"]
-            if root and (path == root or path.startswith(f"{root}/")):
-                scope = {**scope, "path": path[len(root) :] or "/"}
+            shown = named if _PATH.fullmatch(named) else self._root_path
+            mounted = scope.get("root_path", "")
+            scope.setdefault("state", {})["prefix"] = shown + mounted
+            if mounted or self._root_path:
+                path = _below(_below(scope["path"], mounted), self._root_path)
+                scope = {**scope, "path": path, "root_path": ""}
         await self._app(scope, receive, send)
+
+
+def _below(path: str, root: str) -> str:
+    """The rest of a path that is `root` or lies below it; any other as it is."""
+    if root and (path == root or path.startswith(f"{root}/")):
+        return path[len(root) :] or "/"
+    return path
 
 
 def prefix_of(request: Request) -> str:

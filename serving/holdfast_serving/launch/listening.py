@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from holdfast.base import ConfigError
-from holdfast_serving.launch.keeper import DOOR
+from holdfast_serving.launch.keeper import DOOR, MOST_SOCKETS
 
 BACKLOG = 4096
 """Connections that wait for a proxy at most; the system may allow fewer."""
@@ -37,6 +37,16 @@ class Listening:
         self._door.bind(str(folder / DOOR))
         self._door.listen()
         threading.Thread(target=self._hand_out, name="listening", daemon=True).start()
+
+    def take_over_from(self, folder: Path) -> None:
+        """Hands out the sockets of another server, whose folder this is, in place of its own: those who are
+        connected there, or wait for it, notice nothing. Raises OSError where that server has ended."""
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(folder / DOOR))
+            _, numbers, _, _ = socket.recv_fds(connection, 1, MOST_SOCKETS)
+        before, self._sockets = self._sockets, [socket.socket(fileno=number) for number in numbers]
+        for each in before:
+            each.close()
 
     def close(self) -> None:
         """Whoever has copies may still take connections."""

@@ -2,11 +2,11 @@
 
 import logging
 import os
-from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any
 
 from holdfast.jobs import join_cluster, joins_cluster, leave_threads_to_ray, prepare_environment, start_own
+from holdfast_serving.launch.listening import Listening
 from holdfast_serving.launch.ports import addresses_of
 from holdfast_serving.launch.proxy import prepare_proxy
 
@@ -16,10 +16,11 @@ OBJECT_STORE_BYTES = 200 * 1024 * 1024
 
 def prepare_serving(
     folder: Path, host: str, port: int, receive_seconds: float, verbose: bool
-) -> tuple[str, AbstractContextManager[object]]:
+) -> tuple[str, Listening | None]:
     """Must run before ray is imported, which reads some of these. `folder` is private and outlives Ray.
 
-    Returns the host that Serve is told to listen on, and what listens until it is left.
+    Returns the host that Serve is told to listen on, and what listens until it is closed; None where
+    Serve does so itself.
     """
     prepare_environment()
     leave_threads_to_ray()
@@ -31,12 +32,10 @@ def prepare_serving(
         os.environ.setdefault("RAY_SERVE_LOG_TO_STDERR", "0")
         os.environ.setdefault("RAY_DEDUP_LOGS", "0")
     if joins_cluster():
-        return host, nullcontext()
+        return host, None
     listening = prepare_proxy(folder, addresses_of(host), port, receive_seconds)
-    if listening is None:
-        return host, nullcontext()
-    # What Serve listens on then is between the proxy and the replicas.
-    return "127.0.0.1", closing(listening)
+    # What Serve listens on behind it is between the proxy and the replicas.
+    return host if listening is None else "127.0.0.1", listening
 
 
 def start_ray(cpus: int, dashboard: bool, verbose: bool) -> bool:

@@ -145,14 +145,12 @@ def prepare_proxy(
     return Listening(folder, addresses, port)
 
 
-def stop_proxies(folder: Path) -> None:
-    """Ends what HAProxy processes are left, so that the port is free when the server has ended."""
-    pids = folder / PIDS
-    for pid in map(int, pids.read_text().split()) if pids.exists() else ():
+def stop_proxies(folder: Path, how: signal.Signals = signal.SIGKILL) -> None:
+    """Ends what HAProxy processes are left, so that the port is free when the server has ended; SIGUSR1 lets
+    each end what it has begun."""
+    for pid in keeper.earlier_ones(folder):
         with contextlib.suppress(OSError):
-            # The number may belong to another process by now.
-            if str(folder) in Path(f"/proc/{pid}/cmdline").read_text():
-                os.kill(pid, signal.SIGKILL)
+            os.kill(pid, how)
 
 
 def _binary() -> str | None:

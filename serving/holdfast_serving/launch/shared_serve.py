@@ -15,11 +15,11 @@ FREE_SECONDS = 20.0
 """How long Serve's proxies may take to let go of their port."""
 
 
-def settle_serve(host: str, port: int, application: str) -> None:
+def settle_serve(host: str, port: int, application: str, route_prefix: str) -> None:
     """Make sure that what Serve will listen on is what was asked for.
 
     A Serve that nobody uses is ended, and starts anew. Raises ConfigError where other applications keep it
-    listening elsewhere, or where somebody else has the port.
+    listening elsewhere or have the prefix, or where somebody else has the port.
     """
     running = _get_global_client(raise_if_no_controller_running=False)
     if running is not None:
@@ -34,7 +34,8 @@ def settle_serve(host: str, port: int, application: str) -> None:
                 "with 'serve shutdown'."
             )
         else:
-            # Of an earlier server that was killed, and taken over here.
+            # Of others, or of an earlier server of ours, whose place this one takes.
+            _refuse_taken_prefix(application, route_prefix)
             return
     if not _is_on_head():
         warnings.warn(
@@ -54,6 +55,15 @@ def leave_serve(host: str, port: int, application: str) -> None:
         if _is_on_head():
             with contextlib.suppress(ConfigError):
                 _wait_for(host, port)
+
+
+def _refuse_taken_prefix(application: str, route_prefix: str) -> None:
+    for name, other in _get_global_client().get_serve_details()["applications"].items():
+        if name != application and other["route_prefix"] == route_prefix:
+            raise ConfigError(
+                f"Serve on this cluster leads {route_prefix} to the application {name!r} already: choose "
+                "another --route-prefix, such as /embeddings, or take its place by --name."
+            )
 
 
 def _wait_for(host: str, port: int) -> None:

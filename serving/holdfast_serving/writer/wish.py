@@ -25,9 +25,7 @@ _SAY = (
     )
 )
 _WITHDRAW = (
-    update(leases)
-    .where(leases.c.name == WISH, leases.c.epoch == bindparam("mine"))
-    .values(expires_at=0.0)
+    update(leases).where(leases.c.name == WISH, leases.c.epoch == bindparam("mine")).values(expires_at=0.0)
 )
 
 

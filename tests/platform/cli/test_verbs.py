@@ -274,6 +274,9 @@ def test_serve_speaks_one_line_when_it_is_ready(
         "replicas": 2,
         "sources": ["photos"],
         "access_log": False,
+        "name": "holdfast",
+        "route_prefix": "/",
+        "take_over": False,
         "verbose": False,
         "config": holdfast_serving.ServingConfig(store=str(learned)),
     }
@@ -283,6 +286,11 @@ def test_serve_speaks_one_line_when_it_is_ready(
     options = calls[-1][-1]
     assert (options["replicas"], options["sources"]) == (None, None)
     assert (options["config"].replicas, options["config"].sources) == (3, ("photos",))
+    attached = ("--route-prefix", "/embeddings", "--name", "photos", "--take-over")
+    holdfast("serve", "--store", learned, "--replicas", "1-4", *attached)
+    options = calls[-1][-1]
+    assert (options["route_prefix"], options["name"], options["take_over"]) == ("/embeddings", "photos", True)
+    assert (options["replicas"], options["config"].autoscaling.max) == (1, 4)
 
 
 @pytest.mark.parametrize(
@@ -314,6 +322,9 @@ def test_the_matrix_on_the_terminal_marks_what_is_within_chance(low: float, high
         (["backfill", "start", "v2", "--workers", "2"], "--workers is for re-embed"),
         (["backfill", "start", "v2", "--kind", "re-embed", "--detach", "--sources", "/tmp"], "or --detach"),
         (["serve", "--set", "replicas=2", "--set", "store=elsewhere"], "--store or HOLDFAST_STORE"),
+        (["serve", "--replicas", "0"], "neither a number such as 2 nor a span"),
+        (["serve", "--replicas", "4-1"], "autoscaling.max 1"),
+        (["serve", "--route-prefix", "embeddings"], "no path such as /embeddings"),
     ],
 )
 def test_an_option_that_would_be_ignored_is_refused(

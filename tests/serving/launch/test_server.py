@@ -1,18 +1,23 @@
 """What `serve_forever` refuses before it starts anything."""
 
 import socket
-from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from holdfast.base import ConfigError, HoldfastError, StoreError
+from holdfast.base import ConfigError, ConflictError, HoldfastError, Process, StoreError
 from holdfast.entries import Lease, LeaseHeldError
 from holdfast.store import open_store
 from holdfast.store.places import pin_down
-from holdfast_serving import serve_forever
+from holdfast_serving import ServingConfig, serve_forever
+from holdfast_serving.launch import application, free_port
 from holdfast_serving.launch import server as module
+from holdfast_serving.launch.keeper import DOOR
+from holdfast_serving.launch.succession import OnCluster
+from holdfast_serving.launch.whereabouts import Whereabouts, find_server, place_of
+from tests.fixtures.waiting import wait_until
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +25,7 @@ def _no_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     def unexpected(*arguments: Any) -> Any:
         raise AssertionError("Ray was about to be started")
 
-    monkeypatch.setattr(module, "start_ray", unexpected)
+    monkeypatch.setattr("holdfast_serving.launch.running.start_ray", unexpected)
     monkeypatch.setattr(module, "prepare_serving", unexpected)
     monkeypatch.delenv("HOLDFAST_API_KEYS", raising=False)
 
@@ -53,7 +58,7 @@ def test_a_damaged_store(tmp_path: Path) -> None:
 
 
 def test_a_store_that_another_server_writes_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "prepare_serving", lambda *arguments: ("127.0.0.1", nullcontext()))
+    monkeypatch.setattr(module, "prepare_serving", lambda *arguments: ("127.0.0.1", None))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     with (
         open_store(tmp_path / "store") as store,
@@ -80,3 +85,78 @@ def test_a_relative_store_is_pinned_down(tmp_path: Path, monkeypatch: pytest.Mon
     assert pin_down("sqlite:///here.db") == f"sqlite:///{tmp_path}/here.db"
     remote = "postgresql+psycopg://me:secret@host/db"
     assert pin_down(remote) == remote
+
+
+def test_a_server_that_is_there_is_named_and_may_be_taken_over_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    port, folder = free_port(), tmp_path / "holdfast-before"
+    folder.mkdir()
+    with open_store(tmp_path / "store") as store:
+        before = Whereabouts(Process.this(), folder, ("127.0.0.1",), port, store.where, place_of(store))
+    before.tell()
+    assert find_server(("127.0.0.1",), port) == before
+    assert find_server(("127.0.0.1",), port + 1) is None
+    assert find_server(("0.0.0.0",), port) is None
+    with pytest.raises(ConfigError, match="--take-over takes over from it"):
+        serve_forever(tmp_path / "store", port=port)
+    with pytest.raises(ConfigError, match="listens without HAProxy"):
+        serve_forever(tmp_path / "store", port=port, take_over=True)
+    (folder / DOOR).touch()
+    with pytest.raises(ConfigError, match="is another store"):
+        serve_forever(tmp_path / "other", port=port, take_over=True)
+    before.succeed()
+    assert find_server(("127.0.0.1",), port) is None
+
+
+def test_a_server_that_died_or_told_nonsense_is_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    for name, text in (("holdfast-a", "{"), ("holdfast-b", "{}")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "server.json").write_text(text)
+    dead = replace(Process.this(), started="0")
+    (tmp_path / "holdfast-c").mkdir()
+    Whereabouts(dead, tmp_path / "holdfast-c", ("127.0.0.1",), 8000, "store", "place").tell()
+    assert find_server(("127.0.0.1",), 8000) is None
+
+
+def test_one_server_looks_after_an_application_until_another_one_takes_it_over(tmp_path: Path) -> None:
+    with open_store(tmp_path / "store") as store:
+        first, second = OnCluster(store, takes_over=False), OnCluster(store, takes_over=False)
+        first.begin()
+        with pytest.raises(ConflictError, match="--take-over takes over from it"):
+            second.begin()
+        after = OnCluster(store, takes_over=True)
+        after.begin()
+        assert not first.has_come()
+        assert after.complete(lambda seconds: False)
+        wait_until(first.has_come)
+        first.close()
+        with pytest.raises(ConflictError):
+            second.begin()
+        assert not after.has_come()
+        after.close()
+        second.begin()
+        second.close()
+
+
+def test_more_gateways_at_least_than_at_most_are_refused(tmp_path: Path) -> None:
+    config = ServingConfig.model_validate({"store": str(tmp_path / "store"), "autoscaling": {"max": 2}})
+    with pytest.raises(ConfigError, match=r"replicas is 3, which are at least, and autoscaling\.max 2"):
+        serve_forever(config.store, port=0, replicas=3, config=config)
+
+
+def test_an_application_that_nobody_could_ask_is_not_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("holdfast_serving.launch.builder.refuse_sqlite_on_many_nodes", lambda where: None)
+    with pytest.raises(StoreError, match="holds no store"):
+        application(ServingConfig(store=str(tmp_path / "none")))
+    with open_store(tmp_path / "store") as store:
+        with pytest.raises(StoreError, match="holdfast keys create"):
+            application(ServingConfig(store=store.where))
+        store.keys.create("read")
+        assert application(ServingConfig(store=store.where)) is not None
