@@ -31,7 +31,7 @@ def steady_clients(
     outcomes, finished, numbers = Outcomes(), threading.Event(), itertools.count()
 
     def search(http: httpx.Client) -> httpx.Response:
-        return http.post("/v1/search", json={"vector": vector(next(numbers)), "version": "v1", "k": 3})
+        return http.post("/v1/search", json={"vector": vector(next(numbers)), "model": "v1", "k": 3})
 
     def embed(http: httpx.Client) -> httpx.Response:
         return http.post("/v1/embeddings", json={"model": "v1", "input": image})
