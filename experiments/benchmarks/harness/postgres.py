@@ -61,7 +61,7 @@ def own_postgres(
 
     Raises FileNotFoundError where none is installed.
     """
-    tools = find_pgvector() if vectors else _find_postgres()
+    tools = _find_pgvector() if vectors else _find_postgres()
     if tools is None:
         raise FileNotFoundError("no PostgreSQL server is installed: apt-get install postgresql")
     folder = Path(tempfile.mkdtemp(prefix="holdfast-postgres-"))
@@ -98,7 +98,7 @@ def _find_postgres() -> Path | None:
     return max((path.parent for path in found), key=lambda path: float(path.parent.name), default=None)
 
 
-def find_pgvector() -> Path:
+def _find_pgvector() -> Path:
     """The folder of the programs of a server that comes with pgvector, as a Python package.
 
     Raises FileNotFoundError where it is not installed.

@@ -1,14 +1,16 @@
-"""pgvector over the entries of `large.fill`: HNSW, as small a search list as recalls enough, by pgbench.
+"""pgvector over the entries of `large.fill`: HNSW with as small a search list as recalls enough.
 
-pgbench is PostgreSQL's own client, in C, as wrk is on the other side. Its statements are prepared with the
-query's vector inside, so that PostgreSQL neither receives a vector nor reads one: in pgvector's favour.
+It is asked by libpq, PostgreSQL's own client, over a connection a client: a prepared statement, vectors and
+answers in binary.
 """
 
-import os
-import subprocess
-import tempfile
+import struct
+import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
@@ -16,15 +18,13 @@ import psycopg
 
 from experiments.benchmarks.gallery import large
 from experiments.benchmarks.harness.cells import Record
-from experiments.benchmarks.harness.postgres import find_pgvector, running_postgres
+from experiments.benchmarks.harness.postgres import running_postgres
 
 KEPT_FROM = 100_000
 """Entries; a smaller table is made anew in the time that it takes to look for it."""
 K = 10
 LISTS = (10, 16, 24, 28, 32, 36, 40, 60, 80, 120, 160, 240, 400, 700, 1000)
 """`hnsw.ef_search`, until recall is enough."""
-SCRIPTS = 100
-"""Queries that pgbench asks; it takes no more than 128 files."""
 SETTINGS = {
     "shared_buffers": "2GB",
     "maintenance_work_mem": "2GB",
@@ -32,6 +32,7 @@ SETTINGS = {
     "max_wal_size": "8GB",
     "max_connections": "100",
 }
+BINARY = 1
 ROW = np.dtype(
     [
         ("fields", ">i2"),
@@ -55,11 +56,8 @@ class Pgvector:
 
     def find(self, queries: np.ndarray) -> list[list[int]]:
         """The ids of the `K` nearest of each query; queries are float32 (n, 128)."""
-        with psycopg.connect(self._url, autocommit=True) as connection:
-            connection.execute(f"SET hnsw.ef_search = {self.ef_search}")
-            return [
-                [row[0] for row in connection.execute(_question(query), prepare=True)] for query in queries
-            ]
+        with self._asking() as asking:
+            return [_ask(asking, _sent(query)) for query in queries]
 
     def more(self) -> bool:
         """The next longer search list; False after the last one."""
@@ -68,36 +66,41 @@ class Pgvector:
         return place < len(LISTS)
 
     def ask(self, queries: np.ndarray, clients: int, seconds: float) -> Record:
-        """`clients` connections that ask the first queries as fast as they are answered.
+        """`clients` connections that ask these in turn, as fast as they are answered."""
+        sent = [_sent(query) for query in queries]
+        ready = threading.Barrier(clients)
 
-        Raises CalledProcessError where a search fails.
-        """
-        with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder:
-            scripts = [Path(folder) / f"{n}.sql" for n in range(min(SCRIPTS, len(queries)))]
-            for script, query in zip(scripts, queries, strict=False):
-                script.write_text(_question(query) + ";\n")
-            command = [
-                *[str(find_pgvector() / "pgbench"), "--no-vacuum", "--protocol=prepared", "--log"],
-                *["--client", str(clients), "--jobs=1", "--time", str(max(1, round(seconds)))],
-                *[f"--file={script}" for script in scripts],
-                self._url,
-            ]
-            subprocess.run(
-                command,
-                check=True,
-                capture_output=True,
-                cwd=folder,
-                env=os.environ | {"PGOPTIONS": f"-c hnsw.ef_search={self.ef_search}"},
-            )
-            (log,) = Path(folder).glob("pgbench_log.*")
-            # Client, transaction, microseconds, script, when it ended: seconds and microseconds.
-            log_rows = np.loadtxt(log, usecols=(2, 4, 5))
-        took, ended = log_rows[:, 0] / 1e6, log_rows[:, 1] + log_rows[:, 2] / 1e6
+        def keep_asking(number: int) -> list[tuple[float, float]]:
+            """When each question was asked and answered."""
+            times: list[tuple[float, float]] = []
+            with self._asking() as asking:
+                _ask(asking, sent[0])
+                ready.wait()
+                until = (now := time.perf_counter()) + seconds
+                for query in islice(cycle(sent), number * len(sent) // clients, None):
+                    if now > until:
+                        return times
+                    _ask(asking, query)
+                    times.append((now, now := time.perf_counter()))
+            return times
+
+        with ThreadPoolExecutor(clients) as threads:
+            times = np.concatenate(list(threads.map(keep_asking, range(clients))))
+        took = times[:, 1] - times[:, 0]
         return {
-            "requests_per_second": len(took) / float(ended.max() - (ended - took).min()),
+            "requests_per_second": len(took) / float(times[:, 1].max() - times[:, 0].min()),
             "p50_ms": float(1000 * np.percentile(took, 50)),
             "p99_ms": float(1000 * np.percentile(took, 99)),
         }
+
+    @contextmanager
+    def _asking(self) -> Iterator[psycopg.pq.abc.PGconn]:
+        """A connection that knows the question."""
+        with psycopg.connect(self._url, autocommit=True) as connection:
+            connection.execute(f"SET hnsw.ef_search = {self.ef_search}")
+            question = f"SELECT id FROM entries ORDER BY vector <#> $1::vector LIMIT {K}"
+            connection.pgconn.prepare(b"ask", question.encode())
+            yield connection.pgconn
 
 
 @contextmanager
@@ -135,5 +138,14 @@ def _fill(connection: psycopg.Connection, vectors: np.ndarray) -> None:
     connection.execute("VACUUM ANALYZE entries")
 
 
-def _question(query: np.ndarray) -> str:
-    return f"SELECT id FROM entries ORDER BY vector <#> '{query.tolist()}' LIMIT {K}"
+def _sent(query: np.ndarray) -> bytes:
+    """A vector, float32 (d,), as pgvector takes it in binary."""
+    return struct.pack(">hh", len(query), 0) + query.astype(">f4").tobytes()
+
+
+def _ask(asking: psycopg.pq.abc.PGconn, query: bytes) -> list[int]:
+    """The ids of the nearest. Raises RuntimeError where the server refuses."""
+    found = asking.exec_prepared(b"ask", [query], [BINARY], BINARY)
+    if found.status != psycopg.pq.ExecStatus.TUPLES_OK:
+        raise RuntimeError(found.error_message.decode())
+    return [int.from_bytes(found.get_value(row, 0) or b"", "big") for row in range(found.ntuples)]

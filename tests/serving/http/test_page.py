@@ -308,6 +308,7 @@ def test_more_like_an_entry_is_a_link_that_can_be_sent(page: Any, server: Any, f
     page.press("#by", "Tab")
     wait_until(lambda: sorted(drawers()) == [*range(7)])
     assert "by=drawer" in page.url
+    screenshot(page, "grouped")
     # By its image the entry would find itself, as the best of its drawer.
     page.select_option("select[name=b]", "v3")
     page.wait_for_selector(".summary")
