@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 # Several files run at a time, and what is as small as in tests is quicker on one thread. Read when torch,
 # faiss and OpenBLAS are loaded, here and in the processes that tests start.
@@ -19,6 +20,15 @@ from hypothesis import settings
 
 from tests.fixtures.databases import postgres  # noqa: F401
 
+SHARING = {
+    "tests/serving/launch/test_killed.py": "servers",
+    "tests/serving/launch/test_served.py": "servers",
+    "tests/serving/launch/test_on_cluster.py": "a cluster",
+    "tests/platform/jobs/submission/test_submit.py": "a cluster",
+    "tests/platform/jobs/test_train_on_ray.py": "a cluster",
+}
+"""Files that run in one process, since they share what takes long to start."""
+
 sys.dont_write_bytecode = False
 settings.register_profile("holdfast", deadline=None)
 settings.load_profile("holdfast")
@@ -27,6 +37,19 @@ settings.load_profile("holdfast")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Long files begin first, so that in the end no worker waits for the other one's long file."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """As `--dist loadfile`, but that files which share something count as one."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class Sharing(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return SHARING.get(file, file)
+
+    return Sharing(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -27,6 +27,7 @@ from rich.console import Console
 
 from experiments.benchmarks.gallery import basics, cascading, codes, kinds
 from experiments.benchmarks.harness.cells import Cells
+from experiments.benchmarks.harness.child import fork_children
 from experiments.benchmarks.harness.context import current_commit, describe_context
 from experiments.benchmarks.harness.part import Part
 from experiments.benchmarks.harness.places import RESULTS
@@ -123,6 +124,8 @@ def main() -> int:
     results = chosen.results or (KEPT / "quick" if chosen.quick else KEPT)
 
     keep_to_cores(CORES)
+    if chosen.quick:
+        fork_children()
     console = Console(stderr=True)
     context = describe_context(chosen.quick)
     names = list(dict.fromkeys(chosen.only or BENCHMARKS))

@@ -73,7 +73,7 @@ class Target:
         key = self.key if key is None else key
         lines = [
             f"{method} {path} HTTP/1.1",
-            f"Host: {self.host}:{self.port}",
+            f"Host: {f'[{self.host}]' if ':' in self.host else self.host}:{self.port}",
             "Content-Type: application/json",
         ]
         lines += [f"Authorization: Bearer {key}"] if key else []

@@ -22,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,15 +65,19 @@ def fill(place: tuple[str, str], folder: Path) -> None:
         Entries(store).upsert(made)
 
 
-def ask(url: str, seed: int, examples: int, folder: Path) -> tuple[Counter[str], str]:
-    """Answers by operation and status of one seed, and the report of what was wrong with them, if any."""
+def ask(
+    url: str, key: str, seed: int, examples: int, folder: Path, more: Sequence[str] = ()
+) -> tuple[Counter[str], str]:
+    """Answers by operation and status of one seed, and the report of what was wrong with them, if any. `more`
+    are options of Schemathesis."""
     counts = folder / f"counts-{seed}.json"
     report = subprocess.run(
         [
             *(sys.executable, "-m", "schemathesis.cli", "--no-color", "run", f"{url}/openapi.json"),
-            *("--header", f"Authorization: Bearer {KEY}", "--checks", CHECKS, "--workers", str(WORKERS)),
+            *("--header", f"Authorization: Bearer {key}", "--checks", CHECKS, "--workers", str(WORKERS)),
             *("--seed", str(seed), "--max-examples", str(examples), "--generation-database", "none"),
             *("--suppress-health-check", "all", "--continue-on-failure", "--request-timeout", "60"),
+            *more,
         ],
         env=module_environment(SCHEMATHESIS_HOOKS=HOOKS, GENERATED_COUNTS=str(counts)),
         cwd=folder,
@@ -94,7 +99,7 @@ def measure(
     database, artifacts = place
     with running_holdfast(store=database, artifacts=artifacts, sources=[artifacts]) as url:
         for seed in range(1, SEEDS):
-            counts, failure = ask(url, seed, examples, folder)
+            counts, failure = ask(url, KEY, seed, examples, folder)
             answered += counts
             failures += [failure] if failure else []
             print(f"seed {seed}: {answered.total():,} of {requests:,}", file=sys.stderr, flush=True)

@@ -33,7 +33,7 @@ def measure(cells: Part, quick: bool) -> list[Row]:
         fewer = entries // 50
         by_milvus = child("milvus", "milvus", "--entries", str(fewer))
         starts = [child(f"start {number}", "start") for number in range(1 if quick else STARTS)]
-        writes = child("writes", "writes", "--seconds", "0.2" if quick else "8")
+        writes = child("writes", "writes", *(("--seconds", "0.2", "--rounds", "1") if quick else ()))
         bulks = {name: child(f"bulk {name}", "bulk", "--database", name) for name in ("sqlite", "postgresql")}
         other = child("usearch", "usearch")
     rows = []

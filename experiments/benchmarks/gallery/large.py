@@ -208,7 +208,7 @@ def start(folder: Path) -> dict[str, Any]:
     return {"seconds": now - began, "load_seconds": loaded}
 
 
-def writes(folder: Path, for_seconds: float) -> dict[str, Any]:
+def writes(folder: Path, for_seconds: float, rounds: int) -> dict[str, Any]:
     """Upserts alone, searches alone, and searches beside a process that upserts as fast as it can."""
     faiss.omp_set_num_threads(1)
     queries = draw(QUERIES, 2)
@@ -224,7 +224,7 @@ def writes(folder: Path, for_seconds: float) -> dict[str, Any]:
         kept, upserts = [], []
         with _writer(folder, for_seconds) as rates:
             upserts_alone = rates()
-        for _ in range(3):
+        for _ in range(rounds):
             gallery.refresh()
             gallery.settle()
             alone = _throughput(gallery, queries, for_seconds / 2)
@@ -357,6 +357,7 @@ def main() -> None:
     parser.add_argument("--codes", choices=KINDS, default="sq8")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
     parser.add_argument("--seconds", type=float, default=8.0, help="so long it writes")
+    parser.add_argument("--rounds", type=int, default=3, help="so often it writes beside searches")
     parser.add_argument("--folder", type=Path, required=True)
     given = parser.parse_args()
     match given.what:
@@ -369,7 +370,7 @@ def main() -> None:
         case "start":
             print(json.dumps(start(given.folder)))
         case "writes":
-            print(json.dumps(writes(given.folder, given.seconds)))
+            print(json.dumps(writes(given.folder, given.seconds, given.rounds)))
         case "write":
             write(given.folder, given.seconds)
         case "bulk":

@@ -4,10 +4,19 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from experiments.benchmarks.harness.forking import run_forked
 from experiments.benchmarks.harness.places import REPOSITORY
+
+_forks = False
+
+
+def fork_children() -> None:
+    """From now on `measure_in_child` forks, as the quick form does."""
+    global _forks
+    _forks = True
 
 
 def module_command(module: str, *arguments: str) -> list[str]:
@@ -28,16 +37,24 @@ def measure_in_child(
 
     Raises RuntimeError with the end of what the child said, if it fails.
     """
+    run = run_forked if _forks else _run_anew
+    code, output, errors = run(module, arguments, module_environment(**(environment or {})), timeout)
+    if code != 0:
+        said = (errors or output).strip()[-2000:]
+        raise RuntimeError(f"{module} {' '.join(arguments)} ended with {code}:\n{said}")
+    answer: dict[str, Any] = json.loads(output.strip().splitlines()[-1])
+    return answer
+
+
+def _run_anew(
+    module: str, arguments: Sequence[str], environment: Mapping[str, str], timeout: float
+) -> tuple[int, str, str]:
     done = subprocess.run(
         module_command(module, *arguments),
-        env=module_environment(**(environment or {})),
+        env=dict(environment),
         capture_output=True,
         text=True,
         timeout=timeout,
         check=False,
     )
-    if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip()[-2000:]
-        raise RuntimeError(f"{module} {' '.join(arguments)} ended with {done.returncode}:\n{said}")
-    answer: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    return answer
+    return done.returncode, done.stdout, done.stderr

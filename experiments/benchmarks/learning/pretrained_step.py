@@ -6,7 +6,6 @@ until its images are read, sent and distorted.
 """
 
 import copy
-import multiprocessing
 import os
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
@@ -18,6 +17,7 @@ import torch
 from safetensors.torch import save_file
 
 from experiments.benchmarks.harness.cells import Record
+from experiments.benchmarks.harness.forking import process_context
 from experiments.benchmarks.harness.part import Part
 from experiments.benchmarks.harness.places import EXPERIMENTS, REPOSITORY, RESULTS
 from experiments.benchmarks.harness.rows import Row, at_most, for_the_record, not_measured
@@ -41,10 +41,9 @@ def measure(cells: Part, quick: bool) -> list[Row]:
     if not quick and not (data / DATA).is_file():
         return [not_measured(STEP, "times", "at most 1.6 times", f"there is no {DATA} in $HOLDFAST_DATA")]
     rounds = 1 if quick else ROUNDS
-    spawn = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory(prefix="holdfast-bench-") as folder:
         weights = write_noise(Path(folder)) if quick else fetched()
-        with ProcessPoolExecutor(1, mp_context=spawn) as pool:
+        with ProcessPoolExecutor(1, mp_context=process_context(quick)) as pool:
             found = [
                 cells(f"{number} of {rounds}", lambda: pool.submit(run_round, weights, quick).result())
                 for number in range(1, rounds + 1)

@@ -1,7 +1,6 @@
 """How fast a task is learned, beside the loop that a user would write, and what the regularizers cost."""
 
 import copy
-import multiprocessing
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor
@@ -14,6 +13,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from experiments.benchmarks.harness.cells import Record
+from experiments.benchmarks.harness.forking import process_context
 from experiments.benchmarks.harness.part import Part
 from experiments.benchmarks.harness.places import EXPERIMENTS, REPOSITORY
 from experiments.benchmarks.harness.rows import Row, at_least, for_the_record
@@ -166,8 +166,8 @@ class Rivals:
 
     def __init__(self, quick: bool) -> None:
         self.quick = quick
-        spawn = multiprocessing.get_context("spawn")
-        self.here, self.there = (ProcessPoolExecutor(1, mp_context=spawn) for _ in range(2))
+        context = process_context(quick)
+        self.here, self.there = (ProcessPoolExecutor(1, mp_context=context) for _ in range(2))
 
     def against_plain(self) -> Record:
         """One round: every loop once."""
