@@ -18,6 +18,7 @@ import pytest
 import torch
 from hypothesis import settings
 
+from tests.fixtures.clusters import cluster  # noqa: F401
 from tests.fixtures.databases import postgres  # noqa: F401
 
 SHARING = {
@@ -26,6 +27,8 @@ SHARING = {
     "tests/serving/launch/test_on_cluster.py": "a cluster",
     "tests/platform/jobs/submission/test_submit.py": "a cluster",
     "tests/platform/jobs/test_train_on_ray.py": "a cluster",
+    "tests/experiments/benchmarks/codes/test_codes.py": "a process that forks",
+    "tests/experiments/benchmarks/transfer/test_transfer.py": "a process that forks",
 }
 """Files that run in one process, since they share what takes long to start."""
 

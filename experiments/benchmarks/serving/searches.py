@@ -17,7 +17,6 @@ import time
 from pathlib import Path
 from typing import Any, Protocol
 
-import lancedb
 import numpy as np
 import pyarrow as pa
 
@@ -109,6 +108,8 @@ class Lance:
     """LanceDB over the entries of `large.fill`, with lists and product quantization."""
 
     def __init__(self, folder: Path, entries: int) -> None:
+        import lancedb
+
         database = lancedb.connect(folder)
         if not folder.exists() or "entries" not in database.list_tables().tables:
             rows = large.draw(entries, 1)

@@ -1,4 +1,7 @@
-"""A run as a Ray Train job: killed and restarted, with several workers, with a user's mistake."""
+"""A run as a Ray Train job: killed and restarted, with several workers, with a user's mistake.
+
+Where nothing hangs on it, the job joins a cluster in place of starting a Ray of its own.
+"""
 
 import json
 import os
@@ -30,8 +33,8 @@ def contracts(store):
         return [version.contract for version in opened.versions.list()]
 
 
-def test_killed_runs_go_on_to_the_same_weights(holdfast, tiny, tiny_file, tmp_path):
-    """SIGKILL to the whole process group at three random moments, once with Ray; then Ray finishes it."""
+def test_killed_runs_go_on_to_the_same_weights(cluster, holdfast, tiny, tiny_file, tmp_path):
+    """SIGKILL to the whole process group at three random moments, once with Ray; a cluster finishes it."""
     with open_store(tmp_path / "whole") as whole:
         run_experiment(whole, tiny(), ignore_progress)
 
@@ -50,19 +53,21 @@ def test_killed_runs_go_on_to_the_same_weights(holdfast, tiny, tiny_file, tmp_pa
         wait_until(has_come_so_far, 600)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    code, output = finish(holdfast("run", tiny_file, "--store", store, "--workers", 1, *SMALL_RAY))
+    command = ("run", tiny_file, "--store", store, "--workers", 1, *SMALL_RAY)
+    code, output = finish(holdfast(*command, environment=cluster.environment))
     assert code == 0, output
     assert contracts(store) == contracts(tmp_path / "whole")
 
 
-def test_two_workers_learn_what_one_learns(holdfast, tiny, tiny_file, tmp_path):
+def test_two_workers_learn_what_one_learns(cluster, holdfast, tiny, tiny_file, tmp_path):
     """Batch statistics and pair losses are over the global batch, so the first task's losses agree."""
     one = tiny(stream={"tasks": 1, "validation": 0.25})
     with open_store(tmp_path / "one") as store:
         run_experiment(store, one, ignore_progress)
         alone = store.versions.get("v1").metrics["history"]
     tiny_file.write_text(one.to_yaml())
-    code, output = finish(holdfast("run", tiny_file, "--store", tmp_path / "two", "--workers", 2, *SMALL_RAY))
+    command = ("run", tiny_file, "--store", tmp_path / "two", "--workers", 2, *SMALL_RAY)
+    code, output = finish(holdfast(*command, environment=cluster.environment))
     assert code == 0, output
     with open_store(tmp_path / "two") as store:
         together = store.versions.get("v1").metrics["history"]
@@ -70,10 +75,10 @@ def test_two_workers_learn_what_one_learns(holdfast, tiny, tiny_file, tmp_path):
         assert epoch_together == pytest.approx(epoch_alone, abs=1e-3)
 
 
-def test_a_mistake_on_a_worker_is_one_sentence(holdfast, tiny_file, tmp_path):
+def test_a_mistake_on_a_worker_is_one_sentence(cluster, holdfast, tiny_file, tmp_path):
     process = holdfast(
         "run", tiny_file, "--store", tmp_path / "store", "--workers", 1, *SMALL_RAY,
-        "--set", "learning.optimizer.learning_rate=1e30",
+        "--set", "learning.optimizer.learning_rate=1e30", environment=cluster.environment,
     )  # fmt: skip
     code, output = finish(process)
     assert code == 2

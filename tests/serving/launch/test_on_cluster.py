@@ -13,22 +13,13 @@ import httpx
 import pytest
 
 from holdfast_serving.launch import free_port
-from tests.fixtures.clusters import running_cluster
+from tests.fixtures.clusters import Cluster
 
 pytestmark = pytest.mark.long
 
 
-@pytest.fixture(scope="module")
-def cluster() -> Iterator[dict[str, str]]:
-    """The environment that joins a cluster."""
-    with running_cluster() as environment:
-        yield environment
-
-
 @pytest.fixture
-def serve(
-    cluster: dict[str, str], template: Path, tmp_path: Path
-) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+def serve(cluster: Cluster, template: Path, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Starts `holdfast serve` on the cluster; what still runs at the end is stopped."""
     store = Path(shutil.copytree(template, tmp_path / "store"))
     started: list[subprocess.Popen[str]] = []
@@ -36,7 +27,7 @@ def serve(
     def start(port: int, *options: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-m", "holdfast", "serve", "--store", store, "--port", str(port), *options],
-            env={**cluster, "HOLDFAST_API_KEYS": "admin:an-admin-key"},
+            env={**cluster.environment, "HOLDFAST_API_KEYS": "admin:an-admin-key"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -1,7 +1,6 @@
 """The benchmark of compact codes: figures by their definition, and cells that are measured once."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import torch
 from sklearn.metrics import average_precision_score
 
 from experiments.benchmarks.codes import coders, dpq, scoring
-from experiments.benchmarks.harness.child import module_command, module_environment
+from experiments.benchmarks.harness.forking import run_forked
 from holdfast.models import CodeShape
 
 
@@ -69,14 +68,14 @@ def test_learned_books_learn() -> None:
 
 def test_a_finished_cell_is_not_measured_again(tmp_path: Path) -> None:
     networks = ("float", "opqn-16", "dpq-16")
-    command = module_command("experiments.benchmarks.codes", "--quick", "--only", "grocery", "--seeds", "1")
-    command += ["--threads", "1", "--results", str(tmp_path / "results"), "--networks"]
-    environment = module_environment(HOLDFAST_CACHE=str(tmp_path / "cache"), HOLDFAST_DATA=str(tmp_path))
+    given = ["--quick", "--only", "grocery", "--seeds", "1", "--threads", "1"]
+    given += ["--results", str(tmp_path / "results"), "--networks"]
+    environment = {"HOLDFAST_CACHE": str(tmp_path / "cache"), "HOLDFAST_DATA": str(tmp_path)}
 
-    def run(names: str) -> str:
-        done = subprocess.run([*command, names], env=environment, capture_output=True, text=True, timeout=240)
-        assert done.returncode == 0, done.stderr
-        return done.stderr
+    def run(names: str, expected: int = 0) -> str:
+        code, _, said = run_forked("experiments.benchmarks.codes", [*given, names], environment, 240)
+        assert code == expected, said
+        return said
 
     assert "0 of 1 cells are there" in run(networks[0])
     cells = tmp_path / "results" / "cells" / "grocery"
@@ -100,6 +99,4 @@ def test_a_finished_cell_is_not_measured_again(tmp_path: Path) -> None:
     (link,) = [line.split("](")[1].rstrip(")") for line in page.splitlines() if line.startswith("![")]
     assert (tmp_path / "results" / link).is_file()
 
-    wrong = subprocess.run([*command, "opqn-17"], env=environment, capture_output=True, text=True)
-    assert wrong.returncode == 1
-    assert "No network is called opqn-17; there are float, opqn-16" in wrong.stderr
+    assert "No network is called opqn-17; there are float, opqn-16" in run("opqn-17", expected=1)

@@ -1,14 +1,13 @@
 """The benchmark of small encoders: it runs at small sizes, and goes on where it was stopped."""
 
 import json
-import subprocess
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from experiments.benchmarks.harness.child import module_command, module_environment
+from experiments.benchmarks.harness.forking import run_forked
 from experiments.benchmarks.transfer import curves, measuring, works
 from holdfast.models import Encoder
 from holdfast.runs.distill import count_parameters
@@ -24,13 +23,11 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def call(folder: Path, *arguments: str) -> str:
-    command = module_command("experiments.benchmarks.transfer", "--quick", "--results", str(folder))
-    environment = module_environment(HOLDFAST_CACHE=str(folder / "cache"), OMP_NUM_THREADS="1")
-    done = subprocess.run(
-        [*command, *arguments], env=environment, capture_output=True, text=True, timeout=300
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stderr
+    given = ["--quick", "--results", str(folder), *arguments]
+    environment = {"HOLDFAST_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
+    code, _, said = run_forked("experiments.benchmarks.transfer", given, environment, 300)
+    assert code == 0, said
+    return said
 
 
 def test_the_page_has_every_method_and_compares_the_sources(results: Path) -> None:

@@ -7,19 +7,8 @@ import sys
 import pytest
 
 from holdfast.store import open_store
-from holdfast_serving.launch import free_port
-from tests.fixtures.clusters import running_cluster
 
 pytestmark = pytest.mark.long
-
-
-@pytest.fixture
-def cluster():
-    """The address of a cluster's dashboard, and the environment for it."""
-    dashboard = free_port()
-    with running_cluster(dashboard) as environment:
-        environment.pop("RAY_ADDRESS")
-        yield f"http://127.0.0.1:{dashboard}", environment
 
 
 def submit(arguments, environment):
@@ -30,7 +19,8 @@ def submit(arguments, environment):
 
 
 def test_a_submitted_run_learns_on_the_cluster(cluster, tiny_file, tmp_path):
-    address, environment = cluster
+    address = cluster.dashboard
+    environment = {name: value for name, value in cluster.environment.items() if name != "RAY_ADDRESS"}
     command = ["run", tiny_file, "--store", tmp_path / "store", "--set", "learning.epochs=1", "--workers", 1]
     done = submit(["--address", address, "--json", "--", *command], environment)
     assert done.returncode == 0, done.stderr
