@@ -25,18 +25,29 @@ class Listening:
     def __init__(self, folder: Path, addresses: Sequence[str], port: int) -> None:
         self._sockets: list[socket.socket] = []
         self._door = socket.socket(socket.AF_UNIX)
-        both = any(":" not in address for address in addresses)
         try:
-            for address in addresses:
-                self._sockets.append(_bound(address, port, only_its_own=both))
-        except OSError as error:
+            self.move_to(addresses, port)
+        except ConfigError:
             self.close()
-            raise ConfigError(
-                f"Cannot listen on {address} port {port}: {error.strerror}. Choose another --host or --port."
-            ) from None
+            raise
         self._door.bind(str(folder / DOOR))
         self._door.listen()
         threading.Thread(target=self._hand_out, name="listening", daemon=True).start()
+
+    def move_to(self, addresses: Sequence[str], port: int) -> None:
+        """Hands out sockets of another address from now on. Raises ConfigError if none can listen there."""
+        both = any(":" not in address for address in addresses)
+        made: list[socket.socket] = []
+        try:
+            for address in addresses:
+                made.append(_bound(address, port, only_its_own=both))
+        except OSError as error:
+            for each in made:
+                each.close()
+            raise ConfigError(
+                f"Cannot listen on {address} port {port}: {error.strerror}. Choose another --host or --port."
+            ) from None
+        self._replace(made)
 
     def take_over_from(self, folder: Path) -> None:
         """Hands out the sockets of another server, whose folder this is, in place of its own: those who are
@@ -44,9 +55,7 @@ class Listening:
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(str(folder / DOOR))
             _, numbers, _, _ = socket.recv_fds(connection, 1, MOST_SOCKETS)
-        before, self._sockets = self._sockets, [socket.socket(fileno=number) for number in numbers]
-        for each in before:
-            each.close()
+        self._replace([socket.socket(fileno=number) for number in numbers])
 
     def close(self) -> None:
         """Whoever has copies may still take connections."""
@@ -54,6 +63,11 @@ class Listening:
             # Wakes the thread that waits at it.
             self._door.shutdown(socket.SHUT_RDWR)
         for each in (self._door, *self._sockets):
+            each.close()
+
+    def _replace(self, sockets: list[socket.socket]) -> None:
+        before, self._sockets = self._sockets, sockets
+        for each in before:
             each.close()
 
     def _hand_out(self) -> None:

@@ -42,7 +42,8 @@ def take_port(
     """Waits until this server would answer, at its hidden address, and then listens in place of `before`,
     which is told so. Returns False where this server has to stop before that.
 
-    Raises NotReadyError, with `before` as it was, where it does not get ready, or cannot have the port.
+    Raises NotReadyError, with `before` as it was, where it does not get ready, or cannot have the port. Where
+    `before` has died meanwhile, it listens at its address anew.
     """
     deadline = time.monotonic() + READY_SECONDS
     while not _answers(hidden):
@@ -53,7 +54,10 @@ def take_port(
                 f"The new server was not ready after {READY_SECONDS:.0f} s, so {before.process} goes on."
             )
     try:
-        listening.take_over_from(before.folder)
+        if before.process.is_dead():
+            listening.move_to(before.addresses, before.port)
+        else:
+            listening.take_over_from(before.folder)
         _reload_proxies()
     except Exception as error:
         raise NotReadyError(

@@ -230,6 +230,21 @@ def test_who_has_a_file_of_the_page_is_not_sent_it_again(client: TestClient) -> 
     assert other != client.get("/").headers["ETag"]
 
 
+def test_below_the_prefix_of_an_application_of_serve(serve_here: Start, admin_key: str) -> None:
+    """Serve leaves its prefix in the address; a proxy in front may have taken one more off."""
+    alone = TestClient(serve_here().app, root_path="/embeddings")
+    behind = TestClient(serve_here(root_path="/gallery").app, root_path="/embeddings")
+    for client, shown in ((alone, "/embeddings"), (behind, "/gallery/embeddings")):
+        headers = {"X-API-Key": admin_key}
+        assert f'<base href="{shown}/">' in client.get("/embeddings/").text
+        assert client.get("/embeddings/openapi.json").json()["servers"] == [{"url": shown}]
+        assert client.get("/embeddings/v1/models", headers=headers).status_code == 200
+        assert client.post("/embeddings/v1/search", json={"k": 1}, headers=headers).status_code == 422
+        assert client.get("/embeddings/v1/nothing").status_code == 404
+        assert client.get("/embeddings").status_code == client.get("/embeddings/livez").status_code == 200
+        assert 'route="/v1/models"' in client.get("/embeddings/metrics", headers=headers).text
+
+
 def test_a_prefix_is_kept(serve_here: Start, admin_key: str) -> None:
     headers = {"X-API-Key": admin_key}
     told, set_up = serve_here(), serve_here(root_path="/gallery")
@@ -242,6 +257,7 @@ def test_a_prefix_is_kept(serve_here: Start, admin_key: str) -> None:
         assert client.options(f"{path}/v1/models", headers=more).status_code == 204
         assert client.get(f"{path}/page/app.js", headers=more).status_code == 200
     assert set_up.get("/gallery").status_code == set_up.get("/gallery/livez").status_code == 200
+    assert 'route="/v1/models"' in set_up.get("/gallery/metrics", headers=headers).text
     for hostile in ('/"><script>', "//evil.example", "https://evil.example", "/a b", "/é".encode()):
         page = told.get("/", headers={"X-Forwarded-Prefix": hostile})
         assert "<base" not in page.text

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -11,11 +12,34 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
+from holdfast.store import open_store
+from holdfast_serving.client import Client
 from holdfast_serving.launch import free_port
 from tests.fixtures.clusters import Cluster
+from tests.fixtures.waiting import wait_until
+from tests.serving.launch.steady_clients import steady_clients
 
 pytestmark = pytest.mark.long
+
+KEY = "an-admin-key"
+PAGE = Path(__file__).parents[3] / "docs" / "operations.md"
+THEIRS = """
+import ray, sys
+from fastapi import FastAPI
+from ray import serve
+app = FastAPI()
+@serve.deployment(ray_actor_options={"num_cpus": 0})
+@serve.ingress(app)
+class Theirs:
+    @app.get("/")
+    def hello(self):
+        return "theirs"
+ray.init(address="auto", log_to_driver=False)
+serve.start(proxy_location="EveryNode", http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
+serve.run(Theirs.bind(), name="theirs", route_prefix="/theirs")
+"""
 
 
 @pytest.fixture
@@ -25,9 +49,10 @@ def serve(cluster: Cluster, template: Path, tmp_path: Path) -> Iterator[Callable
     started: list[subprocess.Popen[str]] = []
 
     def start(port: int, *options: str) -> subprocess.Popen[str]:
+        named = () if "--store" in options else ("--store", str(store))
         process = subprocess.Popen(
-            [sys.executable, "-m", "holdfast", "serve", "--store", store, "--port", str(port), *options],
-            env={**cluster.environment, "HOLDFAST_API_KEYS": "admin:an-admin-key"},
+            [sys.executable, "-m", "holdfast", "serve", *named, "--port", str(port), *options],
+            env={**cluster.environment, "HOLDFAST_API_KEYS": f"admin:{KEY}"},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -46,8 +71,21 @@ def serve(cluster: Cluster, template: Path, tmp_path: Path) -> Iterator[Callable
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _is_served(port: int) -> bool:
-    return httpx.get(f"http://127.0.0.1:{port}/livez", timeout=30).status_code == 200
+def _is_served(port: int, prefix: str = "") -> bool:
+    return httpx.get(f"http://127.0.0.1:{port}{prefix}/livez", timeout=30).status_code == 200
+
+
+def _on(cluster: Cluster, code: str, *arguments: str) -> str:
+    """What a program says that joins the cluster."""
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=cluster.environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def test_a_port_is_free_again_and_the_ready_line_is_true(serve: Callable[..., subprocess.Popen[str]]) -> None:
@@ -71,6 +109,80 @@ def test_a_port_is_free_again_and_the_ready_line_is_true(serve: Callable[..., su
 def test_too_many_replicas_are_one_sentence(serve: Callable[..., subprocess.Popen[str]]) -> None:
     server = serve(free_port(), "--replicas", "3", "--set", "cpus=1")
     assert server.wait(120) == 2
-    assert (
-        "The server needs 3 CPUs, 3 times 1 CPU on one machine, and the cluster has 2" in server.stderr.read()
-    )  # type: ignore[union-attr]
+    said = server.stderr.read()  # type: ignore[union-attr]
+    assert "The server needs 3 CPUs, 3 times 1 CPU on one machine, and the cluster has 2" in said
+
+
+def test_beside_another_application_and_taken_over_without_a_failed_request(
+    cluster: Cluster, serve: Callable[..., subprocess.Popen[str]], data_uri: Callable[..., str]
+) -> None:
+    """Below a prefix of a Serve that somebody else has started, which stays as it is."""
+    port = free_port()
+    _on(cluster, THEIRS, str(port))
+    ours = ("--route-prefix", "/embeddings", "--name", "photos", "--set", "cpus=0.5")
+    address = f"http://127.0.0.1:{port}/embeddings"
+    before = serve(port, *ours)
+    assert f" {address} " in before.stdout.readline(), before.stderr.read()  # type: ignore[union-attr]
+    assert httpx.get(f"http://127.0.0.1:{port}/theirs/").json() == "theirs"
+    _check_prefix(address)
+    other = serve(port, "--route-prefix", "/embeddings", "--name", "shop", "--set", "cpus=0.5")
+    assert other.wait(120) == 2
+    assert "--take-over takes over from it" in other.stderr.read()  # type: ignore[union-attr]
+    with steady_clients(address, KEY, data_uri(1)) as outcomes:
+        wait_until(lambda: len(outcomes.statuses) > 20)
+        after = serve(port, *ours, "--take-over")
+        assert f" {address} " in after.stdout.readline(), after.stderr.read()  # type: ignore[union-attr]
+        taken = len(outcomes.statuses)
+        assert before.wait(60) == 0
+        wait_until(lambda: len(outcomes.statuses) > taken + 20)
+    assert not outcomes.failures, (len(outcomes.statuses), outcomes.failures[:5])
+    after.terminate()
+    assert after.wait(120) == 0
+    assert httpx.get(f"http://127.0.0.1:{port}/theirs/").json() == "theirs"
+    assert httpx.get(f"{address}/livez").status_code == 404
+    _on(cluster, "import ray; from ray import serve; ray.init(address='auto'); serve.shutdown()")
+
+
+def _check_prefix(address: str) -> None:
+    page = httpx.get(f"{address}/", timeout=30)
+    assert '<base href="/embeddings/">' in page.text
+    assert httpx.get(f"{address}/page/app.js").status_code == 200
+    assert httpx.get(f"{address}/openapi.json").json()["servers"] == [{"url": "/embeddings"}]
+    with Client(address, KEY) as client:
+        assert [model.id for model in client.list_models().data] == ["v1", "v2", "v3"]
+
+
+def test_as_a_serve_application_of_a_file(cluster: Cluster, template: Path, tmp_path: Path) -> None:
+    """What `serve deploy` and a RayService are given, here by `serve run`."""
+    store, port = Path(shutil.copytree(template, tmp_path / "store")), free_port()
+    with open_store(store) as opened:
+        key = opened.keys.create("read", "reader")
+    shown = re.search(r"^```yaml\n# photos\.yaml\n(.*?)^```$", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+    assert shown is not None
+    config = yaml.safe_load(shown[1])
+    config["http_options"] = {"host": "127.0.0.1", "port": port}
+    config["applications"][0]["args"] |= {"store": str(store), "replicas": 1, "cpus": 0.5}
+    file = tmp_path / "photos.yaml"
+    file.write_text(yaml.safe_dump(config))
+    said = (tmp_path / "said").open("w+")
+    running = subprocess.Popen(
+        [Path(sys.executable).with_name("serve"), "run", file],
+        env=cluster.environment,
+        stdout=said,
+        stderr=said,
+    )
+
+    def is_served() -> bool:
+        assert running.poll() is None, Path(said.name).read_text()
+        with contextlib.suppress(httpx.TransportError):
+            return _is_served(port, "/photos")
+        return False
+
+    try:
+        wait_until(is_served, 300, pause=0.2)
+        with Client(f"http://127.0.0.1:{port}/photos", key) as client:
+            assert [model.id for model in client.list_models().data] == ["v1", "v2", "v3"]
+    finally:
+        running.send_signal(signal.SIGINT)
+        running.wait(120)
+        said.close()
