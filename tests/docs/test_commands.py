@@ -1,6 +1,7 @@
 """Every command of the documentation runs, page by page and in order, on tiny experiments.
 
-What the page about clients shows runs in tests/serving/client.
+What the page about clients shows runs in tests/serving/client; the page about containers is read by
+tests/docs/test_deploy.py.
 """
 
 import io
@@ -36,7 +37,7 @@ PAGES = (
     *(
         f"docs/{p.name}"
         for p in sorted((REPOSITORY / "docs").glob("*.md"))
-        if p.stem not in ("cli", "clients")
+        if p.stem not in ("cli", "clients", "deploy")
     ),
 )
 ADDRESS = "127.0.0.1:8000"

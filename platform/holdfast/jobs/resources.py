@@ -4,10 +4,12 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import ray
+from ray.util import placement_group, remove_placement_group
 
 from holdfast.base import ConfigError, ResourcesError
 from holdfast.jobs.runtime import joins_cluster
@@ -15,6 +17,7 @@ from holdfast.jobs.runtime import joins_cluster
 VARIABLE = "HOLDFAST_WAIT_SECONDS"
 WAIT_SECONDS = 10.0
 """How long machines may take to join a cluster, unless the variable says otherwise."""
+LOOK_SECONDS = 0.25
 
 
 def require_resources(what: str, count: int, each: Mapping[str, float]) -> None:
@@ -26,14 +29,18 @@ def require_resources(what: str, count: int, each: Mapping[str, float]) -> None:
         what: for whom, as the beginning of a sentence.
         each: what one of them needs on one machine, such as `{"CPU": 2, "GPU": 1}`.
 
-    Raises ResourcesError, on a cluster after some seconds in which machines may still join.
+    Raises ResourcesError, on a cluster after some seconds in which machines may still join, and an autoscaler
+    is asked for them.
     """
     needed = {name: amount for name, amount in each.items() if amount > 0}
-    deadline = time.monotonic() + (_wait_seconds() if joins_cluster() else 0.0)
-    while _places(_machines(), needed) < count:
-        if time.monotonic() >= deadline:
-            raise ResourcesError(_refusal(what, count, needed, _machines()))
-        time.sleep(0.25)
+    if _places(_machines(), needed) < count:
+        seconds = _wait_seconds() if joins_cluster() else 0.0
+        with _asked_for(count, needed) if seconds else nullcontext():
+            deadline = time.monotonic() + seconds
+            while _places(_machines(), needed) < count:
+                if time.monotonic() >= deadline:
+                    raise ResourcesError(_refusal(what, count, needed, _machines()))
+                time.sleep(LOOK_SECONDS)
     free = ray.available_resources()
     short = [name for name, amount in needed.items() if free.get(name, 0.0) < count * amount]
     if short:
@@ -43,6 +50,16 @@ def require_resources(what: str, count: int, each: Mapping[str, float]) -> None:
             f"{what} needs {lacking}, of which {there} are free now: it waits until others have ended.",
             stacklevel=2,
         )
+
+
+@contextmanager
+def _asked_for(count: int, each: Mapping[str, float]) -> Iterator[None]:
+    """A cluster's autoscaler starts machines for what waits, so let something wait that needs as much."""
+    waiting = placement_group([dict(each)] * count)
+    try:
+        yield
+    finally:
+        remove_placement_group(waiting)
 
 
 def _machines() -> list[dict[str, float]]:

@@ -2,6 +2,7 @@
 
 import os
 
+from pydantic import Field
 from ray.serve import Application
 
 from holdfast.base import StoreError
@@ -12,16 +13,29 @@ from holdfast_serving.launch.deployments import build_application
 from holdfast_serving.launch.local_ray import refuse_sqlite_on_many_nodes
 from holdfast_serving.launch.settings import KEYS_VARIABLE
 
+STORE_VARIABLE = "HOLDFAST_STORE"
 
-def application(args: ServingConfig) -> Application:
+
+class ApplicationConfig(ServingConfig):
+    """The settings of a server, whose store the nodes of the cluster may name."""
+
+    store: str = Field(default_factory=lambda: os.environ.get(STORE_VARIABLE, ""), repr=False)
+
+
+def application(args: ApplicationConfig) -> Application:
     """`import_path: holdfast_serving.launch:application`, with the settings of `--config` as its `args`.
 
     Args:
-        args: `store` is the one that is needed; keys in the environment go before its own.
+        args: without a `store`, which whoever sees the cluster's applications would read, it is that of
+            HOLDFAST_STORE on the cluster's nodes. Keys in the environment go before its own.
 
     Raises StoreError where there is no store, where it has no key, so that nobody could ask, or where it is a
     file and the cluster has several machines.
     """
+    if not args.store:
+        raise StoreError(
+            f"Name a store: {STORE_VARIABLE} on every node of the cluster, or `store` in the args."
+        )
     refusal = refuse_sqlite_on_many_nodes(args.store)
     if refusal is not None:
         raise StoreError(refusal)

@@ -6,6 +6,7 @@ import pytest
 import ray
 
 from holdfast.base import ConfigError, ResourcesError
+from holdfast.jobs import resources
 from holdfast.jobs.resources import require_resources
 from holdfast.jobs.runtime import cluster_address, joins_cluster
 from holdfast_serving.launch import free_port
@@ -70,3 +71,21 @@ def test_what_is_only_busy_is_said(machines):
         warnings.simplefilter("error")
         require_resources("The run", 3, {"CPU": 1, "GPU": 0})
         require_resources("The run", 30, {"CPU": 0})
+
+
+def test_an_autoscaler_is_asked_for_what_is_not_there(machines, monkeypatch):
+    """It starts machines for what waits; here two of 4 CPUs and a GPU, once something does."""
+    asked, nodes = [], ray.nodes()
+
+    def placement_group(bundles):
+        asked.append(bundles)
+        nodes.extend([{"Alive": True, "Resources": {"CPU": 4.0, "GPU": 1.0}}] * 2)
+        return "waiting"
+
+    monkeypatch.setattr(ray, "nodes", lambda: nodes)
+    monkeypatch.setattr(resources, "placement_group", placement_group)
+    monkeypatch.setattr(resources, "remove_placement_group", asked.append)
+    monkeypatch.setenv("HOLDFAST_WAIT_SECONDS", "5")
+    with pytest.warns(UserWarning, match="it waits"):
+        require_resources("The run", 2, {"CPU": 2, "GPU": 1})
+    assert asked == [[{"CPU": 2, "GPU": 1}] * 2, "waiting"]

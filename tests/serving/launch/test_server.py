@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ray.serve._private.api import call_user_app_builder_with_args_if_necessary
 
 from holdfast.base import ConfigError, ConflictError, HoldfastError, Process, StoreError
 from holdfast.entries import Lease, LeaseHeldError
@@ -160,3 +161,18 @@ def test_an_application_that_nobody_could_ask_is_not_built(
             application(ServingConfig(store=store.where))
         store.keys.create("read")
         assert application(ServingConfig(store=store.where)) is not None
+
+
+def test_the_nodes_of_a_cluster_may_name_the_store_of_an_application(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Serve calls it, with the `args` of a file."""
+    monkeypatch.setattr("holdfast_serving.launch.builder.refuse_sqlite_on_many_nodes", lambda where: None)
+    with pytest.raises(StoreError, match="HOLDFAST_STORE on every node"):
+        call_user_app_builder_with_args_if_necessary(application, {"replicas": 2})
+    with open_store(tmp_path / "store") as store:
+        store.keys.create("read")
+    monkeypatch.setenv("HOLDFAST_STORE", str(tmp_path / "store"))
+    built = call_user_app_builder_with_args_if_necessary(application, {"replicas": 2})
+    (config, _) = built._bound_deployment.init_args
+    assert (config.store, config.replicas) == (str(tmp_path / "store"), 2)
