@@ -5,7 +5,7 @@ import csv
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -13,7 +13,7 @@ from typing import Any, Self
 import numpy as np
 from scipy import stats  # type: ignore[import-untyped]
 
-from experiments.benchmarks.harness.processes import Processes, memory_mib
+from experiments.benchmarks.harness.processes import Processes, memory_of
 
 BLOCKS = 20
 NOTHING = 1.0
@@ -31,6 +31,7 @@ class Sample:
     pid: int
     rss: float
     uss: float
+    anonymous: float
 
 
 class Watch:
@@ -59,9 +60,9 @@ class Watch:
             for kind in self._kinds:
                 for pid in there[kind]:
                     with contextlib.suppress(OSError):
-                        rss, uss = memory_mib(pid)
+                        found = memory_of(pid)
                         seconds = time.monotonic() - begun
-                        self.samples.append(Sample(seconds, kind, pid, rss, uss))
+                        self.samples.append(Sample(seconds, kind, pid, **asdict(found)))
             if self._stop.wait(self._every):
                 return
 
@@ -107,7 +108,7 @@ def slope(seconds: Sequence[float], mib: Sequence[float]) -> Slope:
 
 
 def slopes(samples: Sequence[Sample], measure: str) -> dict[str, Slope]:
-    """By kind, of all its processes together; `measure` is `rss` or `uss`.
+    """By kind, of all its processes together; `measure` is `rss`, `uss` or `anonymous`.
 
     A process that came or went makes a step of its own, so a kind with other processes at the end than at the
     beginning has no slope, and raises ValueError.
@@ -129,7 +130,7 @@ def slopes(samples: Sequence[Sample], measure: str) -> dict[str, Slope]:
 
 def keep_samples(file: Path, samples: Sequence[Sample]) -> None:
     with file.open("w", newline="") as opened:
-        table = csv.DictWriter(opened, ["seconds", "kind", "pid", "rss", "uss"])
+        table = csv.DictWriter(opened, [field.name for field in fields(Sample)])
         table.writeheader()
         for sample in samples:
             table.writerow(
@@ -138,7 +139,8 @@ def keep_samples(file: Path, samples: Sequence[Sample]) -> None:
 
 
 def draw(file: Path, samples: Sequence[Sample], lines: Mapping[str, Slope]) -> None:
-    """A panel a kind: RSS and USS of each of its processes, and the line of `lines` (USS) with its slope."""
+    """A panel a kind: the memory of each of its processes, and the line of `lines`, of what is anonymous,
+    with its slope."""
     from experiments.benchmarks.harness.drawing import CONTROL, OTHER, STRONG, draw_into, plt
 
     def drawn() -> Any:
@@ -149,15 +151,16 @@ def draw(file: Path, samples: Sequence[Sample], lines: Mapping[str, Slope]) -> N
                 minutes = [sample.seconds / 60 for sample in own]
                 axis.plot(minutes, [s.rss for s in own], color=CONTROL, linewidth=1, label="RSS")
                 axis.plot(minutes, [s.uss for s in own], color=OTHER, linewidth=1, label="USS")
+                axis.plot(minutes, [s.anonymous for s in own], color=STRONG, linewidth=0.7, label="anonymous")
             end = max(sample.seconds for sample in samples) / 60
             axis.plot([end * (1 - SHARE), end], [line.first, line.last], color=STRONG, linewidth=1.5)
-            said = f"{kind}: USS {line.value:+.1f} MiB/h\n95 %: {line.low:+.1f} to {line.high:+.1f}"
+            said = f"{kind}: anonymous {line.value:+.1f} MiB/h\n95 %: {line.low:+.1f} to {line.high:+.1f}"
             axis.set_title(said, fontsize=8, loc="left")
             axis.set_ylim(bottom=0)
             axis.set_xlabel("minutes")
         axes[0][0].set_ylabel("MiB")
         handles, labels = axes[0][0].get_legend_handles_labels()
-        axes[0][0].legend(handles[:2], labels[:2], frameon=False, loc="lower right")
+        axes[0][0].legend(handles[:3], labels[:3], frameon=False, loc="lower right")
         return figure
 
     draw_into(file, drawn)

@@ -10,7 +10,7 @@ writer every ten seconds (hangups.csv), the curves (hangups.svg), and the figure
 the last line, too: by kind of process MiB an hour over the last two thirds, with the 95 % interval, and what
 the clients got.
 
-The exit code is 1 if the memory that belongs to a process alone (USS) surely grows, if a client that waited
+The exit code is 1 if the anonymous memory of a process surely grows, if a client that waited
 got no 200, or if the server is not well afterwards. `--quick` takes 20 s, in which its memory tells nothing.
 """
 
@@ -67,18 +67,18 @@ def measure(folder: Path, seconds: float, every: float, rate: float) -> dict[str
         recovered = whole.wait(WELL_SECONDS)
     folder.mkdir(parents=True, exist_ok=True)
     keep_samples(folder / "hangups.csv", watch.samples)
-    own, resident = slopes(watch.samples, "uss"), slopes(watch.samples, "rss")
-    draw(folder / "hangups.svg", watch.samples, own)
+    found = {measure: slopes(watch.samples, measure) for measure in ("anonymous", "uss", "rss")}
+    judged = found["anonymous"]
+    draw(folder / "hangups.svg", watch.samples, judged)
     figures = {
         "seconds": seconds,
         "clients_a_second": rate,
         "mib_an_hour": {
             kind: {
-                "uss": _rounded(asdict(own[kind])),
-                "rss": _rounded(asdict(resident[kind])),
-                "verdict": "grows" if own[kind].grows else "no growth seen",
+                **{measure: _rounded(asdict(lines[kind])) for measure, lines in found.items()},
+                "verdict": "grows" if judged[kind].grows else "no growth seen",
             }
-            for kind in own
+            for kind in judged
         },
         "well_after_seconds": round(recovered, 1),
         "clients": {kind: dict(counts) for kind, counts in sorted(got.items())},

@@ -6,6 +6,7 @@ Linux only (/proc).
 import contextlib
 import os
 import signal
+from dataclasses import dataclass
 from pathlib import Path
 
 TITLES = {
@@ -69,14 +70,20 @@ class Processes:
         return found
 
 
-def memory_mib(pid: int) -> tuple[float, float]:
-    """Resident memory of a process, with and without what it shares: (RSS, USS).
+@dataclass(frozen=True)
+class Memory:
+    """Of a process, in MiB: resident; of that, what no other process has (`uss`); what is of no file
+    (`anonymous`), which neither other processes nor the system's cache move."""
 
-    Raises OSError if it is gone.
-    """
-    kib = {"Rss": 0, "Private_Clean": 0, "Private_Dirty": 0}
-    for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines():
-        name, _, value = line.partition(":")
-        if name in kib:
-            kib[name] = int(value.split()[0])
-    return kib["Rss"] / 1024, (kib["Private_Clean"] + kib["Private_Dirty"]) / 1024
+    rss: float
+    uss: float
+    anonymous: float
+
+
+def memory_of(pid: int) -> Memory:
+    """Raises OSError if it is gone."""
+    kib = {}
+    for line in (PROC / str(pid) / "smaps_rollup").read_text().splitlines()[1:]:
+        name, value, *_ = line.split()
+        kib[name.rstrip(":")] = int(value) / 1024
+    return Memory(kib["Rss"], kib["Private_Clean"] + kib["Private_Dirty"], kib["Anonymous"])

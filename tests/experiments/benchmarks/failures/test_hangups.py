@@ -41,8 +41,8 @@ def test_growth_is_told_from_noise_and_from_warming_up() -> None:
 
 
 def test_a_process_that_was_replaced_has_no_slope() -> None:
-    first = [Sample(second, "writer", 1, 100, 50) for second in range(10)]
-    second = [Sample(second, "writer", 2, 100, 50) for second in range(10, 20)]
+    first = [Sample(second, "writer", 1, 100, 50, 40) for second in range(10)]
+    second = [Sample(second, "writer", 2, 100, 50, 40) for second in range(10, 20)]
     assert slopes(first, "uss")["writer"].value == pytest.approx(0, abs=1e-9)
     with pytest.raises(ValueError, match="replaced"):
         slopes([*first, *second], "uss")
