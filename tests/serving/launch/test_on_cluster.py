@@ -1,6 +1,7 @@
 """Servers on a cluster that runs before and after them."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,7 +19,7 @@ import yaml
 from holdfast.store import open_store
 from holdfast_serving.client import Client
 from holdfast_serving.launch import free_port
-from tests.fixtures.clusters import Cluster
+from tests.fixtures.clusters import Cluster, another_node
 from tests.fixtures.waiting import wait_until
 from tests.serving.launch.steady_clients import steady_clients
 
@@ -39,6 +41,13 @@ class Theirs:
 ray.init(address="auto", log_to_driver=False)
 serve.start(proxy_location="EveryNode", http_options={"host": "127.0.0.1", "port": int(sys.argv[1])})
 serve.run(Theirs.bind(), name="theirs", route_prefix="/theirs")
+"""
+LOOK = """
+import json, ray
+from ray.serve.context import _get_global_client
+ray.init(address="auto", log_to_driver=False)
+found = _get_global_client().get_serve_details()
+print("FOUND", json.dumps(found, default=str))
 """
 
 
@@ -86,6 +95,13 @@ def _on(cluster: Cluster, code: str, *arguments: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+def _details(cluster: Cluster) -> dict[str, Any]:
+    """What Serve says of its proxies and its replicas."""
+    (line,) = [line for line in _on(cluster, LOOK).splitlines() if line.startswith("FOUND ")]
+    found: dict[str, Any] = json.loads(line.removeprefix("FOUND "))
+    return found
 
 
 def test_a_port_is_free_again_and_the_ready_line_is_true(serve: Callable[..., subprocess.Popen[str]]) -> None:
@@ -186,3 +202,32 @@ def test_as_a_serve_application_of_a_file(cluster: Cluster, template: Path, tmp_
         running.send_signal(signal.SIGINT)
         running.wait(120)
         said.close()
+
+
+def test_gateways_and_proxies_on_every_node_as_many_as_there_is_work_for(
+    cluster: Cluster,
+    serve: Callable[..., subprocess.Popen[str]],
+    postgres_template: tuple[str, str],
+    data_uri: Callable[..., str],
+) -> None:
+    store, artifacts = postgres_template
+    port = free_port()
+    options = ("--store", store, "--artifacts", artifacts, "--replicas", "1-3")
+    scaling = ("--set", "autoscaling.ongoing=1", "--set", "autoscaling.up_seconds=1")
+    with another_node(cluster.environment):
+        server = serve(port, *options, *scaling)
+        assert "http://" in server.stdout.readline(), server.stderr.read()  # type: ignore[union-attr]
+        assert len(_gateways(cluster)) == 1
+        with steady_clients(f"http://127.0.0.1:{port}", KEY, data_uri(1), pause=0, clients=4) as outcomes:
+            wait_until(lambda: len(_gateways(cluster)) > 1, 300)
+        assert not outcomes.failures, (len(outcomes.statuses), outcomes.failures[:5])
+        assert len(set(_gateways(cluster))) == 2, "one on each node"
+        assert len(_details(cluster)["proxies"]) == 2
+        server.terminate()
+        assert server.wait(120) == 0
+
+
+def _gateways(cluster: Cluster) -> list[str]:
+    """The node of each gateway that answers."""
+    gateway = _details(cluster)["applications"]["holdfast"]["deployments"]["gateway"]
+    return [each["node_id"] for each in gateway["replicas"] if each["state"] == "RUNNING"]
