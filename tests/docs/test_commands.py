@@ -14,7 +14,7 @@ import signal
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from functools import cache
@@ -63,13 +63,25 @@ def blocks(page: str) -> list[Block]:
     return [Block(*found) for found in re.findall(r"^```(\w+)\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)]
 
 
+def words_of(command: str) -> list[str]:
+    """Without the variables that are set for it."""
+    return [word for word in shlex.split(command) if not re.match(r"HOLDFAST_\w+=", word)]
+
+
 class Reader:
     """Somebody who follows a page: keeps the variables that it exports, and the server that it starts."""
 
     def __init__(
-        self, folder: Path, small: Callable[[dict[str, Any]], dict[str, Any]], asks_the_server: bool
+        self,
+        folder: Path,
+        small: Callable[[dict[str, Any]], dict[str, Any]],
+        asks_the_server: bool,
+        commands: Sequence[str],
     ) -> None:
         self._folder, self._small, self._asks_the_server = folder, small, asks_the_server
+        found = [words_of(command) for command in commands]
+        self._servers = [words[2:] for words in found if words[:2] == ["holdfast", "serve"]]
+        self._started: list[str] = []
         self._environment = {
             **os.environ,
             "PATH": f"{BINARIES}{os.pathsep}{os.environ['PATH']}",
@@ -101,8 +113,7 @@ class Reader:
         (self._folder / name[1]).write_text(yaml.safe_dump(values))
 
     def _run(self, command: str) -> None:
-        words = [word for word in shlex.split(command) if not re.match(r"HOLDFAST_\w+=", word)]
-        match words:
+        match words_of(command):
             case ["holdfast", "serve", *options]:
                 self._serve(options)
             case ["holdfast", "submit", *options]:
@@ -163,11 +174,16 @@ class Reader:
         self._environment[name] = self._shell(f'{command} && printf %s "${name}"')
 
     def _serve(self, options: list[str]) -> None:
-        """Start it on a free port, where the page goes on to ask it; else only its options are checked."""
+        """Start it on a free port, where the page goes on to ask it; else only its options are checked.
+
+        With the options of a later one too, if that has all of these: one server then does for both.
+        """
         get_command(cli.app).commands["serve"].make_context("serve", list(options))  # type: ignore[attr-defined]
-        if not self._asks_the_server:
+        options = max((each for each in self._servers if set(each) >= set(options)), key=len)
+        if not self._asks_the_server or (self.server is not None and options == self._started):
             return
         self._stop()
+        self._started = options
         self.server = subprocess.Popen(
             [sys.executable, "-m", "holdfast", "serve", *options, "--port", "0"],
             cwd=self._folder,
@@ -235,8 +251,9 @@ def test_the_commands_of_a_page_run(
     found = [block for block in blocks(page) if block.language in ("sh", "yaml", "python")]
     if not found:
         pytest.skip("this page has no commands")
-    commands = " ".join(command for block in found for command in block.commands)
-    if "curl" in commands and shutil.which("curl") is None:
+    commands = [command for block in found if block.language == "sh" for command in block.commands]
+    asks_the_server = any("curl" in command for command in commands)
+    if asks_the_server and shutil.which("curl") is None:
         pytest.skip("curl is not installed")
     folder = Path(shutil.copytree(prepared, tmp_path / "workspace"))
     monkeypatch.chdir(folder)
@@ -247,7 +264,7 @@ def test_the_commands_of_a_page_run(
         bring_gallery(folder)
     if page == "docs/pretrained.md":
         bring_model(folder / "clip.onnx")
-    reader = Reader(folder, small, asks_the_server="curl" in commands)
+    reader = Reader(folder, small, asks_the_server, commands)
     with reader.closing():
         for block in found:
             reader.follow(block)

@@ -17,6 +17,7 @@ from holdfast.entries import Entries, Entry, NewVector, Replace
 from holdfast.jobs.backfill import work_on_backfill
 from holdfast.models import Encoder, ModelConfig, Preprocessing
 from holdfast.store import Draft, Store, open_store
+from tests.fixtures.clusters import Cluster
 
 pytestmark = pytest.mark.long
 
@@ -129,7 +130,9 @@ with open_store(sys.argv[1]) as store:
 """
 
 
-def test_ray_data_gives_the_same(store: Store, encoders: list[Encoder], tmp_path: Path) -> None:
+def test_ray_data_gives_the_same(
+    cluster: Cluster, store: Store, encoders: list[Encoder], tmp_path: Path
+) -> None:
     """In a process of its own: Ray reads its environment once."""
     (tmp_path / "images" / "5.png").unlink()
     (tmp_path / "7.png").write_bytes(png(7))
@@ -138,6 +141,7 @@ def test_ray_data_gives_the_same(store: Store, encoders: list[Encoder], tmp_path
     name = Backfills(store).create("v2", "re-embed", batch_size=6, workers=1, order="oldest").name
     done = subprocess.run(
         [sys.executable, "-c", IN_A_PROCESS, store.location, name, str(tmp_path / "images")],
+        env=cluster.environment,
         capture_output=True,
         text=True,
         timeout=600,

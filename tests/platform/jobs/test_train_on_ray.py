@@ -23,7 +23,7 @@ pytestmark = pytest.mark.long
 SMALL_RAY = ("--set", "scaling.cpus_per_worker=1")
 
 
-def finish(process, seconds=240):
+def finish(process, seconds=600):
     output, _ = process.communicate(timeout=seconds)
     return process.returncode, output
 
@@ -105,7 +105,7 @@ def test_a_run_reads_from_the_users_folder_and_leaves_nothing_there(
         monkeypatch.chdir(tmp_path / name)
         options = (*where, *more, *short, *source, "--workers", 1, *SMALL_RAY)
         process = holdfast("run", tiny_file, *options, stderr=subprocess.PIPE)
-        output, errors = process.communicate(timeout=240)
+        output, errors = process.communicate(timeout=600)
         assert process.returncode == 0, errors
         assert not any((tmp_path / name).iterdir())
         if "--json" in more:

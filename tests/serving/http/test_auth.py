@@ -192,7 +192,7 @@ def test_a_database_that_hangs_holds_known_keys_up_for_a_second(monkeypatch: pyt
         begun = time.monotonic()
         for _ in range(20):
             assert await role_of(gatekeeper, "good-key") == "read"
-        assert time.monotonic() - begun < 1
+        assert time.monotonic() - begun < 2, "20 of them, each of which may wait 0.2 s"
         with pytest.raises(NotReadyError):
             await role_of(gatekeeper, "another-key")
         ring.held.set()

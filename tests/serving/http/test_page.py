@@ -97,6 +97,9 @@ def filled(
             )
     with open_store(server.store) as store:
         seq = Entries(store).upsert(entries)
+        asked = {"image": data_uri(0), "model": "v1", "min_seq": seq}
+        with server.http() as http:
+            wait_until(lambda: http.post("/v1/search", json=asked).status_code == 200)
         yield seq
         Entries(store).delete([entry.id for entry in entries])
 
@@ -177,7 +180,7 @@ def test_the_matrix_says_every_verdict_in_words_and_goes_by_arrows(
     page.keyboard.press("ArrowUp")
     assert page.evaluate("document.activeElement.id") == "pair-v2-v1"
     wait_until(lambda: "holdfast bridge v1 v2" in page.inner_text(".details"))
-    assert "has to beat" in page.inner_text(".details")
+    wait_until(lambda: "has to beat" in page.inner_text(".details"))
     assert page.url.endswith("pair=v2+v1")
     screenshot(page, "versions")
 
@@ -194,7 +197,7 @@ def test_a_promotion_says_what_it_will_do_does_it_and_is_recorded(
     page.click("form >> button[type=submit]")
     assert page.input_value("dialog >> input[name=why]") == "SHOP-7"
     page.click("dialog >> text=Promote v3 >> nth=-1")
-    assert "queries by v3" in said(page)
+    wait_until(lambda: "queries by v3" in said(page))
     wait_until(lambda: "Queries: v1 → v3" in page.locator(".history > li").first.inner_text())
     assert "SHOP-7" in page.locator(".history > li").first.inner_text()
     with server.http() as http:
@@ -234,7 +237,7 @@ def test_what_the_server_would_refuse_is_said_before_and_needs_force(
         page.click("form >> button[type=submit]")
         page.check("dialog >> input[name=force]")
         page.click("dialog >> button[type=submit]")
-        assert "(forced)" in said(page)
+        wait_until(lambda: "(forced)" in said(page))
         assert http.get("/v1/traffic").json()["forced"] is True
 
 
@@ -249,7 +252,7 @@ def test_a_read_key_sees_no_buttons_that_it_may_not_use(page: Any, server: Any, 
             view
         )
     see(page, server, "traffic")
-    assert "needs the role admin" in page.inner_text("main")
+    wait_until(lambda: "needs the role admin" in page.inner_text("main"))
     assert page.locator("main form").count() == 0
 
 
@@ -321,7 +324,7 @@ def test_an_entry_is_shown_as_text_clamped_and_deleted_after_a_question(
 ) -> None:
     connect(page, server, "gallery/entry/drawing-05")
     page.wait_for_selector(".entry img.large")
-    assert HOSTILE in page.inner_text("main")
+    wait_until(lambda: HOSTILE in page.inner_text("main"))
     assert page.title().startswith("Entry drawing-05")
     assert "2,000 characters" in page.inner_text("details.long")
     page.click("main >> text=Delete …")
@@ -329,7 +332,7 @@ def test_an_entry_is_shown_as_text_clamped_and_deleted_after_a_question(
     page.click("main >> text=Delete …")
     page.click("dialog >> text=Delete it")
     page.wait_for_selector(".grid li")
-    assert "Deleted" in said(page)  # at the place that one comes to
+    wait_until(lambda: "Deleted" in said(page))  # at the place that one comes to
     with server.http() as http:
         assert http.get("/v1/gallery/entries/drawing-05").status_code == 404
     see(page, server, "gallery/entry/drawing-05")
@@ -383,7 +386,7 @@ def test_a_shadow_is_shown_and_a_change_scheduled_and_taken_back(
         scheduled = http.get("/v1/traffic/schedule").json()["scheduled"]
         assert [each["changes"]["canary_share"] for each in scheduled] == [0.05, 0.5, 1.0]
         page.click(f"[aria-label='take {scheduled[0]['id']} back']")
-        assert "The 2 steps after it" in page.inner_text("dialog")
+        wait_until(lambda: "The 2 steps after it" in page.inner_text("dialog"))
         page.click("dialog >> button[type=submit]")
         wait_until(lambda: "Nothing waits for its moment" in page.inner_text("main"))
         states = {each["status"] for each in http.get("/v1/traffic/schedule").json()["scheduled"]}
@@ -401,7 +404,7 @@ def test_focus_and_what_was_typed_outlive_a_refresh(page: Any, server: Any, fill
     page.wait_for_timeout(50)
     assert page.evaluate("document.activeElement.mark") == "the same node"
     assert page.input_value("input[name=keys]") == "checkout"
-    assert "those of the keys checkout" in page.inner_text(".foretold")
+    wait_until(lambda: "those of the keys checkout" in page.inner_text(".foretold"))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

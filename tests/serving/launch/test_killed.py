@@ -189,7 +189,7 @@ def put_last(http: httpx.Client) -> httpx.Response:
 
 def test_what_was_ill_treated_ends_as_it_should_and_never_shows_its_key(battered: Any) -> None:
     battered.process.send_signal(signal.SIGTERM)
-    assert battered.process.wait(60) == 0
+    assert battered.process.wait(120) == 0
     before, said = battered.said.read_text().split("\n", 1)
     assert battered.key in before
     assert battered.key not in said

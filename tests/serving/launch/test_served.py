@@ -289,7 +289,7 @@ def test_a_first_start_has_shown_one_key_and_sigterm_answers_what_is_in_progress
         assert answer.json()["error"]["code"] == "not_ready"
         assert answer.headers["Retry-After"] == "1"
         assert answer.headers["Connection"] == "close"
-    assert server.process.wait(30) == 0
+    assert server.process.wait(120) == 0
     assert server.said.read_text() == said
     with open_store(server.store) as store:
         Lease.take(store).release()

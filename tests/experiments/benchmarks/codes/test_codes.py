@@ -73,7 +73,7 @@ def test_a_finished_cell_is_not_measured_again(tmp_path: Path) -> None:
     environment = {"HOLDFAST_CACHE": str(tmp_path / "cache"), "HOLDFAST_DATA": str(tmp_path)}
 
     def run(names: str, expected: int = 0) -> str:
-        code, _, said = run_forked("experiments.benchmarks.codes", [*given, names], environment, 240)
+        code, _, said = run_forked("experiments.benchmarks.codes", [*given, names], environment, 600)
         assert code == expected, said
         return said
 

@@ -48,7 +48,7 @@ def test_killed_after_the_first_cell_it_goes_on_and_measures_nothing_again(tmp_p
     cells = tmp_path / "results" / "cells" / "glyphs"
 
     first = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 600
     while not list(cells.glob("*/*.json")):
         assert first.poll() is None, first.communicate()[1]
         assert time.monotonic() < deadline
@@ -58,7 +58,7 @@ def test_killed_after_the_first_cell_it_goes_on_and_measures_nothing_again(tmp_p
     before = {file: file.stat().st_mtime_ns for file in cells.glob("*/*.json")}
     assert 0 < len(before) < len(methods)
 
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert f"{len(before)} of {len(methods)} cells are there" in done.stderr
     assert {file: file.stat().st_mtime_ns for file in before} == before

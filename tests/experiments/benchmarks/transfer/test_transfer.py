@@ -25,7 +25,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def call(folder: Path, *arguments: str) -> str:
     given = ["--quick", "--results", str(folder), *arguments]
     environment = {"HOLDFAST_CACHE": str(folder / "cache"), "OMP_NUM_THREADS": "1"}
-    code, _, said = run_forked("experiments.benchmarks.transfer", given, environment, 300)
+    code, _, said = run_forked("experiments.benchmarks.transfer", given, environment, 600)
     assert code == 0, said
     return said
 
