@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -20,6 +20,7 @@ from holdfast.base import (
 )
 from holdfast.data import DataConfig
 from holdfast.learning import DistillationConfig, SequencePlan
+from holdfast.tuning import TuningConfig
 
 MAX_NAME = 100
 """Characters in the name of an experiment."""
@@ -78,61 +79,6 @@ class SampleConfig(Settings):
         if self.evaluation == bool(self.sources):
             raise ValueError("give sources, below which images may be read, or evaluation: true")
         return self
-
-
-class Uniform(Settings):
-    """A number, all of them alike likely; a whole one where the key's value is."""
-
-    kind: Literal["uniform"] = "uniform"
-    low: float
-    high: float
-
-    @model_validator(mode="after")
-    def _is_a_range(self) -> "Uniform":
-        _refuse_empty(self.low, self.high)
-        return self
-
-
-class LogUniform(Settings):
-    """A positive number, all orders of magnitude alike likely; a whole one where the key's value is."""
-
-    kind: Literal["loguniform"] = "loguniform"
-    low: float = Field(gt=0)
-    high: float = Field(gt=0)
-
-    @model_validator(mode="after")
-    def _is_a_range(self) -> "LogUniform":
-        _refuse_empty(self.low, self.high)
-        return self
-
-
-def _refuse_empty(low: float, high: float) -> None:
-    if low >= high:
-        raise ValueError(f"low has to be less than high, and {low:g} is not less than {high:g}")
-
-
-class Choice(Settings):
-    """One of `values`."""
-
-    kind: Literal["choice"] = "choice"
-    values: tuple[Any, ...] = Field(min_length=1)
-
-
-Range = Annotated[Uniform | LogUniform | Choice, Field(discriminator="kind")]
-
-
-class TuningConfig(Settings):
-    """A sweep: which keys vary, what is better, and how much may be spent. Validation images only."""
-
-    space: dict[str, Range] = Field(min_length=1)
-    """Dotted key of the experiment -> where it may lie; a list is addressed by number or by its `kind`."""
-    objective: Literal["mean", "self", "cross"] = "mean"
-    """self: newest version on its own gallery; cross: newest on all older galleries; mean: of the two."""
-    trials: int = Field(default=12, ge=1)
-    concurrent: int = Field(default=1, ge=1)
-    cpus_per_trial: int = Field(default=1, ge=1)
-    grace_tasks: int = Field(default=2, ge=1)
-    """ASHA lets every trial learn at least so many tasks before it compares."""
 
 
 def _parent(name: str) -> str:

@@ -110,10 +110,15 @@ def tune(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Where the best experiment goes.")
     ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over; the trials that there are are forgotten.")
+    ] = False,
     verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Sweep over the space that the experiment declares under `tuning:`; write the best experiment file.
+
+    An interrupted sweep goes on with the trials that it has, and so does a finished one when `trials` grows.
 
     Example: [bold]holdfast tune experiments/quickstart.yaml -o best.yaml[/]
     """
@@ -127,7 +132,7 @@ def tune(
     loaded = load_experiment(experiment, set_ or [])
     target = output or experiment.with_name(f"{experiment.stem}-best.yaml")
     with open_store(store, artifacts) as opened:
-        outcome = tune_experiment(opened, loaded, target, Console(stderr=True), verbose=verbose)
+        outcome = tune_experiment(opened, loaded, target, Console(stderr=True), verbose=verbose, fresh=fresh)
     tell(as_json, outcome, *trials(outcome))
     if outcome["failed"] > outcome["diverged"]:
         raise typer.Exit(1)

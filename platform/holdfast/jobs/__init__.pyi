@@ -15,7 +15,7 @@ from .submission import (
     submit_job,
 )
 from .train import run_experiment
-from .tune import tune_experiment
+from .tuning import tune_experiment
 
 __all__ = [
     "Job",

@@ -12,16 +12,18 @@ from .parents import with_parent
 from .publisher import open_publisher
 from .run_folder import RunCheckpoints, RunFolder
 from .run_lock import holding_run, require_run
-from .trial import NoCheckpoints, TrialPublisher
+from .trial import TrialCheckpoints, TrialPublisher, read_trial, write_trial
 
 __all__ = [
     "Bridged",
     "Candidate",
-    "NoCheckpoints",
     "RunCheckpoints",
     "RunFolder",
     "RunOutcome",
+    "TrialCheckpoints",
     "TrialPublisher",
+    "read_trial",
+    "write_trial",
     "adopt_model",
     "build_bridge",
     "device_here",

@@ -1,40 +1,62 @@
 """One trial of a sweep: a sequence that publishes nothing, judged on validation images after every task."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
 
 import numpy as np
+import torch
 
-from holdfast.adapters import Adapter, Meeting, carried
+from holdfast.adapters import Adapter, Meeting, carried, load_adapter
 from holdfast.base import DivergedError
 from holdfast.config import Experiment
 from holdfast.data import ImageSet, build_stream
 from holdfast.evaluation import score
-from holdfast.learning import Ancestor, Learned, State, validation_indices
+from holdfast.learning import Ancestor, Learned, State, read_state, validation_indices, write_state
+from holdfast.models import Learnable, build_learnable
 from holdfast.publishing import embed_views, fit_adapter
+
+FILE = "trial.pt"
+Report = Callable[[dict[str, float], State], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Older:
+    """A version of the trial that later ones are measured against. `validation`: float32 (n, d)."""
+
+    task: int
+    encoder: Learnable
+    validation: np.ndarray
 
 
 @dataclass
 class TrialPublisher:
-    """Keeps a trial's versions in memory and reports, after each task, how they match on validation images.
+    """Keeps a trial's versions in memory and measures, after each task, how they match on validation images.
 
     self: Recall@1 of the newest version on its own gallery, leave-one-out, percent. cross: the newest
     version's queries over each older version's gallery, by way of the experiment's adapter if it has one,
-    mean. The evaluation split is not even embedded.
+    mean. objective: as `objective` says; the mean of the two for a front. The evaluation split is not even
+    embedded.
+
+    Attributes:
+        measured: of the newest task, until its checkpoint is reported.
     """
 
     experiment: Experiment
     objective: str
     training: ImageSet
     ancestor: Ancestor | None
-    report: Any
-    older: list[Learned] = field(default_factory=list)
+    older: list[Older] = field(default_factory=list)
     adapters: dict[int, Adapter] = field(default_factory=dict)
+    measured: dict[str, float] | None = None
+    images: int = 0
+    seconds: float = 0.0
 
     def __post_init__(self) -> None:
         self._tasks = build_stream(self.experiment.stream, self.training, self.experiment.seed)
         self._labels = self.training.labels[validation_indices(self._tasks)]
+        self._since = time.perf_counter()
 
     def parent(self) -> Ancestor | None:
         return self.ancestor
@@ -46,10 +68,55 @@ class TrialPublisher:
         own = self._recall(vectors, vectors)
         crosses = [self._recall(queries, gallery) for queries, gallery in self._meetings(learned)]
         cross = float(np.mean(crosses)) if crosses else own
-        objective = {"self": own, "cross": cross, "mean": (own + cross) / 2}[self.objective]
-        self.older.append(learned)
-        self.report({"objective": objective, "self": own, "cross": cross, "tasks": learned.task + 1})
+        objective = {"self": own, "cross": cross}.get(self.objective, (own + cross) / 2)
+        self.older.append(Older(learned.task, learned.encoder, vectors))
+        self.images += learned.images
+        now = time.perf_counter()
+        self.seconds, self._since = self.seconds + now - self._since, now
+        self.measured = {
+            "objective": objective,
+            "self": own,
+            "cross": cross,
+            "tasks": learned.task + 1,
+            "images": self.images,
+            "seconds": self.seconds,
+        }
         return f"task-{learned.task}"
+
+    def state(self) -> State:
+        """What later tasks are measured with, as plain values and tensors."""
+        return {
+            "older": [
+                {
+                    "task": each.task,
+                    "weights": each.encoder.state_dict(),
+                    "validation": torch.from_numpy(each.validation),
+                }
+                for each in self.older
+            ],
+            "adapters": {
+                task: (
+                    adapter.kind,
+                    {name: torch.from_numpy(rows) for name, rows in adapter.tensors().items()},
+                )
+                for task, adapter in self.adapters.items()
+            },
+            "images": self.images,
+            "seconds": self.seconds,
+        }
+
+    def restore(self, state: State) -> None:
+        """Go on from a `state`."""
+        self.older = []
+        for each in state["older"]:
+            encoder = build_learnable(self.experiment.model)
+            encoder.load_state_dict(each["weights"])
+            self.older.append(Older(each["task"], encoder.eval(), each["validation"].numpy()))
+        self.adapters = {
+            task: load_adapter(kind, {name: rows.numpy() for name, rows in tensors.items()})
+            for task, (kind, tensors) in state["adapters"].items()
+        }
+        self.images, self.seconds = state["images"], state["seconds"]
 
     def _meetings(self, learned: Learned) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The newest version's queries with every older version's gallery, adapted as a publication does."""
@@ -59,7 +126,7 @@ class TrialPublisher:
             yield from ((vectors, vectors) for _ in self.older)
             return
         if config is None or not self.older:
-            yield from ((vectors, older.embedded.validation) for older in self.older)
+            yield from ((vectors, older.validation) for older in self.older)
             return
         seed, augment = self.experiment.seed, self.experiment.learning.augment
         images, indices = self.training.images, self._tasks[learned.task].train
@@ -71,7 +138,7 @@ class TrialPublisher:
             earlier = carried(kept.get(older.task), self.adapters.get(self.older[-1].task))
             adapter = fit_adapter(config, newer, there, seed, learned.task, distance, earlier)
             self.adapters[older.task] = adapter
-            yield Meeting(adapter, config.maps).together(vectors, older.embedded.validation)
+            yield Meeting(adapter, config.maps).together(vectors, older.validation)
 
     def _recall(self, queries: np.ndarray, gallery: np.ndarray) -> float:
         # Entry i is the image of query i, whichever version embedded it.
@@ -79,11 +146,35 @@ class TrialPublisher:
         return found.percent()["recall_at_1"]
 
 
-class NoCheckpoints:
-    """Trials are short and start over."""
+class TrialCheckpoints:
+    """Reports every task with a state to go on from; between tasks nothing is kept.
+
+    Args:
+        report: gets the figures of a task, and the state.
+        begun: the state that an earlier process reported last, None for a new trial.
+    """
+
+    def __init__(self, publisher: TrialPublisher, report: Report, begun: State | None) -> None:
+        self._publisher, self._report, self._begun = publisher, report, begun
 
     def latest(self) -> State | None:
-        return None
+        if self._begun is None:
+            return None
+        self._publisher.restore(self._begun["trial"])
+        sequence: State = self._begun["sequence"]
+        return sequence
 
     def save(self, state: State) -> None:
-        """Kept nowhere."""
+        measured, self._publisher.measured = self._publisher.measured, None
+        if measured is not None:
+            self._report(measured, {"sequence": state, "trial": self._publisher.state()})
+
+
+def write_trial(state: State, folder: Path) -> None:
+    """Into a folder that Ray takes away."""
+    write_state(state, folder / FILE)
+
+
+def read_trial(folder: Path) -> State:
+    """Raises StoreError for what is no trial's state."""
+    return read_state(folder / FILE)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from holdfast.data import ImageSet
-from holdfast.runs.trial import TrialPublisher
+from holdfast.runs import TrialCheckpoints, TrialPublisher
 
 CLASSES, IMAGES, WIDTH = 20, 8, 16
 
@@ -34,6 +34,9 @@ class Rotated:
     def __init__(self, table: np.ndarray, turn: np.ndarray) -> None:
         self.rows = table @ turn
 
+    def state_dict(self) -> dict:
+        return {}
+
     def embed(self, images: np.ndarray) -> np.ndarray:
         numbers = images[:, 0, 0, 0].astype(int) * 256 + images[:, 0, 0, 1]
         return self.rows[numbers]
@@ -47,15 +50,28 @@ def test_cross_is_measured_by_way_of_the_adapter_if_there_is_one(tiny, training,
     table = unit(np.repeat(draw.normal(size=(CLASSES, WIDTH)), IMAGES, axis=0))
     table = unit(table + 0.05 * draw.normal(size=table.shape))
     turn = np.linalg.qr(draw.normal(size=(WIDTH, WIDTH)))[0].astype(np.float32)
-    reports = []
-    publisher = TrialPublisher(experiment, "cross", training, None, reports.append)
+    reports, states = [], []
+
+    def report(measured, state):
+        reports.append(measured)
+        states.append(state)
+
+    publisher = TrialPublisher(experiment, "cross", training, None)
+    checkpoints = TrialCheckpoints(publisher, report, None)
     for task, matrix in enumerate((np.eye(WIDTH, dtype=np.float32), turn)):
         encoder = Rotated(table, matrix)
         held_out = np.concatenate([task.validation for task in publisher._tasks])
         vectors = encoder.embed(training.images[np.sort(held_out)])
         publisher.publish(
-            SimpleNamespace(task=task, encoder=encoder, embedded=SimpleNamespace(validation=vectors))
+            SimpleNamespace(
+                task=task, encoder=encoder, embedded=SimpleNamespace(validation=vectors), images=7
+            )
         )
+        checkpoints.save({"task": task + 1})
+        checkpoints.save({"task": task + 1})  # between two tasks nothing is reported
+    assert [report["images"] for report in reports] == [7, 14]
+    assert [len(state["trial"]["older"]) for state in states] == [1, 2]
+    assert [state["sequence"]["task"] for state in states] == [1, 2]
     assert [report["self"] for report in reports] == [100, 100]
     assert reports[0]["cross"] == 100
     if maps:

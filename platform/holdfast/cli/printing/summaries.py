@@ -87,11 +87,14 @@ def trials(outcome: dict[str, Any]) -> Iterator[str | Table]:
         f"an interval: a small difference is chance. ★ is on the Pareto front of self and cross. "
         f"Written: {outcome['file']}"
     )
+    yield f"Report: {outcome['report']}"
 
 
 def _trial(row: dict[str, Any]) -> str:
     shown = (
-        f"{key.split('.', 1)[-1]} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+        f"{key.split('.', 1)[-1]} {value:.4g}"
+        if isinstance(value, float)
+        else f"{key} {value.get('kind', value) if isinstance(value, dict) else value}"
         for key, value in row["values"].items()
     )
     return escape("\n".join(shown))

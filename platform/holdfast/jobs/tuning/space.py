@@ -1,31 +1,35 @@
 """The space of a sweep: where its keys lead, what they may be, and what the experiment says to that."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
 from holdfast.base import ConfigError, HoldfastError, refuse_same_place, set_key
-from holdfast.config import Choice, Experiment, LogUniform, Uniform, parse_experiment
+from holdfast.config import Experiment, parse_experiment
 from holdfast.data import ImageSet, build_stream
 from holdfast.learning import check_perturbation
 from holdfast.models import build_learnable
 from holdfast.runs import load_own_training
+from holdfast.tuning import Choice, Range, named
 
-Where = Uniform | LogUniform | Choice
 
+def starting_point(experiment: Experiment, space: Mapping[str, Range]) -> dict[str, Any]:
+    """The value that each key has in the experiment as it stands; one with a condition may have none.
 
-def starting_point(experiment: Experiment, space: Mapping[str, Where]) -> dict[str, Any]:
-    """The value that each key has in the experiment as it stands.
-
-    Raises ConfigError for a key that leads nowhere, and for two that lead to the same place.
+    Raises ConfigError for another key that leads nowhere, and for two that lead to the same place.
     """
     plain = experiment.model_dump(mode="json")
-    refuse_same_place(plain, space, "tuning.space")
-    return {key: _at(plain, _place(experiment, key)) for key in space}
+    refuse_same_place(plain, [key for key, where in space.items() if not where.when], "tuning.space")
+    values: dict[str, Any] = {}
+    for key, where in space.items():
+        if where.applies(values) and (not where.when or _leads(experiment, key)):
+            values[key] = _at(plain, _place(experiment, key))
+    return values
 
 
-def check_space(experiment: Experiment, space: Mapping[str, Where], training: ImageSet) -> None:
+def check_space(experiment: Experiment, space: Mapping[str, Range], training: ImageSet) -> None:
     """Try the ends of every range and every choice, each by itself, before anything is started.
 
     Args:
@@ -34,11 +38,13 @@ def check_space(experiment: Experiment, space: Mapping[str, Where], training: Im
     Raises ConfigError that names the key and the value which the experiment refuses.
     """
     for key, where in space.items():
-        for value in _extremes(experiment, key, where):
-            try:
-                _try(experiment, key, value, training)
-            except HoldfastError as error:
-                raise ConfigError(f"tuning.space.{key}: {value!r} is refused: {error}") from error
+        for beside in _conditions(space, where):
+            within = apply_values(experiment, beside)
+            for value in _extremes(within, key, where):
+                try:
+                    _try(experiment, within, key, value, training)
+                except HoldfastError as error:
+                    raise ConfigError(f"tuning.space.{key}: {value!r} is refused: {error}") from error
 
 
 def apply_values(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
@@ -55,7 +61,7 @@ def is_whole(experiment: Experiment, key: str) -> bool:
     return int in allowed and float not in allowed
 
 
-def _extremes(experiment: Experiment, key: str, where: Where) -> tuple[Any, ...]:
+def _extremes(experiment: Experiment, key: str, where: Range) -> tuple[Any, ...]:
     if isinstance(where, Choice):
         return where.values
     if bool in set(_allowed(experiment, key)):
@@ -72,8 +78,26 @@ def _extremes(experiment: Experiment, key: str, where: Where) -> tuple[Any, ...]
     return int(where.low), int(where.high)
 
 
-def _try(experiment: Experiment, key: str, value: Any, training: ImageSet) -> None:
-    chosen = apply_values(experiment, {key: value})
+def _conditions(space: Mapping[str, Range], where: Range) -> Iterator[dict[str, Any]]:
+    """Values of other keys under which this one applies: each that is named, one at a time."""
+    columns = []
+    for other, allowed in where.when.items():
+        choice = space[other]
+        assert isinstance(choice, Choice)
+        columns.append([(other, each) for each in choice.values if named(each) in allowed])
+    yield from (dict(combination) for combination in itertools.product(*columns))
+
+
+def _leads(experiment: Experiment, key: str) -> bool:
+    try:
+        _place(experiment, key)
+    except ConfigError:
+        return False
+    return True
+
+
+def _try(experiment: Experiment, within: Experiment, key: str, value: Any, training: ImageSet) -> None:
+    chosen = apply_values(within, {key: value})
     if chosen.learning.adversarial is not None:
         check_perturbation(chosen.learning.adversarial, chosen.model.preprocessing)
     if chosen.data != experiment.data or chosen.model.preprocessing != experiment.model.preprocessing:

@@ -1,17 +1,21 @@
 """A sweep on the built-in glyphs."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from holdfast.base import ConfigError
 from holdfast.config import load_experiment
 from holdfast.data import load_training
-from holdfast.jobs.space import apply_values, check_space, starting_point
-from holdfast.jobs.tune import mark_front, tune_experiment
+from holdfast.jobs import tune_experiment
+from holdfast.jobs.tuning import apply_values, check_space, starting_point
 from holdfast.store import open_store
+from tests.fixtures.waiting import wait_until
 
 pytestmark = pytest.mark.long
 
@@ -21,7 +25,7 @@ SPACE = {
 }
 
 
-def test_a_sweep_writes_the_best_experiment_and_says_why_its_start_failed(tmp_path, tiny):
+def test_a_killed_sweep_goes_on_writes_the_best_and_says_why_its_start_failed(tmp_path, tiny):
     """Its first trial diverges, and its whole numbers stay whole."""
     space = {
         "learning.optimizer.learning_rate": {"kind": "choice", "values": [0.01]},
@@ -32,20 +36,34 @@ def test_a_sweep_writes_the_best_experiment_and_says_why_its_start_failed(tmp_pa
     file = tmp_path / "sweep.yaml"
     tuning = {"space": space, "trials": 3, "grace_tasks": 1}
     file.write_text(tiny(name="n" * 100, tuning=tuning).to_yaml())
-    done = subprocess.run(
-        [sys.executable, "-m", "holdfast", "tune", file, "--store", tmp_path / "store", "--json",
-         "-o", tmp_path / "new" / "best.yaml", "--set", "learning.optimizer.learning_rate=1e30"],
-        capture_output=True,
-        text=True,
-        timeout=600,
-    )  # fmt: skip
+    command = [
+        sys.executable, "-m", "holdfast", "tune", file, "--store", tmp_path / "store", "--json",
+        "-o", tmp_path / "new" / "best.yaml", "--set", "learning.optimizer.learning_rate=1e30",
+    ]  # fmt: skip
+    said = (tmp_path / "said").open("w+")
+    killed = subprocess.Popen(command, stdout=said, stderr=said, start_new_session=True)
+    record = tmp_path / "store" / "runs" / ("n" * 100) / "sweep.json"
+
+    def has_learned_a_task():
+        assert killed.poll() is None, (tmp_path / "said").read_text()
+        return record.exists() and '"tasks": 1' in record.read_text()
+
+    wait_until(has_learned_a_task, 300)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.wait()
+    before = json.loads(record.read_text())["trials"]
+
+    def again(*more):
+        return subprocess.run([*command, *more], capture_output=True, text=True, timeout=600)
+
+    done = again()
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     outcome = json.loads(done.stdout)
     assert (outcome["failed"], outcome["diverged"]) == (1, 1)
     assert outcome["start"]["values"]["regularizers.feature-distillation.weight"] == 10
     assert "became" in outcome["start"]["error"]
-    assert outcome["start"]["error"] in done.stderr
+    assert outcome["start"]["error"] in (tmp_path / "said").read_text()
     best, second, start = outcome["trials"]
     assert (best, start) == (outcome["best"], outcome["start"])
     assert (best["tasks"], best["objective"]) >= (second["tasks"], second["objective"])
@@ -55,6 +73,21 @@ def test_a_sweep_writes_the_best_experiment_and_says_why_its_start_failed(tmp_pa
     chosen = best["values"]["regularizers.feature-distillation.weight"]
     assert written.regularizers[0].weight == pytest.approx(chosen)
     assert [file.name for file in (tmp_path / "new").iterdir()] == ["best.yaml"]
+    # What was there before it was killed is there, and nothing was measured twice.
+    assert "goes on" in done.stderr
+    after = {trial["number"]: trial for trial in json.loads(record.read_text())["trials"]}
+    assert sorted(after) == [0, 1, 2]
+    for trial in before:
+        assert after[trial["number"]]["values"] == trial["values"]
+        assert after[trial["number"]]["curve"][: len(trial["curve"])] == trial["curve"]
+    page = Path(outcome["report"]).read_text()
+    assert "Which weights are worth it?" in page
+    # It has ended: the same command measures nothing, and another space does not go with its trials.
+    repeated = again()
+    assert json.loads(repeated.stdout) == outcome
+    refused = again("--set", "tuning.objective=self")
+    assert refused.returncode == 2
+    assert "begun with another objective" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -85,6 +118,15 @@ def test_what_the_experiment_refuses_is_found_before_the_sweep(key, where, said,
         tune_experiment(store, tiny(tuning={"space": {key: where}}), tmp_path / "best.yaml", None)
 
 
+def test_without_validation_images_nothing_could_be_judged(tiny, tmp_path):
+    experiment = tiny(tuning={"space": SPACE}, stream={"tasks": 2, "validation": 0})
+    with (
+        pytest.raises(ConfigError, match=r"stream\.validation is 0"),
+        open_store(tmp_path / "store") as store,
+    ):
+        tune_experiment(store, experiment, tmp_path / "best.yaml", None)
+
+
 def test_a_value_named_twice_is_refused(tiny):
     where = {"kind": "uniform", "low": 1, "high": 2}
     for other in ("regularizers.feature-distillation.weight", "regularizers.0"):
@@ -106,14 +148,3 @@ def test_an_unknown_key_of_the_space_is_refused(tiny):
         apply_values(tiny(), {"regularizers.typo.weight": 1})
     with pytest.raises(ConfigError, match="unknown key"):
         apply_values(tiny(), {"learning.epoch": 1})
-
-
-def test_front_holds_what_nothing_beats():
-    rows = [
-        {"self": 60.0, "cross": 40.0, "tasks": 3},
-        {"self": 50.0, "cross": 50.0, "tasks": 3},
-        {"self": 50.0, "cross": 45.0, "tasks": 3},
-        {"self": 70.0, "cross": 60.0, "tasks": 2},
-    ]
-    mark_front(rows, tasks=3)
-    assert [row["pareto"] for row in rows] == [True, True, False, False]

@@ -1,0 +1,5 @@
+"""Sweeps on Ray Tune: trials beside one another, driven by a record that outlives them."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,67 @@
+"""One trial of a sweep, in a process that Ray started for it or has used for others before."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from ray import ObjectRef, get, tune
+from ray.tune import Checkpoint
+
+from holdfast.base import DivergedError, HoldfastError, thread_count
+from holdfast.data import Evaluation
+from holdfast.jobs.tuning.driving import DIVERGED, ERROR
+from holdfast.jobs.tuning.space import apply_values
+from holdfast.learning import Datasets, State, keep_freed_memory, run_sequence
+from holdfast.runs import (
+    TrialCheckpoints,
+    TrialPublisher,
+    device_here,
+    load_own_training,
+    own_reader,
+    read_trial,
+    write_trial,
+)
+from holdfast.tuning import TuningConfig
+
+
+def run_trial(shared: ObjectRef, given: dict[str, Any], tuning: TuningConfig, files: Any) -> None:
+    """The whole sequence, no evaluation data, nothing published. What the experiment refuses, and a loss that
+    diverges, are figures of the trial: another process would meet them again.
+
+    Args:
+        shared: experiment, the version that the first task starts from, and the base of a projection.
+        given: `number`, `values`, and `checkpoint`, where an earlier sweep left it.
+        files: the file system of the checkpoint.
+    """
+    experiment, ancestor, base = get(shared)
+    keep_freed_memory()
+    torch.set_num_threads(thread_count(max(1, int(tuning.cpus_per_trial))))
+    try:
+        chosen = apply_values(experiment, given["values"])
+        training = load_own_training(chosen, reader=own_reader(chosen, base))
+        nothing = training.take(np.empty(0, np.int64))
+        publisher = TrialPublisher(chosen, tuning.objective, training, ancestor)
+        checkpoints = TrialCheckpoints(publisher, _report, _begun(given["checkpoint"], files))
+        data = Datasets(training, Evaluation(nothing, nothing))
+        run_sequence(chosen, data, publisher, checkpoints, device=device_here(tuning.gpus_per_trial > 0))
+    except HoldfastError as error:
+        tune.report({ERROR: " ".join(str(error).split()), DIVERGED: isinstance(error, DivergedError)})
+
+
+def _report(measured: dict[str, float], state: State) -> None:
+    with tempfile.TemporaryDirectory(prefix="holdfast-trial-") as folder:
+        write_trial(state, Path(folder))
+        tune.report(dict(measured), checkpoint=Checkpoint.from_directory(folder))
+
+
+def _begun(place: str | None, files: Any) -> State | None:
+    """Where an earlier process of the trial left it: in this sweep, or in one that was interrupted."""
+    checkpoint = tune.get_checkpoint()
+    if checkpoint is None and place is not None:
+        checkpoint = Checkpoint(place, files)
+    if checkpoint is None:
+        return None
+    with checkpoint.as_directory() as folder:
+        return read_trial(Path(folder))
