@@ -1,6 +1,6 @@
 from .baselines import Reference, Standing, Validation, choose_validation, validate_version
 from .beside import standing_sentence
-from .charts import Bar, Series, bar_chart, line_chart, ramp
+from .charts import Series, line_chart, ramp
 from .compatibility import (
     Comparison,
     average_compatibility,
@@ -57,9 +57,7 @@ from .upgrades import (
 from .write import PAGE, REPORT, draw_report, write_report
 
 __all__ = [
-    "Bar",
     "Series",
-    "bar_chart",
     "line_chart",
     "ramp",
     "ADAPTER",

@@ -7,7 +7,8 @@ from typing import Any
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from holdfast.evaluation import Bar, Series, bar_chart, line_chart, ramp
+from holdfast.base import duration
+from holdfast.evaluation import Series, line_chart, ramp
 from holdfast.tuning.config import TuningConfig
 from holdfast.tuning.front import best_first
 from holdfast.tuning.record import Sweep, Trial
@@ -48,7 +49,7 @@ def render_sweep(
         start=start,
         verdict=_verdict(ranked[0], start, config),
         scatter=scatter(sweep.trials),
-        importances=_importance_bars(importances),
+        importances=importances,
         curves=_curves(ranked, tasks),
         rows=[
             (trial, [_shown(trial.values.get(key)) for key in config.space])
@@ -57,7 +58,7 @@ def render_sweep(
         keys=[_short(key) for key in config.space],
         files=[(trial, files[trial.number]) for trial in ranked if trial.number in files],
         images=sweep.images,
-        seconds=sum(trial.last.seconds for trial in sweep.trials if trial.last is not None),
+        spent=duration(sum(trial.last.seconds for trial in sweep.trials if trial.last is not None)),
         count={
             state: sum(trial.state == state for trial in sweep.trials)
             for state in ("done", "stopped", "failed")
@@ -83,11 +84,6 @@ def _verdict(best: Trial, start: Trial, config: TuningConfig) -> str:
 
 def _in_order(sweep: Sweep, ranked: list[Trial]) -> list[Trial]:
     return ranked + [trial for trial in sweep.trials if trial not in ranked]
-
-
-def _importance_bars(importances: Mapping[str, float]) -> Markup:
-    bars = [Bar(_short(key), 100 * share, None, "var(--series-1)") for key, share in importances.items()]
-    return bar_chart(bars, [], "What decides")
 
 
 def _curves(ranked: list[Trial], tasks: int) -> Markup:

@@ -1,5 +1,6 @@
 """Trials by both their figures, as inline SVG coloured by the page's CSS variables."""
 
+import math
 from collections.abc import Sequence
 
 from markupsafe import Markup, escape
@@ -26,11 +27,11 @@ def scatter(trials: Sequence[Trial]) -> Markup:
     for value in across.ticks:
         x = across.at(value)
         parts.append(f'<line class="grid" x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{_HEIGHT - _BOTTOM}"/>')
-        parts.append(_text(x, _HEIGHT - _BOTTOM + 18, f"{value:.1f}", "tick", "middle"))
+        parts.append(_text(x, _HEIGHT - _BOTTOM + 18, f"{value:g}", "tick", "middle"))
     for value in up.ticks:
         y = up.at(value)
         parts.append(f'<line class="grid" x1="{_LEFT}" x2="{_WIDTH - _RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
-        parts.append(_text(_LEFT - 8, y + 4, f"{value:.1f}", "tick", "end"))
+        parts.append(_text(_LEFT - 8, y + 4, f"{value:g}", "tick", "end"))
     parts.append(
         _text(
             (_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 6, "self: its own gallery, Recall@1 %", "axis", "middle"
@@ -56,8 +57,12 @@ class _Axis:
 
     @property
     def ticks(self) -> list[float]:
-        step = (self._high - self._low) / _LEVELS
-        return [self._low + step * number for number in range(_LEVELS + 1)]
+        """Round values, about five of them."""
+        rough = (self._high - self._low) / _LEVELS
+        unit = 10.0 ** math.floor(math.log10(rough))
+        step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= rough)
+        first = math.ceil(self._low / step)
+        return [step * number for number in range(first, math.floor(self._high / step) + 1)]
 
     def at(self, value: float) -> float:
         return self._start + (self._end - self._start) * (value - self._low) / (self._high - self._low)
