@@ -40,12 +40,14 @@ def main() -> None:
     parser.add_argument("--entries", type=int, default=1_000_000)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5.0, help="of one round, of each side")
+    parser.add_argument("--replicas", type=int, default=1, help="of Holdfast's gateway")
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
-    print(json.dumps(measure(chosen.folder, chosen.entries, chosen.rounds, chosen.seconds)))
+    measured = measure(chosen.folder, chosen.entries, chosen.rounds, chosen.seconds, chosen.replicas)
+    print(json.dumps(measured))
 
 
-def measure(folder: Path, entries: int, rounds: int, seconds: float) -> dict[str, Any]:
+def measure(folder: Path, entries: int, rounds: int, seconds: float, replicas: int = 1) -> dict[str, Any]:
     if not (folder / "exact.npy").exists() or not (folder / "store").exists():
         large.fill(folder, entries)
     with open_store(folder / "store") as store:
@@ -57,7 +59,7 @@ def measure(folder: Path, entries: int, rounds: int, seconds: float) -> dict[str
     found: dict[str, list[Record]] = {"holdfast": [], "lancedb": [], "pgvector": []}
     with running_pgvector(folder, entries) as pgvector:
         recalls = {"lancedb": reach(lance, queries, exact), "pgvector": reach(pgvector, queries, exact)}
-        with running_holdfast(store=str(folder / "store")) as url:
+        with running_holdfast(store=str(folder / "store"), replicas=replicas) as url:
             sides = {
                 "holdfast": lambda for_: wrk.ask(f"{url}/v1/search", bodies, KEY, CLIENTS, for_),
                 "lancedb": lambda for_: lance.ask(queries, for_),
@@ -68,7 +70,7 @@ def measure(folder: Path, entries: int, rounds: int, seconds: float) -> dict[str
             for _ in range(rounds):
                 for name, ask in sides.items():
                     found[name].append(ask(seconds))
-    answer: dict[str, Any] = {"entries": entries, "ef_search": pgvector.ef_search}
+    answer: dict[str, Any] = {"entries": entries, "replicas": replicas, "ef_search": pgvector.ef_search}
     answer |= {f"{name}_recall": recall for name, recall in recalls.items()}
     for name, records in found.items():
         answer[f"{name}_per_second"] = [record["requests_per_second"] for record in records]
