@@ -1,5 +1,5 @@
-"""Write `cli.md`, `experiment.md` and `grafana.json` from the code, so that none can be out of date (a test
-compares).
+"""Write `cli.md`, `experiment.md`, `grafana.json` and the example of `scale.md` from the code, so that none
+can be out of date (a test compares).
 
 python docs/generate.py
 """
@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from holdfast.base import configs_of
 from holdfast.cli import app
@@ -36,7 +37,25 @@ def main() -> None:
 def pages() -> dict[str, str]:
     """The generated pages by file name."""
     dashboard = json.dumps(grafana_dashboard(Metrics().families()), indent=1)
-    return {"cli.md": cli_page(), "experiment.md": experiment_page(), "grafana.json": f"{dashboard}\n"}
+    return {
+        "cli.md": cli_page(),
+        "experiment.md": experiment_page(),
+        "grafana.json": f"{dashboard}\n",
+        "scale.md": scale_page((FOLDER / "scale.md").read_text()),
+    }
+
+
+# A plan
+
+
+def scale_page(text: str) -> str:
+    """The page with what its command says in place of what it said."""
+    command, rest = re.split(r"(?<=\n)```text\n", text, maxsplit=1)
+    asked = re.findall(r"^holdfast (plan (?:.*\\\n)*.*)$", command, re.MULTILINE)[-1].replace("\\\n", " ")
+    said = CliRunner().invoke(app, asked.split(), env={"COLUMNS": "80"}).stdout
+    wrapped = [part for line in said.splitlines() for part in (textwrap.wrap(line, 100) or [""])]
+    lines = "\n".join(line.rstrip() for line in wrapped)
+    return f"{command}```text\n{lines.strip()}\n```\n{rest.partition('```' + chr(10))[2]}"
 
 
 # The command line

@@ -44,6 +44,7 @@ from experiments.benchmarks.learning import (
     task_memory,
     training_speed,
 )
+from experiments.benchmarks.scale import constants
 from experiments.benchmarks.serving import embeddings
 
 Measure = Callable[[Part, bool], list[Row]]
@@ -65,6 +66,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "gallery_cascades": cascading.measure,
     "code_gallery": codes.measure,
     "serving": embeddings.measure,
+    "constants": constants.measure,
 }
 
 

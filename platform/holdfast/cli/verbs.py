@@ -11,6 +11,7 @@ from holdfast.cli.gallery import gallery
 from holdfast.cli.jobs import jobs
 from holdfast.cli.keys import keys
 from holdfast.cli.learn import distill, evaluate, run, tune
+from holdfast.cli.plan import plan
 from holdfast.cli.search import search
 from holdfast.cli.serve import serve
 from holdfast.cli.submit import submit
@@ -26,7 +27,7 @@ app = typer.Typer(
 )
 for verb in (
     run, evaluate, adopt, bridge, embed, search, tune, distill, export, versions, promote, rollback, traffic,
-    serve, submit, doctor,
+    serve, submit, doctor, plan,
 ):  # fmt: skip
     app.command()(verb)
 app.add_typer(gallery, name="gallery")

@@ -1,6 +1,7 @@
 from .config import QUERY_VERSIONS, IndexConfig, IndexSettings
 from .local.columns import Columns
 from .local.index import LocalIndex
+from .local.ivf import code_size, lists_for, training_operations, training_size
 from .local.snapshots import Snapshots
 from .locks import ReadWriteLock
 from .milvus.config import MilvusConfig
@@ -29,9 +30,13 @@ __all__ = [
     "Way",
     "as_mapping",
     "candidates",
+    "code_size",
     "is_linear",
+    "lists_for",
     "open_index",
     "pull_back",
     "scores_through",
     "search_many",
+    "training_operations",
+    "training_size",
 ]

@@ -28,9 +28,21 @@ def training_size(entries: int, config: IndexConfig) -> int:
     return min(entries, max(_CODE_TRAINING, _POINTS * lists_for(entries, config)))
 
 
+def training_operations(entries: int, dimension: int, config: IndexConfig) -> float:
+    """Multiplications with an addition that k-means takes to find the lists."""
+    lists = lists_for(entries, config)
+    return float(_ROUNDS * min(entries, _POINTS * lists) * lists * dimension)
+
+
 def codes_for(dimension: int, config: IndexConfig) -> str:
     """The codes of vectors of this dimension: `pq4` takes two dimensions at a time, `orthonormal` sixteen."""
     return "sq8" if dimension % _TAKEN[config.codes] else config.codes
+
+
+def code_size(dimension: int, config: IndexConfig) -> int:
+    """Bytes of a code of such a vector: a byte a dimension, or half a byte for each part of it."""
+    codes = codes_for(dimension, config)
+    return dimension if codes == "sq8" else (dimension // _TAKEN[codes] + 1) // 2
 
 
 def trained(sample: np.ndarray, entries: int, config: IndexConfig) -> Any:
