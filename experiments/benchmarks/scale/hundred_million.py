@@ -7,7 +7,7 @@ The codes are the index's own (`orthonormal`, by words that nothing was trained 
 1,024 dimensions, which are drawn, coded and forgotten chunk by chunk. Codes and ids are 4 GB, and nothing is
 held twice; on the disk there are at most two copies, while a newer checkpoint or the snapshot takes the place
 of an older one. There are 1,024 lists by default, not the 32,768 that the index would choose: to compare each
-vector with so many centroids takes two cores a day, which `holdfast plan` says as well.
+vector with so many centroids takes two cores fifteen hours.
 
 An interrupted command goes on after its last checkpoint. Its answer is in FOLDER/figures.json and on standard
 output; all else in FOLDER is removed at the end.

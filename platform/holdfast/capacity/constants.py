@@ -4,12 +4,14 @@ import json
 from importlib.resources import files
 from itertools import pairwise
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, ValidationError
 
 from holdfast.base import ConfigError, Settings
 
-Points = tuple[tuple[float, float], ...]
+Figure = Annotated[float, Field(gt=0)]
+Points = Annotated[tuple[tuple[float, Figure], ...], Field(min_length=1)]
 
 
 class Constant(Settings):
@@ -21,7 +23,7 @@ class Constant(Settings):
         source: the command that measured it, and where; or whose word it is.
     """
 
-    value: float | Points
+    value: Figure | Points
     unit: str
     source: str
 

@@ -11,6 +11,7 @@ from holdfast.capacity.milvus import milvus_size
 BUSY = 0.7  # of a core's time, at most: what is busier answers late
 USABLE = 0.8  # of a machine's memory: the rest is the system's and of files that are read again and again
 MONTH = 730.0  # hours
+MOST = 2**31 - 1  # entries of a version that an index in this process can number
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,16 @@ def _local(demand: Demand, machine: Machine, kind: LocalKind, constants: Constan
     size = local_size(demand, kind, constants)
     a_gateway = size.memory + constants["process"].number
     holds = min(machine.cores, math.floor(USABLE * machine.memory / a_gateway))
+    if demand.entries > MOST:
+        holds = 0
     asked = _gateways(demand, constants)
     by_queries = _machines_for(demand, machine, size.search, constants)
     by_memory = math.ceil(asked / holds) if holds else None
     machines = None if by_memory is None else max(by_memory, by_queries)
     remarks = []
-    if machines is None:
+    if demand.entries > MOST:
+        remarks.append(f"an index in a gateway holds at most {MOST:,} entries of a version")
+    elif machines is None:
         needed = a_gateway / USABLE / GIB
         remarks.append(f"a gateway wants a machine of {needed:,.0f} GiB")
     elif size.building_memory > USABLE * machine.memory:

@@ -28,7 +28,17 @@ def test_what_comes_with_the_package_names_a_source_for_each() -> None:
     assert all(each.source and each.unit for each in constants.by_name.values())
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"machine": "x", "by_name": {}}', '{"machine": 1}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"machine": "x", "by_name": {}}',
+        '{"machine": "x", "by_name": {"images": {"value": 0, "unit": "", "source": ""}}}',
+        '{"machine": "x", "by_name": {"images": {"value": [], "unit": "", "source": ""}}}',
+        '{"machine": "x", "by_name": {"images": {"value": NaN, "unit": "", "source": ""}}}',
+    ],
+)
 def test_a_file_without_constants_is_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "constants.json"
     file.write_text(text)

@@ -46,6 +46,13 @@ def test_what_no_machine_holds_has_no_price_and_says_what_it_wants(
     assert tiny.upgrades[1].index_core_hours is None
 
 
+def test_more_than_an_index_can_number_is_for_milvus(constants: Constants, demand: Demand) -> None:
+    plan = make_plan(demand.model_copy(update={"entries": 2**31}), Machine(memory=1e9 * GIB), constants)
+    assert [each.machines for each in plan.indexes[:3]] == [None, None, None]
+    assert "at most 2,147,483,647 entries" in plan.indexes[0].remarks[0]
+    assert plan.chosen == "milvus"
+
+
 def test_a_gateway_has_an_index_of_its_own(constants: Constants, demand: Demand) -> None:
     # 7,000 requests a second keep 20 gateways busy, each with 12 GiB of vectors.
     busy = demand.model_copy(update={"entries": 25_000_000, "queries_per_second": 7000.0})
