@@ -112,6 +112,7 @@ def assembled(
             curve(lambda _, cells, cell=cell: cells[cell]["database_bytes"] / size.entries),  # type: ignore[misc]
             "bytes an entry, by dimension",
         )
+    put("lists_measured", float(size.entries), "entries of the index whose lists were read")
     put("row_text", float(2 * demand.id_bytes + demand.attribute_bytes), "bytes of it are id and attributes")
     put(
         "search_rest.exact",
@@ -129,6 +130,9 @@ def assembled(
         put(f"search_rest.{kind}", curve(partial(_rest, kind, size.entries, scan, speed)), "s, by dimension")
         tuned = largest[kind]["tuned"]
         put(f"lists_read.{kind}", [(recall, read) for recall, read, _, _ in tuned], "by recall@10")
+        put(
+            f"lists_growth.{kind}", largest[visits]["lists_growth"], "power of the entries that it grows with"
+        )
         put(f"candidates.{kind}", [(recall, again) for recall, _, again, _ in tuned], "a hit, by recall@10")
         codes = size.entries * (code_size(most, config) + 8)
         room = (largest[kind]["memory"] - 4 * most * largest[kind]["lists"]) / codes

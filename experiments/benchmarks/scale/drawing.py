@@ -1,8 +1,11 @@
-"""Vectors that are like embeddings: they fill few of their dimensions, and lie around centres."""
+"""Vectors that are like embeddings: they fill few dimensions, and each of those less than the one before.
+
+There are no centres: a gallery of any size is as hard for lists as one of another size, in proportion.
+"""
 
 import numpy as np
 
-SPREAD, CLUSTERS, NOISE = 48, 2_000, 0.6
+SPREAD = 64
 
 
 def directions(dimension: int) -> np.ndarray:
@@ -12,12 +15,10 @@ def directions(dimension: int) -> np.ndarray:
     return np.ascontiguousarray(np.linalg.qr(drawn)[0].T, np.float32)
 
 
-def points(count: int, seed: int, spread: int = SPREAD, clusters: int = CLUSTERS) -> np.ndarray:
-    """float32 (count, spread) of unit norm, around centres that do not depend on the seed."""
-    centres = np.random.default_rng(1).standard_normal((clusters, spread), dtype=np.float32)
-    generator = np.random.default_rng(seed)
-    found = centres[generator.integers(0, clusters, count)]
-    found += NOISE * generator.standard_normal((count, spread), dtype=np.float32)
+def points(count: int, seed: int, spread: int = SPREAD) -> np.ndarray:
+    """float32 (count, spread) of unit norm; the variance of the i-th direction is 1 / i."""
+    found = np.random.default_rng(seed).standard_normal((count, spread), dtype=np.float32)
+    found /= np.sqrt(np.arange(1, spread + 1, dtype=np.float32))
     found /= np.linalg.norm(found, axis=1, keepdims=True)
     return found
 

@@ -23,11 +23,12 @@ from typing import Any
 import faiss
 import numpy as np
 
+from experiments.benchmarks.gallery.large_codes import CLUSTERS, NOISE, SPREAD
 from experiments.benchmarks.harness.child import measure_in_child
 from experiments.benchmarks.harness.command import run_command
 from experiments.benchmarks.harness.filled import HOURS
 from experiments.benchmarks.harness.memory import PeakAnonymous, release_freed, resident_mib
-from experiments.benchmarks.scale.drawing import directions, points
+from experiments.benchmarks.scale.drawing import directions
 from holdfast.base import sync
 from holdfast.evaluation import describe_machine
 from holdfast.index import IndexConfig
@@ -51,14 +52,15 @@ def build(folder: Path, entries: int, lists: int, checkpoint: int) -> dict[str, 
     Returns the state: entries that are coded, seconds that it took in all, and the peak of memory in bytes.
     """
     within = directions(DIMENSION)
-    queries = points(QUERIES, 1, len(within))
+    clusters = min(CLUSTERS, entries // 50)
+    queries = points(QUERIES, 1, clusters)
     state, index, best = _begin(folder, entries, lists, within)
     written = state["coded"]
     with PeakAnonymous(every=0.05) as peak:
         while state["coded"] < entries:
             started = time.perf_counter()
             at = state["coded"]
-            rows = points(min(CHUNK, entries - at), 3 + at, len(within))
+            rows = points(min(CHUNK, entries - at), 3 + at, clusters)
             index.add_with_ids(rows @ within, np.arange(at, at + len(rows)))
             # The vectors lie within these directions, and the queries do: so do their products.
             best = _better(best, queries @ rows.T, at)
@@ -129,6 +131,16 @@ def search(folder: Path) -> dict[str, Any]:
     }
 
 
+def points(count: int, seed: int, clusters: int) -> np.ndarray:
+    """float32 (count, 64) of unit norm, around as many centres as the ten million codes have."""
+    centres = np.random.default_rng(0).standard_normal((clusters, SPREAD), dtype=np.float32)
+    generator = np.random.default_rng(seed)
+    found = centres[generator.integers(0, clusters, count)]
+    found += NOISE * generator.standard_normal((count, SPREAD), dtype=np.float32)
+    found /= np.linalg.norm(found, axis=1, keepdims=True)
+    return found
+
+
 def _begin(
     folder: Path, entries: int, lists: int, within: np.ndarray
 ) -> tuple[dict[str, Any], Any, tuple[np.ndarray, np.ndarray]]:
@@ -148,7 +160,7 @@ def _begin(
             return state, faiss.read_index(str(there / "index")), (best["scores"], best["places"])
     started = time.perf_counter()
     config = IndexConfig(kind="quantized", codes="orthonormal", lists=lists)
-    sample = points(min(entries, 40 * lists), 2, len(within)) @ within
+    sample = points(min(entries, 40 * lists), 2, min(CLUSTERS, entries // 50)) @ within
     index = trained(sample, entries, config)
     state = {"entries": entries, "lists": lists, "coded": 0, "peak_bytes": 0.0}
     state["seconds"] = time.perf_counter() - started

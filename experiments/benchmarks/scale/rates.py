@@ -18,9 +18,11 @@ from PIL import Image
 from experiments.benchmarks.scale.drawing import draw
 from holdfast.index import IndexConfig, MilvusConfig, code_size
 from holdfast.index.local.quantized import QuantizedVectors
+from holdfast.index.local.rebuild import tune
 
 ROUNDS, K, BATCH = 5, 10, 8
 KINDS = ("sq8", "pq4")
+RECALL, TIMES, LEAST_GROWTH = 0.95, 8, 0.01
 
 
 def best_seconds(work: Callable[[], object], rounds: int = ROUNDS) -> float:
@@ -50,7 +52,7 @@ def vectors(count: int, dimension: int) -> dict[str, Any]:
 
 def codes(kind: str, count: int, dimension: int) -> dict[str, Any]:
     """Bytes of codes a second in long lists, seconds of a visit to a short list, seconds to code an entry,
-    and to train the codes, which looks at some thousand vectors at most."""
+    and to train the codes, which looks at some thousand vectors at most; see also `_growth`."""
     config = IndexConfig.model_validate({"kind": "quantized", "codes": kind, "lists": 8, "nprobe": 1})
     rows = draw(count, 3, dimension)
     few = QuantizedVectors.train(rows[:4096], count, config, None)
@@ -66,7 +68,20 @@ def codes(kind: str, count: int, dimension: int) -> dict[str, Any]:
     many = QuantizedVectors.train(rows[:short], short, config.model_copy(update={"lists": lists}), None)
     many.extend(rows[:short])
     visit = _per_list(many.index, rows[:16], int(many.index.nlist))
-    return {"code_scan": scan, "list_visit": visit, "code_row": coded, "code_training": trained}
+    found = {"code_scan": scan, "list_visit": visit, "code_row": coded, "code_training": trained}
+    return {**found, "lists_growth": _growth(kind, rows)}
+
+
+def _growth(kind: str, rows: np.ndarray) -> float:
+    """The power of the number of entries that the lists which a recall asks for grow with."""
+    config = IndexConfig.model_validate({"kind": "quantized", "codes": kind})
+    read = []
+    for part in (rows[: len(rows) // TIMES], rows):
+        vectors = QuantizedVectors.train(part, len(part), config, None)
+        vectors.extend(part)
+        tune(vectors, RECALL)
+        read.append(vectors.nprobe)
+    return max(LEAST_GROWTH, float(np.log(read[1] / read[0]) / np.log(TIMES)))
 
 
 def _per_list(index: Any, queries: np.ndarray, most: int) -> float:

@@ -16,6 +16,8 @@ _ID = 8  # bytes beside a code in its list
 _NAME = 6 + 8 + 8 + 4  # of a record's head, its start, its hash and its slot
 _CHANGED = 8
 _COLUMN = 8 + 4  # of an attribute: its number and its code
+_GROWN = 2  # times that whole vectors lie in memory which grows by doubling, at most
+_CHUNK, _COPIES = 65_536, 3  # vectors that are coded at a time, and copies of them meanwhile
 _TUNED_BY = 128  # queries that the number of lists is chosen by
 
 
@@ -61,7 +63,7 @@ def _exact(demand: Demand, constants: Constants) -> LocalSize:
     return LocalSize(
         kind="exact",
         memory=vectors,
-        building_memory=vectors,
+        building_memory=_GROWN * vectors,
         snapshot=vectors + beside,
         disk=2 * (vectors + beside) + beside,
         search=constants["search_rest.exact"].at(demand.dimension)
@@ -77,11 +79,14 @@ def _quantized(demand: Demand, kind: Literal["sq8", "pq4"], constants: Constants
     config = IndexConfig(kind="quantized", codes=kind, target_recall=demand.recall)
     lists, size = lists_for(entries, config), code_size(dimension, config)
     centroids = 4.0 * lists * dimension
+    sample, chunk = training_size(entries, config), min(entries, _CHUNK)
     codes = float(entries) * (size + _ID)
     held = codes * constants[f"code_room.{kind}"].number + centroids
     halves = 2.0 * dimension * entries
     snapshot = codes + centroids + halves + _beside(demand)
-    read = min(lists, round(constants[f"lists_read.{kind}"].first_from(demand.recall)))
+    larger = entries / constants["lists_measured"].number
+    wanted = constants[f"lists_read.{kind}"].first_from(demand.recall)
+    read = min(lists, max(1, round(wanted * larger ** constants[f"lists_growth.{kind}"].number)))
     again = constants[f"candidates.{kind}"].first_from(demand.recall)
     scan = entries / lists * size / constants[f"code_scan.{kind}"].number
     search = (
@@ -97,7 +102,7 @@ def _quantized(demand: Demand, kind: Literal["sq8", "pq4"], constants: Constants
     return LocalSize(
         kind=kind,
         memory=held,
-        building_memory=4.0 * dimension * (entries + training_size(entries, config)) + held,
+        building_memory=4.0 * dimension * (_GROWN * entries + _COPIES * chunk + 2 * sample) + held,
         snapshot=snapshot,
         disk=2 * snapshot + halves + _beside(demand),
         search=search,

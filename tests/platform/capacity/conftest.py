@@ -16,6 +16,7 @@ ROUND: dict[str, Any] = {
     "row_bytes.sqlite": ((128.0, 700.0), (512.0, 2300.0)),
     "row_bytes.postgresql": ((128.0, 800.0), (512.0, 2800.0)),
     "row_text": 72.0,
+    "lists_measured": 1_000_000.0,
     "search_rest.exact": 1e-4,
     **{
         f"{name}.{kind}": value
@@ -27,6 +28,7 @@ ROUND: dict[str, Any] = {
             "code_row": 1e-5,
             "code_training": 1.0,
             "lists_read": ((0.9, 10.0), (0.95, 20.0), (0.99, 50.0)),
+            "lists_growth": 0.25,
             "candidates": ((0.9, 3.0), (0.99, 6.0)),
             "code_room": 1.25,
         }.items()

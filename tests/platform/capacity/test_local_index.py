@@ -63,6 +63,12 @@ def test_a_search_reads_as_many_lists_as_the_recall_asks_for(constants: Constant
     assert (coarse.candidates, fine.candidates) == (30, 60)
 
 
+def test_a_larger_gallery_reads_more_lists(constants: Constants, demand: Demand) -> None:
+    larger = local_size(demand.model_copy(update={"entries": 16_000_000}), "sq8", constants)
+    # Twice as many, since 16 to the power of a quarter is 2.
+    assert larger.read == 2 * local_size(demand, "sq8", constants).read
+
+
 def test_exact_compares_every_byte(constants: Constants, demand: Demand) -> None:
     size = local_size(demand, "exact", constants)
     assert size.memory == 512e6
