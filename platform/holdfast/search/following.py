@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 _OTHER_HISTORY = "another database, or of another history of this one (restored from a backup)"
 _SLICE = 500  # rows that are taken over at a time beside searches
-_YIELD = 8  # times as long as a slice took, searches have for themselves
+_YIELD = 8  # times as long as a slice held searches up, they have for themselves
 _MOMENT = 0.25  # seconds
 
 
@@ -40,6 +40,7 @@ class Follower:
         self._unready = ""  # why searches have to wait
         self._confirmed = False
         self._searches = 0
+        self._held = 0.0  # seconds for which writes have held searches up
 
     def announce_search(self) -> None:
         """Somebody searches, so that `follow` leaves time for it. Raises NotReadyError while nobody can."""
@@ -61,11 +62,13 @@ class Follower:
         """
         until = time.monotonic() + _MOMENT
         while True:
-            searches, began = self._searches, time.perf_counter()
+            searches, held, began = self._searches, self._held, time.perf_counter()
             if not self.advance(_SLICE) or time.monotonic() > until:
                 return self.applied
             if self._searches != searches:
-                time.sleep(_YIELD * (time.perf_counter() - began))
+                held = self._held - held
+                # What was done beside them took half of the machine.
+                time.sleep(_YIELD * held + time.perf_counter() - began - held)
 
     def advance(self, limit: int) -> bool:
         """Take over at most so many rows; False if that were all."""
@@ -121,11 +124,13 @@ class Follower:
         if len(changes):
             self._index.prepare(changes)
         with self.lock.writing():
+            began = time.perf_counter()
             if len(changes):
                 self._index.apply(changes)
             # Rows may have been removed by hand: then the last number belongs to none.
             self.applied = changes.seqs[-1] if len(changes) else mark.seq
             self._mark = mark
+            self._held += time.perf_counter() - began
 
     def _follow_feeder(self) -> None:
         self.applied, mark = self._index.follow(), self._index.mark
