@@ -41,6 +41,8 @@ def require_resources(what: str, count: int, each: Mapping[str, float]) -> None:
                 if time.monotonic() >= deadline:
                     raise ResourcesError(_refusal(what, count, needed, _machines()))
                 time.sleep(LOOK_SECONDS)
+        # What has just come is free, and what was asked for may still count as taken.
+        return
     free = ray.available_resources()
     short = [name for name, amount in needed.items() if free.get(name, 0.0) < count * amount]
     if short:

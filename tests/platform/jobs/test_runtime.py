@@ -86,6 +86,7 @@ def test_an_autoscaler_is_asked_for_what_is_not_there(machines, monkeypatch):
     monkeypatch.setattr(resources, "placement_group", placement_group)
     monkeypatch.setattr(resources, "remove_placement_group", asked.append)
     monkeypatch.setenv("HOLDFAST_WAIT_SECONDS", "5")
-    with pytest.warns(UserWarning, match="it waits"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         require_resources("The run", 2, {"CPU": 2, "GPU": 1})
     assert asked == [[{"CPU": 2, "GPU": 1}] * 2, "waiting"]
