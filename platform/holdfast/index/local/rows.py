@@ -1,5 +1,6 @@
 """Rows of one type that grow at the end, in memory or in a mapped file."""
 
+import math
 import os
 import tempfile
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 from holdfast.base import StoreError
 
 _AHEAD = 1024  # rows that are made ready at least
+_PART = 1 << 20  # bytes
 
 
 class Rows:
@@ -112,7 +114,10 @@ class Rows:
             larger = np.asarray(np.memmap(self._file, self._dtype, "r+", shape=(capacity, *self._row)))
             if begun:
                 return larger
-        larger[: len(self._all)] = self._all
+        # In small parts, between which other threads come to their turn.
+        part = max(1, _PART // max(1, self._dtype.itemsize * math.prod(self._row)))
+        for at in range(0, len(self._all), part):
+            larger[at : at + part] = self._all[at : at + part]
         return larger
 
 
