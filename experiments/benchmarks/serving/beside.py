@@ -106,30 +106,30 @@ class Steady:
         """As long as `work` takes, which has a thread of its own."""
         working = threading.Thread(target=work)
         working.start()
-        latencies, failed = asyncio.run(self._ask(working.is_alive))
+        latencies, failures = asyncio.run(self._ask(working.is_alive))
         working.join()
         milliseconds = 1000 * np.array(latencies)
         return {
             "searches": len(latencies),
-            "failed": failed,
+            "failed": len(failures),
+            "why": sorted(set(failures))[:5],
             "p50_ms": float(np.percentile(milliseconds, 50)),
             "p99_ms": float(np.percentile(milliseconds, 99)),
             "longest_ms": float(milliseconds.max()),
         }
 
-    async def _ask(self, goes_on: Callable[[], bool]) -> tuple[list[float], int]:
+    async def _ask(self, goes_on: Callable[[], bool]) -> tuple[list[float], list[str]]:
         latencies: list[float] = []
-        failed = 0
+        failures: list[str] = []
         free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
         async def one(number: int) -> None:
-            nonlocal failed
             began = time.perf_counter()
             try:
                 streams = free.pop() if free else await asyncio.open_connection(self._host, self._port)
                 await ask(streams[0], streams[1], self._requests[number % len(self._requests)])
-            except _LATE:
-                failed += 1
+            except _LATE as error:
+                failures.append(f"{type(error).__name__}: {error}"[:200])
                 return
             free.append(streams)
             latencies.append(time.perf_counter() - began)
@@ -142,7 +142,7 @@ class Steady:
         await asyncio.gather(*asked)
         for _, writer in free:
             writer.close()
-        return latencies, failed
+        return latencies, failures
 
 
 @contextmanager

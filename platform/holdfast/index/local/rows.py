@@ -102,22 +102,24 @@ class Rows:
             larger = np.empty((capacity, *self._row), self._dtype)
             self._in_memory = True
         else:
-            begun = self._file is not None
-            if not begun:
-                self._file = _unnamed_file(self._folder)
+            file = self._file or _unnamed_file(self._folder)
             size = capacity * self._dtype.itemsize * int(np.prod(self._row, dtype=np.int64))
             try:
                 # Without this a full disk would show when a page is written, and kill the process.
-                os.posix_fallocate(self._file.fileno(), 0, size)
+                os.posix_fallocate(file.fileno(), 0, size)
             except OSError as error:
                 raise StoreError(f"The index has no room on its disk: {error.strerror or error}.") from error
-            larger = np.asarray(np.memmap(self._file, self._dtype, "r+", shape=(capacity, *self._row)))
-            if begun:
+            larger = np.asarray(np.memmap(file, self._dtype, "r+", shape=(capacity, *self._row)))
+            if self._file is not None:
                 return larger
         # In small parts, between which other threads come to their turn.
         part = max(1, _PART // max(1, self._dtype.itemsize * math.prod(self._row)))
         for at in range(0, len(self._all), part):
-            larger[at : at + part] = self._all[at : at + part]
+            rows = self._all[at : at + part]
+            larger[at : at + len(rows)] = rows
+        if self._folder is not None:
+            # Only now: what is in a file of ours is not copied again.
+            self._file = file
         return larger
 
 
