@@ -7,7 +7,7 @@ import pytest
 
 from holdfast.config import Experiment, load_experiment, parse_experiment
 from holdfast.data import Column, build_stream, load_training
-from holdfast.jobs.tune import apply_values
+from holdfast.jobs.tuning import apply_values
 
 FOLDER = Path(__file__).parents[2] / "experiments"
 FILES = sorted(FOLDER.glob("*.yaml"))

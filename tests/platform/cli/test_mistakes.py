@@ -135,7 +135,7 @@ def test_an_output_that_cannot_be_written_is_found_before_the_work(
     def work(*arguments: object, **options: object) -> None:
         raise AssertionError("the work has begun")
 
-    for name in ("jobs.embed.open_source", "runs.export._export", "jobs.tune.load_own_training"):
+    for name in ("jobs.embed.open_source", "runs.export._export", "jobs.tuning.trial.load_own_training"):
         monkeypatch.setattr(f"holdfast.{name}", work)
     (tmp_path / "folder").mkdir()
     (tmp_path / "file").touch()
