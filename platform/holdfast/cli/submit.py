@@ -116,9 +116,8 @@ def _packed(call: Call, luggage: "Luggage") -> tuple[list[str], str]:
     for name in ("source", "model"):
         if isinstance(call.values.get(name), str):
             changes[name] = luggage.source(call.values[name])
-    if call.verb == ("tune",) and call.values.get("output") is None:
-        # Beside the experiment it would be lost with the job's folder; the sweep's report has it, too.
-        changes["output"] = None
+    for folder in call.values.get("sources") or ():
+        luggage.require_the_clusters(folder, "--sources")
     where = options[options.index("--store") + 1] if "--store" in options else "$HOLDFAST_STORE"
     return [*call.arguments(changes), *options], where
 

@@ -49,6 +49,6 @@ class TuningConfig(Settings):
             before[key] = where
         return self
 
-    def stops(self, objective: Objective | None = None) -> bool:
+    def stops(self) -> bool:
         """Whether trials may end early."""
-        return self.stopping != "none" and (objective or self.objective) != "front"
+        return self.stopping != "none" and self.objective != "front"

@@ -91,10 +91,12 @@ def trials(outcome: dict[str, Any]) -> Iterator[str | Table]:
 
 
 def _trial(row: dict[str, Any]) -> str:
+    from holdfast.tuning import named
+
     shown = (
         f"{key.split('.', 1)[-1]} {value:.4g}"
         if isinstance(value, float)
-        else f"{key} {value.get('kind', value) if isinstance(value, dict) else value}"
+        else f"{key} {named(value)}"
         for key, value in row["values"].items()
     )
     return escape("\n".join(shown))

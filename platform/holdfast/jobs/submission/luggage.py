@@ -46,6 +46,14 @@ class Luggage:
             )
         return self._pack(here)
 
+    def require_the_clusters(self, folder: str, what: str) -> None:
+        """Raises ConfigError for a folder of images that is named by a relative path: entries name their
+        images where the cluster finds them, so such a folder would hold none of them."""
+        if not _is_the_clusters(folder):
+            raise ConfigError(
+                f"{what} {folder} does not travel with a job: give the folder's absolute path on the cluster."
+            )
+
     def source(self, given: str) -> str:
         """The same for a text such as `parquet:PATH` and `onnx:FILE`; others are left as they are."""
         scheme = next((each for each in _SCHEMES if given.startswith(each)), None)
@@ -76,6 +84,8 @@ class Luggage:
         try:
             if name in _PATHS:
                 return self.path(value)
+            if name == "sources":
+                self.require_the_clusters(value, "the folder")
             if name in _KINDS:
                 self._module(value)
             return self.source(value)

@@ -43,16 +43,19 @@ class Driving:
     def __post_init__(self) -> None:
         self.waiting = list(self.sweep.unfinished)
 
+    @property
+    def has_work(self) -> bool:
+        """Whether a trial may begin, or go on."""
+        return not self._is_spent() and bool(self.waiting or len(self.sweep.trials) < self.config.trials)
+
     def next(self) -> Trial | None:
         """The trial that is to begin, or to go on; None for no more."""
-        if self._is_spent():
+        if not self.has_work:
             return None
         if self.waiting:
             trial = self.waiting.pop(0)
             trial.attempts += 1
             return trial
-        if len(self.sweep.trials) >= self.config.trials:
-            return None
         values = propose(self.config, self.sweep.trials, self.first, self.seed, self.whole)
         if values is None:
             return None

@@ -130,7 +130,7 @@ def tune_experiment(
             keep=lambda record: files.write(RECORD, record.bytes()),
             tell=partial(_tell, console, sweep, tuning),
         )
-        if _has_work(driving):
+        if driving.has_work:
             with ray_session(verbose=verbose):
                 _drive(driving, experiment, (experiment, ancestor, base), files, verbose)
         return _outcome(experiment, tuning, sweep, len(tasks), target, files)
@@ -210,10 +210,6 @@ def _record(
         highlight=False,
     )
     return sweep
-
-
-def _has_work(driving: Driving) -> bool:
-    return bool(driving.sweep.unfinished) or len(driving.sweep.trials) < driving.config.trials
 
 
 def _earlier(store: Store, tuning: TuningConfig) -> list[dict[str, Any]]:

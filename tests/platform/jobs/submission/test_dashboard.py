@@ -355,6 +355,7 @@ def test_what_is_named_by_a_relative_path_travels(cluster, submit, tmp_path, mon
         (["versions"], None),
         (["backfill", "frobnicate"], None),
         (["embed", "v1", "glyphs:", "-o", "here.parquet"], None),
+        (["backfill", "start", "live", "--sources", "photos"], None),
         (["backfill", "start", "live", "--sources", "/photos", "--sources", "/more", "--detach"],
          "backfill start live --sources /photos --sources /more --detach"),
         (["embed", "v1", "parquet:small.parquet", "-o", "/there/v1.parquet", "--split", "test"],
