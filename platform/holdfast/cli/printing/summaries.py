@@ -94,9 +94,7 @@ def _trial(row: dict[str, Any]) -> str:
     from holdfast.tuning import named
 
     shown = (
-        f"{key.split('.', 1)[-1]} {value:.4g}"
-        if isinstance(value, float)
-        else f"{key} {named(value)}"
+        f"{key.split('.', 1)[-1]} {value:.4g}" if isinstance(value, float) else f"{key} {named(value)}"
         for key, value in row["values"].items()
     )
     return escape("\n".join(shown))
