@@ -212,9 +212,12 @@ class LocalIndex:
     def prepare(self, changes: Changes) -> None:
         """See `Index.prepare`."""
         self._prepared = Batches.of(changes)
-        for version, batch in self._prepared.puts.items():
-            if version in self._partitions:
-                batch.prepare(self._partitions[version])
+        for version, partition in self._partitions.items():
+            if version in self._prepared.puts:
+                self._prepared.puts[version].prepare(partition)
+            else:
+                # What others leave behind in it is cleaned up, too.
+                partition.prepare([], [])
 
     def apply(self, changes: Changes) -> None:
         """Follow the database by these rows (each id at most once)."""

@@ -45,6 +45,25 @@ def test_an_entry_that_is_embedded_anew_moves_to_its_new_version(vectors: Callab
     assert index.search(rows[0], 10, ["v1", "v2"]) == []
 
 
+def test_what_entries_leave_behind_is_cleaned_up_though_none_come(
+    vectors: Callable[..., np.ndarray],
+) -> None:
+    rows, text = vectors(3000), "x" * 1000
+    index = LocalIndex()
+    index.apply(_changes([(f"e{n}", "v1", row, {"n": n, "text": text}) for n, row in enumerate(rows)]))
+    partition = index.partition("v1")
+    assert partition is not None
+    held = partition.names.bytes()
+    for start in range(0, 2900, 100):
+        gone = _changes([(f"e{n}", "v1", None, {}) for n in range(start, start + 100)], 3000 + start)
+        index.apply(gone)
+    assert partition.names.bytes() < held / 2
+    found = index.held("v1", [f"e{n}" for n in range(3000)])
+    assert {name: json.loads(row[1])["n"] for name, row in found.items()} == {
+        f"e{n}": n for n in range(2900, 3000)
+    }
+
+
 def test_a_search_is_exact_under_any_filter(vectors: Callable[..., np.ndarray]) -> None:
     rows, queries = vectors(2000), vectors(20, seed=1)
     price = np.arange(2000)
