@@ -27,7 +27,7 @@ from pathlib import Path
 
 PIDS = "haproxy.pids"
 DOOR = "listening.sock"
-SCRIPT = "worker"
+SCRIPT, WATCHER = "worker", "watcher"
 SEEN = "application.seen"
 MOST_SOCKETS = 16
 READY_SECONDS = 20.0
@@ -71,18 +71,23 @@ class Haproxy:
         self.is_reached = is_reached
         self.admin = config.with_name(f"worker-{os.getpid()}.sock")
         self.pid = 0
-        self._script = folder / SCRIPT
+        self._script, self._watcher = folder / SCRIPT, folder / WATCHER
+        self._sockets: list[int] = []
         self._state = config.with_name("state")
         self._config = config.with_name(f"worker-{os.getpid()}.cfg")
         binds = f"unix@{config.with_name('nobody.sock')}"
         if is_reached:
-            binds = ",".join(f"fd@{number}" for number in _listening_sockets(folder / DOOR))
+            self._sockets = sockets_at(folder / DOOR)
+            for number in self._sockets:
+                os.set_inheritable(number, True)
+            binds = ",".join(f"fd@{number}" for number in self._sockets)
         self._config.write_text(mended(config.read_text(), folder, self.admin, binds))
 
     def start(self) -> None:
         """Raises RuntimeError if it ends, or cannot be asked in time."""
         command = ["/bin/sh", str(self._script), "-db", "-f", str(self._config)]
         self.pid = os.posix_spawn(command[0], command, os.environ, setsigmask=())
+        self._watch()
         until = time.monotonic() + READY_SECONDS
         while not self.asked(b"show info\n").startswith(b"Name: "):
             if os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
@@ -90,6 +95,13 @@ class Haproxy:
             if time.monotonic() > until:
                 raise RuntimeError(f"HAProxy was not ready after {READY_SECONDS:.0f} seconds")
             time.sleep(POLL_SECONDS)
+
+    def _watch(self) -> None:
+        """Has it ended when the server is gone, by a process that holds no socket of the server's."""
+        command = ["/bin/sh", str(self._watcher), str(self.pid)]
+        without = [(os.POSIX_SPAWN_CLOSE, number) for number in self._sockets]
+        # It goes on in the background by itself.
+        os.waitpid(os.posix_spawn(command[0], command, os.environ, file_actions=without, setsigmask=()), 0)
 
     def start_again(self) -> None:
         # What was up and down when the last one took over says nothing of now.
@@ -167,15 +179,14 @@ def earlier_ones(folder: Path) -> list[int]:
     return found
 
 
-def _listening_sockets(door: Path) -> list[int]:
-    """Copies of the server's, which HAProxy inherits."""
+def sockets_at(door: Path) -> list[int]:
+    """Numbers of copies of a server's listening sockets. Raises OSError where that server has ended, and
+    RuntimeError where it has none."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.connect(str(door))
         _, numbers, _, _ = socket.recv_fds(connection, 1, MOST_SOCKETS)
     if not numbers:
         raise RuntimeError("the server has no socket to listen at: another program may have taken its port")
-    for number in numbers:
-        os.set_inheritable(number, True)
     return numbers
 
 

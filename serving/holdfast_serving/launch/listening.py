@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from holdfast.base import ConfigError
-from holdfast_serving.launch.keeper import DOOR, MOST_SOCKETS
+from holdfast_serving.launch.keeper import DOOR, sockets_at
 
 BACKLOG = 4096
 """Connections that wait for a proxy at most; the system may allow fewer."""
@@ -51,11 +51,8 @@ class Listening:
 
     def take_over_from(self, folder: Path) -> None:
         """Hands out the sockets of another server, whose folder this is, in place of its own: those who are
-        connected there, or wait for it, notice nothing. Raises OSError where that server has ended."""
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.connect(str(folder / DOOR))
-            _, numbers, _, _ = socket.recv_fds(connection, 1, MOST_SOCKETS)
-        self._replace([socket.socket(fileno=number) for number in numbers])
+        connected there, or wait for it, notice nothing. Raises what `sockets_at` raises."""
+        self._replace([socket.socket(fileno=number) for number in sockets_at(folder / DOOR)])
 
     def close(self) -> None:
         """Whoever has copies may still take connections."""

@@ -10,17 +10,19 @@ import json
 import math
 import os
 import resource
+import select
 import shlex
 import shutil
 import signal
 import sys
+import time
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 
 from holdfast_serving.http import error_body
 from holdfast_serving.launch import keeper
-from holdfast_serving.launch.keeper import PIDS, SCRIPT
+from holdfast_serving.launch.keeper import PIDS, SCRIPT, WATCHER
 from holdfast_serving.launch.listening import Listening
 from holdfast_serving.launch.ports import free_port
 
@@ -28,14 +30,18 @@ CONNECTIONS = 8192
 """How many clients may be connected, at most; a limit of file handles may allow fewer."""
 SMALL = 12_000
 """Bytes of a body that one buffer of HAProxy, of 16 KiB, holds beside its headers."""
+KILL_SECONDS = 10.0
+"""How long killed processes may take to be gone."""
 KEEPER = """#!/bin/sh
 exec {python} -I -S {keeper} {folder} "$@"
 """
 WORKER = """#!/bin/sh
 echo $$ >> {folder}/{pids}
-# A server that was killed must not leave its port taken.
-(while kill -0 {server} && kill -0 $$; do sleep 1; done; kill -9 $$) < /dev/null > /dev/null 2>&1 &
 exec {binary} "$@"
+"""
+WATCH = """#!/bin/sh
+# A server that was killed must not leave its port taken.
+(while kill -0 {server} && kill -0 $1; do sleep 1; done; kill -9 $1) < /dev/null > /dev/null 2>&1 &
 """
 DEFAULTS = """    timeout http-request {seconds}s
     # Without it a replica that answers health within 250 ms no more, for it is busy, counts as dead.
@@ -111,7 +117,7 @@ def prepare_proxy(
     programs = {"python": sys.executable, "keeper": keeper.__file__, "binary": binary, "folder": folder}
     quoted = {name: shlex.quote(str(value)) for name, value in programs.items()}
     script = folder / "haproxy"
-    for file, text in ((script, KEEPER), (folder / SCRIPT, WORKER)):
+    for file, text in ((script, KEEPER), (folder / SCRIPT, WORKER), (folder / WATCHER, WATCH)):
         file.write_text(text.format(**quoted, pids=PIDS, server=os.getpid()))
         file.chmod(0o700)
     os.environ.update(
@@ -145,12 +151,21 @@ def prepare_proxy(
     return Listening(folder, addresses, port)
 
 
-def stop_proxies(folder: Path, how: signal.Signals = signal.SIGKILL) -> None:
-    """Ends what HAProxy processes are left, so that the port is free when the server has ended; SIGUSR1 lets
-    each end what it has begun."""
-    for pid in keeper.earlier_ones(folder):
-        with contextlib.suppress(OSError):
-            os.kill(pid, how)
+def stop_proxies(folder: Path, how: signal.Signals = signal.SIGKILL, seconds: float = KILL_SECONDS) -> None:
+    """Ends what HAProxy processes are left and waits for their end, so that the port is free when the
+    server has; at most `seconds`. SIGUSR1 lets each end what it has begun."""
+    deadline = time.monotonic() + seconds
+    with contextlib.ExitStack() as opened:
+        ending = []
+        for pid in keeper.earlier_ones(folder):
+            with contextlib.suppress(ProcessLookupError):
+                handle = os.pidfd_open(pid)
+                opened.callback(os.close, handle)
+                signal.pidfd_send_signal(handle, how)
+                ending.append(handle)
+        for handle in ending:
+            # Readable from when the process has closed all that it had.
+            select.select([handle], [], [], max(0.0, deadline - time.monotonic()))
 
 
 def _binary() -> str | None:

@@ -5,6 +5,8 @@ new server starts at a port that nobody knows, and once it would answer it goes 
 before it, in which connections wait meanwhile. That one answers what it has begun, and ends.
 """
 
+import contextlib
+import json
 import logging
 import signal
 import time
@@ -14,10 +16,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from holdfast.base import ConfigError, NotReadyError
-from holdfast_serving.launch.keeper import earlier_ones
 from holdfast_serving.launch.listening import Listening
 from holdfast_serving.launch.proxy import stop_proxies
 from holdfast_serving.launch.whereabouts import Whereabouts
+from holdfast_serving.replica import NOTHING_LIVE
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +48,14 @@ def take_port(
     `before` has died meanwhile, it listens at its address anew.
     """
     deadline = time.monotonic() + READY_SECONDS
-    while not _answers(hidden):
+    # Whether a version is live is not for the new server to wait for: the one before it has none either.
+    while (missing := _missing(hidden)) not in (None, NOTHING_LIVE):
         if has_to_stop(0.2):
             return False
         if time.monotonic() > deadline:
             raise NotReadyError(
-                f"The new server was not ready after {READY_SECONDS:.0f} s, so {before.process} goes on."
+                f"The new server was not ready after {READY_SECONDS:.0f} s ({missing}), so {before.process} "
+                "goes on."
             )
     try:
         if before.process.is_dead():
@@ -71,18 +75,20 @@ def answer_the_last(folder: Path, listening: Listening, seconds: float) -> None:
     """For the server that another one has taken over from: returns when its proxies have ended, or after so
     many seconds, when all that is left are connections that wait for nothing."""
     listening.close()
-    stop_proxies(folder, signal.SIGUSR1)
-    deadline = time.monotonic() + seconds
-    while earlier_ones(folder) and time.monotonic() < deadline:
-        time.sleep(0.1)
+    stop_proxies(folder, signal.SIGUSR1, seconds)
 
 
-def _answers(address: str) -> bool:
+def _missing(address: str) -> str | None:
+    """Why the server is not ready; None when it is."""
     try:
-        with urllib.request.urlopen(f"{address}/readyz", timeout=10) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
+        with urllib.request.urlopen(f"{address}/readyz", timeout=10):
+            return None
+    except urllib.error.HTTPError as error:
+        with error, contextlib.suppress(ValueError, TypeError, KeyError):
+            return str(json.load(error)["reason"])
+    except OSError:
+        pass
+    return "it does not answer"
 
 
 def _reload_proxies() -> None:

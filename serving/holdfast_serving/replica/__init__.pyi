@@ -2,6 +2,7 @@ from .admission import Admission, OverloadedError
 from .embedder import Embedder, to_base64
 from .metrics import Family, Metrics
 from .outcomes import answering
+from .readiness import NOTHING_LIVE
 from .replica import Replica
 from .shadow import Asked
 
@@ -11,6 +12,7 @@ __all__ = [
     "Embedder",
     "Family",
     "Metrics",
+    "NOTHING_LIVE",
     "OverloadedError",
     "Replica",
     "answering",

@@ -22,6 +22,7 @@ from holdfast_serving.replica.embedder import Embedder
 from holdfast_serving.replica.health import RECHECK_SECONDS, Health
 from holdfast_serving.replica.metrics import Metrics
 from holdfast_serving.replica.outcomes import answers
+from holdfast_serving.replica.readiness import BEHIND, DRAINING, NOTHING_LIVE
 from holdfast_serving.replica.routing import Routing
 from holdfast_serving.replica.searching import Searching
 from holdfast_serving.replica.shadow import Shadow
@@ -215,11 +216,11 @@ class Replica:
     def missing(self) -> str | None:
         """Why this replica is not ready, or None when it is."""
         if self.admission.draining:
-            return "the server is shutting down"
+            return DRAINING
         if not self._caught_up:
-            return "the index has not caught up with the store yet"
+            return BEHIND
         if self.routing is None or "live" not in self.routing.aliases:
-            return "no version is live yet"
+            return NOTHING_LIVE
         return None
 
     def away(self) -> list[str]:

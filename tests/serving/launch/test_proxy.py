@@ -84,6 +84,8 @@ def test_a_killed_server_takes_its_proxy_with_it(
     assert listening is not None
     listening.close()
     proxy = subprocess.Popen([str(tmp_path / "worker"), "60"])
+    # As the keeper starts it, in the background.
+    subprocess.run([str(tmp_path / "watcher"), str(proxy.pid)], check=True, timeout=10)
     try:
         with pytest.raises(subprocess.TimeoutExpired):
             proxy.wait(1.5)

@@ -10,7 +10,7 @@ import pytest
 
 from holdfast.base import NotReadyError, Process
 from holdfast_serving.launch import free_port, taking_over
-from holdfast_serving.launch.keeper import DOOR, _listening_sockets
+from holdfast_serving.launch.keeper import DOOR, sockets_at
 from holdfast_serving.launch.listening import Listening
 from holdfast_serving.launch.taking_over import take_port
 from holdfast_serving.launch.whereabouts import Whereabouts, successor_of
@@ -35,17 +35,22 @@ def listening(tmp_path: Path) -> Iterator[Listening]:
         yield made
 
 
+@pytest.mark.parametrize("missing", [None, "no version is live yet"])
 def test_who_waits_in_the_queue_is_served_by_the_server_that_takes_over(
-    before: Whereabouts, listening: Listening, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    before: Whereabouts,
+    listening: Listening,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    missing: str | None,
 ) -> None:
-    monkeypatch.setattr(taking_over, "_answers", lambda address: True)
+    monkeypatch.setattr(taking_over, "_missing", lambda address: missing)
     monkeypatch.setattr(taking_over, "_reload_proxies", lambda: None)
-    (first,) = _listening_sockets(before.folder / DOOR)
+    (first,) = sockets_at(before.folder / DOOR)
     with socket.create_connection((LOOPBACK[0], before.port), 5) as waits:
         assert take_port(listening, before, "http://hidden", lambda seconds: False)
         assert successor_of(before.folder) == str(Process.this())
         socket.socket(fileno=first).close()
-        (number,) = _listening_sockets(tmp_path / "after" / DOOR)
+        (number,) = sockets_at(tmp_path / "after" / DOOR)
         with socket.socket(fileno=number) as taken:
             assert taken.getsockname() == (LOOPBACK[0], before.port)
             accepted, address = taken.accept()
@@ -56,10 +61,10 @@ def test_who_waits_in_the_queue_is_served_by_the_server_that_takes_over(
 def test_a_server_that_does_not_get_ready_leaves_the_one_before_as_it_is(
     before: Whereabouts, listening: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(taking_over, "_answers", lambda address: False)
+    monkeypatch.setattr(taking_over, "_missing", lambda address: "it is slow")
     assert not take_port(listening, before, "http://hidden", lambda seconds: True)
     monkeypatch.setattr(taking_over, "READY_SECONDS", 0.0)
-    with pytest.raises(NotReadyError, match="goes on"):
+    with pytest.raises(NotReadyError, match=r"it is slow.* goes on"):
         take_port(listening, before, "http://hidden", lambda seconds: False)
     assert successor_of(before.folder) is None
 
@@ -67,7 +72,7 @@ def test_a_server_that_does_not_get_ready_leaves_the_one_before_as_it_is(
 def test_a_server_that_lets_go_of_its_sockets_meanwhile_cannot_be_taken_over_from(
     before: Whereabouts, listening: Listening, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(taking_over, "_answers", lambda address: True)
+    monkeypatch.setattr(taking_over, "_missing", lambda address: None)
     (before.folder / DOOR).unlink()
     with pytest.raises(NotReadyError, match="could not be taken over"):
         take_port(listening, before, "http://hidden", lambda seconds: False)
@@ -77,11 +82,11 @@ def test_a_server_that_lets_go_of_its_sockets_meanwhile_cannot_be_taken_over_fro
 def test_the_place_of_a_server_that_died_meanwhile_is_taken_as_well(
     listening: Listening, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(taking_over, "_answers", lambda address: True)
+    monkeypatch.setattr(taking_over, "_missing", lambda address: None)
     monkeypatch.setattr(taking_over, "_reload_proxies", lambda: None)
     dead, port = replace(Process.this(), started="0"), free_port()
     before = Whereabouts(dead, tmp_path, LOOPBACK, port, "store", "place")
     assert take_port(listening, before, "http://hidden", lambda seconds: False)
-    (number,) = _listening_sockets(tmp_path / "after" / DOOR)
+    (number,) = sockets_at(tmp_path / "after" / DOOR)
     with socket.socket(fileno=number), socket.create_connection((LOOPBACK[0], port), 5):
         pass
