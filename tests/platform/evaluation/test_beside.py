@@ -43,6 +43,17 @@ def test_the_page_has_a_row_for_each_version_that_was_measured(
     assert "82.5" in text
 
 
+def test_without_a_trunk_there_is_no_column_for_it(
+    tmp_path: Path, make_report: Callable[..., Report]
+) -> None:
+    rows = [found(), found(standing("parent", 0.5))]
+    text = write_report(tmp_path, replace(make_report(2), validation=rows)).read_text()
+    section = text.split("Beside doing nothing")[1].split("</section>")[0]
+    assert "trunk" not in section
+    assert "+0.5 (\N{MINUS SIGN}0.5 to +1.5)" in section
+    assert section.count("<td") == 2 * 4
+
+
 def test_a_report_without_it_has_no_such_table(tmp_path: Path, make_report: Callable[..., Report]) -> None:
     assert "Beside doing nothing" not in write_report(tmp_path, make_report(2)).read_text()
 
