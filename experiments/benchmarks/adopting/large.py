@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from experiments.benchmarks.adopting.galleries import Protocol, write_folders
-from experiments.benchmarks.adopting.upgrades import holdfast
+from experiments.benchmarks.harness.asking import holdfast
 from experiments.benchmarks.harness.command import run_command
 from holdfast.models import Encoder, ModelConfig, Preprocessing, write_exported
 

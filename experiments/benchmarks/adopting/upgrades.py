@@ -1,14 +1,13 @@
 """One upgrade by the command line: adopt both models, import the gallery that the old one filled, bridge."""
 
 import json
-import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from experiments.benchmarks.adopting.galleries import PROTOCOLS, write_folders
-from experiments.benchmarks.harness.child import module_command, module_environment
+from experiments.benchmarks.harness.asking import holdfast
 from experiments.benchmarks.harness.published import publish_untrained
 from holdfast.models import ModelConfig, Preprocessing
 from holdfast.store import open_store
@@ -72,12 +71,3 @@ def _fill(upgrade: Upgrade, store: Path, gallery: Path, models: Path) -> None:
     holdfast("embed", upgrade.old, f"folder:{gallery}", "-o", embedded, "--store", store)
     holdfast("gallery", "import", embedded, "--store", store)
     (store / "filled").touch()
-
-
-def holdfast(*arguments: object) -> str:
-    """Standard output of `holdfast ARGUMENTS`. Raises RuntimeError with what it said where it failed."""
-    command = module_command("holdfast", *(str(argument) for argument in arguments))
-    done = subprocess.run(command, env=module_environment(), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr}")
-    return done.stdout

@@ -9,10 +9,11 @@ import pytest
 
 from experiments.benchmarks.adopting import large, trained, upgrades
 from experiments.benchmarks.adopting.__main__ import main
+from experiments.benchmarks.harness import asking
 from experiments.benchmarks.harness.cells import Cells, Name
 from holdfast import cli
 
-HOLDFAST = upgrades.holdfast
+HOLDFAST = asking.holdfast
 
 
 @pytest.fixture(autouse=True)
