@@ -4,6 +4,8 @@ import base64
 import contextlib
 import io
 import json
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from holdfast.store import open_store
 
 CLIENTS = 32
 ROUNDS = 5
+RATE = "requests_per_second"
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,9 @@ class Case:
     model: Callable[[], ModelConfig]
     bound: float
     gateways: int = 1
+    beside_busy: bool = False
+    """Whether both are asked once more in every round, with a process beside them that computes: what is kept
+    of the requests then is not to be less than what the bare server keeps."""
 
     @property
     def what(self) -> str:
@@ -56,7 +62,7 @@ def photographs() -> ModelConfig:
 
 
 CASES = {
-    "small images": Case(1, 28, "PNG", ModelConfig, 0.9),
+    "small images": Case(1, 28, "PNG", ModelConfig, 0.9, beside_busy=True),
     "photographs": Case(1, 224, "JPEG", photographs, 0.97),
     "small images, two gateways": Case(1, 28, "PNG", ModelConfig, 0.9, gateways=2),
     "many images": Case(64, 28, "PNG", ModelConfig, 0.95),
@@ -81,10 +87,26 @@ def asked(cells: Part, name: str, case: Case, quick: bool) -> list[Record]:
         bodies = [case.body()]
 
         def ask(seconds: float) -> Record:
-            return {side: wrk.ask(url, bodies, KEY, CLIENTS, seconds) for side, url in urls.items()}
+            quiet = {side: wrk.ask(url, bodies, KEY, CLIENTS, seconds) for side, url in urls.items()}
+            if not case.beside_busy:
+                return quiet
+            with computing():
+                busy = {side: wrk.ask(url, bodies, KEY, CLIENTS, seconds) for side, url in urls.items()}
+            return {**quiet, "busy": busy}
 
         ask(min(seconds, 2.0))
         return [cells(number, lambda: ask(seconds)) for number in numbers]
+
+
+@contextlib.contextmanager
+def computing() -> Iterator[None]:
+    """A process beside, which computes all the time."""
+    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
 
 
 def rows_of(name: str, case: Case, found: list[Record]) -> list[Row]:
@@ -92,24 +114,33 @@ def rows_of(name: str, case: Case, found: list[Record]) -> list[Row]:
         return [cell[side][figure] for cell in found]
 
     ratios = [
-        mine / theirs
-        for mine, theirs in zip(
-            figures("holdfast", "requests_per_second"), figures("bare", "requests_per_second"), strict=True
-        )
+        mine / theirs for mine, theirs in zip(figures("holdfast", RATE), figures("bare", RATE), strict=True)
     ]
     return [
         at_least(f"serving {name}, against a bare server", ratios, "times", case.bound, case.what),
-        for_the_record(
-            f"serving {name}", figures("holdfast", "requests_per_second"), "requests/s", case.what
-        ),
+        for_the_record(f"serving {name}", figures("holdfast", RATE), "requests/s", case.what),
         for_the_record(
             f"serving {name}, bare FastAPI and uvicorn with batching",
-            figures("bare", "requests_per_second"),
+            figures("bare", RATE),
             "requests/s",
             case.what,
         ),
         for_the_record(f"serving {name}: latency p50", figures("holdfast", "p50_ms"), "ms", case.what),
         for_the_record(f"serving {name}: latency p99", figures("holdfast", "p99_ms"), "ms", case.what),
+        *(rows_beside_busy(name, case, found) if case.beside_busy else ()),
+    ]
+
+
+def rows_beside_busy(name: str, case: Case, found: list[Record]) -> list[Row]:
+    kept = {
+        side: [cell["busy"][side][RATE] / cell[side][RATE] for cell in found] for side in ("holdfast", "bare")
+    }
+    ratios = [mine / theirs for mine, theirs in zip(kept["holdfast"], kept["bare"], strict=True)]
+    beside = f"serving {name} beside a busy process, share kept"
+    return [
+        at_least(f"{beside}, against a bare server", ratios, "times", 1.0, case.what),
+        for_the_record(beside, kept["holdfast"], "times", case.what),
+        for_the_record(f"{beside} by the bare server", kept["bare"], "times", case.what),
     ]
 
 
