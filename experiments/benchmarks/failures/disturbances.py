@@ -73,6 +73,7 @@ class Disturbances:
         "no canary",
         "keeper",
         "no shadow",
+        "retire",
         "proxy manager",
     )
 
@@ -97,6 +98,7 @@ class Disturbances:
             "roll back": self._roll_back,
             "no canary": lambda: self._change(canary_version=None),
             "no shadow": lambda: self._change(shadow_version=None),
+            "retire": self._retire,
             "database": self._restart,
             **{kind: partial(self._kill, kind) for kind in server.kinds},
         }
@@ -124,6 +126,12 @@ class Disturbances:
     def _roll_back(self) -> str:
         made = self._client.roll_back(expect_epoch=self._client.get_traffic().epoch)
         return f"epoch {made.epoch}, live is {made.query_version}"
+
+    def _retire(self) -> str:
+        """The oldest version that nobody needs."""
+        needed = {*self._store.traffic.aliases().values(), *Entries(self._store).count()}
+        unneeded = (each.name for each in self._store.versions.list() if each.name not in needed)
+        return self._client.retire_model(next(unneeded)).id
 
     def _kill(self, kind: str) -> str:
         return f"killed process {self._server.processes.kill(kind)}"

@@ -4,9 +4,9 @@
     python -m experiments.benchmarks.failures.uninterrupted --quick
 
 Starts a PostgreSQL and a server with two gateways of its own. One after the other, again and again: versions
-are published, made the shadow and the canary, promoted, rolled back and taken out again; SIGKILL hits the
-proxy, a gateway, the writer, and what looks after the proxy; the database stops for some seconds. The
-requests come at their times: searches, embeddings, writes.
+are published, made the shadow and the canary, promoted, rolled back, taken out again and retired; SIGKILL
+hits the proxy, a gateway, the writer, and what looks after the proxy; the database stops for some seconds.
+The requests come at their times: searches, embeddings, writes.
 
 No request may fail but writes while the database is away, which have to be answered 503 with Retry-After.
 Told apart are requests that failed at the first try, and those that failed for a client that sends a request

@@ -16,7 +16,7 @@ from holdfast.cli.search import search
 from holdfast.cli.serve import serve
 from holdfast.cli.submit import submit
 from holdfast.cli.traffic import promote, rollback, traffic
-from holdfast.cli.versions import versions
+from holdfast.cli.versions import retire, versions
 
 app = typer.Typer(
     name="holdfast",
@@ -26,8 +26,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 for verb in (
-    run, evaluate, adopt, bridge, embed, search, tune, distill, export, versions, promote, rollback, traffic,
-    serve, submit, doctor, plan,
+    run, evaluate, adopt, bridge, embed, search, tune, distill, export, versions, retire, promote, rollback,
+    traffic, serve, submit, doctor, plan,
 ):  # fmt: skip
     app.command()(verb)
 app.add_typer(gallery, name="gallery")

@@ -1,13 +1,14 @@
-"""`holdfast versions`: which versions there are, and what each may search."""
+"""`holdfast versions` and `retire`: which versions there are, what each may search, and which are to go."""
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from holdfast.base import HoldfastError, version_number
+from holdfast.base import ConfigError, HoldfastError, version_number
 from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption, existing_store
-from holdfast.cli.printing import show, table
+from holdfast.cli.printing import note, show, table, tell
 
 if TYPE_CHECKING:
     from holdfast.store import Store
@@ -62,6 +63,43 @@ def versions(
     show(as_json, content, listed, *told)
     if wrong:
         raise typer.Exit(1)
+
+
+def retire(
+    version: Annotated[str, typer.Argument(help="Version that is to go, such as v2.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Retire it without a question.")] = False,
+    store: StoreOption = STORE,
+    artifacts: ArtifactsOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take a version out of use for good and remove its weights: nothing can be embedded by it again.
+
+    Refused while it is needed: by traffic, by entries of its own, as the base of a projection, by a run or a
+    backfill. What was measured stays in the database, and its name is never given again. Running servers
+    follow within a second.
+
+    Example: [bold]holdfast retire v1[/]
+    """
+    with existing_store(store, artifacts) as opened:
+        found = opened.versions.get(version)
+        if not yes:
+            _ask(found.name)
+        retired = opened.versions.retire(found.name)
+    assert retired.retired_at is not None
+    tell(
+        as_json,
+        {"id": retired.name, "deleted": True, "retired_at": retired.retired_at.isoformat()},
+        f"{retired.name} is retired, and its weights are removed.",
+    )
+
+
+def _ask(name: str) -> None:
+    """Raises ConfigError where nobody can be asked, Exit for a no."""
+    if not sys.stdin.isatty():
+        raise ConfigError(f"The weights of {name} would be removed: say --yes, as nobody can be asked here.")
+    if not typer.confirm(f"Remove the weights of {name} for good?", err=True):
+        note("Nothing was removed.")
+        raise typer.Exit(0)
 
 
 def _fault(store: "Store", name: str) -> str | None:

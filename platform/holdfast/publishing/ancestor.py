@@ -125,11 +125,11 @@ def load_map(store: Store, name: str, base: VersionTrunkConfig) -> Projection:
 
 
 def lineage(store: Store, newest: str) -> list[Version]:
-    """The versions from the first ancestor to `newest`."""
+    """The versions from the first ancestor that was not retired to `newest`."""
     known = {version.name: version for version in store.versions.list()}
     chain = [store.versions.get(newest)]
-    while chain[-1].parent is not None:
-        chain.append(known[chain[-1].parent])
+    while (parent := known.get(chain[-1].parent or "")) is not None:
+        chain.append(parent)
     return chain[::-1]
 
 

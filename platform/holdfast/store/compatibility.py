@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Select, and_, func, in
 
 from holdfast.base import version_number
 from holdfast.store.adapters import find_adapter
-from holdfast.store.database import adapters, advance_counter, compatibility, reading, writing
+from holdfast.store.database import adapters, advance_counter, compatibility, reading, versions, writing
 from holdfast.store.versions import find_version
 
 METRIC = "recall_at_1"
@@ -79,7 +79,12 @@ class Measurements:
     def ways(self) -> list[Compatibility]:
         """The latest measurement with the adapter in force of every pair, metric, number of candidates and
         kind of truth; oldest versions first."""
-        statement = select(*_COLUMNS).where(compatibility.c.id.in_(_latest().scalar_subquery()))
+        retired = select(versions.c.name).where(versions.c.retired_at.is_not(None))
+        statement = select(*_COLUMNS).where(
+            compatibility.c.id.in_(_latest().scalar_subquery()),
+            compatibility.c.query.not_in(retired),
+            compatibility.c.gallery.not_in(retired),
+        )
         with reading(self._engine) as connection:
             found = [Compatibility(**row._mapping) for row in connection.execute(statement)]
         return sorted(

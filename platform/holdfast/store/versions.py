@@ -36,6 +36,7 @@ class Version:
         kind: `trained`, `distilled` or a `projection`, here; `foreign`: a model that Holdfast did not make.
         takes: what it embeds: `image`, `text`, both or nothing.
         base: of a projection the version whose vectors it maps, and in whose space its entries stay.
+        retired_at: when it was taken out of use, and its files with it.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Version:
     kind: Kind = "trained"
     takes: list[str] = field(default_factory=lambda: ["image"])
     base: str | None = None
+    retired_at: datetime | None = None
 
     @property
     def space(self) -> str:
@@ -123,10 +125,10 @@ class Versions:
         self._engine, self._artifacts = engine, artifacts
 
     def list(self) -> list[Version]:
-        """All versions, oldest first."""
+        """All versions but those that were retired, oldest first."""
+        in_use = select(versions).where(versions.c.retired_at.is_(None)).order_by(versions.c.number)
         with reading(self._engine) as connection:
-            rows = connection.execute(select(versions).order_by(versions.c.number))
-            return [_version(row) for row in rows]
+            return [version_of(row) for row in connection.execute(in_use)]
 
     def get(self, name: str) -> Version:
         """A version by its name (`v3`), by an alias (`live`, `canary`, `writing`, `previous`), or by the name
@@ -208,6 +210,12 @@ class Versions:
         with writing(self._engine) as connection:
             return insert_version(connection, draft, stored)
 
+    def retire(self, name: str) -> Version:
+        """Take a version out of use for good, and remove its files. Raises what `retire_version` raises."""
+        from holdfast.store.retiring import retire_version
+
+        return retire_version(self._engine, self._artifacts, name)
+
     def note_cuts(self, name: str, cuts: Sequence[Cut]) -> None:
         """Keep what was measured of a version's cuts, in place of what was before. Raises NotFoundError."""
         with writing(self._engine) as connection:
@@ -220,11 +228,11 @@ class Versions:
 
 
 def find_version(connection: Connection, name: str) -> Version:
-    """Raises NotFoundError that lists what there is."""
+    """Raises NotFoundError that lists what there is, also for one that was retired."""
     row = connection.execute(select(versions).where(versions.c.name == name)).first()
-    if row is None:
-        raise unknown_version(connection, name)
-    return _version(row)
+    if row is None or row.retired_at is not None:
+        raise unknown_version(connection, name, None if row is None else row.retired_at)
+    return version_of(row)
 
 
 def find_named(connection: Connection, name: str) -> Version:
@@ -235,17 +243,17 @@ def find_named(connection: Connection, name: str) -> Version:
 
 
 def _adopted_as(connection: Connection, name: str) -> str | None:
-    of_that_name = (versions.c.kind == "foreign") & (versions.c.run == name)
+    of_that_name = (versions.c.kind == "foreign") & (versions.c.run == name) & versions.c.retired_at.is_(None)
     return connection.execute(select(versions.c.name).where(of_that_name)).scalar()
 
 
-def unknown_version(connection: Connection, name: str) -> NotFoundError:
-    names = list(connection.execute(select(versions.c.name).order_by(versions.c.number)).scalars())
+def unknown_version(connection: Connection, name: str, retired_at: datetime | None = None) -> NotFoundError:
+    in_use = select(versions.c.name).where(versions.c.retired_at.is_(None)).order_by(versions.c.number)
+    names = list(connection.execute(in_use).scalars())
     if len(names) > 12:
         names = [*names[:3], "...", *names[-8:]]
-    return NotFoundError(
-        f"There is no version {name!r}: the store holds {', '.join(names) or 'no versions yet'}."
-    )
+    what = f"There is no version {name!r}" if retired_at is None else f"{name} was retired on {retired_at:%F}"
+    return NotFoundError(f"{what}: the store holds {', '.join(names) or 'no versions yet'}.")
 
 
 def find_publication(connection: Connection, draft: Draft, contract: str) -> Version | None:
@@ -259,13 +267,18 @@ def find_publication(connection: Connection, draft: Draft, contract: str) -> Ver
     ).first()
     if row is None:
         return None
+    if row.retired_at is not None:
+        raise ConflictError(
+            f"Task {draft.task} of run {draft.run!r} (attempt {draft.attempt}) published {row.name}, which "
+            "was retired: start the run afresh for a version of another name."
+        )
     if row.contract != contract:
         raise ConflictError(
             f"Task {draft.task} of run {draft.run!r} (attempt {draft.attempt}) published {row.name} with "
             f"other weights ({row.contract}, now {contract}): a published version never changes. "
             "Start the run afresh."
         )
-    return _version(row)
+    return version_of(row)
 
 
 def store_artifacts(artifacts: Artifacts, draft: Draft) -> Stored:
@@ -337,7 +350,7 @@ def insert_version(connection: Connection, draft: Draft, stored: Stored) -> Vers
     return find_version(connection, f"v{number}")
 
 
-def _version(row: Row[Any]) -> Version:
+def version_of(row: Row[Any]) -> Version:
     return Version(**row._mapping)
 
 

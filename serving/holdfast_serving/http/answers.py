@@ -295,6 +295,15 @@ class ModelAnswer(ModelSummary):
     experiment: str
 
 
+class RetiredAnswer(BaseModel):
+    """A version that is out of use from now on; in OpenAI's shape of a deleted model."""
+
+    id: str
+    object: Literal["model"]
+    deleted: Literal[True]
+    retired_at: str
+
+
 class ModelsAnswer(BaseModel):
     """All versions, oldest first."""
 

@@ -165,6 +165,8 @@ class Replica:
         hurried = self._awaiting > 0
         seq = await self.in_thread(self.gallery.refresh if hurried else self.gallery.follow)
         self._caught_up = True
+        # Retired: what answered for them until now does not any longer.
+        self.versions.drop(lambda name: self.gallery.known_version(name) is None)
         if seq == self.applied_seq:
             return
         counts = (await self.in_thread(self.gallery.stats)).entries

@@ -68,6 +68,11 @@ class LoadedVersions:
         self._pinned[name] = embedder
         return embedder
 
+    def drop(self, gone: Callable[[str], bool]) -> None:
+        """Lets go of those that are not pinned and that are gone."""
+        for name in [name for name in self._spare if gone(name)]:
+            del self._spare[name]
+
     def _trim(self) -> None:
         while len(self._spare) > self._spares:
             self._spare.popitem(last=False)

@@ -24,7 +24,7 @@ Pictures = Callable[..., Path]
 SOURCE = "glyphs:?classes=24&instances=6"
 CONTRACT = {
     "run", "adopt", "bridge", "evaluate", "embed", "search", "tune", "distill", "export", "versions",
-    "promote", "rollback", "traffic", "serve", "submit", "doctor", "plan",
+    "retire", "promote", "rollback", "traffic", "serve", "submit", "doctor", "plan",
     "keys create", "keys list", "keys revoke", "jobs list", "jobs logs", "jobs stop",
     "gallery import", "gallery export", "gallery push", "gallery stats", "gallery verify", "gallery snapshot",
     "gallery list", "gallery count", "gallery delete",
@@ -112,6 +112,18 @@ def test_many_galleries_take_few_words(holdfast: Holdfast, tmp_path: Path) -> No
     table = holdfast("versions", "--store", tmp_path).out
     searched = re.findall(r"(v\S.*?)\s+hf1-", re.sub(r".* tiny ", "", table))
     assert searched == ["v1", "v1, v2", "v1 to v3", "v1 to v4", "v1 to v5"]
+
+
+def test_a_version_is_retired_for_good(holdfast: Holdfast, tmp_path: Path) -> None:
+    tiny_store(tmp_path, versions=2).close()
+    asked = holdfast("retire", "v1", "--store", tmp_path)
+    assert (asked.code, "say --yes" in asked.err) == (2, True)
+    retired = holdfast("retire", "v1", "--yes", "--store", tmp_path, "--json").json
+    assert (retired["id"], retired["deleted"]) == ("v1", True)
+    assert [row["id"] for row in holdfast("versions", "--store", tmp_path, "--json").json] == ["v2"]
+    again = holdfast("retire", "v1", "--yes", "--store", tmp_path)
+    assert again.code == 2
+    assert re.search(r"v1 was retired on \d{4}-\d\d-\d\d: the store holds v2", again.err)
 
 
 def test_promote_canary_and_rollback_follow_the_record(holdfast: Holdfast, learned: Path) -> None:

@@ -42,6 +42,25 @@ def test_promote_and_rollback_take_effect_with_the_answer(client: TestClient, da
     assert embed(client, data_uri) == "v1"
 
 
+def test_a_version_that_is_retired_answers_no_more(
+    client: TestClient, store: Store, data_uri: DataUri
+) -> None:
+    assert embed(client, data_uri, "v2") == "v2"
+    refused = client.delete("/v1/models/v2", headers={"Authorization": f"Bearer {store.keys.create('read')}"})
+    assert refused.status_code == 403
+    needed = client.delete("/v1/models/live")
+    assert (needed.status_code, needed.json()["error"]["code"]) == (409, "conflict")
+    assert "v1 cannot be retired: it is live and writing" in needed.json()["error"]["message"]
+    retired = client.delete("/v1/models/v2").json()
+    assert (retired["id"], retired["object"], retired["deleted"]) == ("v2", "model", True)
+    assert [model["id"] for model in client.get("/v1/models").json()["data"]] == ["v1", "v3"]
+    assert client.get("/v1/models/v3").json()["lineage"] == ["v2"]
+    for asked in ({"model": "v2", "input": data_uri()}, {"model": "v2", "input": [data_uri()]}):
+        wait_until(lambda asked=asked: client.post("/v1/embeddings", json=asked).status_code == 404)
+    assert "v2 was retired on" in client.delete("/v1/models/v2").json()["error"]["message"]
+    assert client.get("/v1/compatibility").status_code == 200
+
+
 def test_a_share_of_null_is_one_that_was_left_out(client: TestClient) -> None:
     for share in (0.5, None):
         epoch = client.get("/v1/traffic").json()["epoch"]

@@ -1,4 +1,4 @@
-from .counters import advance_counter, all_counters, all_nonces, lock_counter
+from .counters import advance_counter, all_counters, all_nonces, lock_counter, renew_nonce
 from .engine import insert_missing, make_engine, reading, writing
 from .migration import OlderSchemaError, migrate, require_current
 from .schema import (
@@ -38,6 +38,7 @@ __all__ = [
     "marks",
     "migrate",
     "reading",
+    "renew_nonce",
     "require_current",
     "runs",
     "schedule",

@@ -19,6 +19,7 @@ _LOCK = (
     .values(value=counters.c.value)
     .returning(counters.c.value)
 )
+_RENEW = update(counters).where(counters.c.name == bindparam("counter")).values(nonce=bindparam("fresh"))
 _CURRENT = select(counters.c.name, counters.c.value)
 _NONCES = select(counters.c.name, counters.c.nonce)
 
@@ -38,6 +39,11 @@ def advance_counter(connection: Connection, name: str, by: int = 1) -> int:
 def lock_counter(connection: Connection, name: str) -> None:
     """Wait until nobody else is about to take a number, and keep it so until the transaction ends."""
     advance_counter(connection, name, by=0)
+
+
+def renew_nonce(connection: Connection, name: str) -> None:
+    """Tell caches to ask again, without taking a number."""
+    connection.execute(_RENEW, {"counter": name, "fresh": secrets.token_hex(16)})
 
 
 def current_counter(connection: Connection, name: str) -> int:

@@ -10,7 +10,7 @@ from holdfast.base import StoreError, hide_in_url
 from holdfast.store.database.engine import lock_for_migration, reading, use_write_ahead_log, writing
 from holdfast.store.database.schema import metadata, schema_history
 
-HEAD = "0012"  # the newest file in migrations/versions; a test compares the two
+HEAD = "0013"  # the newest file in migrations/versions; a test compares the two
 SCRIPTS = Path(__file__).parent / "migrations"
 
 

@@ -130,6 +130,8 @@ versions = Table(
     Column("takes", JSON, nullable=False, server_default='["image"]'),
     # Of a projection: the version whose vectors it maps.
     Column("base", String(32), ForeignKey("versions.name")),
+    # Its files are gone then, and its name is never given again.
+    Column("retired_at", UtcDateTime),
     UniqueConstraint("run", "attempt", "task"),
 )
 

@@ -1,4 +1,4 @@
-from .changing import FIELDS
+from .changing import FIELDS, VERSIONS
 from .figures import Figure, ShadowFigures, Tally
 from .gate import GateError, ShadowGate
 from .log import TrafficLog
@@ -21,5 +21,6 @@ __all__ = [
     "Tally",
     "Traffic",
     "TrafficLog",
+    "VERSIONS",
     "aliases",
 ]

@@ -1,4 +1,4 @@
-"""GET /v1/models: the published versions, in OpenAI's list shape plus what only Holdfast knows."""
+"""/v1/models: the published versions, in OpenAI's shapes plus what only Holdfast knows."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request, Response
 
 from holdfast.base import hide_secrets
 from holdfast.store import Compatibility, Store, Version, version_summary
-from holdfast_serving.http.answers import ModelAnswer, ModelsAnswer
+from holdfast_serving.http.answers import ModelAnswer, ModelsAnswer, RetiredAnswer
 from holdfast_serving.http.auth import require
 from holdfast_serving.http.border import BorderRoute
 from holdfast_serving.http.openapi import fails
@@ -32,6 +32,22 @@ async def get_model(request: Request, version: str) -> Response:
     return answer(await replica.in_thread(_one, replica.store, version, replica.faults))
 
 
+@router.delete(
+    "/{version}",
+    dependencies=[require("admin")],
+    response_model=RetiredAnswer,
+    responses=fails(404, 409),
+)
+async def retire_model(request: Request, version: str) -> Response:
+    """Take a version out of use for good, and remove its weights; its name is never given again. Refused
+    while traffic, entries, projections, runs or backfills need it."""
+    replica = replica_of(request)
+    retired = await replica.in_thread(replica.store.versions.retire, version)
+    assert retired.retired_at is not None
+    moment = retired.retired_at.isoformat()
+    return answer({"id": retired.name, "object": "model", "deleted": True, "retired_at": moment})
+
+
 def _list(store: Store, faults: Mapping[str, str]) -> dict[str, Any]:
     aliases = store.traffic.aliases()
     measured, versions = store.compatibility.list(), store.versions.list()
@@ -49,7 +65,8 @@ def _one(store: Store, name: str, faults: Mapping[str, str]) -> dict[str, Any]:
     parent = version.parent
     while parent is not None:
         lineage.append(parent)
-        parent = by_name[parent].parent
+        # What it learned from may have been retired.
+        parent = by_name[parent].parent if parent in by_name else None
     return {
         **_summary(
             version, store.traffic.aliases(), store.compatibility.list(), _spaces(by_name.values()), faults
