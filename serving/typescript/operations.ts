@@ -486,6 +486,14 @@ export interface ReadyAnswer {
   faults: Record<string, string>;
 }
 
+/** A version that is out of use from now on; in OpenAI's shape of a deleted model. */
+export interface RetiredAnswer {
+  id: string;
+  object: "model";
+  deleted: "True";
+  retired_at: string;
+}
+
 export interface RollbackRequest {
   /** The epoch that GET /v1/traffic answered. */
   expect_epoch?: number | null;
@@ -765,6 +773,14 @@ export abstract class Operations {
   /** One version by name or alias: contract, lineage, aliases, measured compatibility, training metrics. */
   get_model(version: string): Promise<ModelAnswer> {
     return this.call({ method: "GET", path: `/v1/models/${encodeURIComponent(version)}`, repeatable: true });
+  }
+
+  /**
+   * Take a version out of use for good, and remove its weights; its name is never given again. Refused
+   * while traffic, entries, projections, runs or backfills need it.
+   */
+  retire_model(version: string): Promise<RetiredAnswer> {
+    return this.call({ method: "DELETE", path: `/v1/models/${encodeURIComponent(version)}`, repeatable: false });
   }
 
   /** The compatibility matrix: every ordered pair of versions, oldest first. */

@@ -391,6 +391,15 @@ class ReadyAnswer(Answer):
     faults: dict[str, str]
 
 
+class RetiredAnswer(Answer):
+    """A version that is out of use from now on; in OpenAI's shape of a deleted model."""
+
+    id: str
+    object: Literal["model"] | str
+    deleted: Literal[True] | str
+    retired_at: str
+
+
 class ScheduledChange(Answer):
     """A change of the traffic that is to come, or what came of it.
 

@@ -21,6 +21,7 @@ from holdfast_serving.client.answers import (
     ModelsAnswer,
     PageAnswer,
     ReadyAnswer,
+    RetiredAnswer,
     ScheduleAnswer,
     ScheduledChange,
     SearchAnswer,
@@ -129,6 +130,14 @@ class AsyncOperations:
         """
         return await self.call(
             Call("GET", path_of("/v1/models/{version}", version=version), ModelAnswer, repeatable=True)
+        )
+
+    async def retire_model(self, version: str) -> RetiredAnswer:
+        """Take a version out of use for good, and remove its weights; its name is never given again. Refused
+        while traffic, entries, projections, runs or backfills need it.
+        """
+        return await self.call(
+            Call("DELETE", path_of("/v1/models/{version}", version=version), RetiredAnswer)
         )
 
     async def get_compatibility(self) -> CompatibilityAnswer:

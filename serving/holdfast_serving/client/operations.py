@@ -21,6 +21,7 @@ from holdfast_serving.client.answers import (
     ModelsAnswer,
     PageAnswer,
     ReadyAnswer,
+    RetiredAnswer,
     ScheduleAnswer,
     ScheduledChange,
     SearchAnswer,
@@ -130,6 +131,12 @@ class Operations:
         return self.call(
             Call("GET", path_of("/v1/models/{version}", version=version), ModelAnswer, repeatable=True)
         )
+
+    def retire_model(self, version: str) -> RetiredAnswer:
+        """Take a version out of use for good, and remove its weights; its name is never given again. Refused
+        while traffic, entries, projections, runs or backfills need it.
+        """
+        return self.call(Call("DELETE", path_of("/v1/models/{version}", version=version), RetiredAnswer))
 
     def get_compatibility(self) -> CompatibilityAnswer:
         """The compatibility matrix: every ordered pair of versions, oldest first."""
