@@ -16,7 +16,7 @@ from holdfast.cli.printing import write_json
 if TYPE_CHECKING:
     from holdfast.jobs import Luggage
 
-SUBMITTABLE = ("run", "tune", "distill", "adopt", "embed", "evaluate", "backfill")
+SUBMITTABLE = ("run", "tune", "distill", "adopt", "embed", "evaluate", "backfill", "gallery import")
 EXPERIMENT = "experiment.yaml"
 """The name under which an experiment travels."""
 
@@ -58,9 +58,9 @@ def submit(
     from holdfast.cli.verbs import app
     from holdfast.jobs import Job, Luggage, job_environment, submit_job
 
-    if command[0] not in SUBMITTABLE:
+    if not any(command[: len(words)] == words for words in map(str.split, SUBMITTABLE)):
         raise ConfigError(
-            f"A job cannot be {command[0]!r}: allowed are {', '.join(SUBMITTABLE)}, as in "
+            f"A job cannot be {' '.join(command[:2])!r}: allowed are {', '.join(SUBMITTABLE)}, as in "
             "holdfast submit -- run EXPERIMENT."
         )
     call = Call.parse(get_command(app), command)
@@ -95,7 +95,8 @@ def submit(
 
 
 def _what(call: Call) -> str:
-    named = call.values.get("experiment") or call.values.get("name") or call.values.get("version") or ""
+    names = ("experiment", "origin", "name", "version")
+    named = next((call.values[name] for name in names if call.values.get(name)), "")
     return " ".join([*call.verb, str(named)]).strip()
 
 
@@ -116,6 +117,8 @@ def _packed(call: Call, luggage: "Luggage") -> tuple[list[str], str]:
     for name in ("source", "model"):
         if isinstance(call.values.get(name), str):
             changes[name] = luggage.source(call.values[name])
+    if isinstance(call.values.get("origin"), str):
+        changes["origin"] = luggage.gallery(call.values["origin"])
     for folder in call.values.get("sources") or ():
         luggage.require_the_clusters(folder, "--sources")
     where = options[options.index("--store") + 1] if "--store" in options else "$HOLDFAST_STORE"

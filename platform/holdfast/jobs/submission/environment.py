@@ -5,15 +5,14 @@ import re
 import shlex
 import shutil
 from collections.abc import Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from holdfast.base import ConfigError, is_secret, read_values
+from holdfast.base import ConfigError, hide_in_url, hide_secrets, is_secret, read_values
+from holdfast.jobs.release import this_release
+from holdfast.jobs.submission.job_secrets import HOOK, SECRETS, write_secrets
 from holdfast.jobs.submission.release import SUBMITTED_BY
 
-SECRETS = "secrets.env"
-"""In the job's folder: what its shell reads before the command."""
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -22,34 +21,38 @@ def job_environment(folder: Path, runtime_env: Path | None, variables: Sequence[
 
     Args:
         runtime_env: a YAML file in Ray's words; the files of a `working_dir` of this machine go to `folder`.
-        variables: `NAME=VALUE`, or `NAME` for the value that it has here. Those whose names say that they are
-            secrets are taken by name only, and written to a file of the job.
+        variables: `NAME=VALUE`, or `NAME` for the value that it has here. Those that hold a secret, by their
+            name or by a password in their value, are taken by name only, and written to a file of the job.
 
     Raises ConfigError: a variable that is not set here, a secret with its value.
     """
     found = {} if runtime_env is None else read_values(runtime_env)
     _take_working_dir(found, folder)
     plain: dict[str, str] = {str(name): str(value) for name, value in (found.get("env_vars") or {}).items()}
-    for name in plain:
-        _refuse_value(name, f"env_vars of {runtime_env}")
+    for name, value in plain.items():
+        _refuse_value(name, value, f"env_vars of {runtime_env}")
     secrets: dict[str, str] = {}
     for given in variables:
         name, mark, value = given.partition("=")
         if not _NAME.fullmatch(name):
             raise ConfigError(f"--env {name!r} names no variable: it is NAME or NAME=VALUE.")
         if mark:
-            _refuse_value(name, "--env")
+            _refuse_value(name, value, "--env")
         elif name not in os.environ:
             raise ConfigError(
                 f"--env {name}: there is no such variable here, so there is nothing to pass on."
             )
-        (secrets if is_secret(name) else plain)[name] = value if mark else os.environ[name]
+        value = value if mark else os.environ[name]
+        (secrets if _holds_secret(name, value) else plain)[name] = value
     if secrets:
-        lines = [f"export {name}={shlex.quote(value)}\n" for name, value in secrets.items()]
-        file = folder / SECRETS
-        file.touch(0o600)
-        file.write_text("".join(lines), "utf-8")
-    plain[SUBMITTED_BY] = version("holdfast")
+        if "worker_process_setup_hook" in found:
+            raise ConfigError(
+                f"{runtime_env}: worker_process_setup_hook cannot go with a secret of --env, which takes "
+                f"its place ({', '.join(secrets)}). Set that one where the cluster's machines are started."
+            )
+        write_secrets(folder, secrets)
+        found["worker_process_setup_hook"] = HOOK
+    plain[SUBMITTED_BY] = this_release()
     return {**found, "working_dir": str(folder), "env_vars": plain}
 
 
@@ -59,12 +62,16 @@ def shell_command(arguments: Sequence[str], folder: Path) -> str:
     return f". ./{SECRETS} && {command}" if (folder / SECRETS).exists() else command
 
 
-def _refuse_value(name: str, where: str) -> None:
-    if is_secret(name):
+def _refuse_value(name: str, value: str, where: str) -> None:
+    if _holds_secret(name, value):
         raise ConfigError(
-            f"{where}: {name} is a secret, and its value would be shown to whoever sees the cluster's jobs. "
-            f"Set it here and pass its name alone: --env {name}."
+            f"{where}: {name} holds a secret, which whoever sees the cluster's jobs would read. Set it here "
+            f"and pass its name alone: --env {name}."
         )
+
+
+def _holds_secret(name: str, value: str) -> bool:
+    return is_secret(name) or {hide_secrets(value), hide_in_url(value)} != {value}
 
 
 def _take_working_dir(found: dict[str, Any], folder: Path) -> None:

@@ -14,6 +14,7 @@ LIMIT = 100_000_000
 """Bytes that travel with a job at most."""
 _FILES = "files"
 _SCHEMES = ("parquet:", "folder:", "vectors:", "onnx:", "torch:", "transformers:", "timm:")
+_DATABASES = ("lancedb", "qdrant", "milvus")
 _PATHS = frozenset({"manifest", "weights"})  # keys of an experiment whose text is a path
 _KINDS = frozenset({"kind", "trunk"})  # whose text may be package.module:Class
 
@@ -64,6 +65,15 @@ class Luggage:
         if not path or (scheme in ("transformers:", "timm:") and not Path(path).exists()):
             return given
         return f"{scheme}{self.path(path)}{mark}{rest}"
+
+    def gallery(self, given: str) -> str:
+        """The same for what `holdfast gallery import` takes: files travel, databases in folders do not."""
+        scheme, mark, rest = given.partition(":")
+        if not mark:
+            return self.path(given)
+        if scheme in _DATABASES:
+            self.require_the_clusters(rest, f"{scheme}:")
+        return f"faiss:{self.path(rest)}" if scheme == "faiss" else given
 
     def experiment(self, values: dict[str, Any]) -> dict[str, Any]:
         """What an experiment says, with its files packed and named as the job finds them.

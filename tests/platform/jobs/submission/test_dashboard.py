@@ -2,6 +2,8 @@
 
 import inspect
 import json
+import os
+import pkgutil
 import subprocess
 import threading
 import zipfile
@@ -243,7 +245,7 @@ def test_a_secret_is_refused_rather_than_shown(options, cluster, submit):
     assert not cluster.submitted
 
 
-def test_no_secret_is_in_the_command_or_the_output(cluster, submit, tiny_file, monkeypatch):
+def test_no_secret_is_in_the_command_or_the_output(cluster, submit, tiny_file, tmp_path, monkeypatch):
     """Those of the experiment's file are in the package alone, those that are named are in a file of it."""
     cluster.job = {"driver_exit_code": 3}
     cluster.statuses = ["FAILED"]
@@ -266,6 +268,12 @@ def test_no_secret_is_in_the_command_or_the_output(cluster, submit, tiny_file, m
     read = ["sh", "-c", '. /dev/stdin; printf %s "$SHOP_TOKEN"']
     found = subprocess.run(read, input=cluster.packed("secrets.env"), capture_output=True, text=True)
     assert found.stdout == "s3cr3t'; false"
+    # So do the processes of Ray's that work for it, wherever they are.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "secrets.env").write_text(cluster.packed("secrets.env"))
+    monkeypatch.delenv("SHOP_TOKEN")
+    pkgutil.resolve_name(cluster.submitted["runtime_env"]["worker_process_setup_hook"])()
+    assert os.environ["SHOP_TOKEN"] == "s3cr3t'; false"
     variables = cluster.submitted["runtime_env"]["env_vars"]
     assert variables == {"SHOP": "eu", "HOLDFAST_SUBMITTED_BY": version("holdfast")}
 
@@ -274,6 +282,8 @@ def test_no_secret_is_in_the_command_or_the_output(cluster, submit, tiny_file, m
     ("options", "command", "said"),
     [
         (("--env", "API_KEY=s3cr3t"), (), "pass its name alone: --env API_KEY"),
+        (("--env", "SHOP=postgresql://me:s3cr3t@h/d"), (), "pass its name alone: --env SHOP"),
+        (("--env", "SHOP_TOKEN", "--runtime-env", "{tmp}/hook.yaml"), (), "cannot go with a secret of --env"),
         (("--env", "NOWHERE_SET"), (), "no such variable here"),
         (("--env", "A B=1"), (), "names no variable"),
         ((), ("--set", 'data.source="parquet:s3://K:s3cr3t@b/i.parquet"'), "holds a secret"),
@@ -290,6 +300,8 @@ def test_what_cannot_travel_is_refused_before_anything_is_submitted(
 ):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "secret.yaml").write_text("env_vars: {WANDB_API_KEY: s3cr3t}")
+    (tmp_path / "hook.yaml").write_text("worker_process_setup_hook: mine.begin")
+    monkeypatch.setenv("SHOP_TOKEN", "s3cr3t")
     (tmp_path / "far.yaml").write_text("working_dir: s3://bucket/code.zip")
     with (tmp_path / "huge.parquet").open("wb") as huge:
         huge.truncate(luggage.LIMIT + 1)
@@ -355,6 +367,11 @@ def test_what_is_named_by_a_relative_path_travels(cluster, submit, tmp_path, mon
         (["versions"], None),
         (["backfill", "frobnicate"], None),
         (["embed", "v1", "glyphs:", "-o", "here.parquet"], None),
+        (["gallery", "delete", "--filter", "{}", "--yes"], None),
+        (["gallery", "import", "lancedb:photos/table"], None),
+        (["gallery", "import", "/there/v1.parquet"], "gallery import /there/v1.parquet"),
+        (["gallery", "import", "small.parquet", "--version", "v1"],
+         "gallery import files/small.parquet --version v1"),
         (["backfill", "start", "live", "--sources", "photos"], None),
         (["backfill", "start", "live", "--sources", "/photos", "--sources", "/more", "--detach"],
          "backfill start live --sources /photos --sources /more --detach"),

@@ -4,8 +4,10 @@ import json
 import subprocess
 import sys
 
+import pyarrow.parquet as pq
 import pytest
 
+from holdfast.data import open_source
 from holdfast.store import open_store
 
 pytestmark = pytest.mark.long
@@ -19,17 +21,23 @@ def submit(arguments, environment):
 
 
 def test_a_submitted_run_learns_on_the_cluster(cluster, tiny_file, tmp_path):
+    """Where its data are is a secret of whoever submits it, which its workers need as well."""
     address = cluster.dashboard
     environment = {name: value for name, value in cluster.environment.items() if name != "RAY_ADDRESS"}
+    source = "glyphs:?classes=36&instances=8"
+    pq.write_table(open_source(source).read(), tmp_path / "images.parquet")
+    tiny_file.write_text(tiny_file.read_text().replace(source, "parquet:$PLACE_TOKEN/images.parquet"))
+    environment["PLACE_TOKEN"] = str(tmp_path)
     command = ["run", tiny_file, "--store", tmp_path / "store", "--set", "learning.epochs=1", "--workers", 1]
-    done = submit(["--address", address, "--json", "--", *command], environment)
+    done = submit(["--address", address, "--json", "--env", "PLACE_TOKEN", "--", *command], environment)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["status"] == "SUCCEEDED"
     with open_store(tmp_path / "store") as opened:
         assert [version.name for version in opened.versions.list()] == ["v1", "v2", "v3"]
     # Another verb, which fails there as it would here; and what the cluster says of both.
     command = ["evaluate", tiny_file, "--store", tmp_path / "store", "--version", "v9"]
-    failed = submit(["--address", address, "--env", "HOME", "--", *command], environment)
+    options = ("--env", "HOME", "--env", "PLACE_TOKEN")
+    failed = submit(["--address", address, *options, "--", *command], environment)
     assert failed.returncode == 2, failed.stderr
     assert "v9" in failed.stderr
     listed = [sys.executable, "-m", "holdfast", "jobs", "list", "--address", address, "--json"]
