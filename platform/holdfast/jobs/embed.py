@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from holdfast.base import DataError, require_writable, whole_file
 from holdfast.data import Encoded, Listing, Source, open_source, require_values, row_notes, tell
 from holdfast.jobs.embedded_batch import BATCH, embed_batch
-from holdfast.jobs.runtime import prepare_environment
+from holdfast.jobs.runtime import joins_cluster, prepare_environment
 from holdfast.learning import Progress, Watcher
 from holdfast.models import Model, blank_image
 from holdfast.store import Store
@@ -19,6 +19,8 @@ BATCH_BYTES = 64 * 2**20
 """Bytes of a batch, encoded or decoded, unless one image has more."""
 LARGE = 100_000
 """From so many images on, starting Ray costs less than it saves."""
+LARGE_ON_CLUSTER = 10_000
+"""The same where Ray runs already."""
 
 
 def embed_source(
@@ -29,13 +31,14 @@ def embed_source(
     output: Path,
     watch: Watcher,
     thumbnails: bool = False,
-    large: int = LARGE,
+    large: int | None = None,
 ) -> tuple[int, str]:
     """Write `sample_id, label, version, vector` (fixed-size float32 list, unit norm), in the source's order.
 
-    Sources of `large` images and more go through Ray. With `thumbnails` a column `attributes` (JSON)
-    holds the label and the image as a data URI, so that an imported gallery shows pictures on the page. Of
-    images in folders a column `source` says where each lies, so that a backfill can embed it anew.
+    Sources of `large` images and more go through Ray; on a cluster they may be smaller. With `thumbnails` a
+    column `attributes` (JSON) holds the label and the image as a data URI, so that an imported gallery shows
+    pictures on the page. Of images in folders a column `source` says where each lies, so that a backfill can
+    embed it anew.
 
     Returns:
         The number of images, and the version's name.
@@ -55,6 +58,8 @@ def embed_source(
     require_values(listing.rows, where)
     tell((*listing.notes, *row_notes(listing.rows, where)))
     batches = _batches(listing, model, where)
+    if large is None:
+        large = LARGE_ON_CLUSTER if joins_cluster() else LARGE
     if len(listing) < large:
         embedded: Iterable[pa.Table] = (embed_batch(model, name, batch, thumbnails) for batch in batches)
     else:

@@ -10,6 +10,7 @@ import ray
 import torch
 
 from holdfast.jobs.embedded_batch import embed_batch
+from holdfast.jobs.release import require_release, this_release
 from holdfast.jobs.resources import require_resources
 from holdfast.jobs.runtime import ray_session
 from holdfast.models import Model
@@ -21,24 +22,29 @@ AHEAD = 2
 class _Embedder:
     """One actor: holds the model, embeds batches."""
 
-    def __init__(self, model: Model, version: str, thumbnails: bool) -> None:
+    def __init__(self, model: Model, version: str, thumbnails: bool, release: str) -> None:
         torch.set_num_threads(1)
         self._model, self._version, self._thumbnails = model, version, thumbnails
+        self._release = release
 
     def embed(self, batch: pa.Table) -> pa.Table:
+        require_release(self._release)
         return embed_batch(self._model, self._version, batch, self._thumbnails)
 
 
 def embed_on_ray(
     model: Model, version: str, batches: Iterator[pa.Table], thumbnails: bool
 ) -> Iterator[pa.Table]:
-    """Yield embedded tables in the order of `batches`, from one actor a core."""
+    """Yield embedded tables in the order of `batches`, from one actor a core, on all machines."""
     with ray_session():
         require_resources("Embedding", 1, {"CPU": 1})
-        cores = max(1, int(ray.available_resources().get("CPU", 1)) - 1)
-        kind = ray.remote(num_cpus=1, max_restarts=3, max_task_retries=3)(_Embedder)
+        cores = max(1, int(ray.available_resources().get("CPU", 1)) - _own_cores())
+        # Ray would fill one machine after the other.
+        kind = ray.remote(num_cpus=1, max_restarts=3, max_task_retries=3, scheduling_strategy="SPREAD")(
+            _Embedder
+        )
         shared = ray.put(model)
-        actors = [kind.remote(shared, version, thumbnails) for _ in range(cores)]
+        actors = [kind.remote(shared, version, thumbnails, this_release()) for _ in range(cores)]
         waiting: deque[Any] = deque()
         for batch, actor in zip(batches, cycle(actors), strict=False):
             waiting.append(actor.embed.remote(batch))
@@ -46,6 +52,13 @@ def embed_on_ray(
                 yield _result(waiting.popleft())
         while waiting:
             yield _result(waiting.popleft())
+
+
+def _own_cores() -> int:
+    """Those that this process takes to read the images; none of a head that gives none away."""
+    here = ray.get_runtime_context().get_node_id()
+    shared = sum(node["Resources"].get("CPU", 0) for node in ray.nodes() if node["NodeID"] == here)
+    return 1 if shared else 0
 
 
 def _result(embedded: Any) -> pa.Table:

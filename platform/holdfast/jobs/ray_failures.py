@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from holdfast.base import ClusterError, HoldfastError
+from holdfast.base import ClusterError, HoldfastError, hide_secrets
 
 _ENDED = "a process ended by itself or was killed; often the system ends it for want of memory"
 _RAY_ENDED = "Ray on this machine has ended; often the system ends it for want of memory"
@@ -32,6 +32,12 @@ def explain(error: Exception) -> Exception:
     for each in reversed(found):
         if isinstance(each, HoldfastError) and not hasattr(each, "cause"):
             return each
+    for each in reversed(found):
+        if getattr(each, "actor_init_failed", False):
+            return ClusterError(
+                f"A process of the cluster could not begin its work: {_last_line(each)}. What it names "
+                "has to be reached from every machine; then the same command goes on where it stopped."
+            )
     for kind in (base.__name__ for each in reversed(found) for base in type(each).__mro__):
         if kind in _LOST:
             return ClusterError(
@@ -39,6 +45,13 @@ def explain(error: Exception) -> Exception:
                 "--verbose shows what Ray says."
             )
     return found[-1]
+
+
+def _last_line(error: Exception) -> str:
+    """What a traceback ends with, which is all that Ray keeps of some errors."""
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    kind, mark, said = lines[-1].partition(": ")
+    return hide_secrets(f"{kind.rpartition('.')[2]}{mark}{said}".strip().rstrip(".: "))
 
 
 def _down(error: BaseException) -> Iterator[Exception]:

@@ -17,6 +17,7 @@ from holdfast.base import HoldfastError, cpu_count
 from holdfast.config import Experiment, parse_experiment
 from holdfast.jobs.host import RemoteCheckpoints, RemotePublisher, start_host
 from holdfast.jobs.network import ReachableTorchConfig
+from holdfast.jobs.release import require_release, this_release
 from holdfast.jobs.resources import require_resources
 from holdfast.jobs.runtime import ray_session, work_in
 from holdfast.learning import Progress, Ranks, Watcher, keep_freed_memory, run_sequence
@@ -52,6 +53,7 @@ def run_on_ray(
                 "cpus": cpus,
                 "base": ray.put(base),
                 "folder": os.getcwd(),
+                "release": this_release(),
             },
             torch_config=ReachableTorchConfig(),
             scaling_config=ScalingConfig(
@@ -101,6 +103,7 @@ def _learn_on_worker(config: dict[str, Any]) -> None:
             host.watch.remote(progress)
 
     try:
+        require_release(config["release"])
         # What it names may be missing on this machine.
         experiment = parse_experiment(config["experiment"], f"on {os.uname().nodename}")
         run_sequence(
@@ -115,3 +118,8 @@ def _learn_on_worker(config: dict[str, Any]) -> None:
     except HoldfastError as mistake:
         # A user's mistake is no failure of a worker: Ray would only repeat it.
         ray.get(host.fail.remote(mistake))
+        ranks.leave()
+    except Exception:
+        # Of one that has left the others, whose mistake it was.
+        if ray.get(host.mistake.remote()) is None:
+            raise

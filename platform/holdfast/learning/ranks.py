@@ -60,6 +60,11 @@ class Ranks:
             ):
                 gradient.copy_(mean.view_as(gradient))
 
+    def leave(self) -> None:
+        """Take part in nothing more: who waits for this worker then gets an error."""
+        if self.world > 1:
+            dist.destroy_process_group()
+
     def barrier(self) -> None:
         if self.world > 1:
             dist.barrier()

@@ -35,6 +35,7 @@ class Trial:
         checkpoint: where its last task is kept, None for nowhere.
         error: why it failed. `diverged`: because a loss did.
         attempts: processes that worked at it.
+        machine: the name of the one that its last report came from.
     """
 
     number: int
@@ -46,6 +47,7 @@ class Trial:
     diverged: bool = False
     attempts: int = 1
     pareto: bool = False
+    machine: str | None = None
 
     @property
     def tasks(self) -> int:
@@ -77,6 +79,7 @@ class Trial:
             "images": self.images,
             "seconds": 0.0 if self.last is None else self.last.seconds,
             "pareto": self.pareto,
+            "machine": self.machine,
         }
 
 

@@ -6,7 +6,7 @@ from ray.exceptions import ActorDiedError, OutOfMemoryError, RayTaskError
 from ray.train import TrainingFailedError
 from ray.train.v2.api.exceptions import ControllerError, WorkerGroupError
 
-from holdfast.base import ClusterError, DataError
+from holdfast.base import ClusterError, DataError, StoreError
 from holdfast.cli import failure_of
 from holdfast.jobs.ray_failures import explain
 from holdfast.jobs.runtime import ray_session
@@ -31,6 +31,13 @@ def test_what_was_raised_elsewhere_is_found_under_its_wrappings(wrap) -> None:
     assert explain(wrap(mistake)) is mistake
     assert explain(wrap(defect)) is defect
     assert "GPU" in failure_of(explain(wrap(MemoryError()))).message
+
+
+def test_what_ended_a_process_at_its_beginning_is_said() -> None:
+    told = "Traceback (most recent call last): ...\n  raise\nholdfast.base.errors.StoreError: It is away."
+    found = explain(ControllerError(ActorDiedError(RayTaskError("begin", told, StoreError("It is away.")))))
+    assert isinstance(found, ClusterError)
+    assert "could not begin its work: StoreError: It is away. What it names" in str(found)
 
 
 @pytest.mark.parametrize(

@@ -75,14 +75,20 @@ def test_two_workers_learn_what_one_learns(cluster, holdfast, tiny, tiny_file, t
         assert epoch_together == pytest.approx(epoch_alone, abs=1e-3)
 
 
-def test_a_mistake_on_a_worker_is_one_sentence(cluster, holdfast, tiny_file, tmp_path):
+def test_a_mistake_on_one_worker_is_one_sentence_and_no_other_waits_for_it(
+    cluster, holdfast, tiny_file, tmp_path
+):
+    """As where one machine of a cluster lacks the data: RANK is set on the workers alone."""
+    images = open_source("glyphs:?classes=36&instances=8").read()
+    for who in ("$RANK", "0"):
+        pq.write_table(images, tmp_path / f"seen-by-{who}.parquet")
     process = holdfast(
-        "run", tiny_file, "--store", tmp_path / "store", "--workers", 1, *SMALL_RAY,
-        "--set", "learning.optimizer.learning_rate=1e30", environment=cluster.environment,
+        "run", tiny_file, "--store", tmp_path / "store", "--workers", 2, *SMALL_RAY,
+        "--set", f"data.source=parquet:{tmp_path}/seen-by-$RANK.parquet", environment=cluster.environment,
     )  # fmt: skip
-    code, output = finish(process)
-    assert code == 2
-    assert "The term 'classification' became" in output
+    code, output = finish(process, seconds=120)
+    assert code == 2, output
+    assert f"there is no file or folder {tmp_path}/seen-by-1.parquet" in output
     assert "Traceback" not in output
     with open_store(tmp_path / "store") as opened:
         assert opened.versions.list() == []

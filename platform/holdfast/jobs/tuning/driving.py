@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune.result import HOSTNAME
 from ray.tune.search import Searcher
 
 from holdfast.tuning import Point, Sweep, Trial, TuningConfig, falls_behind, propose
@@ -67,6 +68,7 @@ class Driving:
     def reported(self, number: int, result: Mapping[str, Any]) -> bool:
         """Takes what a trial says after a task; whether it is to end."""
         trial = self.sweep.trials[number]
+        trial.machine = result.get(HOSTNAME, trial.machine)
         if result.get(ERROR):
             trial.error, trial.diverged = str(result[ERROR]), bool(result[DIVERGED])
         elif "objective" in result and int(result["tasks"]) > trial.tasks:

@@ -11,6 +11,7 @@ from ray.tune import Checkpoint
 
 from holdfast.base import DivergedError, HoldfastError, thread_count
 from holdfast.data import Evaluation
+from holdfast.jobs.release import require_release
 from holdfast.jobs.tuning.driving import DIVERGED, ERROR
 from holdfast.jobs.tuning.space import apply_values
 from holdfast.learning import Datasets, State, keep_freed_memory, run_sequence
@@ -26,7 +27,9 @@ from holdfast.runs import (
 from holdfast.tuning import TuningConfig
 
 
-def run_trial(shared: ObjectRef, given: dict[str, Any], tuning: TuningConfig, files: Any) -> None:
+def run_trial(
+    shared: ObjectRef, given: dict[str, Any], tuning: TuningConfig, files: Any, release: str
+) -> None:
     """The whole sequence, no evaluation data, nothing published. What the experiment refuses, and a loss that
     diverges, are figures of the trial: another process would meet them again.
 
@@ -34,11 +37,13 @@ def run_trial(shared: ObjectRef, given: dict[str, Any], tuning: TuningConfig, fi
         shared: experiment, the version that the first task starts from, and the base of a projection.
         given: `number`, `values`, and `checkpoint`, where an earlier sweep left it.
         files: the file system of the checkpoint.
+        release: of Holdfast, where the sweep is driven.
     """
     experiment, ancestor, base = get(shared)
     keep_freed_memory()
     torch.set_num_threads(thread_count(max(1, int(tuning.cpus_per_trial))))
     try:
+        require_release(release)
         chosen = apply_values(experiment, given["values"])
         training = load_own_training(chosen, reader=own_reader(chosen, base))
         nothing = training.take(np.empty(0, np.int64))

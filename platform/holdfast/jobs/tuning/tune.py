@@ -4,6 +4,7 @@ import io
 import logging
 import os
 import pickle
+import platform
 import sys
 from collections.abc import Mapping
 from contextlib import redirect_stdout
@@ -25,6 +26,8 @@ from holdfast.base import (
 )
 from holdfast.config import MAX_NAME, Experiment
 from holdfast.data import build_stream
+from holdfast.jobs.reaching import require_reached
+from holdfast.jobs.release import this_release
 from holdfast.jobs.resources import require_resources
 from holdfast.jobs.runtime import ray_session, work_in
 from holdfast.jobs.tuning.driving import NUMBER, Driving, Listening, Proposals, Stopping
@@ -148,11 +151,12 @@ def _drive(driving: Driving, experiment: Experiment, shared: Any, files: RunFold
         each["gpu"] = tuning.gpus_per_trial
     require_resources("A trial of the sweep", 1, {name.upper(): amount for name, amount in each.items()})
     known = put(shared)
-    folder, storage = os.getcwd(), files.storage("tune")
+    folder, storage, release = os.getcwd(), files.storage("tune"), this_release()
+    require_reached(storage)
 
     def trial(given: dict[str, Any]) -> None:
         work_in(folder)
-        run_trial(known, given, tuning, storage["storage_filesystem"])
+        run_trial(known, given, tuning, storage["storage_filesystem"], release)
 
     tuner = tune.Tuner(
         tune.with_resources(trial, each),
@@ -284,12 +288,16 @@ def _tell(console: Console, sweep: Sweep, tuning: TuningConfig, trial: Trial) ->
     ended = sum(each.state != "running" for each in sweep.trials)
     console.print(
         f"trial {ended}/{tuning.trials}  {(row['error'] and 'failed') or figures}  after {row['tasks']} tasks"
-        f"{', stopped early' if trial.state == 'stopped' else ''}  {_values(trial.values)}"
+        f"{', stopped early' if trial.state == 'stopped' else ''}{_elsewhere(trial)}  {_values(trial.values)}"
         + (f"  {row['error']}" if row["error"] else ""),
         highlight=False,
         markup=False,
         soft_wrap=True,
     )
+
+
+def _elsewhere(trial: Trial) -> str:
+    return f" on {trial.machine}" if trial.machine not in (None, platform.node()) else ""
 
 
 def _error(trial: Any) -> Exception:
