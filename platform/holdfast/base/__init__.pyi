@@ -16,6 +16,7 @@ from .errors import (
     ClusterError,
     ConfigError,
     ConflictError,
+    DatabaseAwayError,
     DataError,
     DivergedError,
     EndpointError,
@@ -38,6 +39,7 @@ from .errors import (
 from .extras import import_extra
 from .folders import cache_folder
 from .kinds import Kinds, Listed, PartConfig, configs_of, kinds_of, load_class, outside_part, unknown_kinds
+from .milvus_releases import MilvusRelease, milvus_release
 from .names import version_number
 from .priority import NICE, behind_others
 from .process import Process
@@ -59,6 +61,7 @@ __all__ = [
     "ChangedModelError",
     "ConflictError",
     "DataError",
+    "DatabaseAwayError",
     "DivergedError",
     "EndpointError",
     "EndpointRefusedError",
@@ -74,6 +77,7 @@ __all__ = [
     "MAX_ATTRIBUTES",
     "MAX_ID_BYTES",
     "MAX_MEMBERS",
+    "MilvusRelease",
     "NORM_TOLERANCE",
     "NotEmbeddableError",
     "NotFoundError",
@@ -116,6 +120,7 @@ __all__ = [
     "load_class",
     "load_settings",
     "load_yaml",
+    "milvus_release",
     "outside_part",
     "parse_settings",
     "read_values",

@@ -79,6 +79,11 @@ class StoreError(HoldfastError):
     code = "store_unavailable"
 
 
+class DatabaseAwayError(StoreError):
+    """The database does not answer, or takes no more connections or writes for now: the same may succeed a
+    little later."""
+
+
 class UnsoundError(StoreError):
     """Weights or embeddings that are not finite and of unit norm: no version, or one that is of no use."""
 

@@ -1,5 +1,5 @@
 from .lance import open_lance
-from .milvus import MilvusPlace, open_milvus
+from .milvus import STRONG, MilvusPlace, open_milvus
 from .place import one_line, split_place
 from .postgres import Postgres
 from .qdrant import QdrantPlace, open_qdrant
@@ -7,6 +7,7 @@ from .qdrant import QdrantPlace, open_qdrant
 __all__ = [
     "MilvusPlace",
     "Postgres",
+    "STRONG",
     "QdrantPlace",
     "one_line",
     "open_lance",

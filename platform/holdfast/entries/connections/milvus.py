@@ -8,10 +8,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from holdfast.base import ConfigError, DataError, hide_in_url, import_extra
+from holdfast.base import ConfigError, DataError, MilvusRelease, hide_in_url, import_extra, milvus_release
 from holdfast.entries.connections.place import one_line, split_place
 
 TOKEN = "MILVUS_TOKEN"
+STRONG = "Strong"
+"""The consistency level at which all is seen that was written before; by default that takes seconds."""
 _SECONDS = 10
 
 
@@ -22,10 +24,18 @@ class MilvusPlace:
         place: its name without a token. client: of pymilvus.
         fields: what the server says of each field, by its name; key: the field of the primary key.
         dynamic: whether its rows may have fields that nobody declared.
+        release: of the server; None of a file.
     """
 
-    def __init__(self, client: Any, where: str, name: str, errors: tuple[type[Exception], ...]) -> None:
-        self.client, self.name, self._errors = client, name, errors
+    def __init__(
+        self,
+        client: Any,
+        where: str,
+        name: str,
+        errors: tuple[type[Exception], ...],
+        release: MilvusRelease | None = None,
+    ) -> None:
+        self.client, self.name, self._errors, self.release = client, name, errors, release
         self._where = where
         self.place = f"milvus:{hide_in_url(where)}/{name}"
         with self.asking():
@@ -63,7 +73,8 @@ class MilvusPlace:
 def open_milvus(place: str) -> MilvusPlace:
     """`URI_OR_FILE/COLLECTION`; the token of a server comes from MILVUS_TOKEN.
 
-    Raises DataError where there is none, ConfigError where pymilvus is missing.
+    Raises DataError where there is none, or one of a release that is too old; ConfigError where pymilvus is
+    missing.
     """
     where, name = split_place("milvus", place, "URI_OR_FILE/COLLECTION")
     pymilvus = import_extra("pymilvus", "milvus", "Milvus needs pymilvus", ConfigError)
@@ -74,10 +85,16 @@ def open_milvus(place: str) -> MilvusPlace:
     try:
         with _quiet():
             client = pymilvus.MilvusClient(where, token=os.environ.get(TOKEN, ""), timeout=_SECONDS)
+            release = None
+            if "://" in where:
+                release = milvus_release(str(client.get_server_version(timeout=_SECONDS)))
     except pymilvus.MilvusException as error:
         raise DataError(f"milvus:{hide_in_url(where)}/{name}: {error.message.rstrip('.')}.") from error
+    except ValueError as error:
+        raise DataError(f"milvus:{hide_in_url(where)}/{name} cannot be used: {error}.") from error
     # What a server does not know of at all is gRPC's error.
-    return MilvusPlace(client, where, name, (pymilvus.MilvusException, import_module("grpc").RpcError))
+    errors = (pymilvus.MilvusException, import_module("grpc").RpcError)
+    return MilvusPlace(client, where, name, errors, release)
 
 
 @contextmanager

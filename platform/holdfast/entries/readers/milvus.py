@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from holdfast.base import DataError
-from holdfast.entries.connections import MilvusPlace, open_milvus
+from holdfast.entries.connections import STRONG, MilvusPlace, open_milvus
 from holdfast.entries.readers.layout import Layout, Roles
 from holdfast.entries.readers.objects import Objects
 from holdfast.entries.readers.reader import Portion, Reader
@@ -57,7 +57,9 @@ class MilvusReader(Reader):
         self.fields = {**plain, self.key: pa.string(), self.vector: pa.list_(pa.float32())}
         with opened.asking():
             opened.client.load_collection(opened.name)
-            counted = opened.client.query(opened.name, filter="", output_fields=["count(*)"])
+            counted = opened.client.query(
+                opened.name, filter="", output_fields=["count(*)"], consistency_level=STRONG
+            )
             self._count = int(counted[0]["count(*)"])
 
     def __len__(self) -> int:
@@ -79,7 +81,11 @@ class MilvusReader(Reader):
         wanted = ["*"] if self._opened.dynamic else [*scalars, roles.vector]
         with self._opened.asking():
             pages = self._opened.client.query_iterator(
-                self._opened.name, batch_size=min(_PAGE, rows), filter=where, output_fields=wanted
+                self._opened.name,
+                batch_size=min(_PAGE, rows),
+                filter=where,
+                output_fields=wanted,
+                consistency_level=STRONG,
             )
         try:
             while found := self._next(pages, rows):

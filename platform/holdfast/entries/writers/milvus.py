@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from holdfast.base import DataError
-from holdfast.entries.connections import MilvusPlace, open_milvus
+from holdfast.entries.connections import STRONG, MilvusPlace, open_milvus
 from holdfast.entries.writers.writer import Target, Writer
 
 _PAGE = 1000  # rows in a request
@@ -29,6 +29,11 @@ class MilvusWriter(Writer):
         self.place = self.identity = f"{opened.place} ({target.vector})"
         if target.id is not None:
             raise DataError(f"The ids of {opened.place} are its primary key, {opened.key}: leave --id out.")
+        if opened.release is not None and not opened.release.updates_parts:
+            raise DataError(
+                f"{opened.place} is of Milvus {opened.release.text}, where a row that is given a further "
+                "vector may lose its other fields: upgrade the server to 2.6.2 or newer."
+            )
         found = opened.fields.get(target.vector)
         if found is None:
             self._add(target)
@@ -66,7 +71,8 @@ class MilvusWriter(Writer):
             keys = [self._key(each) for each in some]
             with self._opened.asking():
                 known = [each for each in keys if each is not None]
-                found = client.get(name, ids=known, output_fields=[key]) if known else []
+                asked = {"ids": known, "output_fields": [key], "consistency_level": STRONG}
+                found = client.get(name, **asked) if known else []
                 there = {row[key] for row in found}
                 missing += [each for each, at in zip(some, keys, strict=True) if at not in there]
                 rows = [

@@ -6,7 +6,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from holdfast.base import MAX_ATTRIBUTES, MAX_ID_BYTES, ConfigError, StoreError, import_extra
+from holdfast.base import (
+    MAX_ATTRIBUTES,
+    MAX_ID_BYTES,
+    ConfigError,
+    StoreError,
+    hide_in_url,
+    import_extra,
+    milvus_release,
+)
 
 _PAGE = 1000
 _STRONG = "Strong"  # a request sees everything that was written before it
@@ -24,7 +32,8 @@ class State(NamedTuple):
 class Milvus:
     """A connection to a Milvus server, or to a file of milvus-lite, which one process at a time may open.
 
-    Every method raises StoreError, with the server's words, where Milvus fails. Safe for many threads.
+    Every method raises StoreError, with the server's words, where Milvus fails; the first one of all if the
+    server's release is too old. Safe for many threads.
 
     Args:
         uri: `http://HOST:PORT` or a path that ends in `.db`.
@@ -39,6 +48,13 @@ class Milvus:
         self._is_file = uri.endswith(".db")
         with self._asking():
             self._client = pymilvus.MilvusClient(uri, token=token, timeout=10)
+            said = "" if self._is_file else str(self._client.get_server_version(timeout=10))
+        try:
+            # milvus-lite has no index of arrays
+            self._indexes_arrays = not self._is_file and milvus_release(said).indexes_arrays
+        except ValueError as error:
+            self._client.close()
+            raise StoreError(f"Milvus at {hide_in_url(uri)} cannot be used: {error}.") from error
 
     def close(self) -> None:
         """Close the connection; the server of a file goes as well."""
@@ -83,7 +99,7 @@ class Milvus:
             schema.add_field("numbers", types.JSON)
             indexes = self._client.prepare_index_params()
             indexes.add_index("vector", index_type=algorithm, metric_type="IP", params=dict(build))
-            if not self._is_file:  # milvus-lite has no index of arrays
+            if self._indexes_arrays:
                 indexes.add_index("terms", index_type="INVERTED")
             self._client.create_collection(
                 name, schema=schema, index_params=indexes, consistency_level=_STRONG
@@ -176,4 +192,4 @@ class Milvus:
         try:
             yield
         except self._error as error:
-            raise StoreError(f"Milvus at {self.uri} failed: {error.message}") from error
+            raise StoreError(f"Milvus at {hide_in_url(self.uri)} failed: {error.message}") from error

@@ -57,8 +57,9 @@ def expression(allowed: Filter | None) -> str:
             field = f'numbers["{_number(key)}"]'
             # A float even where it is whole: JSON holds floats only, and the two are compared as they are.
             tests = [f"{field} {_OPERATORS[name]} {float(bound)!r}" for name, bound in bounds]
-            # Of what is not there a comparison is neither true nor false, and so is its negation.
-            return " and ".join([f"exists {field}", *tests])
+            # Of what is not there a comparison is neither true nor false, and so is its negation. Brackets,
+            # because in Milvus 2.3 `exists` reaches over what follows.
+            return " and ".join([f"(exists {field})", *tests])
     asked = "a range of dates" if isinstance(allowed, Dates) else "exists, nor groups"
     raise InvalidFilterError(
         f"The filter on {shown(allowed.key)}: Milvus holds nothing by which it could answer {asked}."

@@ -325,6 +325,7 @@ def test_expressions_hold_no_text_of_users_but_quoted_ids() -> None:
     written = expression(parse_filter({'"] or 1 == 1': {"in": ['"', "\\"]}, "price": {"gte": 1, "lt": 2.5}}))
     assert set(written) <= set('ARRAY_CONTAINS_ANY(terms, [0123456789]) and exists numbers["nabcdef"] >= < .')
     assert written.endswith("< 2.5")
+    assert '(exists numbers["' in written
     assert ">= 1.0" in written
     assert among(['a"b', "c\\", "d\n"]) == 'id in ["a\\"b", "c\\\\", "d\\n"]'
 
