@@ -20,7 +20,9 @@ class Postgres:
     may be there already."""
 
     def __init__(self, tools: Path, folder: Path, data: Path, settings: Mapping[str, str]) -> None:
-        self.url = f"postgresql+psycopg://holdfast@/postgres?host={folder}"
+        port = settings.get("port", "5432")
+        self.url = f"postgresql+psycopg://holdfast@/postgres?host={folder}&port={port}"
+        self.tools, self.folder, self.port = tools, folder, int(port)
         # PostgreSQL does not run as root.
         user = "postgres" if os.geteuid() == 0 else None
         self._options: dict[str, Any] = {"cwd": folder, "user": user, "group": user}
@@ -45,6 +47,28 @@ class Postgres:
         """Does not wait for clients to go, as SIGTERM would: their connections end."""
         self._process.send_signal(signal.SIGINT)
         self._process.wait(20)
+
+    def crash(self) -> None:
+        """Ends at once, and writes nothing any more."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(20)
+
+    def copy(self, data: Path) -> None:
+        """Bring its data into a folder, from which another server then follows it."""
+        data.mkdir(mode=0o700)
+        if self._options["user"] is not None:
+            shutil.chown(data, self._options["user"], self._options["user"])
+        where = [f"--host={self._options['cwd']}", f"--port={self.port}", "--username=holdfast"]
+        made = [
+            str(self.tools / "pg_basebackup"),
+            *where,
+            "-D",
+            str(data),
+            "-R",
+            "--checkpoint=fast",
+            "--no-sync",
+        ]
+        subprocess.run(made, check=True, capture_output=True, **self._options)
 
 
 @contextmanager

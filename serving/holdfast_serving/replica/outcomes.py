@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from holdfast.base import HoldfastError, NotReadyError, StoreError
+from holdfast.base import DatabaseAwayError, HoldfastError, NotReadyError, StoreError
 
 Outcomes = dict[str, bool]
 
@@ -31,4 +31,5 @@ def is_fault(error: Exception) -> bool:
     away."""
     if not isinstance(error, HoldfastError):
         return True
-    return error.http_status >= 500 and not isinstance(error, NotReadyError) and type(error) is not StoreError
+    away = type(error) is StoreError or isinstance(error, NotReadyError | DatabaseAwayError)
+    return error.http_status >= 500 and not away

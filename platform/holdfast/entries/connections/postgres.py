@@ -32,7 +32,10 @@ class Postgres:
         self.place = hide_in_url(url)
         self._error: type[Exception] = psycopg.Error
         with self.asking():
-            self.connection: Connection[Any] = psycopg.connect(url, connect_timeout=_SECONDS)
+            # Nothing is prepared for later: a pooler may give each transaction another session.
+            self.connection: Connection[Any] = psycopg.connect(
+                url, connect_timeout=_SECONDS, prepare_threshold=None
+            )
             info = self.connection.info
             self.identity = f"{info.host}:{info.port}/{info.dbname}"
             found = self.connection.execute(

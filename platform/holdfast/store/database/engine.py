@@ -36,15 +36,16 @@ from sqlalchemy.exc import (
     NoSuchModuleError,
     OperationalError,
 )
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from holdfast.base import HIDDEN, StoreError, check_text, hide_in_url, import_extra
+from holdfast.base import StoreError, check_text, hide_in_url
 from holdfast.filters import instant
+from holdfast.store.database.explaining import BUSY_TIMEOUT_SECONDS, explain
+from holdfast.store.database.postgres import make_postgres_engine
 
-BUSY_TIMEOUT_SECONDS = 30
-CONNECT_SECONDS = 10
 # Any constant: everybody who migrates a PostgreSQL database takes the lock of this number first.
 _MIGRATION_LOCK = 0x686F6C64
 # So many rows are worth a temporary table on PostgreSQL.
@@ -69,17 +70,7 @@ def make_engine(url: str) -> Engine:
     except (ArgumentError, NoSuchModuleError, ValueError):
         backend = None
     if backend == "postgresql":
-        if "@" in (parsed.host or ""):
-            raise StoreError(
-                f"{hide_in_url(url)!r} is no store: in a URL the password's own '@' is written %40, ':' %3A "
-                "and '/' %2F."
-            )
-        if parsed.drivername == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        import_extra("psycopg", "postgres", "A PostgreSQL store needs the driver psycopg", StoreError)
-        # A server that does not answer is a sentence after seconds; left alone it would take minutes.
-        wait = {} if "connect_timeout" in parsed.query else {"connect_timeout": CONNECT_SECONDS}
-        engine = create_engine(parsed, pool_pre_ping=True, pool_size=8, max_overflow=24, connect_args=wait)
+        engine = make_postgres_engine(parsed, url)
         event.listen(engine, "before_cursor_execute", _check_texts)
         return engine
     if backend != "sqlite":
@@ -325,46 +316,8 @@ def _replace_statement(dialect: Dialect, table: Table, key: str) -> str:
 def _as_store_error(engine: Engine) -> Iterator[None]:
     try:
         yield
-    except (DatabaseError, sqlite3.DatabaseError) as error:
+    except (DatabaseError, sqlite3.DatabaseError, PoolTimeoutError) as error:
         explained = explain(engine, error)
         if explained is error:
             raise
         raise explained from error
-
-
-def explain(engine: Engine, error: DatabaseError | sqlite3.DatabaseError) -> Exception:
-    """A StoreError in plain words for what a user can mend, or the error itself."""
-    where = hide_in_url(engine.url.render_as_string())
-    # What fails while a connection is being made comes from the driver as it is.
-    reason = " ".join(str(error.orig if isinstance(error, DatabaseError) else error).split())
-    if engine.url.password:
-        reason = reason.replace(str(engine.url.password), HIDDEN)
-    if "not a database" in reason or "malformed" in reason:
-        return StoreError(f"{where} is not a database, or is damaged ({reason}): restore it from a backup.")
-    if "locked" in reason:
-        return StoreError(
-            f"{where} is busy: another process has been writing for {BUSY_TIMEOUT_SECONDS} s. Try again."
-        )
-    if "readonly database" in reason or "unable to open database file" in reason:
-        return StoreError(
-            f"{where} cannot be written ({reason}): Holdfast writes the file, and others beside it in its "
-            "folder. Give this user the right to, and look whether the disk is mounted read-only."
-        )
-    if "is full" in reason or "No space left" in reason:
-        return StoreError(
-            f"{where} cannot be written: the disk is full ({reason}). Nothing of this was kept; free some "
-            "space and repeat it."
-        )
-    if "disk I/O error" in reason:
-        return StoreError(
-            f"{where} cannot be read or written: the disk refused ({reason}). Look at the disk and at limits "
-            "on the size of files, then repeat it."
-        )
-    if "idle-in-transaction timeout" in reason:
-        return StoreError(
-            f"{where} ended this transaction, because its process stood still in the middle of it: nothing "
-            "was written. Try again."
-        )
-    if isinstance(error, OperationalError | sqlite3.OperationalError):
-        return StoreError(f"The database {where} cannot be used: {reason}.")
-    return error
