@@ -20,12 +20,13 @@ from holdfast.base import (
 )
 from holdfast.data import DataConfig
 from holdfast.learning import DistillationConfig, SequencePlan
+from holdfast.tracking import AnyTrackerConfig
 from holdfast.tuning import TuningConfig
 
 MAX_NAME = 100
 """Characters in the name of an experiment."""
 
-UNDECISIVE = ("scaling", "tuning", "evaluation", "adapter", "sample", "name")
+UNDECISIVE = ("scaling", "tuning", "tracking", "evaluation", "adapter", "sample", "name")
 PLACELESS: dict[str, Any] = {
     "data": {"source", "allow_overlap"},
     "stream": {"manifest"},
@@ -106,6 +107,8 @@ class Experiment(SequencePlan):
     sample: SampleConfig | None = Field(default=None, exclude_if=lambda value: value is None)
     """Of the gallery, on which these are fitted, too; null: on the training images alone."""
     tuning: TuningConfig | None = None
+    tracking: tuple[AnyTrackerConfig, ...] = Field(default=(), exclude_if=lambda value: not value)
+    """Who is told of runs and sweeps while they go on. Their secrets come from the environment."""
     distillation: DistillationConfig | None = Field(default=None, exclude_if=lambda value: value is None)
     """Of a small encoder that imitates a published version: for `holdfast distill`, and for no other verb but
     `evaluate`."""
@@ -114,8 +117,8 @@ class Experiment(SequencePlan):
     def fingerprint(self) -> str:
         """Hash of everything that decides the weights but the data, which are known by their content.
 
-        Scaling, tuning, evaluation, adapter and sample do not decide them, nor do the places where the data
-        and the trunk's weights lie.
+        Scaling, tuning, tracking, evaluation, adapter and sample do not decide them, nor do the places where
+        the data and the trunk's weights lie.
         """
         return _hash(self._dump(PLACELESS))
 
@@ -134,6 +137,21 @@ class Experiment(SequencePlan):
     def to_yaml(self) -> str:
         """The whole experiment, every default written out."""
         return dump_yaml(self.model_dump(mode="json"))
+
+
+class _Trackers(Settings):
+    tracking: tuple[AnyTrackerConfig, ...]
+
+
+def with_trackers(experiment: Experiment, kinds: Sequence[str]) -> Experiment:
+    """The experiment, with trackers of these kinds, as they are by default, beside those that it lists.
+
+    Raises ConfigError for a kind that there is not.
+    """
+    listed = {each.kind for each in experiment.tracking}
+    wanted = [{"kind": kind} for kind in dict.fromkeys(kinds) if kind not in listed]
+    found = parse_settings(_Trackers, {"tracking": wanted}, "--track").tracking
+    return experiment.model_copy(update={"tracking": (*experiment.tracking, *found)})
 
 
 def _hash(dumped: str) -> str:

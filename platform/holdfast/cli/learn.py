@@ -13,6 +13,7 @@ from holdfast.cli.options import (
     JsonOption,
     SetOption,
     StoreOption,
+    TrackOption,
     VerboseOption,
     existing_store,
     overrides,
@@ -35,6 +36,7 @@ def run(
             "--publish-anyway", help="Publish also what is surely worse than doing nothing; else exit with 3."
         ),
     ] = False,
+    track: TrackOption = None,
     verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -45,13 +47,14 @@ def run(
     Example: [bold]holdfast run experiments/quickstart.yaml --set learning.epochs=4[/]
     """
     from holdfast.cli.printing import ProgressView, summary
-    from holdfast.config import load_experiment
+    from holdfast.config import load_experiment, with_trackers
     from holdfast.evaluation import PAGE
     from holdfast.jobs import run_experiment
     from holdfast.runs import RunFolder
     from holdfast.store import open_store
 
-    loaded = load_experiment(experiment, overrides(set_, {"scaling.workers": workers}))
+    given = overrides(set_, {"scaling.workers": workers})
+    loaded = with_trackers(load_experiment(experiment, given), track or ())
     with open_store(store, artifacts) as opened, ProgressView() as view:
         outcome = run_experiment(
             opened, loaded, view, fresh=fresh, verbose=verbose, publish_anyway=publish_anyway
@@ -113,6 +116,7 @@ def tune(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over; the trials that there are are forgotten.")
     ] = False,
+    track: TrackOption = None,
     verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -125,11 +129,11 @@ def tune(
     from rich.console import Console
 
     from holdfast.cli.printing import trials
-    from holdfast.config import load_experiment
+    from holdfast.config import load_experiment, with_trackers
     from holdfast.jobs import tune_experiment
     from holdfast.store import open_store
 
-    loaded = load_experiment(experiment, set_ or [])
+    loaded = with_trackers(load_experiment(experiment, set_ or []), track or ())
     target = output or experiment.with_name(f"{experiment.stem}-best.yaml")
     with open_store(store, artifacts) as opened:
         outcome = tune_experiment(opened, loaded, target, Console(stderr=True), verbose=verbose, fresh=fresh)
@@ -149,6 +153,7 @@ def distill(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over; what was published before stays.")
     ] = False,
+    track: TrackOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Teach a small encoder to imitate a published version, so that its queries search its gallery.
@@ -160,11 +165,11 @@ def distill(
     Example: [bold]holdfast distill experiments/quickstart-small.yaml[/]
     """
     from holdfast.cli.printing import ProgressView, summary
-    from holdfast.config import load_experiment
+    from holdfast.config import load_experiment, with_trackers
     from holdfast.evaluation import PAGE
     from holdfast.runs import RunFolder, distill_experiment
 
-    loaded = load_experiment(experiment, set_ or [])
+    loaded = with_trackers(load_experiment(experiment, set_ or []), track or ())
     with existing_store(store, artifacts) as opened, ProgressView() as view:
         outcome = distill_experiment(opened, loaded, view, fresh=fresh)
         place = RunFolder(opened, loaded.name).place(PAGE)

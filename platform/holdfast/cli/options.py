@@ -24,6 +24,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON documen
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="dotted.key=value, over the file. Repeatable.")
 ]
+TrackOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--track",
+        help="Tell mlflow, tensorboard, wandb or a tracker of your own, with its defaults. Repeatable.",
+    ),
+]
 VerboseOption = Annotated[bool, typer.Option("--verbose", help="Show what Ray says.")]
 AddressOption = Annotated[
     str,

@@ -19,7 +19,15 @@ from holdfast.base import HoldfastError
 from holdfast.config import Experiment
 from holdfast.jobs.runtime import work_in
 from holdfast.learning import Ancestor, Learned, Progress, Ranks, State
-from holdfast.runs import RunCheckpoints, find_base, load_datasets, open_publisher, require_run
+from holdfast.runs import (
+    PatientPublisher,
+    RunCheckpoints,
+    find_base,
+    load_datasets,
+    open_publisher,
+    patiently,
+    require_run,
+)
 from holdfast.store import open_store
 
 
@@ -39,11 +47,13 @@ class RunHost:
         self._experiment = Experiment.model_validate(experiment)
         self._store = open_store(*place)
         run = self._store.runs.get(self._experiment.name)
-        still_ours = partial(require_run, self._store, run.name, epoch)
+        still_ours = partial(patiently, partial(require_run, self._store, run.name, epoch))
         data = load_datasets(self._experiment, base=find_base(self._store, self._experiment))
-        self._publisher = open_publisher(self._store, self._experiment, run, data, still_ours, publish_anyway)
+        self._publisher = PatientPublisher(
+            open_publisher(self._store, self._experiment, run, data, still_ours, publish_anyway)
+        )
         self._checkpoints = RunCheckpoints(self._store, run, still_ours)
-        self._progress: deque[Progress] = deque(maxlen=64)
+        self._progress: deque[Progress] = deque(maxlen=1024)
         self._mistake: HoldfastError | None = None
 
     def parent(self) -> Ancestor | None:

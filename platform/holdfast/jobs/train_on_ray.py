@@ -24,6 +24,8 @@ from holdfast.learning import Progress, Ranks, Watcher, keep_freed_memory, run_s
 from holdfast.runs import RunFolder, find_base, load_datasets
 from holdfast.store import Store
 
+_DRAIN_SECONDS = 30
+
 
 def run_on_ray(
     store: Store,
@@ -36,6 +38,8 @@ def run_on_ray(
     """Learn on the Ray of this process, which holds the run by the lock of `epoch`."""
     scaling = experiment.scaling
     cpus = scaling.cpus
+    # Trackers follow from here: what they need has to be on no other machine.
+    experiment = experiment.model_copy(update={"tracking": ()})
     # Decoded here first: the workers then find the cache, and a mistake in the data costs no start of Ray.
     base = find_base(store, experiment)
     load_datasets(experiment, watch, base=base)
@@ -69,12 +73,15 @@ def run_on_ray(
         )
         finished = threading.Event()
 
+        def drain() -> None:
+            for progress in ray.get(host.drain.remote(), timeout=_DRAIN_SECONDS):
+                watch(progress)
+
         def relay() -> None:
             # What ends the host is said by the trainer.
             with suppress(ray.exceptions.RayError):
                 while not finished.wait(0.25):
-                    for progress in ray.get(host.drain.remote()):
-                        watch(progress)
+                    drain()
 
         relaying = threading.Thread(target=relay, daemon=True)
         relaying.start()
@@ -84,6 +91,8 @@ def run_on_ray(
         finally:
             finished.set()
             relaying.join(timeout=5)
+            with suppress(ray.exceptions.RayError):
+                drain()
             ray.kill(host)
         if mistake is not None:
             raise mistake

@@ -3,11 +3,11 @@ from .checking import check_learnable
 from .config import LearningConfig
 from .datasets import Datasets, Embedded, embed_datasets, validation_indices
 from .distillation import DistillationConfig, check_distillation, distillation_plan
-from .learned import Ancestor, Learned
+from .learned import Ancestor, Learned, Publisher
 from .learner import Learner, Term
 from .perturbation import check_perturbation
 from .plan import SequencePlan
-from .progress import Progress, Watcher, ignore_progress
+from .progress import PUBLISHED, Progress, Watcher, ignore_progress
 from .randomness import derive_seed
 from .ranks import Ranks
 from .resuming import (
@@ -23,6 +23,7 @@ from .sequence import run_sequence
 from .task_images import TaskImages, turned_classes
 
 __all__ = [
+    "PUBLISHED",
     "Ancestor",
     "Datasets",
     "DistillationConfig",
@@ -32,6 +33,7 @@ __all__ = [
     "Learner",
     "LearningConfig",
     "Progress",
+    "Publisher",
     "Ranks",
     "SequencePlan",
     "State",

@@ -105,7 +105,7 @@ class Learner:
 
     @property
     def total_steps(self) -> int:
-        return self.config.epochs * self.batches.steps
+        return count_steps(self.config, len(self.images.indices))
 
     def begin(self) -> None:
         """Tell the regularizers that the task begins, then set up the optimizer over all that is trained."""
@@ -379,3 +379,8 @@ class Learner:
             images_per_second=self.throughput.images_per_second,
             seconds_left=left,
         )
+
+
+def count_steps(config: LearningConfig, images: int) -> int:
+    """The steps of a task of so many images."""
+    return config.epochs * Batches(images, config.batch_for(images), seed=0).steps

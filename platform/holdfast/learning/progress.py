@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Progress:
-    """One glance at a running sequence. Counts start at 0; `seconds_left` covers the current task."""
+    """One glance at a running sequence. Counts start at 0; `seconds_left` covers the current task.
+
+    `before`: the steps of all tasks before this one. Once a task is `published`, whose `version` then has a
+    name, they are with its own.
+    """
 
     phase: str
     task: int
@@ -21,8 +25,12 @@ class Progress:
     terms: dict[str, float] = field(default_factory=dict)
     images_per_second: float = 0.0
     seconds_left: float | None = None
+    before: int = 0
+    version: str = ""
 
 
+PUBLISHED = "published"
+"""The phase in which a task has become a version; also told, of each, by a run that goes on."""
 Watcher = Callable[[Progress], None]
 
 

@@ -13,10 +13,10 @@ from holdfast.base import DivergedError, HoldfastError
 from holdfast.data import Task, build_stream
 from holdfast.learning.datasets import Datasets, embed_datasets, validation_indices
 from holdfast.learning.learned import Ancestor, Learned, Publisher
-from holdfast.learning.learner import Learner, Term
+from holdfast.learning.learner import Learner, Term, count_steps
 from holdfast.learning.perturbation import check_perturbation
 from holdfast.learning.plan import SequencePlan
-from holdfast.learning.progress import Progress, Watcher, ignore_progress
+from holdfast.learning.progress import PUBLISHED, Progress, Watcher, ignore_progress
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
 from holdfast.learning.resuming import (
@@ -113,6 +113,8 @@ class _Sequence:
             with reading_checkpoint():
                 first, learner_state = state["task"], state["learner"]
                 self._restore(state)
+            for task, version in zip(self.tasks, self.versions, strict=False):
+                self._tell_of(task, version)
         for task in self.tasks[first:]:
             self._run_task(task, learner_state)
             learner_state = None
@@ -148,15 +150,27 @@ class _Sequence:
         else:
             with reading_checkpoint():
                 learner.restore(learner_state)
-        learner.learn(save=lambda: self._save(task.index, learner), watch=self.watch)
+        before = self._steps_before(task.index)
+        learner.learn(
+            save=lambda: self._save(task.index, learner),
+            watch=lambda seen: self.watch(replace(seen, before=before)),
+        )
         for term in self.terms:
             term.module.finish(learner.start)
         version = self._publish(task, learner)
         self.versions.append(version)
+        self._tell_of(task, version)
         encoder = copy.deepcopy(learner.encoder).eval().requires_grad_(False)
         classifier = Classifier(upright_directions(learner), task.classes)
         self.parent = Ancestor(version, encoder, classifier, self._images_with(task))
         self._save(task.index + 1, None)
+
+    def _tell_of(self, task: Task, version: str) -> None:
+        steps = self._steps_before(task.index + 1)
+        self.watch(Progress(PUBLISHED, task.index, len(self.tasks), task.name, before=steps, version=version))
+
+    def _steps_before(self, task: int) -> int:
+        return sum(count_steps(self.plan.learning, len(other.train)) for other in self.tasks[:task])
 
     def _learner(self, task: Task) -> Learner:
         plan = self.plan

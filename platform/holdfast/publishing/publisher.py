@@ -283,30 +283,30 @@ class StorePublisher:
 
         Each version is looked at once by this process: a publication reads what is new.
         """
-        config = self._experiment.adapter
         for number, version in enumerate(lineage):
             if not number or version.name in self._connected:
                 continue
+            if self._learned_from_these_tasks(version):
+                self._connect_one(version, [ancestor.name for ancestor in lineage[:number]])
             self._connected.add(version.name)
-            if not self._learned_from_these_tasks(version):
-                continue
-            if self._experiment.distillation is not None:
-                inherit_adapters(self._store, version)
-                continue
-            if version.base is not None:
-                connect_exactly(self._store, version)
-                continue
-            ancestors = [ancestor.name for ancestor in lineage[:number]]
-            material = Material(
-                self._data.training,
-                self._tasks[version.task].train,
-                self._experiment.learning.augment,
-                self._experiment.seed,
-                lambda name: self._seen(name).training,
-                self._sample,
-                self._experiment.sample,
-            )
-            connect_version(self._store, config, version, ancestors, material)
+
+    def _connect_one(self, version: Version, ancestors: list[str]) -> None:
+        if self._experiment.distillation is not None:
+            inherit_adapters(self._store, version)
+            return
+        if version.base is not None:
+            connect_exactly(self._store, version)
+            return
+        material = Material(
+            self._data.training,
+            self._tasks[version.task].train,
+            self._experiment.learning.augment,
+            self._experiment.seed,
+            lambda name: self._seen(name).training,
+            self._sample,
+            self._experiment.sample,
+        )
+        connect_version(self._store, self._experiment.adapter, version, ancestors, material)
 
     def _learned_from_these_tasks(self, version: Version) -> bool:
         """Whether a version is this run's, and the experiment still cuts the tasks that it was made with."""

@@ -9,14 +9,17 @@ from .export import export_version
 from .galleries import with_gallery
 from .learn import RunOutcome, learn_experiment, learn_here, refuse_distillation
 from .parents import with_parent
+from .patience import PatientPublisher, patiently
 from .publisher import open_publisher
 from .run_folder import RunCheckpoints, RunFolder
 from .run_lock import holding_run, require_run
+from .tracking import telling, tracked
 from .trial import TrialCheckpoints, TrialPublisher, read_trial, write_trial
 
 __all__ = [
     "Bridged",
     "Candidate",
+    "PatientPublisher",
     "RunCheckpoints",
     "RunFolder",
     "RunOutcome",
@@ -38,11 +41,14 @@ __all__ = [
     "load_datasets",
     "load_own_training",
     "open_publisher",
+    "patiently",
     "own_reader",
     "refuse_distillation",
     "require_run",
     "require_same_data",
     "restore_report",
+    "telling",
+    "tracked",
     "try_model",
     "with_base",
     "with_gallery",

@@ -36,10 +36,13 @@ from holdfast.runs.adopt import refuse_adopted_name
 from holdfast.runs.datasets import load_datasets
 from holdfast.runs.device import device_here
 from holdfast.runs.evaluate import require_same_data, restore_report
+from holdfast.runs.patience import PatientPublisher, patiently
 from holdfast.runs.publisher import open_publisher
 from holdfast.runs.run_folder import RunCheckpoints, RunFolder
 from holdfast.runs.run_lock import holding_run, require_run
+from holdfast.runs.tracking import tracked
 from holdfast.store import Store
+from holdfast.tracking import check_trackers
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ def distill_experiment(
             f"'{experiment.name}' has no section 'distillation', so there is nothing to imitate: add one, as "
             "in experiments/quickstart-small.yaml, or use holdfast run."
         )
+    check_trackers(experiment.tracking)
     refuse_adopted_name(store, experiment.name)
     with holding_run(store, experiment.name) as lock:
         return _distill(store, experiment, config, watch, fresh, lock.epoch, started)
@@ -119,17 +123,18 @@ def _distill(
     else:
         keep_freed_memory()
         torch.set_num_threads(experiment.scaling.cpus)
-        still_ours = partial(require_run, store, run.name, epoch)
-        run_sequence(
-            distillation_plan(experiment, config),
-            data,
-            open_publisher(store, experiment, run, data, still_ours),
-            RunCheckpoints(store, run, still_ours),
-            watch,
-            device=device_here(experiment.scaling.gpu),
-            metric=config.metric,
-        )
-        store.runs.finish(run.name)
+        still_ours = partial(patiently, partial(require_run, store, run.name, epoch))
+        with tracked(store, experiment, run, "distill", watch) as watched:
+            run_sequence(
+                distillation_plan(experiment, config),
+                data,
+                PatientPublisher(open_publisher(store, experiment, run, data, still_ours)),
+                RunCheckpoints(store, run, still_ours),
+                watched,
+                device=device_here(experiment.scaling.gpu),
+                metric=config.metric,
+            )
+        patiently(partial(store.runs.finish, run.name))
     (published,) = published_by(store, run)
     version = published.name
     return Distilled(

@@ -36,10 +36,13 @@ from holdfast.runs.device import device_here
 from holdfast.runs.evaluate import has_report, require_same_data, restore_report
 from holdfast.runs.galleries import with_gallery
 from holdfast.runs.parents import with_parent
+from holdfast.runs.patience import PatientPublisher, patiently
 from holdfast.runs.publisher import open_publisher
 from holdfast.runs.run_folder import RunCheckpoints, RunFolder
 from holdfast.runs.run_lock import holding_run, require_run
+from holdfast.runs.tracking import tracked
 from holdfast.store import Run, Store
+from holdfast.tracking import check_trackers
 
 Learn = Callable[[Store, Experiment, Run, Watcher, int], None]
 """Learns and publishes what a run lacks, held by the lock of this epoch."""
@@ -69,10 +72,10 @@ def learn_here(
     data = load_datasets(experiment, watch, base=find_base(store, experiment))
     keep_freed_memory()
     torch.set_num_threads(experiment.scaling.cpus)
-    still_ours = partial(require_run, store, run.name, epoch)
+    still_ours = partial(patiently, partial(require_run, store, run.name, epoch))
     publisher = open_publisher(store, experiment, run, data, still_ours, publish_anyway)
     checkpoints = RunCheckpoints(store, run, still_ours)
-    run_sequence(experiment, data, publisher, checkpoints, watch, device=device)
+    run_sequence(experiment, data, PatientPublisher(publisher), checkpoints, watch, device=device)
 
 
 def learn_experiment(
@@ -82,7 +85,7 @@ def learn_experiment(
 
     Raises:
         ConflictError: the store holds another experiment under this name (`fresh` starts it again).
-        ConfigError: among others, the experiment is a distillation.
+        ConfigError: among others, the experiment is a distillation, or names a tracker that is not installed.
         RunHeldError: another process is at work on this run.
         UnsoundError: nothing can start from the parent.
         BelowBaselineError: what was learned is surely worse than doing nothing; it is kept for `learn` with
@@ -92,6 +95,7 @@ def learn_experiment(
     started = time.monotonic()
     check_scaling(experiment)
     refuse_distillation(experiment)
+    check_trackers(experiment.tracking)
     refuse_adopted_name(store, experiment.name)
     if experiment.learning.adversarial is not None:
         check_perturbation(experiment.learning.adversarial, experiment.model.preprocessing)
@@ -107,9 +111,10 @@ def learn_experiment(
         if not already:
             if run.parent is not None:
                 warn_of_unusable(find_unusable(store, lineage(store, run.parent)[:-1]))
-            learn(store, experiment, run, watch, lock.epoch)
-        restore_report(store, experiment, run, watch)
-        store.runs.finish(run.name)
+            with tracked(store, experiment, run, "run", watch) as watched:
+                learn(store, experiment, run, watched, lock.epoch)
+        patiently(partial(restore_report, store, experiment, run, watch))
+        patiently(partial(store.runs.finish, run.name))
         return _outcome(store, run, 0.0 if already else time.monotonic() - started, already)
 
 

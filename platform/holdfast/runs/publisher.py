@@ -27,6 +27,8 @@ def open_publisher(
     def decode(reader: Preprocessing | Featurizer) -> Datasets:
         return load_datasets(experiment, decoder=reader)
 
+    # Who followed the run is no part of what its versions were made from.
+    experiment = experiment.model_copy(update={"tracking": ()})
     return StorePublisher(
         store, experiment, run, data, partial(RunFolder, store), decode, still_ours, publish_anyway
     )

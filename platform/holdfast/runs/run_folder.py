@@ -74,6 +74,17 @@ class RunFolder:
         for file in there.keys() - here.keys():
             self._remote.remove(f"{folder}/{file}")
 
+    def copy_out(self, folder: str) -> None:
+        """Bring all files below a folder of this machine to where the truth is, as they are now.
+
+        Raises StoreError.
+        """
+        if self._remote is None:
+            return
+        for file in sorted((self.path / folder).rglob("*")):
+            if file.is_file():
+                self._remote.replace(file.relative_to(self.path).as_posix(), file.read_bytes())
+
     def storage(self, folder: str) -> dict[str, Any]:
         """A place for what Ray writes by itself, as arguments of its RunConfig."""
         file_system, root = (self._remote or self._local).file_system()

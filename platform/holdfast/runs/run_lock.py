@@ -2,11 +2,11 @@
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from sqlalchemy import Connection, select
 
-from holdfast.base import ConflictError
+from holdfast.base import ConflictError, DatabaseAwayError
 from holdfast.entries import RENEW_LATE, Lease, LeaseHeldError, LeaseLostError
 from holdfast.store import Store, metadata, reading
 
@@ -48,8 +48,12 @@ def holding_run(store: Store, name: str, verb: str = "run") -> Iterator[RunLock]
             "for it, or stop it, and repeat the command. If that machine died, its lock ends within "
             f"{SECONDS:.0f} s."
         ) from error
-    with lock:
+    try:
         yield lock
+    finally:
+        # Of a database that is away the lock is free once it has run out.
+        with suppress(DatabaseAwayError):
+            lock.release()
 
 
 def require_run(store: Store, name: str, epoch: int) -> None:

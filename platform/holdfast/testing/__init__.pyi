@@ -6,6 +6,7 @@ from .regularizers import RegularizerContract
 from .sources import SourceContract, VectorSourceContract
 from .store import tiny_store
 from .tasks import tiny_encoder, tiny_task
+from .trackers import TrackerContract, tracked_run, tracked_sweep
 from .trunks import TrunkContract
 from .vectors import unit_vectors
 
@@ -16,10 +17,13 @@ __all__ = [
     "Opened",
     "RegularizerContract",
     "SourceContract",
+    "TrackerContract",
     "TrunkContract",
     "VectorSourceContract",
     "tiny_encoder",
     "tiny_store",
     "tiny_task",
+    "tracked_run",
+    "tracked_sweep",
     "unit_vectors",
 ]

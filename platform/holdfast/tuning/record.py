@@ -89,10 +89,12 @@ class Sweep:
 
     Attributes:
         about: what decides the figures of its trials: experiment, space and objective, hashed by part.
+        key: what tells it from others of its experiment, begun afresh; empty of those of before.
     """
 
     about: dict[str, str]
     trials: list[Trial] = field(default_factory=list)
+    key: str = ""
 
     @classmethod
     def read(cls, data: bytes) -> "Sweep":
@@ -104,12 +106,17 @@ class Sweep:
             trials = [
                 Trial(**{**row, "curve": [Point(**each) for each in row["curve"]]}) for row in found["trials"]
             ]
-            return cls(dict(found["about"]), trials)
+            return cls(dict(found["about"]), trials, str(found.get("key", "")))
         except (KeyError, TypeError) as error:
             raise ValueError(f"it is damaged: {error}") from error
 
     def bytes(self) -> bytes:
-        plain = {"format": FORMAT, "about": self.about, "trials": [asdict(trial) for trial in self.trials]}
+        plain = {
+            "format": FORMAT,
+            "about": self.about,
+            "key": self.key,
+            "trials": [asdict(trial) for trial in self.trials],
+        }
         return json.dumps(plain, indent=1).encode()
 
     def require_same(self, about: dict[str, str], name: str) -> None:

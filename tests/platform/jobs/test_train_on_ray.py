@@ -16,6 +16,7 @@ from holdfast.data import open_source
 from holdfast.jobs.train import run_experiment
 from holdfast.learning.progress import ignore_progress
 from holdfast.store import open_store
+from tests.fixtures.trackers import read_events
 from tests.fixtures.waiting import wait_until
 
 pytestmark = pytest.mark.long
@@ -65,10 +66,15 @@ def test_two_workers_learn_what_one_learns(cluster, holdfast, tiny, tiny_file, t
     with open_store(tmp_path / "one") as store:
         run_experiment(store, one, ignore_progress)
         alone = store.versions.get("v1").metrics["history"]
-    tiny_file.write_text(one.to_yaml())
+    told = tmp_path / "told"
+    tracking = [{"kind": "tests.fixtures.trackers:RecordingConfig", "file": str(told)}]
+    tiny_file.write_text(tiny(stream={"tasks": 1, "validation": 0.25}, tracking=tracking).to_yaml())
     command = ("run", tiny_file, "--store", tmp_path / "two", "--workers", 2, *SMALL_RAY)
     code, output = finish(holdfast(*command, environment=cluster.environment))
     assert code == 0, output
+    events = [each["event"] for each in read_events(told)]
+    assert events[:1] + events[-3:] == ["Begun", "TaskEnded", "VersionPublished", "Ended"]
+    assert "Stepped" in events
     with open_store(tmp_path / "two") as store:
         together = store.versions.get("v1").metrics["history"]
     for epoch_alone, epoch_together in zip(alone, together, strict=True):

@@ -42,6 +42,8 @@ class ProgressView:
         self._bars.stop()
 
     def __call__(self, progress: "Progress") -> None:
+        if progress.version:
+            return  # the summary has them all
         if self._console.is_terminal:
             self._draw(progress)
         else:

@@ -13,6 +13,7 @@ from ray import tune
 from ray.tune.result import HOSTNAME
 from ray.tune.search import Searcher
 
+from holdfast.tracking import Tracking, TrialBegun, TrialEnded, TrialReported
 from holdfast.tuning import Point, Sweep, Trial, TuningConfig, falls_behind, propose
 
 NUMBER, ERROR, DIVERGED = "number", "error", "diverged"
@@ -28,6 +29,7 @@ class Driving:
         tasks: of the sequence.
         keep: writes the record down.
         tell: gets every trial that has ended.
+        tracking: told of all of it.
     """
 
     config: TuningConfig
@@ -38,6 +40,7 @@ class Driving:
     tasks: int
     keep: Callable[[Sweep], None]
     tell: Callable[[Trial], None]
+    tracking: Tracking = field(default_factory=lambda: Tracking(()))
     waiting: list[Trial] = field(default_factory=list)
     begun: float = field(default_factory=time.monotonic)
 
@@ -56,6 +59,7 @@ class Driving:
         if self.waiting:
             trial = self.waiting.pop(0)
             trial.attempts += 1
+            self.tracking.tell(TrialBegun(trial.number, trial.values, trial.attempts))
             return trial
         values = propose(self.config, self.sweep.trials, self.first, self.seed, self.whole)
         if values is None:
@@ -63,6 +67,7 @@ class Driving:
         trial = Trial(len(self.sweep.trials), values)
         self.sweep.trials.append(trial)
         self.keep(self.sweep)
+        self.tracking.tell(TrialBegun(trial.number, values))
         return trial
 
     def reported(self, number: int, result: Mapping[str, Any]) -> bool:
@@ -82,6 +87,7 @@ class Driving:
                     float(result["seconds"]),
                 )
             )
+            self.tracking.tell(_reported(number, trial.curve[-1]))
         self.keep(self.sweep)
         if trial.error is not None or trial.tasks >= self.tasks:
             return False
@@ -98,6 +104,8 @@ class Driving:
             trial.error = "it ended before its first task did"
         trial.state = "failed" if trial.error else "done" if trial.tasks >= self.tasks else "stopped"
         self.keep(self.sweep)
+        curve = [_reported(number, point) for point in trial.curve]
+        self.tracking.tell(TrialEnded(number, trial.values, trial.state, trial.error, curve))
         self.tell(trial)
 
     def _is_late(self) -> bool:
@@ -107,6 +115,17 @@ class Driving:
     def _is_spent(self) -> bool:
         images = self.config.images
         return self._is_late() or (images is not None and self.sweep.images >= images)
+
+
+def _reported(number: int, point: Point) -> TrialReported:
+    figures = {
+        "objective": point.objective,
+        "self": point.own,
+        "cross": point.cross,
+        "images": float(point.images),
+        "seconds": point.seconds,
+    }
+    return TrialReported(number, point.tasks, figures)
 
 
 class Proposals(Searcher):

@@ -11,6 +11,7 @@ from contextlib import redirect_stdout
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from ray import put, tune
 from ray.exceptions import RayActorError
@@ -41,11 +42,13 @@ from holdfast.runs import (
     holding_run,
     load_datasets,
     refuse_distillation,
+    telling,
     with_base,
     with_gallery,
     with_parent,
 )
 from holdfast.store import Store
+from holdfast.tracking import Tracking, check_trackers
 from holdfast.tuning import (
     FIGURES,
     TUNE_PAGE,
@@ -98,6 +101,7 @@ def tune_experiment(
             "The experiment has no 'tuning:' section; it says which keys may vary and between what."
         )
     refuse_distillation(experiment)
+    check_trackers(experiment.tracking)
     require_writable(target)
     experiment = with_parent(store, with_base(store, experiment))
     experiment = with_gallery(store, experiment, anew=True)
@@ -134,8 +138,13 @@ def tune_experiment(
             tell=partial(_tell, console, sweep, tuning),
         )
         if driving.has_work:
-            with ray_session(verbose=verbose):
-                _drive(driving, experiment, (experiment, ancestor, base), files, verbose)
+            driving.tracking = Tracking(experiment.tracking)
+            told = telling(driving.tracking, store, experiment, "tune", 1, sweep.key)
+            with told as figures, ray_session(verbose=verbose):
+                # Trackers follow from here: what they need has to be on no other machine.
+                plain = experiment.model_copy(update={"tracking": ()})
+                _drive(driving, experiment, (plain, ancestor, base), files, verbose)
+                figures |= _best(sweep)
         return _outcome(experiment, tuning, sweep, len(tasks), target, files)
 
 
@@ -183,6 +192,15 @@ def _drive(driving: Driving, experiment: Experiment, shared: Any, files: RunFold
         tuner.fit()
 
 
+def _best(sweep: Sweep) -> dict[str, float]:
+    """What trackers are told of the best trial."""
+    best = next(iter(best_first(sweep.trials)), None)
+    if best is None or best.last is None:
+        return {}
+    figures = {"objective": best.last.objective, "self": best.last.own, "cross": best.last.cross}
+    return {"best/trial": float(best.number), **{f"best/{name}": value for name, value in figures.items()}}
+
+
 def _record(
     files: RunFolder, experiment: Experiment, tuning: TuningConfig, fresh: bool, console: Console
 ) -> Sweep:
@@ -195,7 +213,7 @@ def _record(
     }
     data = None if fresh else files.read(RECORD)
     if data is None:
-        return Sweep(about)
+        return Sweep(about, key=uuid4().hex)
     try:
         sweep = Sweep.read(data)
     except ValueError as error:

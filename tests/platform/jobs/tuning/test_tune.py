@@ -15,6 +15,7 @@ from holdfast.data import load_training
 from holdfast.jobs import tune_experiment
 from holdfast.jobs.tuning import apply_values, check_space, starting_point
 from holdfast.store import open_store
+from tests.fixtures.trackers import read_events
 from tests.fixtures.waiting import wait_until
 
 pytestmark = pytest.mark.long
@@ -35,7 +36,9 @@ def test_a_killed_sweep_goes_on_writes_the_best_and_says_why_its_start_failed(tm
     }
     file = tmp_path / "sweep.yaml"
     tuning = {"space": space, "trials": 3, "grace_tasks": 1}
-    file.write_text(tiny(name="n" * 100, tuning=tuning).to_yaml())
+    told = tmp_path / "told"
+    tracking = [{"kind": "tests.fixtures.trackers:RecordingConfig", "file": str(told)}]
+    file.write_text(tiny(name="n" * 100, tuning=tuning, tracking=tracking).to_yaml())
     command = [
         sys.executable, "-m", "holdfast", "tune", file, "--store", tmp_path / "store", "--json",
         "-o", tmp_path / "new" / "best.yaml", "--set", "learning.optimizer.learning_rate=1e30",
@@ -80,6 +83,14 @@ def test_a_killed_sweep_goes_on_writes_the_best_and_says_why_its_start_failed(tm
     for trial in before:
         assert after[trial["number"]]["values"] == trial["values"]
         assert after[trial["number"]]["curve"][: len(trial["curve"])] == trial["curve"]
+    events = read_events(told)
+    assert len({each["key"] for each in events if each["event"] == "Begun"}) == 1
+    ended = {each["number"]: each for each in events if each["event"] == "TrialEnded"}
+    assert sorted(ended) == [0, 1, 2]
+    assert ended[0]["error"] == outcome["start"]["error"]
+    assert ended[best["trial"]]["curve"][-1]["figures"]["objective"] == best["objective"]
+    assert {each["number"] for each in events if each["event"] == "TrialBegun"} == {0, 1, 2}
+    assert (events[-1]["status"], events[-1]["figures"]["best/trial"]) == ("finished", best["trial"])
     page = Path(outcome["report"]).read_text()
     assert "Which weights are worth it?" in page
     # It has ended: the same command measures nothing, and another space does not go with its trials.
