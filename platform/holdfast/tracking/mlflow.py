@@ -1,5 +1,6 @@
 """MLflow: a run for a run, a registered model for its versions, a run below it for each trial."""
 
+import logging
 import os
 import time
 from collections.abc import Mapping
@@ -66,6 +67,7 @@ class MLflowConfig(TrackerConfig):
         os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "15")
         os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
         import_extra("mlflow", "mlflow", "tracking: kind mlflow needs mlflow", ConfigError)
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
         return MLflowTracker(self)
 
 

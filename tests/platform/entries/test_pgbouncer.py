@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,6 +63,13 @@ def test_the_driver_as_it_comes_would_not_do(pooled: str) -> None:
     with ThreadPoolExecutor(4) as threads, pytest.raises(DatabaseError, match="prepared statement"):
         list(threads.map(ask, range(160)))
     engine.dispose()
+
+
+def test_a_pooler_is_told_from_a_server(pooled: str, database: str, artifacts: str) -> None:
+    for url, prepares in ((pooled, False), (database, True)):
+        with open_store(url, artifacts) as store, store.engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
+            assert (driver.prepare_threshold is not None) == prepares
 
 
 def test_a_gallery_is_written_and_searched_by_many_at_once(pooled: str, artifacts: str) -> None:
