@@ -28,6 +28,7 @@ SHARING = {
     "tests/deploy/test_on_cluster.py": "a cluster",
     "tests/platform/jobs/submission/test_submit.py": "a cluster",
     "tests/platform/jobs/test_backfill.py": "a cluster",
+    "tests/platform/jobs/test_gpus.py": "a cluster",
     "tests/platform/jobs/test_on_nodes.py": "a cluster",
     "tests/platform/jobs/test_train_on_ray.py": "a cluster",
     "tests/experiments/benchmarks/codes/test_codes.py": "a process that forks",

@@ -9,17 +9,10 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, model_validator
 
 from holdfast.adapters import AnyAdapterConfig, RidgeConfig
-from holdfast.base import (
-    ConfigError,
-    Settings,
-    cpu_count,
-    dump_yaml,
-    load_settings,
-    parse_settings,
-    thread_count,
-)
+from holdfast.base import ConfigError, Settings, dump_yaml, load_settings, parse_settings
 from holdfast.data import DataConfig
 from holdfast.learning import DistillationConfig, SequencePlan
+from holdfast.scaling import ScalingConfig
 from holdfast.tracking import AnyTrackerConfig
 from holdfast.tuning import TuningConfig
 
@@ -33,28 +26,6 @@ PLACELESS: dict[str, Any] = {
     "model": {"trunk": {"weights"}},
 }
 PARENTS = ("latest", "none", "live", "canary", "writing", "previous")
-
-
-class ScalingConfig(Settings):
-    """On what the sequence runs. None of it changes what is learned, but for rounding."""
-
-    workers: int = Field(default=1, ge=0)
-    """0 learns in the driver's own process, without Ray; N is that many Ray Train workers."""
-    cpus_per_worker: int | None = Field(default=None, ge=1)
-    """Default: the machine's CPUs divided among the workers."""
-    gpu: bool = False
-    max_failures: int = Field(default=2, ge=-1)
-    """How many times Ray restarts lost workers from the last checkpoint; -1 for ever."""
-
-    @property
-    def cpus(self) -> int:
-        """Of a worker: what the experiment says, else an even share of this machine, of which it is all in
-        process (`workers: 0`).
-
-        The share is no more than OMP_NUM_THREADS: they are the threads of a worker, too.
-        """
-        share = max(1, cpu_count() // max(1, self.workers))
-        return self.cpus_per_worker or min(share, thread_count())
 
 
 class EvaluationConfig(Settings):

@@ -99,6 +99,9 @@ class ServingConfig(Settings):
     """More gateways while requests wait. None: as many as `replicas`."""
     cpus: float = Field(default=1.0, ge=0)
     """Cores that Ray reserves for one gateway replica, and the threads of its model."""
+    gpus: float = Field(default=0.0, ge=0)
+    """GPUs that Ray reserves for one gateway replica, on which its models run: 1, or a fraction, of which
+    several share one."""
     key_hashes: tuple[tuple[str, str], ...] = ()
     """Pairs (role, SHA-256 of a key). Empty: the keys are those of the store."""
     index: AnyIndexConfig = IndexConfig()

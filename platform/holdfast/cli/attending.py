@@ -22,11 +22,12 @@ RESTART_SECONDS = 60.0
 """So long after a server went away it may come back, and go on with what it did."""
 
 
-def attend(store: Store, name: str, roots: Sequence[str]) -> None:
+def attend(store: Store, name: str, roots: Sequence[str], gpus: float = 0.0) -> None:
     """Returns when the backfill no longer runs, whoever worked on it.
 
     Args:
-        roots: below which images may be read, if this process does the work.
+        roots, gpus: below which images may be read, and what each of its workers takes, if this process does
+            the work.
     """
     stop = threading.Event()
     working: Future[Any] | None = None
@@ -45,7 +46,7 @@ def attend(store: Store, name: str, roots: Sequence[str]) -> None:
                     if has_writer(store):
                         held = time.monotonic()
                     elif time.monotonic() - held > RESTART_SECONDS and _is_unattended(store, name):
-                        working = threads.submit(_work, store, name, roots, stop)
+                        working = threads.submit(_work, store, name, roots, gpus, stop)
                 time.sleep(LOOK_SECONDS / 5 if working is not None else LOOK_SECONDS)
         finally:
             stop.set()
@@ -64,7 +65,7 @@ def _is_unattended(store: Store, name: str) -> bool:
     return name in {each.name for each in Backfills(store).unattended()}
 
 
-def _work(store: Store, name: str, roots: Sequence[str], stop: threading.Event) -> None:
+def _work(store: Store, name: str, roots: Sequence[str], gpus: float, stop: threading.Event) -> None:
     from holdfast.jobs import work_on_backfill
 
     entries = Entries(store)
@@ -74,4 +75,4 @@ def _work(store: Store, name: str, roots: Sequence[str], stop: threading.Event) 
         def write(change: Replace) -> int:
             return entries.submit(change, lease.fence)
 
-        work_on_backfill(store, name, owner, write, stop, roots)
+        work_on_backfill(store, name, owner, write, stop, roots, gpus)

@@ -9,7 +9,14 @@ from rich.filesize import decimal
 
 from holdfast.base import ConfigError, duration
 from holdfast.cli.failures import INTERRUPTED
-from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption, existing_store
+from holdfast.cli.options import (
+    STORE,
+    ArtifactsOption,
+    GpusOption,
+    JsonOption,
+    StoreOption,
+    existing_store,
+)
 from holdfast.cli.printing import note, show, table, tell
 
 if TYPE_CHECKING:
@@ -91,6 +98,7 @@ def start(
         float | None, typer.Option(help="Entries a second at most; 0.001 is one in 17 minutes.")
     ] = None,
     workers: Annotated[int, typer.Option(help="0: in one process; N: Ray Data actors.")] = 0,
+    gpus_per_worker: GpusOption = 0.0,
     force: Annotated[
         bool, typer.Option("--force", help="Although entries may become unreachable; recorded.")
     ] = False,
@@ -111,6 +119,7 @@ def start(
         roots = _roots(opened, kind, sources, detach)
         if kind == "map" and workers:
             raise ConfigError("--workers is for re-embed: a backfill of kind map is done by one process.")
+        _refuse_idle_gpus(gpus_per_worker, workers, detach)
         made = _backfills(opened).create(
             target,
             kind,  # type: ignore[arg-type]  # refused there, in one sentence, if it is another
@@ -121,7 +130,7 @@ def start(
             workers=workers,
             force=force,
         )
-        _see_through(opened, made.name, roots, detach, as_json)
+        _see_through(opened, made.name, roots, gpus_per_worker, detach, as_json)
 
 
 @backfill.command("list")
@@ -164,6 +173,7 @@ def pause(
 def resume(
     name: NameArgument,
     sources: SourcesOption = None,
+    gpus_per_worker: GpusOption = 0.0,
     detach: DetachOption = False,
     store: StoreOption = STORE,
     artifacts: ArtifactsOption = None,
@@ -174,9 +184,11 @@ def resume(
     Example: [bold]holdfast backfill resume b1[/]
     """
     with existing_store(store, artifacts) as opened:
-        roots = _roots(opened, _backfills(opened).get(name).kind, sources, detach)
+        found = _backfills(opened).get(name)
+        roots = _roots(opened, found.kind, sources, detach)
+        _refuse_idle_gpus(gpus_per_worker, found.workers, detach)
         _backfills(opened).resume(name)
-        _see_through(opened, name, roots, detach, as_json)
+        _see_through(opened, name, roots, gpus_per_worker, detach, as_json)
 
 
 @backfill.command("cancel")
@@ -219,13 +231,22 @@ def _roots(store: "Store", kind: str, sources: Sequence[str] | None, detach: boo
     return Sources.of(sources or ()).roots
 
 
-def _see_through(store: "Store", name: str, roots: Sequence[str], detach: bool, as_json: bool) -> None:
+def _refuse_idle_gpus(gpus: float, workers: int, detach: bool) -> None:
+    if gpus and not workers:
+        raise ConfigError("--gpus-per-worker is for workers of Ray's: give --workers as well.")
+    if gpus and detach:
+        raise ConfigError("--gpus-per-worker and --detach: a server embeds without GPUs. Leave one out.")
+
+
+def _see_through(
+    store: "Store", name: str, roots: Sequence[str], gpus: float, detach: bool, as_json: bool
+) -> None:
     """Work on it, or watch whoever does, until it is over."""
     if not detach:
         from holdfast.cli.attending import attend
 
         try:
-            attend(store, name, roots)
+            attend(store, name, roots, gpus)
         except KeyboardInterrupt:
             with suppress(Exception):
                 _backfills(store).pause(name)

@@ -5,7 +5,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from holdfast.cli.options import STORE, ArtifactsOption, JsonOption, StoreOption, existing_store
+from holdfast.cli.options import (
+    STORE,
+    ArtifactsOption,
+    GpusOption,
+    JsonOption,
+    StoreOption,
+    existing_store,
+)
 from holdfast.cli.printing import table, tell
 
 
@@ -17,6 +24,7 @@ def embed(
     thumbnails: Annotated[
         bool, typer.Option("--thumbnails", help="Add the image itself, for the web page.")
     ] = False,
+    gpus_per_worker: GpusOption = 0.0,
     store: StoreOption = STORE,
     artifacts: ArtifactsOption = None,
     as_json: JsonOption = False,
@@ -32,7 +40,9 @@ def embed(
     from holdfast.jobs import embed_source
 
     with existing_store(store, artifacts) as opened, ProgressView() as view:
-        rows, name = embed_source(opened, version, source, split, output, view, thumbnails=thumbnails)
+        rows, name = embed_source(
+            opened, version, source, split, output, view, thumbnails=thumbnails, gpus=gpus_per_worker
+        )
     tell(
         as_json,
         {"version": name, "rows": rows, "file": str(output)},

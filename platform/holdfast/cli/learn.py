@@ -17,6 +17,7 @@ from holdfast.cli.options import (
     VerboseOption,
     existing_store,
     overrides,
+    workers_of,
 )
 from holdfast.cli.printing import tell
 
@@ -26,7 +27,12 @@ def run(
     set_: SetOption = None,
     store: StoreOption = STORE,
     artifacts: ArtifactsOption = None,
-    workers: Annotated[int | None, typer.Option(help="0: in this process; N: Ray Train workers.")] = None,
+    workers: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|MIN-MAX", help="0: in this process; N: Ray Train workers; from MIN to MAX: elastic."
+        ),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over; versions published before stay.")
     ] = False,
@@ -53,7 +59,7 @@ def run(
     from holdfast.runs import RunFolder
     from holdfast.store import open_store
 
-    given = overrides(set_, {"scaling.workers": workers})
+    given = overrides(set_, {"scaling.workers": workers_of(workers)})
     loaded = with_trackers(load_experiment(experiment, given), track or ())
     with open_store(store, artifacts) as opened, ProgressView() as view:
         outcome = run_experiment(

@@ -15,10 +15,10 @@ from holdfast.cli.options import (
     StoreOption,
     VerboseOption,
     existing_store,
+    span,
 )
 
 _PREFIX = re.compile(r"/|(/[A-Za-z0-9._~-]+)+")
-_SPAN = re.compile(r"([1-9]\d*)(?:-([1-9]\d*))?")
 
 
 def serve(
@@ -29,6 +29,10 @@ def serve(
     replicas: Annotated[
         str | None,
         typer.Option(metavar="N|MIN-MAX", help="Gateways; from MIN to MAX as requests wait. 1 by default."),
+    ] = None,
+    gpus_per_replica: Annotated[
+        float | None,
+        typer.Option(min=0, help="GPUs of each gateway: 1, or a fraction as 0.25. None by default."),
     ] = None,
     route_prefix: Annotated[
         str, typer.Option(metavar="PATH", help="Path below which it is served, such as /embeddings.")
@@ -66,12 +70,14 @@ def serve(
     from holdfast.base import load_settings, read_values
     from holdfast_serving import ServingConfig, serve_forever
 
-    least, most = _span(replicas)
+    least, most = (None, None) if replicas is None else span("--replicas", replicas)
     if not _PREFIX.fullmatch(route_prefix):
         raise ConfigError(f"--route-prefix {route_prefix!r} is no path such as /embeddings.")
     if "store" in read_values(config, set_ or []):
         raise ConfigError("store: of a server it is named by --store or HOLDFAST_STORE, not by its settings.")
     given = [f"store={json.dumps(store)}"]
+    if gpus_per_replica is not None:
+        given.append(f"gpus={gpus_per_replica}")
     if most is not None:
         given += [f"replicas={least}", f"autoscaling.max={most}"]
     settings = load_settings(ServingConfig, config, [*(set_ or []), *given])
@@ -92,13 +98,3 @@ def serve(
         config=settings,
         say=typer.echo,
     )
-
-
-def _span(replicas: str | None) -> tuple[int | None, int | None]:
-    """The least and the most gateways, of `N` (which has no most) or `MIN-MAX`. Raises ConfigError."""
-    if replicas is None:
-        return None, None
-    found = _SPAN.fullmatch(replicas)
-    if found is None:
-        raise ConfigError(f"--replicas {replicas!r} is neither a number such as 2 nor a span such as 1-4.")
-    return int(found[1]), None if found[2] is None else int(found[2])

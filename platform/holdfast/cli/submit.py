@@ -10,7 +10,7 @@ from typer.main import get_command
 from holdfast.base import ConfigError, hide_secrets
 from holdfast.cli.calls import Call
 from holdfast.cli.failures import INTERRUPTED
-from holdfast.cli.options import AddressOption, JsonOption, overrides
+from holdfast.cli.options import AddressOption, JsonOption, overrides, workers_of
 from holdfast.cli.printing import write_json
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def _pack_experiment(call: Call, luggage: "Luggage") -> None:
     from holdfast.config import load_experiment
 
     file = call.values["experiment"]
-    changes = overrides(call.values.get("set_"), {"scaling.workers": call.values.get("workers")})
+    changes = overrides(call.values.get("set_"), {"scaling.workers": workers_of(call.values.get("workers"))})
     load_experiment(file, changes)
     packed = luggage.experiment(read_values(file, call.values.get("set_") or ()))
     (luggage.folder / EXPERIMENT).write_text(dump_yaml(packed), "utf-8")

@@ -4,6 +4,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from holdfast.backfill import Backfill, Mover, Sources, Write, work_on
 from holdfast.jobs.runtime import prepare_environment
@@ -18,16 +19,17 @@ def work_on_backfill(
     write: Write,
     stop: threading.Event | None = None,
     sources: Sequence[str] = (),
+    gpus: float = 0.0,
 ) -> Backfill:
-    """`holdfast.backfill.work_on`, with Ray Data for a backfill that asks for workers."""
-    return work_on(store, name, owner, write, _on_ray, stop, sources)
+    """`holdfast.backfill.work_on`, with Ray Data for a backfill that asks for workers, each with `gpus`."""
+    return work_on(store, name, owner, write, partial(_on_ray, gpus=gpus), stop, sources)
 
 
 @contextmanager
-def _on_ray(model: Model, target: str, workers: int, sources: Sources) -> Iterator[Mover]:
+def _on_ray(model: Model, target: str, workers: int, sources: Sources, gpus: float) -> Iterator[Mover]:
     if "ray" not in sys.modules:  # beside a server Ray runs already, as the server has set it up
         prepare_environment()
     from holdfast.jobs.backfill_on_ray import ray_mover
 
-    with ray_mover(model, target, workers, sources) as mover:
+    with ray_mover(model, target, workers, sources, gpus) as mover:
         yield mover

@@ -1,6 +1,7 @@
 """Embedding the images of entries anew with Ray Data: actors read, decode and embed beside each other."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -14,7 +15,8 @@ import torch
 from holdfast.backfill import READERS, ImageMover, Moved, Mover, Sources, Stored
 from holdfast.base import NICE
 from holdfast.entries import NewVector
-from holdfast.jobs.resources import require_resources
+from holdfast.jobs.gpus import on_gpu
+from holdfast.jobs.resources import await_resources
 from holdfast.jobs.runtime import ray_session
 from holdfast.models import Model
 
@@ -39,15 +41,17 @@ _ANSWERED = pa.schema(
 
 
 @contextmanager
-def ray_mover(model: Model, target: str, workers: int, sources: Sources) -> Iterator[Mover]:
-    """A mover that embeds with `workers` actors of the Ray that runs here, or of one for as long as it
-    lasts. Beside a server they take no share of its cores from it, and run at a lower priority."""
+def ray_mover(model: Model, target: str, workers: int, sources: Sources, gpus: float) -> Iterator[Mover]:
+    """A mover that embeds with `workers` actors, each with `gpus`, of the Ray that runs here, or of one for
+    as long as it lasts. Beside a server they take no share of its cores from it, and run at a lower
+    priority."""
     with ExitStack() as stack:
         beside = ray.is_initialized()
         if not beside:
             stack.enter_context(ray_session(cpus=workers + 1))
-            require_resources("The backfill", workers, {"CPU": 1})
-        yield RayMover(model, target, workers, sources, cpus=0 if beside else 1)
+        cpus = 0 if beside else 1
+        await_resources("The backfill", workers, {"CPU": cpus, "GPU": gpus}, warnings.warn)
+        yield RayMover(model, target, workers, sources, cpus, gpus)
 
 
 class RayMover:
@@ -55,9 +59,11 @@ class RayMover:
 
     reads_vectors = False
 
-    def __init__(self, model: Model, target: str, workers: int, sources: Sources, cpus: float) -> None:
+    def __init__(
+        self, model: Model, target: str, workers: int, sources: Sources, cpus: float, gpus: float
+    ) -> None:
         self._model, self._target, self._sources = model, target, sources
-        self._workers, self._cpus = workers, cpus
+        self._workers, self._cpus, self._gpus = workers, cpus, gpus
 
     def move(self, batches: Iterator[list[Stored]]) -> Iterator[Moved]:
         tables = [_table(number, batch) for number, batch in enumerate(batches) if batch]
@@ -68,12 +74,13 @@ class RayMover:
         context.enable_progress_bars = False
         embedded = ray.data.from_arrow(tables).map_batches(
             _Reembedder,
-            fn_constructor_args=(self._model, self._target, self._sources),
+            fn_constructor_args=(self._model, self._target, self._sources, self._gpus),
             batch_format="pyarrow",
             # A batch is what one transaction takes.
             batch_size=None,
             concurrency=min(self._workers, len(tables)),
             num_cpus=self._cpus,
+            num_gpus=self._gpus,
         )
         for answer in embedded.iter_batches(batch_format="pyarrow", batch_size=None):
             yield from _results(answer, self._target)
@@ -82,12 +89,16 @@ class RayMover:
 class _Reembedder:
     """One Ray Data actor."""
 
-    def __init__(self, model: Model, target: str, sources: Sources) -> None:
+    def __init__(self, model: Model, target: str, sources: Sources, gpus: float) -> None:
         torch.set_num_threads(1)
         os.nice(NICE)
+        self._model, self._target, self._gpus = model, target, gpus
         self._mover = ImageMover(model, target, ThreadPoolExecutor(READERS), sources)
 
     def __call__(self, table: pa.Table) -> pa.Table:
+        # Here, as Ray hands on what is raised by a call, and of a constructor its text alone.
+        on_gpu(self._model, self._target, self._gpus)
+        self._gpus = 0.0
         asked = table.to_pylist()
         entries = [Stored(row["id"], row["seq"], row["version"], row["source"], None) for row in asked]
         (moved,) = self._mover.move(iter([entries]))

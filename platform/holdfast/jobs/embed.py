@@ -32,13 +32,14 @@ def embed_source(
     watch: Watcher,
     thumbnails: bool = False,
     large: int | None = None,
+    gpus: float = 0.0,
 ) -> tuple[int, str]:
     """Write `sample_id, label, version, vector` (fixed-size float32 list, unit norm), in the source's order.
 
-    Sources of `large` images and more go through Ray; on a cluster they may be smaller. With `thumbnails` a
-    column `attributes` (JSON) holds the label and the image as a data URI, so that an imported gallery shows
-    pictures on the page. Of images in folders a column `source` says where each lies, so that a backfill can
-    embed it anew.
+    Sources of `large` images and more go through Ray (on a cluster they may be smaller), as do all for which
+    `gpus` are asked for, for each of its actors. With `thumbnails` a column `attributes` (JSON) holds the
+    label and the image as a data URI, so that an imported gallery shows pictures on the page. Of images in
+    folders a column `source` says where each lies, so that a backfill can embed it anew.
 
     Returns:
         The number of images, and the version's name.
@@ -46,6 +47,7 @@ def embed_source(
     Raises:
         NotFoundError, DataError: no such version, source or split; an image that cannot be decoded (named).
         ChangedModelError, EndpointError: the endpoint of the version is another model now, or is away.
+        ResourcesError: no machine has such GPUs. ConfigError: a model that runs on processors alone.
         DataError as well if `output` cannot be written, which is found out before anything else.
     """
     require_writable(output)
@@ -60,13 +62,15 @@ def embed_source(
     batches = _batches(listing, model, where)
     if large is None:
         large = LARGE_ON_CLUSTER if joins_cluster() else LARGE
-    if len(listing) < large:
+    if len(listing) < large and not gpus:
         embedded: Iterable[pa.Table] = (embed_batch(model, name, batch, thumbnails) for batch in batches)
     else:
         prepare_environment()
         from holdfast.jobs.embed_on_ray import embed_on_ray
 
-        embedded = embed_on_ray(model, name, batches, thumbnails)
+        embedded = embed_on_ray(
+            model, name, batches, thumbnails, gpus, lambda waits: watch(Progress(waits, 0, 0))
+        )
     _write(output, _watched(_placed(embedded, opened), len(listing), watch))
     return len(listing), name
 

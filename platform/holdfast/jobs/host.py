@@ -6,8 +6,9 @@ node through Ray's object store. SQLite therefore serves any cluster on which th
 
 import io
 import os
+import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -17,6 +18,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from holdfast.base import HoldfastError
 from holdfast.config import Experiment
+from holdfast.jobs.elastic import Wishes
 from holdfast.jobs.runtime import work_in
 from holdfast.learning import Ancestor, Learned, Progress, Ranks, State
 from holdfast.runs import (
@@ -29,6 +31,10 @@ from holdfast.runs import (
     require_run,
 )
 from holdfast.store import open_store
+
+OVERDUE_SECONDS = 10.0
+SHARE = 0.05
+"""A checkpoint is due after so many seconds as well, or later, if it took more than this share of them."""
 
 
 class RunHost:
@@ -55,6 +61,8 @@ class RunHost:
         self._checkpoints = RunCheckpoints(self._store, run, still_ours)
         self._progress: deque[Progress] = deque(maxlen=1024)
         self._mistake: HoldfastError | None = None
+        self._wishes = Wishes()
+        self._controller: Any = None
 
     def parent(self) -> Ancestor | None:
         return self._publisher.parent()
@@ -68,9 +76,34 @@ class RunHost:
 
     def save_checkpoint(self, packed: bytes) -> None:
         self._checkpoints.save(_unpack(packed))
+        self._wishes.saved()
 
-    def watch(self, progress: Progress) -> None:
+    def ask_for_checkpoint(self) -> int:
+        """Tell the workers with the answer to what they report next. Returns how many there are so far."""
+        return self._wishes.ask()
+
+    def count_checkpoints(self) -> int:
+        return self._wishes.count
+
+    def watch(self, progress: Progress) -> bool:
+        """Takes a report; whether a checkpoint is wanted before it is due."""
         self._progress.append(progress)
+        return self._wishes.wanted
+
+    def meet(self, controller: Any) -> None:
+        """This actor is Ray Train's controller of the run."""
+        self._controller = controller
+
+    def controller(self) -> Any:
+        return self._controller
+
+    def enter(self, state: str) -> None:
+        """The controller is in this state now; see `TellsHost`."""
+        self._wishes.enter(state)
+
+    def state(self) -> str:
+        """That of the controller; empty before its first change."""
+        return self._wishes.state
 
     def fail(self, mistake: HoldfastError) -> None:
         """A worker met a mistake of the user's; the driver will raise it."""
@@ -118,12 +151,15 @@ class RemotePublisher:
         return version
 
 
-@dataclass(frozen=True)
+@dataclass
 class RemoteCheckpoints:
-    """The host's checkpoints, as a worker sees them. Rank 0 writes; everybody reads."""
+    """The host's checkpoints, as a worker sees them. Rank 0 writes, when it is told to; everybody reads."""
 
     host: Any
     ranks: Ranks
+    _report: Any = None
+    _saved_at: float = field(default_factory=time.monotonic)
+    _took: float = 0.0
 
     def latest(self) -> State | None:
         packed: bytes | None = _answer(self.host.latest_checkpoint.remote())
@@ -131,8 +167,28 @@ class RemoteCheckpoints:
 
     def save(self, state: State) -> None:
         if self.ranks.rank == 0:
+            started = time.monotonic()
             _answer(self.host.save_checkpoint.remote(_pack(state)))
-        self.ranks.barrier()
+            self._saved_at = time.monotonic()
+            self._took = self._saved_at - started
+
+    def watch(self, progress: Progress) -> None:
+        """Reports to the host, which may answer that it wants a checkpoint."""
+        if self.ranks.rank == 0:
+            report = self.host.watch.remote(progress)
+            if self._report is None:
+                self._report = report
+
+    def wanted(self) -> bool:
+        """Whether rank 0 is to save before it is due. Waits for nobody."""
+        if self.ranks.rank:
+            return False
+        if time.monotonic() - self._saved_at > max(OVERDUE_SECONDS, self._took / SHARE):
+            return True
+        if self._report is None or not ray.wait([self._report], timeout=0)[0]:
+            return False
+        wanted, self._report = bool(_answer(self._report)), None
+        return wanted
 
 
 def _answer(reference: Any) -> Any:

@@ -32,6 +32,10 @@ class _ReachableBackend(_TorchBackend):
         worker_group.execute(choose_interface)
         super().on_start(worker_group, backend_config)
 
+    def on_shutdown(self, worker_group: Any, backend_config: TorchConfig) -> None:
+        """Nothing: the processes are ended next, and all they hold goes with them. Ray's own waits up to 30 s
+        for a worker whose machine is gone to take leave of the others."""
+
 
 def choose_interface() -> None:
     """Name the interface that Ray reaches this machine by to gloo and NCCL; what the user has set stays."""

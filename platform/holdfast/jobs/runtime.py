@@ -38,6 +38,8 @@ def prepare_environment(submits: bool = False) -> None:
     os.environ.setdefault("RAY_TRAIN_METRICS_ENABLED", "0")
     # How soon Ray Train sees that a worker is done, or dead; its own 2 s are half of a short sequence.
     os.environ.setdefault("RAY_TRAIN_HEALTH_CHECK_INTERVAL_S", "0.25")
+    # How soon it sees that a machine has announced its end, of which some leave half a minute in all.
+    os.environ.setdefault("RAY_TRAIN_PREEMPTION_POLL_INTERVAL_S", "1")
     if joins_cluster() or submits:
         if "RAY_AUTH_MODE" not in os.environ:
             has_token = (

@@ -1,9 +1,9 @@
 """A whole sequence as one Ray Train job: one `fit()`, because starting a trainer costs 10 s and more."""
 
 import os
-import threading
 import time
-from contextlib import suppress
+from concurrent.futures import Future, wait
+from threading import Thread
 from typing import Any
 
 import ray
@@ -11,20 +11,22 @@ import ray.train
 import ray.train.torch
 import torch
 from ray.train import FailureConfig, RunConfig, ScalingConfig
-from ray.train.torch import TorchTrainer
 
+from holdfast import scaling
 from holdfast.base import HoldfastError, cpu_count
 from holdfast.config import Experiment, parse_experiment
+from holdfast.jobs.elastic import HoldfastTrainer, Relay, TellsHost
 from holdfast.jobs.host import RemoteCheckpoints, RemotePublisher, start_host
 from holdfast.jobs.network import ReachableTorchConfig
 from holdfast.jobs.release import require_release, this_release
 from holdfast.jobs.resources import require_resources
-from holdfast.jobs.runtime import ray_session, work_in
+from holdfast.jobs.runtime import joins_cluster, ray_session, work_in
 from holdfast.learning import Progress, Ranks, Watcher, keep_freed_memory, run_sequence
 from holdfast.runs import RunFolder, find_base, load_datasets
 from holdfast.store import Store
 
-_DRAIN_SECONDS = 30
+LOOK_SECONDS = 0.25
+END_SECONDS = 5.0
 
 
 def run_on_ray(
@@ -36,66 +38,85 @@ def run_on_ray(
     publish_anyway: bool = False,
 ) -> None:
     """Learn on the Ray of this process, which holds the run by the lock of `epoch`."""
-    scaling = experiment.scaling
-    cpus = scaling.cpus
     # Trackers follow from here: what they need has to be on no other machine.
     experiment = experiment.model_copy(update={"tracking": ()})
+    chosen = experiment.scaling
     # Decoded here first: the workers then find the cache, and a mistake in the data costs no start of Ray.
     base = find_base(store, experiment)
     load_datasets(experiment, watch, base=base)
-    with ray_session(verbose=verbose, cpus=max(cpu_count(), cpus * scaling.workers)):
+    with ray_session(verbose=verbose, cpus=max(cpu_count(), chosen.cpus * chosen.most)):
         watch(Progress("starting Ray", 0, 0))
-        require_resources(
-            f"Run '{experiment.name}'", scaling.workers, {"CPU": cpus, "GPU": 1.0 if scaling.gpu else 0.0}
-        )
+        what = f"Run '{experiment.name}'"
+        # What it waits for is said while it does.
+        require_resources(what, chosen.least, chosen.each, chosen.placement, warn=False)
         host = start_host(experiment, store.place, epoch, publish_anyway)
-        trainer = TorchTrainer(
+        trainer = HoldfastTrainer(
+            host,
+            joins_cluster(),
             _learn_on_worker,
             train_loop_config={
                 "experiment": experiment.model_dump(mode="json"),
                 "host": host,
-                "cpus": cpus,
+                "cpus": chosen.cpus,
                 "base": ray.put(base),
                 "folder": os.getcwd(),
                 "release": this_release(),
             },
-            torch_config=ReachableTorchConfig(),
-            scaling_config=ScalingConfig(
-                num_workers=scaling.workers,
-                use_gpu=scaling.gpu,
-                resources_per_worker={"CPU": cpus},
-            ),
+            # NCCL wants a GPU for each worker.
+            torch_config=ReachableTorchConfig(backend="gloo" if 0 < chosen.gpus < 1 else None),
+            scaling_config=_as_ray_has_it(chosen),
             run_config=RunConfig(
                 name=f"{experiment.name}-{int(time.time())}",
                 **RunFolder(store, experiment.name).storage("ray"),
-                failure_config=FailureConfig(max_failures=scaling.max_failures),
+                failure_config=FailureConfig(max_failures=chosen.max_failures),
+                callbacks=[TellsHost(host)],
             ),
         )
-        finished = threading.Event()
-
-        def drain() -> None:
-            for progress in ray.get(host.drain.remote(), timeout=_DRAIN_SECONDS):
-                watch(progress)
-
-        def relay() -> None:
-            # What ends the host is said by the trainer.
-            with suppress(ray.exceptions.RayError):
-                while not finished.wait(0.25):
-                    drain()
-
-        relaying = threading.Thread(target=relay, daemon=True)
-        relaying.start()
+        relay = Relay(what, chosen, host, watch)
+        fitted = _begin(trainer)
         try:
-            trainer.fit()
+            while not fitted.done():
+                relay.pass_on()
+                time.sleep(LOOK_SECONDS)
+            # What was said last, also where it failed.
+            relay.pass_on()
+            fitted.result()
             mistake: HoldfastError | None = ray.get(host.mistake.remote())
         finally:
-            finished.set()
-            relaying.join(timeout=5)
-            with suppress(ray.exceptions.RayError):
-                drain()
+            if not fitted.done():
+                # A thread that still waits for Ray would not survive its end.
+                relay.end()
+                wait([fitted], END_SECONDS)
             ray.kill(host)
         if mistake is not None:
             raise mistake
+
+
+def _as_ray_has_it(chosen: scaling.ScalingConfig) -> ScalingConfig:
+    each = {name: amount for name, amount in chosen.each.items() if not name.startswith(scaling.ACCELERATOR)}
+    return ScalingConfig(
+        num_workers=(chosen.least, chosen.most) if chosen.elastic else chosen.most,
+        use_gpu=chosen.gpus > 0,
+        resources_per_worker=each,
+        accelerator_type=chosen.accelerator_type,
+        placement_strategy=chosen.placement,
+        elastic_resize_monitor_interval_s=chosen.resize_seconds,
+    )
+
+
+def _begin(trainer: HoldfastTrainer) -> Future[Any]:
+    """`fit` beside this thread, in which Ctrl-C then ends the run at once: Ray would ask its controller to
+    stop, which may be busy waiting."""
+    fitted: Future[Any] = Future()
+
+    def fit() -> None:
+        try:
+            fitted.set_result(trainer.fit())
+        except BaseException as error:
+            fitted.set_exception(error)
+
+    Thread(target=fit, name="ray-train", daemon=True).start()
+    return fitted
 
 
 def _learn_on_worker(config: dict[str, Any]) -> None:
@@ -106,23 +127,24 @@ def _learn_on_worker(config: dict[str, Any]) -> None:
     torch.set_num_threads(config["cpus"])
     context = ray.train.get_context()
     ranks = Ranks(context.get_world_rank(), context.get_world_size())
-
-    def watch(progress: Progress) -> None:
-        if ranks.rank == 0:
-            host.watch.remote(progress)
-
+    checkpoints = RemoteCheckpoints(host, ranks)
     try:
         require_release(config["release"])
         # What it names may be missing on this machine.
         experiment = parse_experiment(config["experiment"], f"on {os.uname().nodename}")
+        if experiment.scaling.elastic:
+            checkpoints.watch(
+                Progress(f"learning on {ranks.world} of {experiment.scaling.most} workers", 0, 0)
+            )
         run_sequence(
             experiment,
             load_datasets(experiment, base=ray.get(config["base"])),
             RemotePublisher(host),
-            RemoteCheckpoints(host, ranks),
-            watch,
+            checkpoints,
+            checkpoints.watch,
             ranks,
             ray.train.torch.get_device(),
+            wanted=checkpoints.wanted,
         )
     except HoldfastError as mistake:
         # A user's mistake is no failure of a worker: Ray would only repeat it.

@@ -18,7 +18,14 @@ from holdfast.learning.optimizing import Average, build_optimizer
 from holdfast.learning.parts import Parts, require_no_batch_statistics
 from holdfast.learning.perturbation import attacked_loss, draw_start, perturb
 from holdfast.learning.precision import autocast_dtype
-from holdfast.learning.progress import Progress, Throttle, Throughput, Watcher, ignore_progress
+from holdfast.learning.progress import (
+    Progress,
+    Throttle,
+    Throughput,
+    Watcher,
+    ignore_progress,
+    nobody_wants,
+)
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
 from holdfast.learning.seeing import Draw, classify, draw_batch, see
@@ -165,7 +172,12 @@ class Learner:
             module.resume(self.start)
         torch.set_rng_state(state["random"])
 
-    def learn(self, save: Callable[[], None], watch: Watcher = ignore_progress) -> None:
+    def learn(
+        self,
+        save: Callable[[], None],
+        watch: Watcher = ignore_progress,
+        wanted: Callable[[], bool] = nobody_wants,
+    ) -> None:
         """Train to the end of the task from wherever the state is.
 
         No step waits for the device: the terms' values are read together, a few times a second, at the end of
@@ -175,6 +187,7 @@ class Learner:
             save: called on every worker after each `checkpoint_steps` steps and after the last step, with
                 sound weights alone.
             watch: told a few times a second.
+            wanted: asked as often: whether this worker, maybe alone, is to call `save` before it is due.
 
         Raises:
             DivergedError: a term, or the weights, became NaN or infinite; names it.
@@ -195,6 +208,7 @@ class Learner:
                 self._step += 1
                 looks, ends = tell(), self._step % self.batches.steps == 0
                 saves = self._step % self.config.checkpoint_steps == 0 or self._step == self.total_steps
+                saves = saves or (looks and wanted())
                 if looks or ends or saves:
                     losses = self._read()
                 if looks:

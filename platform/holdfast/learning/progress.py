@@ -38,6 +38,11 @@ def ignore_progress(progress: Progress) -> None:
     """A watcher that does not look."""
 
 
+def nobody_wants() -> bool:
+    """Whether anybody wants a checkpoint now that is not due: never."""
+    return False
+
+
 @dataclass
 class Throughput:
     """How many images were learned in how many seconds, over all interruptions; and for how many of these,

@@ -64,7 +64,3 @@ class Ranks:
         """Take part in nothing more: who waits for this worker then gets an error."""
         if self.world > 1:
             dist.destroy_process_group()
-
-    def barrier(self) -> None:
-        if self.world > 1:
-            dist.barrier()

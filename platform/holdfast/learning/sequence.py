@@ -2,6 +2,7 @@
 
 import copy
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +17,7 @@ from holdfast.learning.learned import Ancestor, Learned, Publisher
 from holdfast.learning.learner import Learner, Term, count_steps
 from holdfast.learning.perturbation import check_perturbation
 from holdfast.learning.plan import SequencePlan
-from holdfast.learning.progress import PUBLISHED, Progress, Watcher, ignore_progress
+from holdfast.learning.progress import PUBLISHED, Progress, Watcher, ignore_progress, nobody_wants
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
 from holdfast.learning.resuming import (
@@ -66,15 +67,16 @@ def run_sequence(
     ranks: Ranks = Ranks(),
     device: torch.device = torch.device("cpu"),
     metric: float = 1.0,
+    wanted: Callable[[], bool] = nobody_wants,
 ) -> list[str]:
     """Learn the whole stream from wherever `checkpoints` left off; return the versions it published.
 
     Called on every worker alike. The cost of a task, in time and in memory, does not grow with the number
     of tasks before it: two models are held, the new one and its parent, and no image of an earlier task.
     `metric` is the weight of the classification loss; with 0 the regularizers alone teach, and no version
-    keeps a head.
+    keeps a head. `wanted` is asked a few times a second whether this worker is to save before it is due.
     """
-    return _Sequence(plan, data, publisher, checkpoints, watch, ranks, device, metric).run()
+    return _Sequence(plan, data, publisher, checkpoints, watch, ranks, device, metric, wanted).run()
 
 
 @dataclass
@@ -87,6 +89,7 @@ class _Sequence:
     ranks: Ranks
     device: torch.device
     metric: float = 1.0
+    wanted: Callable[[], bool] = nobody_wants
     versions: list[str] = field(default_factory=list)
     parent: Ancestor | None = None
     base: np.ndarray | None = None
@@ -152,8 +155,9 @@ class _Sequence:
                 learner.restore(learner_state)
         before = self._steps_before(task.index)
         learner.learn(
-            save=lambda: self._save(task.index, learner),
-            watch=lambda seen: self.watch(replace(seen, before=before)),
+            lambda: self._save(task.index, learner),
+            lambda seen: self.watch(replace(seen, before=before)),
+            self.wanted,
         )
         for term in self.terms:
             term.module.finish(learner.start)

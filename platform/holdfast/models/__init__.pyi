@@ -18,6 +18,7 @@ from .learnable import Learnable
 from .loading import build_learnable, load_model
 from .mapping import begin_at_vectors
 from .model import Modality, Model, Purpose, RawImage
+from .moving import move_to
 from .opqn import OPQNConfig
 from .preparation import FORMATS, MAX_PIXELS, Preprocessing, decode_image
 from .probes import PROBE_TEXTS, blank_image, probe_files, probe_images
@@ -90,6 +91,7 @@ __all__ = [
     "load_foreign",
     "load_model",
     "load_weights",
+    "move_to",
     "orthonormal_codebooks",
     "probe_files",
     "probe_images",

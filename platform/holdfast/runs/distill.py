@@ -131,7 +131,7 @@ def _distill(
                 PatientPublisher(open_publisher(store, experiment, run, data, still_ours)),
                 RunCheckpoints(store, run, still_ours),
                 watched,
-                device=device_here(experiment.scaling.gpu),
+                device=device_here(experiment.scaling.gpus > 0),
                 metric=config.metric,
             )
         patiently(partial(store.runs.finish, run.name))

@@ -68,7 +68,7 @@ def learn_here(
     publish_anyway: bool = False,
 ) -> None:
     """Learn in this process."""
-    device = device_here(experiment.scaling.gpu)
+    device = device_here(experiment.scaling.gpus > 0)
     data = load_datasets(experiment, watch, base=find_base(store, experiment))
     keep_freed_memory()
     torch.set_num_threads(experiment.scaling.cpus)
@@ -196,7 +196,7 @@ def refuse_distillation(experiment: Experiment) -> None:
 
 def check_scaling(experiment: Experiment) -> None:
     """Raises ConfigError where the global batch cannot be shared among the workers."""
-    workers = experiment.scaling.workers
+    workers = experiment.scaling.most
     if workers > 1 and experiment.learning.batch_size < 2 * workers:
         raise ConfigError(
             f"learning.batch_size is {experiment.learning.batch_size} for {workers} workers; it is the "

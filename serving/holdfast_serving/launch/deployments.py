@@ -54,7 +54,7 @@ def build_application(
         graceful_shutdown_wait_loop_s=0.2,
         graceful_shutdown_timeout_s=20,
         max_surge_percent=100,
-        ray_actor_options={"num_cpus": config.cpus},
+        ray_actor_options={"num_cpus": config.cpus, "num_gpus": config.gpus},
         user_config={"draining": draining},
         logging_config=quiet,
         **_how_many(config),

@@ -81,7 +81,7 @@ def running(launch: Launch, succession: Succession) -> Iterator[HasToStop]:
         if not private:
             settle_serve(launch.host, launch.port, launch.name, launch.route_prefix)
             settled = True
-        require_resources("The server", config.replicas, {"CPU": config.cpus})
+        require_resources("The server", config.replicas, {"CPU": config.cpus, "GPU": config.gpus})
         build = partial(build_application, config, launch.version, finds_writer=succession.finds_writer)
 
         def start() -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from holdfast.base import HoldfastError, NotReadyError
 from holdfast.entries import Change
@@ -30,6 +30,9 @@ from holdfast_serving.replica.versions import LoadedVersions
 from holdfast_serving.stages import stage
 from holdfast_serving.threads import run_in
 from holdfast_serving.writer import EntryWriter
+
+if TYPE_CHECKING:
+    from holdfast.models import Model
 
 logger = logging.getLogger(__name__)
 
@@ -273,6 +276,8 @@ class Replica:
         begun = time.perf_counter()
         version = await self.in_thread(self.store.versions.get, name)
         model = await self.in_thread(self.store.versions.load, version.name)
+        if self.config.gpus and not await self.in_thread(_on_gpu, model):
+            logger.info("%s does not run on GPUs: its vectors are made as before", version.name)
         embedder = Embedder(
             version.name,
             model,
@@ -358,3 +363,11 @@ class Replica:
         )
         await self.refresh()
         return traffic
+
+
+def _on_gpu(model: "Model") -> bool:
+    """Whether a model runs on this process's GPU from now on. Raises ResourcesError where there is none."""
+    from holdfast.models import move_to
+    from holdfast.runs import device_here
+
+    return move_to(model, device_here(True, "gpus"))

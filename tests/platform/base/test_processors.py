@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from holdfast.base import cpu_count, cpu_quotas, thread_count
-from holdfast.config import ScalingConfig
+from holdfast.scaling import ScalingConfig
 
 
 @pytest.fixture

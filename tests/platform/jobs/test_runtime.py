@@ -57,11 +57,25 @@ def machines(monkeypatch):
         (2, {"CPU": 3}, "needs 6 CPUs, 2 times 3 CPUs on one machine, and the cluster has 6 CPUs"),
         (1, {"CPU": 5}, "needs 5 CPUs and the cluster has 6 CPUs, at most 4 CPUs on one"),
         (1, {"CPU": 1, "GPU": 1}, "needs 1 CPU and 1 GPU and the cluster has 6 CPUs and 0 GPUs"),
+        (1, {"GPU": 1, "accelerator_type:H100": 0.001}, r"needs 1 GPU \(H100\) .* 0 GPUs on one; GPUs: none"),
     ],
 )
 def test_what_can_never_be_had_is_refused(count, each, said, machines):
     with pytest.raises(ResourcesError, match=said):
         require_resources("The run", count, each)
+
+
+@pytest.mark.parametrize(
+    ("placement", "said"),
+    [
+        ("STRICT_SPREAD", r"each on a machine of its own \(scaling.placement: STRICT_SPREAD\)"),
+        ("STRICT_PACK", r"all on one machine \(scaling.placement: STRICT_PACK\)"),
+    ],
+)
+def test_what_only_another_placement_could_have_is_refused(placement, said, machines):
+    with pytest.raises(ResourcesError, match=said):
+        require_resources("The run", 5, {"CPU": 1}, placement)
+    require_resources("The run", 2, {"CPU": 1}, placement)
 
 
 def test_what_is_only_busy_is_said(machines):
@@ -77,7 +91,7 @@ def test_an_autoscaler_is_asked_for_what_is_not_there(machines, monkeypatch):
     """It starts machines for what waits; here two of 4 CPUs and a GPU, once something does."""
     asked, nodes = [], ray.nodes()
 
-    def placement_group(bundles):
+    def placement_group(bundles, strategy):
         asked.append(bundles)
         nodes.extend([{"Alive": True, "Resources": {"CPU": 4.0, "GPU": 1.0}}] * 2)
         return "waiting"

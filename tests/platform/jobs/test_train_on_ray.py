@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 
 import pyarrow.parquet as pq
 import pytest
@@ -60,8 +61,21 @@ def test_killed_runs_go_on_to_the_same_weights(cluster, holdfast, tiny, tiny_fil
     assert contracts(store) == contracts(tmp_path / "whole")
 
 
+TAKES_A_CPU = """
+import ray, sys
+ray.init(address="auto", log_to_driver=False)
+held = ray.util.placement_group([{"CPU": 1}])
+ray.get(held.ready())
+print("taken", flush=True)
+sys.stdin.read()
+"""
+
+
 def test_two_workers_learn_what_one_learns(cluster, holdfast, tiny, tiny_file, tmp_path):
-    """Batch statistics and pair losses are over the global batch, so the first task's losses agree."""
+    """Batch statistics and pair losses are over the global batch, so the first task's losses agree.
+
+    Of the two CPUs one is taken at first, and the run says what it waits for.
+    """
     one = tiny(stream={"tasks": 1, "validation": 0.25})
     with open_store(tmp_path / "one") as store:
         run_experiment(store, one, ignore_progress)
@@ -69,8 +83,20 @@ def test_two_workers_learn_what_one_learns(cluster, holdfast, tiny, tiny_file, t
     told = tmp_path / "told"
     tracking = [{"kind": "tests.fixtures.trackers:RecordingConfig", "file": str(told)}]
     tiny_file.write_text(tiny(stream={"tasks": 1, "validation": 0.25}, tracking=tracking).to_yaml())
+    other = subprocess.Popen(
+        [sys.executable, "-c", TAKES_A_CPU],
+        env=cluster.environment,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert other.stdout.readline() == "taken\n"
     command = ("run", tiny_file, "--store", tmp_path / "two", "--workers", 2, *SMALL_RAY)
-    code, output = finish(holdfast(*command, environment=cluster.environment))
+    process = holdfast(*command, environment=cluster.environment)
+    said = next((line for line in process.stdout if "waits for" in line), "")
+    other.communicate("", timeout=60)
+    assert "Run 'tiny' waits for 2 times 1 CPU; free on all machines together: 1 CPU (for 3" in said
+    code, output = finish(process)
     assert code == 0, output
     events = [each["event"] for each in read_events(told)]
     assert events[:1] + events[-3:] == ["Begun", "TaskEnded", "VersionPublished", "Ended"]

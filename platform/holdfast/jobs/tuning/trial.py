@@ -50,7 +50,13 @@ def run_trial(
         publisher = TrialPublisher(chosen, tuning.objective, training, ancestor)
         checkpoints = TrialCheckpoints(publisher, _report, _begun(given["checkpoint"], files))
         data = Datasets(training, Evaluation(nothing, nothing))
-        run_sequence(chosen, data, publisher, checkpoints, device=device_here(tuning.gpus_per_trial > 0))
+        run_sequence(
+            chosen,
+            data,
+            publisher,
+            checkpoints,
+            device=device_here(tuning.gpus_per_trial > 0, "tuning.gpus_per_trial"),
+        )
     except HoldfastError as error:
         tune.report({ERROR: " ".join(str(error).split()), DIVERGED: isinstance(error, DivergedError)})
 

@@ -29,7 +29,7 @@ from holdfast.config import MAX_NAME, Experiment
 from holdfast.data import build_stream
 from holdfast.jobs.reaching import require_reached
 from holdfast.jobs.release import this_release
-from holdfast.jobs.resources import require_resources
+from holdfast.jobs.resources import await_resources
 from holdfast.jobs.runtime import ray_session, work_in
 from holdfast.jobs.tuning.driving import NUMBER, Driving, Listening, Proposals, Stopping
 from holdfast.jobs.tuning.space import apply_values, check_space, is_whole, starting_point
@@ -143,12 +143,19 @@ def tune_experiment(
             with told as figures, ray_session(verbose=verbose):
                 # Trackers follow from here: what they need has to be on no other machine.
                 plain = experiment.model_copy(update={"tracking": ()})
-                _drive(driving, experiment, (plain, ancestor, base), files, verbose)
+                _drive(driving, experiment, (plain, ancestor, base), files, verbose, console)
                 figures |= _best(sweep)
         return _outcome(experiment, tuning, sweep, len(tasks), target, files)
 
 
-def _drive(driving: Driving, experiment: Experiment, shared: Any, files: RunFolder, verbose: bool) -> None:
+def _drive(
+    driving: Driving,
+    experiment: Experiment,
+    shared: Any,
+    files: RunFolder,
+    verbose: bool,
+    console: Console,
+) -> None:
     tuning = driving.config
     # Tune would answer Ctrl-C with the trials so far, as if they were all.
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
@@ -158,7 +165,12 @@ def _drive(driving: Driving, experiment: Experiment, shared: Any, files: RunFold
     each = {"cpu": tuning.cpus_per_trial}
     if tuning.gpus_per_trial:
         each["gpu"] = tuning.gpus_per_trial
-    require_resources("A trial of the sweep", 1, {name.upper(): amount for name, amount in each.items()})
+    await_resources(
+        "A trial of the sweep",
+        1,
+        {name.upper(): amount for name, amount in each.items()},
+        lambda waits: console.print(waits, highlight=False, markup=False, soft_wrap=True),
+    )
     known = put(shared)
     folder, storage, release = os.getcwd(), files.storage("tune"), this_release()
     require_reached(storage)

@@ -29,7 +29,8 @@ class OtherFormatError(StoreError):
 
 
 class Checkpoints(Protocol):
-    """Keeps the newest state of a sequence. All workers call `save` the same number of times."""
+    """Keeps the newest state of a sequence. Workers that learn together have the same one: what the first of
+    them saves counts."""
 
     def latest(self) -> State | None: ...
     def save(self, state: State) -> None: ...

@@ -5,7 +5,7 @@ import threading
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from PIL import Image
@@ -14,6 +14,9 @@ from holdfast.base import InvalidImageError, NotEmbeddableError, cache_folder
 from holdfast.models.foreign.description import DESCRIPTION, ForeignConfig, ForeignContract
 from holdfast.models.model import Modality, Model, Purpose, RawImage
 from holdfast.models.preparation import MAX_PIXELS, Preprocessing
+
+if TYPE_CHECKING:
+    import torch
 
 BATCH = 64
 
@@ -27,6 +30,13 @@ class Network(Protocol):
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         """At most `BATCH` texts -> float32 (b, dimension), of any norm. Called only of a model that takes
         text."""
+
+
+@runtime_checkable
+class Movable(Protocol):
+    """A network that runs on GPUs as well."""
+
+    def move(self, device: "torch.device") -> None: ...
 
 
 class FileConfig(ForeignConfig):
@@ -94,6 +104,14 @@ class FileModel:
         self.embed(np.zeros((1, preprocessing.channels, preprocessing.size, preprocessing.size), np.uint8))
         if self._config.takes_text:
             self.embed_text(["a"])
+
+    def move(self, device: "torch.device") -> bool:
+        """Run there from now on; returns False where the network runs on processors alone."""
+        network = self._started()
+        if not isinstance(network, Movable):
+            return False
+        network.move(device)
+        return True
 
     def _started(self) -> Network:
         with self._lock:

@@ -52,12 +52,17 @@ class TimmNetwork:
 
     def __init__(self, config: TimmConfig, network: Any) -> None:
         self._config, self._network = config, network
+        self._device = torch.device("cpu")
+
+    def move(self, device: torch.device) -> None:
+        self._network.to(device)
+        self._device = device
 
     def embed_images(self, pixels: np.ndarray) -> np.ndarray:
-        given = self._config.preprocessing.normalize(torch.tensor(pixels))
+        given = self._config.preprocessing.normalize(torch.tensor(pixels, device=self._device))
         with torch.inference_mode():
             answer = self._network(given)
-        return pooled(answer.float().numpy(), "NCHW")
+        return pooled(answer.float().cpu().numpy(), "NCHW")
 
     def embed_texts(self, texts: Sequence[str]) -> NoReturn:
         raise NotImplementedError

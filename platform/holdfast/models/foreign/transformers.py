@@ -80,12 +80,17 @@ class TransformersNetwork:
 
     def __init__(self, config: TransformersConfig, model: Any, tokenizer: Any) -> None:
         self._config, self._model, self._tokenizer = config, model, tokenizer
+        self._device = torch.device("cpu")
+
+    def move(self, device: torch.device) -> None:
+        self._model.to(device)
+        self._device = device
 
     def embed_images(self, pixels: np.ndarray) -> np.ndarray:
-        given = self._config.preprocessing.normalize(torch.tensor(pixels))
+        given = self._config.preprocessing.normalize(torch.tensor(pixels, device=self._device))
         with torch.inference_mode():
             answer = image_feature(self._model, given, self._config.output)
-        return pooled(answer.float().numpy(), "NCHW")
+        return pooled(answer.float().cpu().numpy(), "NCHW")
 
     def embed_texts(self, texts: Sequence[str]) -> np.ndarray:
         tokens = self._tokenizer(
@@ -94,9 +99,9 @@ class TransformersNetwork:
             truncation=True,
             max_length=self._config.tokens,
             return_tensors="pt",
-        )
+        ).to(self._device)
         with torch.inference_mode():
-            answer: np.ndarray = _tower(self._model.get_text_features(**tokens)).float().numpy()
+            answer: np.ndarray = _tower(self._model.get_text_features(**tokens)).float().cpu().numpy()
         return answer
 
 

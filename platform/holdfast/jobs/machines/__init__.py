@@ -1,0 +1,5 @@
+"""What a cluster's machines have left, how often something fits, and what is said while it does not."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
