@@ -38,8 +38,8 @@ class Relay:
         self._looked = 0.0
 
     def pass_on(self) -> None:
-        """Tell the watcher what is new; nothing where the host has ended, which the trainer explains, or where
-        it publishes, and is asked again."""
+        """Tell the watcher what is new; nothing where the host has ended, which the trainer explains, or
+        where it publishes, and is asked again."""
         if self._asked is None:
             self._asked = [self._host.drain.remote(), self._host.state.remote()]
         try:
