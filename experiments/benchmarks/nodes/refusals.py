@@ -40,7 +40,7 @@ def refuse(step: Step, room: Room) -> None:
         "a store that only the desk reaches",
         room,
         ("run", EXPERIMENT, "--store", "postgresql://me@127.0.0.1:1/photos", "--artifacts", room.artifacts),
-        r"error: .*127\.0\.0\.1",
+        r"127\.0\.0\.1.* So it is on head, where the job ran.*has to be reached",
     )
     _expect(
         step,

@@ -1,19 +1,22 @@
 """Where the command line begins and ends: whatever goes wrong is a sentence and an exit code."""
 
 import os
+import socket
 import sys
 import warnings
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from io import TextIOWrapper
 from typing import TextIO
 
 import typer
 
+from holdfast.base import StoreError
 from holdfast.cli.failures import INTERRUPTED, MENDABLE, Failure, failure_of, say_when_threads_fail
 from holdfast.cli.printing import write_json
 from holdfast.cli.verbs import app
-from holdfast.jobs import prepare_environment, require_submitters_release
+from holdfast.jobs import prepare_environment, require_submitters_release, runs_as_job
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -41,11 +44,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
         # Without a verb the help has been printed, and there is nothing more to say.
         said = f"{message.rstrip('.')}. --help says what is allowed." if message else ""
         code = _fail(Failure(type(error).__name__, "invalid_command", said, MENDABLE), given)
+    except StoreError as error:
+        code = _fail(_seen_from_here(failure_of(error, given)), given)
     except Exception as error:
         code = _fail(failure_of(error, given), given)
     if code == INTERRUPTED:
         sys.stderr.write("interrupted; the same command goes on where it stopped\n")
     sys.exit(code)
+
+
+def _seen_from_here(failure: Failure) -> Failure:
+    """Who reads what a job says stands at another machine, from which its store may look otherwise."""
+    if not runs_as_job():
+        return failure
+    where = (
+        f"So it is on {socket.gethostname()}, where the job ran: a job's store has to be reached from the "
+        "cluster's machines."
+    )
+    return replace(failure, message=f"{failure.message} {where}")
 
 
 def _fail(failure: Failure, given: Sequence[str]) -> int:

@@ -2,7 +2,7 @@ from .environment import job_environment
 from .job import Job, submit_job
 from .listing import job_logs, list_jobs, stop_job
 from .luggage import Luggage
-from .release import require_submitters_release
+from .release import require_submitters_release, runs_as_job
 from .store_options import store_options
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "job_logs",
     "list_jobs",
     "require_submitters_release",
+    "runs_as_job",
     "stop_job",
     "store_options",
     "submit_job",

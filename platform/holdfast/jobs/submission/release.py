@@ -9,6 +9,11 @@ SUBMITTED_BY = "HOLDFAST_SUBMITTED_BY"
 """The variable of a job that says which release submitted it."""
 
 
+def runs_as_job() -> bool:
+    """Whether this process is a job that `holdfast submit` submitted."""
+    return SUBMITTED_BY in os.environ
+
+
 def require_submitters_release() -> None:
     """Raises ConfigError where this process is a job that another release of Holdfast submitted."""
     there, here = os.environ.get(SUBMITTED_BY), this_release()

@@ -4,6 +4,7 @@ import inspect
 import json
 import os
 import pkgutil
+import socket
 import subprocess
 import threading
 import zipfile
@@ -326,6 +327,16 @@ def test_another_release_of_holdfast_does_not_begin(holdfast, monkeypatch):
     ended = holdfast("versions")
     assert ended.code == 2
     assert "Holdfast 0.0.1 submitted this job" in ended.sentence
+
+
+def test_a_store_that_only_the_submitter_reaches_is_told_with_the_machine(holdfast, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOLDFAST_SUBMITTED_BY", version("holdfast"))
+    where = ("--store", f"postgresql://me@127.0.0.1:{free_port()}/photos", "--artifacts", tmp_path)
+    ended = holdfast("versions", *where)
+    assert ended.code == 2
+    assert f"So it is on {socket.gethostname()}, where the job ran" in ended.sentence
+    monkeypatch.delenv("HOLDFAST_SUBMITTED_BY")
+    assert "the job ran" not in holdfast("versions", *where).sentence
 
 
 def test_what_is_named_by_a_relative_path_travels(cluster, submit, tmp_path, monkeypatch):
