@@ -59,13 +59,8 @@ class Phases:
         if progress.phase == "publishing":
             self._began = time.perf_counter()
         elif self._began is not None:
-            self.end()
-
-    def end(self) -> None:
-        """What was being published is done."""
-        assert self._began is not None
-        self.seconds.append(time.perf_counter() - self._began)
-        self._began = None
+            self.seconds.append(time.perf_counter() - self._began)
+            self._began = None
 
 
 def run_chain(folder: Path, quick: bool) -> Record:
@@ -90,7 +85,6 @@ def run_chain(folder: Path, quick: bool) -> Record:
     phases = Phases()
     with open_store(folder / "store") as store:
         run_experiment(store, experiment, phases, publish_anyway=True)
-        phases.end()
     return {"seconds": phases.seconds}
 
 
