@@ -300,10 +300,11 @@ def test_serve_speaks_one_line_when_it_is_ready(
     assert (options["replicas"], options["sources"]) == (None, None)
     assert (options["config"].replicas, options["config"].sources) == (3, ("photos",))
     attached = ("--route-prefix", "/embeddings", "--name", "photos", "--take-over")
-    holdfast("serve", "--store", learned, "--replicas", "1-4", *attached)
+    holdfast("serve", "--store", learned, "--replicas", "1-4", "--gpus-per-replica", "0.5", *attached)
     options = calls[-1][-1]
     assert (options["route_prefix"], options["name"], options["take_over"]) == ("/embeddings", "photos", True)
     assert (options["replicas"], options["config"].autoscaling.max) == (1, 4)
+    assert options["config"].gpus == 0.5
 
 
 @pytest.mark.parametrize(
@@ -333,6 +334,8 @@ def test_the_matrix_on_the_terminal_marks_what_is_within_chance(low: float, high
         (["promote", "v2", "--canary", "0.1", "--writes"], "two switches"),
         (["backfill", "start", "v2", "--sources", "/tmp"], "--sources is for re-embed"),
         (["backfill", "start", "v2", "--workers", "2"], "--workers is for re-embed"),
+        (["backfill", "start", "v2", "--gpus-per-worker", "1"], "give --workers as well"),
+        (["run", "any.yaml", "--workers", "1-"], "neither a number such as 2 nor a span"),
         (["backfill", "start", "v2", "--kind", "re-embed", "--detach", "--sources", "/tmp"], "or --detach"),
         (["serve", "--set", "replicas=2", "--set", "store=elsewhere"], "--store or HOLDFAST_STORE"),
         (["serve", "--replicas", "0"], "neither a number such as 2 nor a span"),

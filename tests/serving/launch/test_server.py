@@ -15,6 +15,7 @@ from holdfast.store.places import pin_down
 from holdfast_serving import ServingConfig, serve_forever
 from holdfast_serving.launch import application, free_port
 from holdfast_serving.launch import server as module
+from holdfast_serving.launch.deployments import build_application
 from holdfast_serving.launch.keeper import DOOR
 from holdfast_serving.launch.succession import OnCluster
 from holdfast_serving.launch.whereabouts import Whereabouts, find_server, place_of
@@ -148,6 +149,14 @@ def test_more_gateways_at_least_than_at_most_are_refused(tmp_path: Path) -> None
     config = ServingConfig.model_validate({"store": str(tmp_path / "store"), "autoscaling": {"max": 2}})
     with pytest.raises(ConfigError, match=r"replicas is 3, which are at least, and autoscaling\.max 2"):
         serve_forever(config.store, port=0, replicas=3, config=config)
+
+
+def test_gpus_are_for_gateways_and_not_for_the_writer() -> None:
+    gateway = build_application(ServingConfig(store="any", cpus=2, gpus=0.25))._bound_deployment
+    asked = gateway.ray_actor_options or {}
+    assert (asked["num_cpus"], asked["num_gpus"]) == (2, 0.25)
+    writer = gateway.init_args[1]._bound_deployment
+    assert not (writer.ray_actor_options or {}).get("num_gpus")
 
 
 def test_an_application_that_nobody_could_ask_is_not_built(
