@@ -1,5 +1,6 @@
 """What every source keeps to, of images or of vectors."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,22 @@ class SourceContract:
         assert [each.load() for each in listing.images(rows)] == table.column("image").take(
             pa.array(rows)
         ).to_pylist()
+
+    def test_pieces_have_the_images_of_the_rows(self, source: Source) -> None:
+        listing, images = source.listing(), source.read().column("image").to_pylist()
+        if listing.layout is None:
+            pytest.skip("it is read in its order alone")
+        originals, starts = source.originals(listing.layout), listing.layout["starts"]
+        assert starts[-1] == len(listing)
+        for piece, (start, end) in enumerate(pairwise(starts.tolist())):
+            rows = np.arange(end - start)[::-2][::-1]
+            assert [each.load() for each in originals.read(piece, rows)] == [
+                images[start + row] for row in rows
+            ]
+        for split in source.read().column("split").unique().to_pylist():
+            part = source.listing(split)
+            places = np.arange(len(part)) if part.places is None else part.places
+            assert [images[place] for place in places] == source.read(split).column("image").to_pylist()
 
     def test_a_split_is_its_rows_in_the_order_of_the_whole(self, source: Source) -> None:
         whole = source.read()

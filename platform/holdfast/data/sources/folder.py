@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from holdfast.base import DataError
 from holdfast.data.sources.listing import Encoded, Listing, Survey
+from holdfast.data.sources.originals import FileOriginals, Layout
 from holdfast.data.sources.passed_over import PassedOver
 from holdfast.data.sources.source import Source
 from holdfast.data.sources.table import conform, of_split
@@ -56,7 +57,11 @@ class FolderSource(Source):
                 yield Encoded(files[place].size, partial(_read, files[place].path))
 
         conformed = conform(chosen.drop_columns(["file"]), where)
-        return Listing(conformed, tuple(conformed.column_names), images, notes)
+        layout = FileOriginals.of([os.fsencode(each.path) for each in files], [each.size for each in files])
+        return Listing(conformed, tuple(conformed.column_names), images, notes, places, layout.layout)
+
+    def originals(self, layout: Layout) -> FileOriginals:
+        return FileOriginals(layout)
 
     def survey(self) -> Survey:
         files, notes = self._files()

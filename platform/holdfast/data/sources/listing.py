@@ -44,12 +44,17 @@ class Listing:
         available: the names of all columns that there are, asked for or not.
         images: the images of rows at int64 (m,) ascending indices, in their order.
         notes: sentences for the user about what was passed over.
+        places: int64 (n,), which row of the whole source each one is; None: of all its rows.
+        layout: where all images of the source lie (`holdfast.data.sources.originals`), for what reads them
+            by pieces; None of a source that is read in its order alone.
     """
 
     rows: pa.Table
     available: tuple[str, ...]
     images: Callable[[np.ndarray], Iterator[Encoded]]
     notes: tuple[str, ...] = ()
+    places: np.ndarray | None = None
+    layout: Mapping[str, np.ndarray] | None = None
 
     def __len__(self) -> int:
         return int(self.rows.num_rows)

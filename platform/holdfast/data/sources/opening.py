@@ -6,13 +6,16 @@ from holdfast.base import ConfigError, DataError, load_class, parse_settings
 from holdfast.data.sources.files import expand
 from holdfast.data.sources.folder import FolderSource
 from holdfast.data.sources.glyphs import GlyphSource
+from holdfast.data.sources.listed import ListedFiles
 from holdfast.data.sources.parquet import ParquetSource
+from holdfast.data.sources.roles import parse_roles
 from holdfast.data.sources.source import Source, SourceConfig, VectorSource
 from holdfast.data.sources.vectors import VectorFiles
+from holdfast.data.sources.webdataset import WebDataset
 
 ALLOWED = (
-    "glyphs:, glyphs:?classes=60, parquet:PATH_OR_URL, folder:PATH, vectors:PATH_OR_URL, "
-    "gallery:?label=NAME, or package.module:Class?key=value"
+    "glyphs:, glyphs:?classes=60, parquet:PATH_OR_URL, folder:PATH, webdataset:PATH_OR_URL, list:FILE, "
+    "vectors:PATH_OR_URL, gallery:?label=NAME, or package.module:Class?key=value"
 )
 
 
@@ -25,7 +28,8 @@ def open_source(uri: str) -> Source:
 
 
 def open_any(uri: str) -> Source | VectorSource:
-    """Open `glyphs:`, `glyphs:?classes=60`, `parquet:PATH_OR_URL`, `folder:PATH` or `vectors:PATH_OR_URL`.
+    """Open `glyphs:`, `glyphs:?classes=60`, `parquet:PATH_OR_URL`, `folder:PATH`, `webdataset:PATH_OR_URL`,
+    `list:FILE` or `vectors:PATH_OR_URL`.
 
     `~` and environment variables are expanded; `$HOLDFAST_DATA` has the default `../shared/data`. A source of
     another package is `package.module:Class?key=value`: the keys are those of the class, a `SourceConfig`.
@@ -44,6 +48,10 @@ def open_any(uri: str) -> Source | VectorSource:
             return ParquetSource(uri, expand(rest))
         case "folder":
             return FolderSource(uri, expand(rest))
+        case "webdataset" | "list":
+            path, roles = parse_roles(uri, rest)
+            kinds = {"webdataset": WebDataset, "list": ListedFiles}
+            return kinds[kind](uri, expand(path), roles)
         case "gallery":
             raise DataError(
                 f"Source {uri!r} is the gallery of a store: only experiments of holdfast run and tune learn "

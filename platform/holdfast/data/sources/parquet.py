@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from holdfast.base import DataError
 from holdfast.data.sources.listing import Encoded, Listing, Survey
+from holdfast.data.sources.originals import Layout
 from holdfast.data.sources.pieces import batches_of, joined, lacking, rows_of_split
 from holdfast.data.sources.shards import Shard, find_shards
 from holdfast.data.sources.source import Source
@@ -34,7 +36,7 @@ class ParquetSource(Source):
         where = f"Source {self.uri!r}"
         shards, notes = self._shards()
         read = [self._rows(shard, columns) for shard in shards]
-        pieces, names = [rows for rows, _ in read], [names for _, names in read]
+        pieces, names = [rows for rows, _, _ in read], [names for _, names, _ in read]
         rows = joined(shards, pieces, where)
         notes = (*notes, *lacking(shards, names, rows.column_names, where))
         if rows.num_rows == 0:
@@ -49,10 +51,14 @@ class ParquetSource(Source):
             wanted = places[indices]
             for number, shard in enumerate(shards):
                 own = wanted[(wanted >= starts[number]) & (wanted < starts[number + 1])] - starts[number]
-                yield from self._guarded(_images(shard, own), shard)
+                yield from _guarded(_images(shard, own), shard, self.uri)
 
         available = dict.fromkeys(name for own in names for name in own if name != "image")
-        return Listing(rows, tuple(available), images, notes)
+        layout = _lay_out([groups for _, _, groups in read])
+        return Listing(rows, tuple(available), images, notes, places, layout)
+
+    def originals(self, layout: Layout) -> "RowGroups":
+        return RowGroups(self.uri, tuple(self._shards()[0]), layout)
 
     def survey(self) -> Survey:
         shards, notes = self._shards()
@@ -65,29 +71,62 @@ class ParquetSource(Source):
         try:
             return find_shards(self.path, f"Source {self.uri!r}")
         except OSError as error:
-            raise self._damaged(error) from error
+            raise _damaged(self.uri, error) from error
 
-    def _rows(self, shard: Shard, columns: Collection[str] | None) -> tuple[pa.Table, list[str]]:
-        """The rows of one file without their images, cast, and the names of all of its columns."""
+    def _rows(self, shard: Shard, columns: Collection[str] | None) -> "Rows":
         try:
             return _read_rows(shard, columns, f"Source {self.uri!r}")
         except (OSError, pa.ArrowException) as error:
-            raise self._damaged(error, shard) from error
-
-    def _guarded(self, images: Iterator[Encoded], shard: Shard) -> Iterator[Encoded]:
-        try:
-            yield from images
-        except (OSError, pa.ArrowException) as error:
-            raise self._damaged(error, shard) from error
-
-    def _damaged(self, error: Exception, shard: Shard | None = None) -> DataError:
-        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        which = "" if shard is None else f" ({shard.name})"
-        return DataError(f"Source {self.uri!r} cannot be read as Parquet{which}: {reason}.")
+            raise _damaged(self.uri, error, shard) from error
 
 
-def _read_rows(shard: Shard, columns: Collection[str] | None, where: str) -> tuple[pa.Table, list[str]]:
+Groups = list[tuple[int, int]]
+"""Of each row group of a file: its rows, and the bytes of its images."""
+Rows = tuple[pa.Table, list[str], Groups]
+"""The rows of one file without their images, cast, the names of all of its columns, and its row groups."""
+
+
+@dataclass(frozen=True, eq=False)
+class RowGroups:
+    """The images of Parquet files; a piece is a row group. `layout` has `shard`, int64 (p,), its file."""
+
+    uri: str
+    shards: tuple[Shard, ...]
+    layout: Layout
+
+    def read(self, piece: int, rows: np.ndarray) -> Iterator[Encoded]:
+        number = int(self.layout["shard"][piece])
+        first = np.searchsorted(self.layout["shard"], number)
+        before = self.layout["starts"][piece] - self.layout["starts"][first]
+        shard = self.shards[number]
+        return _guarded(_images(shard, rows + before), shard, self.uri)
+
+
+def _lay_out(groups: list[Groups]) -> Layout:
+    rows = [count for own in groups for count, _ in own]
+    return {
+        "starts": np.cumsum([0, *rows], dtype=np.int64),
+        "bytes": np.array([size for own in groups for _, size in own], np.int64),
+        "shard": np.repeat(np.arange(len(groups)), [len(own) for own in groups]),
+    }
+
+
+def _guarded(images: Iterator[Encoded], shard: Shard, uri: str) -> Iterator[Encoded]:
+    try:
+        yield from images
+    except (OSError, pa.ArrowException) as error:
+        raise _damaged(uri, error, shard) from error
+
+
+def _damaged(uri: str, error: Exception, shard: Shard | None = None) -> DataError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    which = "" if shard is None else f" ({shard.name})"
+    return DataError(f"Source {uri!r} cannot be read as Parquet{which}: {reason}.")
+
+
+def _read_rows(shard: Shard, columns: Collection[str] | None, where: str) -> Rows:
     with shard.open() as file:
+        groups = _groups(file.metadata)
         schema = file.schema_arrow
         constants = {name: value for name, value in shard.constants.items() if name not in schema.names}
         names = [*schema.names, *constants]
@@ -101,7 +140,17 @@ def _read_rows(shard: Shard, columns: Collection[str] | None, where: str) -> tup
     for name, value in constants.items():
         if is_wanted(name):
             table = table.append_column(name, pa.repeat(pa.scalar(value, pa.string()), table.num_rows))
-    return conform(table, where), names
+    return conform(table, where), names, groups
+
+
+def _groups(metadata: pq.FileMetaData) -> Groups:
+    groups = []
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        columns = [group.column(at) for at in range(group.num_columns)]
+        own = [one for one in columns if one.path_in_schema.partition(".")[0] == "image"]
+        groups.append((group.num_rows, sum(one.total_uncompressed_size for one in own)))
+    return groups
 
 
 def _require_images(kind: pa.DataType, where: str) -> None:

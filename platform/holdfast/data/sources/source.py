@@ -5,8 +5,9 @@ from collections.abc import Collection, Sequence
 
 import pyarrow as pa
 
-from holdfast.base import PartConfig
+from holdfast.base import DataError, PartConfig
 from holdfast.data.sources.listing import Listing, Survey, VectorListing
+from holdfast.data.sources.originals import Layout, Originals
 
 
 class Source(ABC):
@@ -43,6 +44,16 @@ class Source(ABC):
     def fingerprint(self) -> str:
         """That of the survey."""
         return self.survey().fingerprint
+
+    def originals(self, layout: Layout) -> Originals:
+        """What reads the images by pieces, where a listing has said how they lie; cheap.
+
+        Raises DataError for a source that cannot be read so.
+        """
+        raise DataError(
+            f"Source {self.uri!r} cannot be streamed, as it says nothing of where its images lie: take "
+            "data.streaming out, or write it as Parquet, WebDataset shards or a list of files."
+        )
 
     def places(self, sample_ids: Sequence[str]) -> list[str | None] | None:
         """Where each of these images lies, so that it can be read again: absolute paths, or `file://` URIs of
