@@ -18,6 +18,16 @@ from .sources.table import conform, of_split, require_values, some
 from .sources.vectors.layout import VectorColumns, read_columns
 from .sources.vectors.tables import NOTES
 from .stream import StreamConfig, Task, build_stream, note_measured
+from .streaming import (
+    Reader,
+    Reading,
+    Schedule,
+    StreamedImages,
+    ahead,
+    encoded_steps,
+    in_batches,
+    read_here,
+)
 
 __all__ = [
     "PHOTOGRAPHS",
@@ -35,21 +45,28 @@ __all__ = [
     "ImageSet",
     "Listing",
     "NOTES",
+    "Reader",
+    "Reading",
+    "Schedule",
     "Source",
     "SourceConfig",
     "SplitConfig",
     "StreamConfig",
+    "StreamedImages",
     "Survey",
     "Task",
     "VectorColumns",
     "VectorListing",
     "VectorSource",
+    "ahead",
     "build_stream",
     "conform",
     "draw_evenly",
     "draw_mixup",
     "draw_sample",
+    "encoded_steps",
     "expand",
+    "in_batches",
     "load_evaluation",
     "load_images",
     "load_training",
@@ -61,6 +78,7 @@ __all__ = [
     "open_any",
     "open_source",
     "read_columns",
+    "read_here",
     "require_disjoint",
     "require_values",
     "row_notes",

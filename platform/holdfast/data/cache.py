@@ -56,7 +56,7 @@ def locked(folder: Path, key: str) -> Iterator[Path]:
         lock = FileLock(folder / f"{key}.lock")
         lock.acquire()
     except OSError as error:
-        raise _unwritable(folder, error) from error
+        raise unwritable(folder, error) from error
     try:
         yield folder / key
     finally:
@@ -89,7 +89,7 @@ def write_entry(
         temporary.rename(entry)
     except OSError as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise _unwritable(entry.parent, error) from error
+        raise unwritable(entry.parent, error) from error
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
@@ -172,7 +172,9 @@ def _told(file: Path) -> dict[str, str]:
 
 
 def _frozen(images: np.ndarray) -> np.ndarray:
-    images.flags.writeable = False
+    # What is streamed cannot be written to anyway.
+    if isinstance(images, np.ndarray):
+        images.flags.writeable = False
     return images
 
 
@@ -206,12 +208,12 @@ def _write(folder: Path, batches: Iterable[Items], columns: Columns, notes: Sequ
         "dtype": kind.name,
         "sha256": dict(zip(FILES, (whole, each.hexdigest(), rows_digest), strict=True)),
         "notes": list(notes),
-        "fingerprint": _fingerprint(whole if own else each.hexdigest(), (len(rows), *shape), columns),
+        "fingerprint": fingerprint_of(whole if own else each.hexdigest(), (len(rows), *shape), columns),
     }
     (folder / "entry.json").write_text(json.dumps(described))
 
 
-def _fingerprint(images: str, shape: tuple[int, ...], columns: Columns) -> str:
+def fingerprint_of(images: str, shape: tuple[int, ...], columns: Columns) -> str:
     """Of the content alone, so that the same images have the same fingerprint wherever they lie."""
     content = [images, list(shape), *(columns[name].tolist() for name in ("label", "group", "sample_id"))]
     return hashlib.sha256(json.dumps(content, ensure_ascii=True).encode()).hexdigest()
@@ -238,7 +240,7 @@ def _remove(folder: Path) -> None:
         shutil.rmtree(folder)
 
 
-def _unwritable(folder: Path, error: OSError) -> DataError:
+def unwritable(folder: Path, error: OSError) -> DataError:
     return DataError(
         f"Cannot write decoded images to {folder}: {error.strerror or error}. "
         "Make room there, or set HOLDFAST_CACHE to another folder."

@@ -66,16 +66,24 @@ class DataConfig(Settings):
     """
 
     source: str
-    """Of images: `parquet:PATH_OR_URL`, `folder:PATH`, `glyphs:`. Of vectors, for a projection:
-    `vectors:PATH_OR_URL` (Parquet, Arrow, or .npy with `?rows=TABLE`); `?label=species&group=genus&id=...`
-    says which columns they are, where these have other names. `gallery:?label=species` are the entries of the
-    version that `model.trunk` names, as they are when the run begins, each attribute a column."""
+    """Of images: `parquet:PATH_OR_URL`, `folder:PATH`, `webdataset:PATH_OR_URL`, `list:FILE`, `glyphs:`. Of
+    vectors, for a projection: `vectors:PATH_OR_URL` (Parquet, Arrow, or .npy with `?rows=TABLE`);
+    `?label=species&group=genus&id=...` says which columns they are, where these have other names.
+    `gallery:?label=species` are the entries of the version that `model.trunk` names, as they are when the run
+    begins, each attribute a column."""
     train: SplitConfig = SplitConfig()
     evaluate: EvaluateConfig
     columns: dict[str, Column] = Field(default_factory=dict)
     undecodable: Literal["refuse", "skip"] = "refuse"
     """What becomes of images that cannot be decoded, and of vectors that are missing, of another dimension,
     not finite or zero."""
+    streaming: bool = Field(False, exclude_if=lambda value: not value)
+    """Whether images stay encoded where they lie, and are read again whenever they are learned from: for data
+    that fits neither memory nor disk. Each image is looked at once before (a digest is kept of it, and no
+    pixel); then memory follows the batch."""
+    shuffle: Annotated[int, Field(ge=1)] = Field(2048, exclude_if=lambda value: value == 2048)
+    """Images, held encoded, among which streamed ones are shuffled; the files that they come from are
+    shuffled as well."""
     allow_overlap: bool = Field(False, exclude_if=lambda value: not value)
     """Whether evaluation images may be trained on. Without it, one that is in both parts stops the run."""
 

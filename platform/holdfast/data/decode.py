@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 import PIL
@@ -20,6 +20,7 @@ import pyarrow as pa
 from holdfast.base import DataError, InvalidImageError, cache_folder, thread_count
 from holdfast.data.cache import Items, locked, read_entry, write_entry
 from holdfast.data.config import Column, SplitConfig
+from holdfast.data.decoder import Decoder
 from holdfast.data.features import Featurizer
 from holdfast.data.image_set import ImageSet
 from holdfast.data.rows import row_columns, row_notes
@@ -33,6 +34,7 @@ from holdfast.data.sources import (
     require_values,
     some,
 )
+from holdfast.data.streaming import read_survey, write_survey
 from holdfast.data.usable import complete_rows, usable_vectors
 
 OnDecoded = Callable[[int, int], None]
@@ -48,18 +50,6 @@ BATCH_BYTES = 4 * 2**20
 """Bytes of a batch, encoded or decoded, unless one image has more."""
 
 
-class Decoder(Protocol):
-    """Turns an encoded image into pixels; `holdfast.models.Preprocessing` is one."""
-
-    def pixels(self, image: bytes) -> np.ndarray:
-        """uint8 (channels, height, width), of one shape for all images. Raises InvalidImageError."""
-        ...
-
-    def model_dump_json(self) -> str:
-        """Everything that the pixels depend on."""
-        ...
-
-
 def load_images(
     source: str,
     split: SplitConfig,
@@ -69,6 +59,7 @@ def load_images(
     cache: Path | None = None,
     progress: OnDecoded | None = None,
     selections: Collection[str] | None = None,
+    streamed: int | None = None,
 ) -> ImageSet:
     """The decoded images of one split, or its vectors, from the cache where it has them.
 
@@ -85,6 +76,8 @@ def load_images(
             are left out with a warning.
         progress: called with (images done, images in all) while decoding; not called for a cached entry.
         selections: what will be selected later; only columns that one of them names are read. None for all.
+        streamed: look at each image once, and keep no pixels: they are read again from where they lie, and
+            shuffled among so many. What a network makes of them is kept all the same.
 
     Raises:
         DataError: the source is missing or empty, lacks a column or the split, nothing is selected, images
@@ -99,17 +92,31 @@ def load_images(
             f"Source {source!r} holds vectors, and the model reads images: name the version that made them, "
             "as in model.trunk: {kind: version, name: v1, train: none}."
         )
+    if streamed is not None and isinstance(opened, VectorSource):
+        raise DataError(
+            f"Source {source!r} holds vectors, which are mapped as they are: leave data.streaming out."
+        )
+    window = None if isinstance(decoder, Featurizer) else streamed
     folder = cache or cache_folder()
     survey = opened.survey()
-    key = _key(opened, survey.fingerprint, split, decoder, columns, undecodable, selections)
+    looks = window is not None
+    key = _key(opened, survey.fingerprint, split, decoder, columns, undecodable, selections, looks)
+
+    def read(entry: Path) -> ImageSet | None:
+        if window is None:
+            return read_entry(entry)
+        assert isinstance(opened, Source)
+        assert decoder is not None
+        return read_survey(entry, opened, decoder, window)
+
     # Entries appear whole, so a hit needs no lock, nor a folder that can be written.
-    found = read_entry(folder / key)
+    found = read(folder / key)
     if found is None:
         with locked(folder, key) as entry:
-            found = read_entry(entry)
+            found = read(entry)
             if found is None:
-                _make(entry, opened, split, decoder, columns, undecodable, progress, selections)
-                found = read_entry(entry)
+                _make(entry, opened, split, decoder, columns, undecodable, progress, selections, looks)
+                found = read(entry)
     if found is None:
         raise DataError(
             f"The decoded images in {folder / key} were damaged as they were written; check the disk."
@@ -138,6 +145,7 @@ def _key(
     columns: Mapping[str, Column],
     undecodable: str,
     selections: Collection[str] | None,
+    streamed: bool,
 ) -> str:
     reads = None if isinstance(source, VectorSource) else decoder
     parts = [
@@ -151,6 +159,7 @@ def _key(
         undecodable,
         *(() if reads is None else (type(reads).__name__, reads.model_dump_json())),
         None if selections is None else sorted({name for one in selections for name in names_in(one)}),
+        *(["streamed"] if streamed else []),
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -164,6 +173,7 @@ def _make(
     undecodable: str,
     progress: OnDecoded | None,
     selections: Collection[str] | None,
+    streamed: bool,
 ) -> None:
     where = f"Source {source.uri!r}"
     listing = source.listing(split.split, _needed(split, columns, selections))
@@ -202,6 +212,13 @@ def _make(
         batches = _decode(where, encoded, arrays["sample_id"], decoder, skip, progress, notes)
         if isinstance(decoder, Featurizer):
             batches = decoder.finish(batches, entry.parent)
+        if streamed:
+            assert isinstance(source, Source)
+            layout = listing.layout or {}
+            source.originals(layout)
+            places = np.arange(len(listing)) if listing.places is None else listing.places
+            write_survey(entry, batches, arrays, places[indices], layout, notes)
+            return
     write_entry(entry, batches, arrays, notes)
 
 

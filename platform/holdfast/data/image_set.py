@@ -16,7 +16,7 @@ class ImageSet:
     Attributes:
         images: uint8 (n, channels, height, width), read-only. Straight from `load_images` it is a memory map
             of a cache file, so that all processes of a machine share its pages. Of a source of vectors they
-            are float32 (n, d), of unit norm.
+            are float32 (n, d), of unit norm. Streamed images are a `StreamedImages` in place of the array.
         labels, groups, sample_ids: text (n,), see `holdfast.data.sources`. A missing group is the empty text.
         columns: every array (n,) that a selection can name, derived columns included.
         fingerprint: hex digest of the pixels or vectors, labels, groups and sample_ids; the same everywhere.
@@ -53,7 +53,8 @@ class ImageSet:
         indices = indices.astype(np.int64)
         if images is None:
             images = self.images[indices]
-            images.flags.writeable = False
+            if isinstance(images, np.ndarray):
+                images.flags.writeable = False
         return ImageSet(
             images=images,
             labels=self.labels[indices],

@@ -10,7 +10,8 @@ from holdfast.base import DataError
 from holdfast.data.cache import map_rows
 from holdfast.data.classes import number_classes
 from holdfast.data.config import DataConfig, EvaluateConfig
-from holdfast.data.decode import Decoder, OnDecoded, load_images
+from holdfast.data.decode import OnDecoded, load_images
+from holdfast.data.decoder import Decoder
 from holdfast.data.features import Featurizer
 from holdfast.data.image_set import ImageSet
 from holdfast.data.selection import select
@@ -39,7 +40,15 @@ def load_training(
         DataError: see `load_images`; also when there is only one class.
     """
     images = load_images(
-        config.source, config.train, decoder, config.columns, config.undecodable, cache, progress, selections
+        config.source,
+        config.train,
+        decoder,
+        config.columns,
+        config.undecodable,
+        cache,
+        progress,
+        selections,
+        config.shuffle if config.streaming else None,
     )
     _require_classes(images, config, "training")
     return images
@@ -65,7 +74,15 @@ def load_evaluation(
     if selections is not None and isinstance(evaluate.queries, str):
         selections = [*selections, evaluate.queries]
     images = load_images(
-        config.source, evaluate, decoder, config.columns, config.undecodable, cache, progress, selections
+        config.source,
+        evaluate,
+        decoder,
+        config.columns,
+        config.undecodable,
+        cache,
+        progress,
+        selections,
+        config.shuffle if config.streaming else None,
     )
     _require_classes(images, config, "evaluation")
     is_query = _queries(evaluate, images, seed)

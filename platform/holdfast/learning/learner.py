@@ -1,17 +1,17 @@
 """Learning one task: the training step, its terms, and the state that lets it go on after an interruption."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from holdfast.base import ConfigError, DivergedError
-from holdfast.data import Augmentation, Batches
+from holdfast.data import Augmentation, Batches, Reader, read_here
 from holdfast.learning.config import LearningConfig
 from holdfast.learning.losses import Losses, Values
 from holdfast.learning.optimizing import Average, build_optimizer
@@ -28,7 +28,7 @@ from holdfast.learning.progress import (
 )
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
-from holdfast.learning.seeing import Draw, classify, draw_batch, see
+from holdfast.learning.seeing import Draw, Feed, classify, see, task_batches
 from holdfast.learning.task_images import TaskImages
 from holdfast.models import Encoder, Head, Learnable, find_weights_flaw
 from holdfast.regularizers import Classifier, Regularizer, Step, TaskStart
@@ -49,7 +49,8 @@ class Learner:
     With several workers each computes its share of the embeddings; head and regularizers see the whole
     global batch on every worker, so that the losses, also those over pairs, do not depend on the number of
     workers. `metric` is the weight of the head's loss; with 0 the terms alone teach.
-    `known` is the number of images that the lineage learned before, over those of the task.
+    `known` is the number of images that the lineage learned before, over those of the task. `read` reads
+    streamed images.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Learner:
         device: torch.device = torch.device("cpu"),
         metric: float = 1.0,
         known: float = 1.0,
+        read: Reader = read_here,
     ) -> None:
         self.config, self.images, self.seed, self.ranks, self.device = config, images, seed, ranks, device
         self.metric = metric
@@ -79,9 +81,19 @@ class Learner:
         self.labels = images.labels.to(device)
         count = len(images.indices)
         order = (count, config.batch_for(count), derive_seed(seed, "task", images.task))
-        self.batches = Batches(*order)
+        self.batches = task_batches(images, *order[1:])
         self._shares = [Batches(*order, rank, ranks.world).slice for rank in range(ranks.world)]
         self.augmentation = Augmentation(config.augment)
+        self._feed = Feed(
+            images,
+            self.batches,
+            self._shares[ranks.rank],
+            self.augmentation,
+            config.epochs,
+            self._seeds,
+            self._send,
+            read,
+        )
         perturbed = config.adversarial is not None and config.adversarial.weight > 0
         self._perturbation = config.adversarial if perturbed else None
         self._autocast = autocast_dtype(config.precision, device)
@@ -197,14 +209,14 @@ class Learner:
         self._model.train()
         self.throughput.start()
         losses: Values = {}
-        while self._step < self.total_steps:
-            epoch, first = divmod(self._step, self.batches.steps)
-            if first == 0:
-                for module in self._modules:
-                    module.begin_epoch(epoch, self.start)
-            for positions in self.batches.epoch(epoch, first):
-                self.losses.keep(self._try_step(positions, epoch))
-                self.throughput.images += len(positions)
+        with closing(self._feed.steps(self._step)) as seen:
+            while self._step < self.total_steps:
+                epoch, first = divmod(self._step, self.batches.steps)
+                if first == 0:
+                    for module in self._modules:
+                        module.begin_epoch(epoch, self.start)
+                self.losses.keep(self._try_step(seen))
+                self.throughput.images += self.batches.size
                 self._step += 1
                 looks, ends = tell(), self._step % self.batches.steps == 0
                 saves = self._step % self.config.checkpoint_steps == 0 or self._step == self.total_steps
@@ -227,23 +239,25 @@ class Learner:
         self.head.leave_matrix(self.encoder.assignment)
         self._model.eval()
 
-    def _try_step(self, positions: np.ndarray, epoch: int) -> dict[str, Tensor]:
+    def _try_step(self, seen: Iterator[tuple[Draw, Tensor]]) -> dict[str, Tensor]:
         try:
-            return self._train_step(positions, epoch)
+            return self._train_step(seen)
         except Exception:
             # What cannot be computed from NaN fails in its own way: the first term that was NaN says why.
             self._read()
             raise
 
-    def _train_step(self, positions: np.ndarray, epoch: int) -> dict[str, Tensor]:
-        place = ("task", self.images.task, "step", self._step)
-        torch.manual_seed(derive_seed(self.seed, *place))
-        seeds = (derive_seed(self.seed, *place, "augment"), derive_seed(self.seed, *place, "mixup"))
+    def _seeds(self, step: int) -> tuple[int, int]:
+        """By which a step's images are distorted, and mixed."""
+        place = ("task", self.images.task, "step", step)
+        return derive_seed(self.seed, *place, "augment"), derive_seed(self.seed, *place, "mixup")
+
+    def _train_step(self, seen: Iterator[tuple[Draw, Tensor]]) -> dict[str, Tensor]:
+        torch.manual_seed(derive_seed(self.seed, "task", self.images.task, "step", self._step))
         sizes = [share.stop - share.start for share in self._shares]
 
         with self.throughput.wait():
-            draw = draw_batch(self.augmentation, self.images.positions(positions, epoch), seeds)
-            pixels = self._see(draw, self.images)
+            draw, pixels = next(seen)
             labels = self.labels[self._send(torch.from_numpy(draw.positions))]
         embeddings, perturbed = self._embed(pixels, labels, sizes)
         step = Step(
@@ -308,10 +322,6 @@ class Learner:
         clean, perturbed = (self.ranks.gather(part, sizes) for part in both)
         return clean, perturbed
 
-    def _see(self, draw: Draw, images: TaskImages) -> Tensor:
-        """This worker's slice of the batch."""
-        return see(draw, self._shares[self.ranks.rank], images, self.augmentation, self._send)
-
     def _embed_by_parent(self, pixels: Tensor, draw: Draw, sizes: list[int]) -> Tensor:
         """What the parent makes of the global batch, or has made of its images before they were distorted."""
         if self.images.parent_vectors is None:
@@ -323,7 +333,10 @@ class Learner:
 
     def _parent_pixels(self, pixels: Tensor, draw: Draw) -> Tensor:
         """The same images under the same distortions, as the parent reads them."""
-        return pixels if self.images.parent_images is None else self._see(draw, self.images.for_parent)
+        if self.images.parent_images is None:
+            return pixels
+        mine = self._shares[self.ranks.rank]
+        return see(draw, mine, self.images.for_parent, self.augmentation, self._send)
 
     def _encode(self, pixels: Tensor) -> Tensor:
         return self._run(self._model, pixels)

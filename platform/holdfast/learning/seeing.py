@@ -1,6 +1,7 @@
 """What a worker sees of a global batch: its slice of the images, distorted, and perhaps mixed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,9 +9,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from holdfast.data import Augmentation, draw_mixup, mix_images
+from holdfast.data import (
+    Augmentation,
+    Batches,
+    Reader,
+    Reading,
+    Schedule,
+    StreamedImages,
+    ahead,
+    draw_mixup,
+    mix_images,
+)
 from holdfast.learning.task_images import TaskImages
 from holdfast.models import Head
+
+AHEAD = 2
+"""Steps of streamed images that are distorted, and on the device, before they are asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,20 +69,82 @@ def see(
     images: TaskImages,
     augmentation: Augmentation,
     send: Callable[[Tensor], Tensor] = lambda tensor: tensor,
+    read: np.ndarray | None = None,
 ) -> Tensor:
     """The images of a slice of the batch, float32 (b, C, H, W) in [0, 1], channels last; vectors (b, d) are
     not distorted.
 
     The slices of all workers are the batch of one alone, pixel for pixel. `send` brings the images, uint8, to
-    the device.
+    the device. `read` are those of the slice, and the one behind it, where they were read already.
     """
     mixes = draw.share < 1
     rows = np.arange(mine.start, mine.stop + mixes) % len(draw.positions)
-    raw = send(torch.from_numpy(images.load(draw.positions[rows])))
+    if read is None:
+        loaded = images.load(draw.positions[rows])
+    else:
+        loaded = images.turned(read[: len(rows)], draw.positions[rows])
+    raw = send(torch.from_numpy(loaded))
     pixels = raw if raw.ndim == 2 else augmentation.apply(raw, draw.parameters[rows])
     if mixes:
         pixels = mix_images(pixels[:-1], pixels[1:], draw.share)
     return pixels if pixels.ndim == 2 else pixels.contiguous(memory_format=torch.channels_last)
+
+
+def task_batches(images: TaskImages, batch_size: int, seed: int) -> Batches | Schedule:
+    """The global batches of a task."""
+    if not isinstance(images.images, StreamedImages):
+        return Batches(len(images.indices), batch_size, seed)
+    stack = images.images.stack
+    return Schedule(stack.pieces(images.images.rows[images.indices]), batch_size, seed, stack.window)
+
+
+@dataclass(frozen=True, eq=False)
+class Feed:
+    """What a worker sees of step after step.
+
+    Attributes:
+        batches: the global ones. `mine`: this worker's part of them.
+        seeds: gives the two of a step, for `draw_batch`.
+        read: reads streamed images.
+    """
+
+    images: TaskImages
+    batches: Batches | Schedule
+    mine: slice
+    augmentation: Augmentation
+    epochs: int
+    seeds: Callable[[int], tuple[int, int]]
+    send: Callable[[Tensor], Tensor]
+    read: Reader
+
+    def steps(self, step: int) -> Generator[tuple[Draw, Tensor]]:
+        """From a step on, what is drawn for each, and what `see` makes of it.
+
+        Streamed images are read, distorted and sent before they are asked for, beside what the device does.
+        """
+        streamed = self.images.images
+        if isinstance(streamed, StreamedImages):
+            with closing(ahead(self._streamed(streamed, step), AHEAD)) as seen:
+                yield from seen
+        else:
+            for draw in self._draws(step):
+                yield draw, see(draw, self.mine, self.images, self.augmentation, self.send)
+
+    def _streamed(self, streamed: StreamedImages, step: int) -> Generator[tuple[Draw, Tensor]]:
+        assert isinstance(self.batches, Schedule)
+        mixes = bool(self.augmentation.config.mixup)
+        columns = np.arange(self.mine.start, self.mine.stop + mixes) % self.batches.size
+        task = streamed[self.images.indices]
+        with closing(self.read(Reading(task, self.batches, columns, self.epochs, step))) as read:
+            for draw, images in zip(self._draws(step), read, strict=True):
+                yield draw, see(draw, self.mine, self.images, self.augmentation, self.send, images)
+
+    def _draws(self, step: int) -> Iterator[Draw]:
+        for epoch in range(step // self.batches.steps, self.epochs):
+            first = step % self.batches.steps if epoch == step // self.batches.steps else 0
+            for number, positions in enumerate(self.batches.epoch(epoch, first), first):
+                seeds = self.seeds(epoch * self.batches.steps + number)
+                yield draw_batch(self.augmentation, self.images.positions(positions, epoch), seeds)
 
 
 def classify(head: Head, embeddings: Tensor, labels: Tensor, other: Tensor | None, share: float) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from holdfast.base import DivergedError, HoldfastError
-from holdfast.data import Task, build_stream
+from holdfast.data import Reader, Task, build_stream, read_here
 from holdfast.learning.datasets import Datasets, embed_datasets, validation_indices
 from holdfast.learning.learned import Ancestor, Learned, Publisher
 from holdfast.learning.learner import Learner, Term, count_steps
@@ -68,15 +68,17 @@ def run_sequence(
     device: torch.device = torch.device("cpu"),
     metric: float = 1.0,
     wanted: Callable[[], bool] = nobody_wants,
+    read: Reader = read_here,
 ) -> list[str]:
     """Learn the whole stream from wherever `checkpoints` left off; return the versions it published.
 
     Called on every worker alike. The cost of a task, in time and in memory, does not grow with the number
     of tasks before it: two models are held, the new one and its parent, and no image of an earlier task.
     `metric` is the weight of the classification loss; with 0 the regularizers alone teach, and no version
-    keeps a head. `wanted` is asked a few times a second whether this worker is to save before it is due.
+    keeps a head. `wanted` is asked a few times a second whether this worker is to save before it is due;
+    `read` reads streamed images.
     """
-    return _Sequence(plan, data, publisher, checkpoints, watch, ranks, device, metric, wanted).run()
+    return _Sequence(plan, data, publisher, checkpoints, watch, ranks, device, metric, wanted, read).run()
 
 
 @dataclass
@@ -90,6 +92,7 @@ class _Sequence:
     device: torch.device
     metric: float = 1.0
     wanted: Callable[[], bool] = nobody_wants
+    read: Reader = read_here
     versions: list[str] = field(default_factory=list)
     parent: Ancestor | None = None
     base: np.ndarray | None = None
@@ -236,6 +239,7 @@ class _Sequence:
             device=self.device,
             metric=self.metric,
             known=self._known(task),
+            read=self.read,
         )
 
     def _known(self, task: Task) -> float:

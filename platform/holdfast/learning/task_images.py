@@ -1,17 +1,63 @@
 """The images of one task as they are learned: maybe turned, each orientation of a class a class by itself."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from holdfast.data import StreamedImages
 
 
 def turned_classes(classes: tuple[str, ...], turns: int) -> tuple[str, ...]:
     """The labels of the classes in all orientations: first upright, then turned once, and so on."""
     degrees = (360 // turns * turn for turn in range(1, turns))
     return classes + tuple(f"{name} turned {angle}" for angle in degrees for name in classes)
+
+
+def turn(images: np.ndarray, times: np.ndarray, turns: int) -> np.ndarray:
+    """Images (b, C, H, W), each turned so many `times`, int64 (b,), by 360 / turns degrees, in place."""
+    for number in range(1, turns):
+        rows = np.flatnonzero(times == number)
+        images[rows] = np.rot90(images[rows], number * 4 // turns, axes=(2, 3))
+    return images
+
+
+@dataclass(frozen=True, eq=False)
+class TurnedImages:
+    """Streamed images that are turned as they are read; `times` as `turn` has them."""
+
+    images: StreamedImages
+    times: np.ndarray
+    turns: int
+    dtype = np.dtype(np.uint8)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.images.shape
+
+    @property
+    def ndim(self) -> int:
+        return self.images.ndim
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: Any) -> "TurnedImages":
+        return TurnedImages(self.images[index], self.times[index], self.turns)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return turn(np.asarray(self.images), self.times, self.turns)
+
+    def batches(self, size: int) -> Iterator[np.ndarray]:
+        """As those of `StreamedImages`."""
+        done = 0
+        for batch in self.images.batches(size):
+            yield turn(batch, self.times[done : done + len(batch)], self.turns)
+            done += len(batch)
 
 
 @dataclass(frozen=True)
@@ -24,7 +70,7 @@ class TaskImages:
 
     Attributes:
         images: uint8 (n, C, H, W), H = W, or vectors float32 (n, d); the whole training set, often a memory
-            map.
+            map, or streamed.
         indices: int64 (m,), which of them this task trains on.
         upright: int64 (m,), their classes, numbered from 0.
         classes: the classes' labels in the data.
@@ -59,13 +105,17 @@ class TaskImages:
         return images + len(self.indices) * ((images + epoch) % self.turns)
 
     def load(self, positions: np.ndarray) -> np.ndarray:
-        """The images at some positions, uint8 (b, C, H, W), not augmented."""
+        """The images at some positions, uint8 (b, C, H, W), not augmented; of streamed ones what reads
+        them."""
         times, images = np.divmod(positions, len(self.indices))
         raw = self.images[self.indices[images]]
-        for turn in range(1, self.turns):
-            rows = np.flatnonzero(times == turn)
-            raw[rows] = np.rot90(raw[rows], turn * 4 // self.turns, axes=(2, 3))
-        return raw
+        if isinstance(raw, np.ndarray):
+            return turn(raw, times, self.turns)
+        return raw if self.turns == 1 else cast(np.ndarray, TurnedImages(raw, times, self.turns))
+
+    def turned(self, raw: np.ndarray, positions: np.ndarray) -> np.ndarray:
+        """Images (b, C, H, W) that were read, as they stand at their positions."""
+        return turn(raw, positions // len(self.indices), self.turns)
 
     @cached_property
     def for_parent(self) -> "TaskImages":

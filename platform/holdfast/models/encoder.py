@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from holdfast.base import InvalidImageError, NotEmbeddableError, Settings, StoreError, unknown_kinds
+from holdfast.models.batched import Batched, batches_of
 from holdfast.models.contract import Contract
 from holdfast.models.following import follow_trunk
 from holdfast.models.head_config import AnyHeadConfig
@@ -169,15 +170,17 @@ class Encoder(Learnable):
         settle_trunk(self.trunk)
 
     def embed(
-        self, images: np.ndarray | Sequence[Image.Image | bytes], batch_size: int | None = None
+        self, images: np.ndarray | Batched | Sequence[Image.Image | bytes], batch_size: int | None = None
     ) -> np.ndarray:
         """Embed images as a float32 array (n, dimension) of unit norm, in evaluation mode.
 
-        `images` is a uint8 array (n, channels, size, size) that is already preprocessed, or a sequence of
-        Pillow images or encoded files. So many go through the network at a time, fewer where they are large
-        unless it is said. Raises InvalidImageError for any other array and for whatever cannot be decoded.
+        `images` is a uint8 array (n, channels, size, size) that is already preprocessed, or comes in batches
+        of such, or a sequence of Pillow images or encoded files. So many go through the network at a time,
+        fewer where they are large unless it is said.
+
+        Raises InvalidImageError for any other array and for whatever cannot be decoded.
         """
-        if isinstance(images, np.ndarray):
+        if isinstance(images, np.ndarray | Batched):
             self._check(images)
         embeddings = np.empty((len(images), self.dimension), np.float32)
         device = self.linear.weight.device
@@ -188,13 +191,14 @@ class Encoder(Learnable):
             self.eval()
         try:
             with torch.inference_mode():
-                for start in range(0, len(images), batch_size):
-                    batch = images[start : start + batch_size]
+                done = 0
+                for batch in batches_of(images, batch_size):
                     if not isinstance(batch, np.ndarray):
                         batch = np.stack([self.preprocessing.pixels(image) for image in batch])
                     # torch.tensor copies: the array may be a read-only memory map.
                     output = self(torch.tensor(batch, device=device))
-                    embeddings[start : start + batch_size] = output.cpu().numpy()
+                    embeddings[done : done + len(output)] = output.cpu().numpy()
+                    done += len(output)
         finally:
             if was_training:
                 self.train()
@@ -264,7 +268,7 @@ class Encoder(Learnable):
             dimension=self.dimension,
         )
 
-    def _check(self, images: np.ndarray) -> None:
+    def _check(self, images: np.ndarray | Batched) -> None:
         shape = (self.preprocessing.channels, self.preprocessing.size, self.preprocessing.size)
         if images.dtype != np.uint8 or images.shape[1:] != shape or images.ndim != 4:
             raise InvalidImageError(

@@ -4,6 +4,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from holdfast.models.batched import batches_of
 from holdfast.models.encoder import Encoder
 from holdfast.models.projections import principal_directions
 
@@ -85,8 +86,8 @@ def _features(encoder: Encoder, images: np.ndarray) -> Tensor:
     encoder.eval()
     try:
         parts = []
-        for start in range(0, len(images), encoder.at_a_time):
-            pixels = torch.tensor(images[start : start + encoder.at_a_time], device=device)
+        for batch in batches_of(images, encoder.at_a_time):
+            pixels = torch.tensor(batch, device=device)
             parts.append(encoder.trunk(encoder.preprocessing.normalize(pixels)).double().cpu())
         return torch.cat(parts)
     finally:

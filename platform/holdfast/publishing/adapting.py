@@ -7,12 +7,13 @@ import numpy as np
 import torch
 
 from holdfast.adapters import Adapter, AdapterConfig, Evidence, Pairs, fit_from_pairs
-from holdfast.data import Augmentation, AugmentConfig
+from holdfast.data import Augmentation, AugmentConfig, in_batches
 from holdfast.learning import derive_seed
 from holdfast.models import Learnable
 from holdfast.publishing.sampling import Sampled, fit_on_sample
 
-_CHUNK = 512  # images that are copied out of the training set, and embedded, at a time
+_CHUNK, _STREAMED = 512, 64
+"""Images that are copied out of the training set, or decoded, and embedded, at a time."""
 
 
 def fit_adapter(
@@ -67,10 +68,12 @@ def embed_views(
     embedded = np.empty(((views + 1) * len(indices), encoder.dimension), np.float32)
     augmentation = Augmentation(augment)
     generator = torch.Generator().manual_seed(derive_seed(seed, "adapter", task, "views"))
+    chunk_size = _CHUNK if isinstance(images, np.ndarray) else _STREAMED
     for view in range(views + 1):
-        for at in range(0, len(indices), _CHUNK):
-            chunk = images[indices[at : at + _CHUNK]]
+        at = 0
+        for chunk in in_batches(images, chunk_size, indices):
             rows = slice(view * len(indices) + at, view * len(indices) + at + len(chunk))
+            at += len(chunk)
             if view == 0:
                 embedded[rows] = encoder.embed(chunk)
                 continue

@@ -106,15 +106,17 @@ class ExemplarMemory(SavedShapes):
         old_images, old_classes = self.images.cpu().numpy(), self.classes.cpu().numpy()
         old_priorities = self.priorities.cpu().numpy()
         seen = sorted({*self.seen.tolist(), *numbers})
-        share = self.budget // images[0].nbytes // len(seen)
+        share = self.budget // (int(np.prod(images.shape[1:])) * images.dtype.itemsize) // len(seen)
 
-        kept_images, kept_priorities = [images[:0]], [old_priorities[:0]]
+        nothing = np.empty((0, *images.shape[1:]), images.dtype)
+        kept_images, kept_priorities = [nothing], [old_priorities[:0]]
         kept_classes = []
         for key in seen:
             ours = old_classes == key
             held, priorities = old_images[ours], old_priorities[ours]
             if key in numbers:
-                fresh = images[labels == numbers[key]]
+                # Of one class at a time, where they are streamed.
+                fresh = np.asarray(images[labels == numbers[key]])
                 held, priorities = self._join(held, priorities, fresh, share, task)
             first = priorities.argsort(kind="stable")[:share]
             kept_images.append(held[first].reshape(-1, *images.shape[1:]))
