@@ -18,7 +18,9 @@ from holdfast.cli.printing import table, tell
 
 def embed(
     version: Annotated[str, typer.Argument(help="Version or alias, such as v3 or live.")],
-    source: Annotated[str, typer.Argument(help="parquet:PATH, folder:PATH or glyphs:")],
+    source: Annotated[
+        str, typer.Argument(help="parquet:PATH, folder:PATH, webdataset:PATH, list:FILE or glyphs:")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Parquet file to write.")],
     split: Annotated[str | None, typer.Option(help="Only this split.")] = None,
     thumbnails: Annotated[

@@ -1,15 +1,16 @@
 """Embedding a whole source with one version, into a Parquet file."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from holdfast.base import DataError, require_writable, whole_file
-from holdfast.data import Encoded, Listing, Source, open_source, require_values, row_notes, tell
-from holdfast.jobs.embedded_batch import BATCH, embed_batch
+from holdfast.base import DataError, require_writable, thread_count, whole_file
+from holdfast.data import Encoded, Listing, Source, ahead, open_source, require_values, row_notes, tell
+from holdfast.jobs.embedded_batch import BATCH, decode_batch, embed_batch
 from holdfast.jobs.runtime import joins_cluster, prepare_environment
 from holdfast.learning import Progress, Watcher
 from holdfast.models import Model, blank_image
@@ -63,7 +64,7 @@ def embed_source(
     if large is None:
         large = LARGE_ON_CLUSTER if joins_cluster() else LARGE
     if len(listing) < large and not gpus:
-        embedded: Iterable[pa.Table] = (embed_batch(model, name, batch, thumbnails) for batch in batches)
+        embedded: Iterable[pa.Table] = _embed_here(model, name, batches, thumbnails)
     else:
         prepare_environment()
         from holdfast.jobs.embed_on_ray import embed_on_ray
@@ -73,6 +74,17 @@ def embed_source(
         )
     _write(output, _watched(_placed(embedded, opened), len(listing), watch))
     return len(listing), name
+
+
+def _embed_here(
+    model: Model, version: str, batches: Iterator[pa.Table], thumbnails: bool
+) -> Iterator[pa.Table]:
+    """The next batch is read and decoded while one is embedded."""
+    threads = min(thread_count(), 16)
+    decoded = ((batch, decode_batch(model, batch, threads)) for batch in batches)
+    with closing(ahead(decoded, 1)) as ready:
+        for batch, pixels in ready:
+            yield embed_batch(model, version, batch, thumbnails, pixels)
 
 
 def _batches(listing: Listing, model: Model, where: str) -> Iterator[pa.Table]:

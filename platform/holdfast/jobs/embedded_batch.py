@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pyarrow as pa
@@ -13,11 +14,22 @@ from holdfast.models import Model, decode_image
 BATCH = 512
 
 
-def embed_batch(model: Model, version: str, batch: pa.RecordBatch | pa.Table, thumbnails: bool) -> pa.Table:
-    """Embed a batch of encoded images; see `embed_source` for the columns."""
+def decode_batch(model: Model, batch: pa.Table, threads: int = 1) -> np.ndarray:
+    """A batch of encoded images as the model reads them, (b, ...), decoded by so many threads."""
+    items = zip(batch.column("sample_id").to_pylist(), batch.column("image").to_pylist(), strict=True)
+    if threads == 1:
+        return np.stack([_decode(model, *item) for item in items])
+    with ThreadPoolExecutor(threads) as pool:
+        return np.stack(list(pool.map(lambda item: _decode(model, *item), items)))
+
+
+def embed_batch(
+    model: Model, version: str, batch: pa.Table, thumbnails: bool, pixels: np.ndarray | None = None
+) -> pa.Table:
+    """Embed a batch of encoded images; see `embed_source` for the columns. `pixels`: where they are decoded
+    already."""
     sample_ids, images = batch.column("sample_id").to_pylist(), batch.column("image").to_pylist()
-    pixels = np.stack([_decode(model, *item) for item in zip(sample_ids, images, strict=True)])
-    vectors = model.embed(pixels)
+    vectors = model.embed(decode_batch(model, batch) if pixels is None else pixels)
     flat = pa.array(vectors.reshape(-1), pa.float32())
     columns = {
         "sample_id": pa.array(sample_ids, pa.string()),

@@ -15,12 +15,14 @@ from ray.train import FailureConfig, RunConfig, ScalingConfig
 from holdfast import scaling
 from holdfast.base import HoldfastError, cpu_count
 from holdfast.config import Experiment, parse_experiment
+from holdfast.data import StreamedImages
 from holdfast.jobs.elastic import HoldfastTrainer, Relay, TellsHost
 from holdfast.jobs.host import RemoteCheckpoints, RemotePublisher, start_host
 from holdfast.jobs.network import ReachableTorchConfig
 from holdfast.jobs.release import require_release, this_release
 from holdfast.jobs.resources import require_resources
 from holdfast.jobs.runtime import joins_cluster, ray_session, work_in
+from holdfast.jobs.stream_on_ray import BESIDE_WORKER, read_on_ray
 from holdfast.learning import Progress, Ranks, Watcher, keep_freed_memory, run_sequence
 from holdfast.runs import RunFolder, find_base, load_datasets
 from holdfast.store import Store
@@ -43,12 +45,18 @@ def run_on_ray(
     chosen = experiment.scaling
     # Decoded here first: the workers then find the cache, and a mistake in the data costs no start of Ray.
     base = find_base(store, experiment)
-    load_datasets(experiment, watch, base=base)
-    with ray_session(verbose=verbose, cpus=max(cpu_count(), chosen.cpus * chosen.most)):
+    data = load_datasets(experiment, watch, base=base)
+    streams = isinstance(data.training.images, StreamedImages)
+    cpus, each = max(cpu_count(), chosen.cpus * chosen.most), dict(chosen.each)
+    if streams:
+        # Of an instance of our own CPUs are what we call so: what reads and decodes waits for no worker.
+        cpus += chosen.most + cpu_count()
+        each["CPU"] = each.get("CPU", 0.0) + BESIDE_WORKER
+    with ray_session(verbose=verbose, cpus=cpus):
         watch(Progress("starting Ray", 0, 0))
         what = f"Run '{experiment.name}'"
         # What it waits for is said while it does.
-        require_resources(what, chosen.least, chosen.each, chosen.placement, warn=False)
+        require_resources(what, chosen.least, each, chosen.placement, warn=False)
         host = start_host(experiment, store.place, epoch, publish_anyway)
         trainer = HoldfastTrainer(
             host,
@@ -59,6 +67,8 @@ def run_on_ray(
                 "host": host,
                 "cpus": chosen.cpus,
                 "base": ray.put(base),
+                # Without pixels: looked through once, here, and not by each of them.
+                "data": ray.put(data) if streams else None,
                 "folder": os.getcwd(),
                 "release": this_release(),
             },
@@ -136,15 +146,17 @@ def _learn_on_worker(config: dict[str, Any]) -> None:
             checkpoints.watch(
                 Progress(f"learning on {ranks.world} of {experiment.scaling.most} workers", 0, 0)
             )
+        data = None if config["data"] is None else ray.get(config["data"])
         run_sequence(
             experiment,
-            load_datasets(experiment, base=ray.get(config["base"])),
+            data or load_datasets(experiment, base=ray.get(config["base"])),
             RemotePublisher(host),
             checkpoints,
             checkpoints.watch,
             ranks,
             ray.train.torch.get_device(),
             wanted=checkpoints.wanted,
+            read=read_on_ray,
         )
     except HoldfastError as mistake:
         # A user's mistake is no failure of a worker: Ray would only repeat it.

@@ -173,6 +173,13 @@ def _load_pairs(store: Store, experiment: Experiment, source: str, model: Model,
     if not isinstance(model, Encoder):
         look(store, source, ours, partial(load_datasets, experiment, watch))
         return ours
+    if experiment.data.streaming and model.preprocessing == experiment.model.preprocessing:
+        return ours
+    if experiment.data.streaming:
+        raise ConfigError(
+            f"data.streaming: {source} reads other pixels than the model that is to imitate it, so that "
+            "every image would be read twice: take over its model.preprocessing, or leave streaming out."
+        )
     theirs = load_datasets(experiment, watch, model.preprocessing)
     for mine, other in (
         (ours.training, theirs.training),

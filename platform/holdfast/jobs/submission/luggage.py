@@ -13,7 +13,8 @@ from holdfast.base import ConfigError
 LIMIT = 100_000_000
 """Bytes that travel with a job at most."""
 _FILES = "files"
-_SCHEMES = ("parquet:", "folder:", "vectors:", "onnx:", "torch:", "transformers:", "timm:")
+_SOURCES = ("parquet:", "folder:", "webdataset:", "list:", "vectors:")
+_SCHEMES = (*_SOURCES, "onnx:", "torch:", "transformers:", "timm:")
 _DATABASES = ("lancedb", "qdrant", "milvus")
 _PATHS = frozenset({"manifest", "weights"})  # keys of an experiment whose text is a path
 _KINDS = frozenset({"kind", "trunk"})  # whose text may be package.module:Class
