@@ -41,6 +41,7 @@ from experiments.benchmarks.learning import (
     publishing_chain,
     quickstart,
     ray_overhead,
+    streaming,
     task_memory,
     training_speed,
 )
@@ -55,6 +56,7 @@ BENCHMARKS: Mapping[str, Measure] = {
     "training_speed": training_speed.measure,
     "ray_overhead": ray_overhead.measure,
     "task_memory": task_memory.measure,
+    "streaming": streaming.measure,
     "evaluation_memory": evaluation_memory.measure,
     "opening_images": opening_images.measure,
     "publishing_chain": publishing_chain.measure,

@@ -38,7 +38,7 @@ def bench(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
     return start
 
 
-@pytest.mark.timeout(1800)  # fifteen parts, on a machine that may be busy
+@pytest.mark.timeout(1800)  # sixteen parts, on a machine that may be busy
 def test_an_interrupted_bench_goes_on_to_the_end_of_every_part(
     bench: Callable[..., subprocess.Popen[str]], tmp_path: Path
 ) -> None:
