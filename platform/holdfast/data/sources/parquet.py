@@ -4,6 +4,7 @@ import hashlib
 import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
@@ -171,5 +172,10 @@ def _images(shard: Shard, wanted: np.ndarray) -> Iterator[Encoded]:
                 # Flattened, a row without a struct has no bytes either.
                 values = values.flatten()[0]
             for row in rows:
-                value = values[int(row)]
-                yield Encoded(value.as_buffer().size if value.is_valid else 0, value.as_py)
+                # A copy: what refers to the values keeps all that were read with them.
+                image = values[int(row)].as_py()
+                yield Encoded(len(image or b""), partial(_given, image))
+
+
+def _given(image: bytes | None) -> bytes | None:
+    return image
