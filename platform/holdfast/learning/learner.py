@@ -28,7 +28,7 @@ from holdfast.learning.progress import (
 )
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
-from holdfast.learning.seeing import Draw, Feed, classify, see, task_batches
+from holdfast.learning.seeing import Draw, Feed, classify, task_batches
 from holdfast.learning.task_images import TaskImages
 from holdfast.models import Encoder, Head, Learnable, find_weights_flaw
 from holdfast.regularizers import Classifier, Regularizer, Step, TaskStart
@@ -84,16 +84,8 @@ class Learner:
         self.batches = task_batches(images, *order[1:])
         self._shares = [Batches(*order, rank, ranks.world).slice for rank in range(ranks.world)]
         self.augmentation = Augmentation(config.augment)
-        self._feed = Feed(
-            images,
-            self.batches,
-            self._shares[ranks.rank],
-            self.augmentation,
-            config.epochs,
-            self._seeds,
-            self._send,
-            read,
-        )
+        mine, epochs = self._shares[ranks.rank], config.epochs
+        self._feed = Feed(images, self.batches, mine, self.augmentation, epochs, seed, self._send, read)
         perturbed = config.adversarial is not None and config.adversarial.weight > 0
         self._perturbation = config.adversarial if perturbed else None
         self._autocast = autocast_dtype(config.precision, device)
@@ -247,11 +239,6 @@ class Learner:
             self._read()
             raise
 
-    def _seeds(self, step: int) -> tuple[int, int]:
-        """By which a step's images are distorted, and mixed."""
-        place = ("task", self.images.task, "step", step)
-        return derive_seed(self.seed, *place, "augment"), derive_seed(self.seed, *place, "mixup")
-
     def _train_step(self, seen: Iterator[tuple[Draw, Tensor]]) -> dict[str, Tensor]:
         torch.manual_seed(derive_seed(self.seed, "task", self.images.task, "step", self._step))
         sizes = [share.stop - share.start for share in self._shares]
@@ -333,10 +320,7 @@ class Learner:
 
     def _parent_pixels(self, pixels: Tensor, draw: Draw) -> Tensor:
         """The same images under the same distortions, as the parent reads them."""
-        if self.images.parent_images is None:
-            return pixels
-        mine = self._shares[self.ranks.rank]
-        return see(draw, mine, self.images.for_parent, self.augmentation, self._send)
+        return pixels if self.images.parent_images is None else self._feed.show(draw, self.images.for_parent)
 
     def _encode(self, pixels: Tensor) -> Tensor:
         return self._run(self._model, pixels)

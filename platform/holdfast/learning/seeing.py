@@ -20,6 +20,7 @@ from holdfast.data import (
     draw_mixup,
     mix_images,
 )
+from holdfast.learning.randomness import derive_seed
 from holdfast.learning.task_images import TaskImages
 from holdfast.models import Head
 
@@ -104,7 +105,7 @@ class Feed:
 
     Attributes:
         batches: the global ones. `mine`: this worker's part of them.
-        seeds: gives the two of a step, for `draw_batch`.
+        seed: the sequence's.
         read: reads streamed images.
     """
 
@@ -113,7 +114,7 @@ class Feed:
     mine: slice
     augmentation: Augmentation
     epochs: int
-    seeds: Callable[[int], tuple[int, int]]
+    seed: int
     send: Callable[[Tensor], Tensor]
     read: Reader
 
@@ -128,7 +129,11 @@ class Feed:
                 yield from seen
         else:
             for draw in self._draws(step):
-                yield draw, see(draw, self.mine, self.images, self.augmentation, self.send)
+                yield draw, self.show(draw, self.images)
+
+    def show(self, draw: Draw, images: TaskImages, read: np.ndarray | None = None) -> Tensor:
+        """This worker's part of a batch; see `see`."""
+        return see(draw, self.mine, images, self.augmentation, self.send, read)
 
     def _streamed(self, streamed: StreamedImages, step: int) -> Generator[tuple[Draw, Tensor]]:
         assert isinstance(self.batches, Schedule)
@@ -137,13 +142,14 @@ class Feed:
         task = streamed[self.images.indices]
         with closing(self.read(Reading(task, self.batches, columns, self.epochs, step))) as read:
             for draw, images in zip(self._draws(step), read, strict=True):
-                yield draw, see(draw, self.mine, self.images, self.augmentation, self.send, images)
+                yield draw, self.show(draw, self.images, images)
 
     def _draws(self, step: int) -> Iterator[Draw]:
         for epoch in range(step // self.batches.steps, self.epochs):
             first = step % self.batches.steps if epoch == step // self.batches.steps else 0
             for number, positions in enumerate(self.batches.epoch(epoch, first), first):
-                seeds = self.seeds(epoch * self.batches.steps + number)
+                place = ("task", self.images.task, "step", epoch * self.batches.steps + number)
+                seeds = (derive_seed(self.seed, *place, "augment"), derive_seed(self.seed, *place, "mixup"))
                 yield draw_batch(self.augmentation, self.images.positions(positions, epoch), seeds)
 
 
