@@ -142,6 +142,8 @@ def _learn_on_worker(config: dict[str, Any]) -> None:
         require_release(config["release"])
         # What it names may be missing on this machine.
         experiment = parse_experiment(config["experiment"], f"on {os.uname().nodename}")
+        # Nobody begins where one cannot.
+        ranks.barrier()
         if experiment.scaling.elastic:
             checkpoints.watch(
                 Progress(f"learning on {ranks.world} of {experiment.scaling.most} workers", 0, 0)
