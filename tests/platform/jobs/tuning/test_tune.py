@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -69,6 +70,7 @@ def test_a_killed_sweep_goes_on_writes_the_best_and_says_why_its_start_failed(tm
     assert outcome["start"]["error"] in (tmp_path / "said").read_text()
     best, second, start = outcome["trials"]
     assert (best, start) == (outcome["best"], outcome["start"])
+    assert {trial["machine"] for trial in outcome["trials"]} == {platform.node()}
     assert (best["tasks"], best["objective"]) >= (second["tasks"], second["objective"])
     assert type(best["values"]["learning.batch_size"]) is int
     written = load_experiment(tmp_path / "new" / "best.yaml")
