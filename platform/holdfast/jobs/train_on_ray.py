@@ -143,7 +143,7 @@ def _learn_on_worker(config: dict[str, Any]) -> None:
         # What it names may be missing on this machine.
         experiment = parse_experiment(config["experiment"], f"on {os.uname().nodename}")
         # Nobody begins where one cannot.
-        ranks.barrier()
+        ranks.meet()
         if experiment.scaling.elastic:
             checkpoints.watch(
                 Progress(f"learning on {ranks.world} of {experiment.scaling.most} workers", 0, 0)

@@ -60,6 +60,11 @@ class Ranks:
             ):
                 gradient.copy_(mean.view_as(gradient))
 
+    def meet(self) -> None:
+        """Returns once every worker is here. Raises where one has left."""
+        if self.world > 1:
+            dist.barrier()
+
     def leave(self) -> None:
         """Take part in nothing more: who waits for this worker then gets an error."""
         if self.world > 1:
