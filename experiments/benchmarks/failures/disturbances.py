@@ -37,9 +37,9 @@ def make_store(store: Store, folder: Path) -> str:
 
 def _publish(store: Store, folder: Path) -> str:
     """One more version, that may search the entries of all others, and they its."""
-    before = [version.name for version in store.versions.list()]
-    name = publish_untrained(store, folder, MODEL, task=len(before))
-    pairs = [pair for other in before for pair in ((name, other), (other, name))]
+    before = store.versions.list()
+    name = publish_untrained(store, folder, MODEL, task=before[-1].number if before else 0)
+    pairs = [pair for other in before for pair in ((name, other.name), (other.name, name))]
     store.compatibility.record(
         [Compatibility(query, entry, 60.0, 50.0, 8.0, 12.0, True, "by decree") for query, entry in pairs]
     )
