@@ -29,7 +29,7 @@ class LearningConfig(Settings):
 
     Over a trunk with weights the defaults are 6 epochs of batches of 64, `learning_rate` 0.001 and
     `trunk_learning_rate` 0.0003; of a projection 12 epochs of at most 500 batches of 64 or more, and
-    `learning_rate` 0.001.
+    `learning_rate` 0.0025.
     """
 
     epochs: int = Field(default=12, ge=1)
@@ -82,7 +82,7 @@ TUNING = LearningConfig(
 which one is learned from nothing, and steps enough for a task of a few hundred images."""
 
 PROJECTING = LearningConfig(
-    epochs=12, batch_size=64, epoch_steps=500, optimizer=OptimizerConfig(learning_rate=1e-3)
+    epochs=12, batch_size=64, epoch_steps=500, optimizer=OptimizerConfig(learning_rate=2.5e-3)
 )
 """What is learned over vectors: small batches, as a task of a few hundred needs steps, and larger ones where
 there are vectors enough."""
