@@ -100,6 +100,7 @@ def test_a_full_server_is_waited_for_and_then_a_sentence(
         with pytest.raises(DatabaseAwayError, match=r"no connection left .*put PgBouncer before the server"):
             open_store(database.url, str(tmp_path))
         assert time.monotonic() - begun >= 1
+        monkeypatch.setattr(connecting, "PLACE_SECONDS", 30.0)
         threading.Timer(0.4, held[0].invalidate).start()
         with open_store(database.url, str(tmp_path)) as store:
             assert store.versions.list() == []

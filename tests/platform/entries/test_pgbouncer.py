@@ -125,12 +125,13 @@ def test_a_pooler_that_is_full_is_waited_for_and_then_a_sentence(
 ) -> None:
     monkeypatch.setattr(postgres, "PLACE_SECONDS", 1.0)
     open_store(database, artifacts).close()
-    with pgbouncer(database, max_client_conn=2, query_wait_timeout=1, default_pool_size=1) as url:
+    with pgbouncer(database, max_client_conn=2, query_wait_timeout=3, default_pool_size=1) as url:
         held = [create_engine(url).connect() for _ in range(2)]
         begun = time.monotonic()
         with pytest.raises(DatabaseAwayError, match=r"no connection left \(.*no more connections allowed"):
             open_store(url, artifacts)
         assert time.monotonic() - begun >= 1
+        monkeypatch.setattr(postgres, "PLACE_SECONDS", 30.0)
         threading.Timer(0.4, held[1].invalidate).start()
         with open_store(url, artifacts) as store:
             # The other client keeps the one session of the server in a transaction.
