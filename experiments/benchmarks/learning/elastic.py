@@ -52,7 +52,7 @@ QUICK = [
     *("learning.checkpoint_steps=1000000", "scaling.resize_seconds=1"),
 ]
 WHOLE = [
-    *("data.source=glyphs:?classes=300&instances=10", "model.width=0.25", "model.dimension=64"),
+    *("data.source=glyphs:?classes=270&instances=10", "model.width=0.25", "model.dimension=64"),
     *("learning.batch_size=64", "stream.shares=null", "stream.tasks=2", "scaling.resize_seconds=3"),
 ]
 
