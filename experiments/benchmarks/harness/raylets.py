@@ -61,6 +61,7 @@ class Raylets:
             deadline = time.monotonic() + START_SECONDS
             while b"Ray runtime started" not in Path(said.name).read_bytes():
                 if time.monotonic() > deadline:
+                    self._nodes.append(node)
                     raise RuntimeError(f"no node has come: {Path(said.name).read_text()}")
                 if node.poll() is not None:
                     # Ray gives a node half a minute, which a busy machine may need for other things.
