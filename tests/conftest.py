@@ -32,7 +32,6 @@ SHARING = {
     "tests/platform/jobs/test_on_nodes.py": "a cluster",
     "tests/platform/jobs/test_train_on_ray.py": "a cluster",
     "tests/platform/jobs/test_stream_on_ray.py": "a cluster",
-    "tests/experiments/benchmarks/tuning/test_tuning.py": "a cluster",
     "tests/experiments/benchmarks/codes/test_codes.py": "a process that forks",
     "tests/experiments/benchmarks/transfer/test_transfer.py": "a process that forks",
 }

@@ -37,7 +37,7 @@ from holdfast.adapters import LinearAdapter
 from holdfast.backfill import Backfills
 from holdfast.base import ConflictError
 from holdfast.models import ModelConfig
-from holdfast.store import Store, open_store
+from holdfast.store import Compatibility, Store, open_store
 
 RATE = 50  # searches a second
 K = 10
@@ -168,6 +168,8 @@ def _versions(store: Store, folder: Path) -> list[str]:
     ]
     for name in newer:
         store.adapters.register(name, "v1", LinearAdapter.of(np.eye(large.DIMENSION, dtype=np.float32)))
+        # A small gallery may have become another version's altogether, and is searched all the same.
+        store.compatibility.record([Compatibility("v1", name, 60.0, 50.0, 8.0, 12.0, True, "by decree")])
     if store.traffic.current().query_version is None:
         store.traffic.promote("v1")
     return newer

@@ -101,7 +101,7 @@ def test_a_version_published_later_is_known(store: Store, entry: Callable[..., E
         connection.exec_driver_sql(
             "INSERT INTO versions SELECT 5, 'v5', parent, 'b', attempt, task, contract, contract_body, "
             "dimension, experiment, data_fingerprint, metrics, artifacts, files, created_at, kind, takes, "
-            "base FROM versions WHERE name = 'v1'"
+            "base, retired_at FROM versions WHERE name = 'v1'"
         )
     entries.upsert([replace(entry("b"), version="v5")])
     assert entries.count() == {"v1": 1, "v5": 1}

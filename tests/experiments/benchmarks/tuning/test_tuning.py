@@ -1,7 +1,7 @@
-"""What sweeps are worth: the figures by hand, and the benchmark in its quick form."""
+"""What sweeps are worth: the figures by hand, and what the benchmark asks for."""
 
-import io
-from contextlib import redirect_stdout
+import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,8 @@ import pytest
 from experiments.benchmarks.tuning import sweeps
 from experiments.benchmarks.tuning.__main__ import main
 from experiments.benchmarks.tuning.figures import areas, paired, reaches, trial_cost
-from holdfast import cli
+from holdfast.config import load_experiment
+from holdfast.tuning import TuningConfig
 
 
 def trial(own: float, cross: float, images: int = 100, state: str = "done") -> dict[str, Any]:
@@ -50,18 +51,35 @@ def test_an_interval_over_seeds_is_wider_for_fewer() -> None:
     assert wide.low < 0 < narrow.low
 
 
-def test_the_quick_form_measures_goes_on_and_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def holdfast(*arguments: object) -> str:
-        with redirect_stdout(io.StringIO()) as said, pytest.raises(SystemExit) as ended:
-            cli.main([str(argument) for argument in arguments])
-        assert not ended.value.code, arguments
-        return said.getvalue()
+@pytest.mark.parametrize("quick", [True, False])
+def test_every_sweep_is_one_of_its_experiment_and_the_page_has_all(
+    quick: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, real_data: Path
+) -> None:
+    """Ray's part is tested where sweeps are: here its answer is made up."""
+    asked: list[TuningConfig] = []
+
+    def holdfast(verb: str, file: object, *arguments: object) -> str:
+        if verb == "adopt":
+            Path(str(arguments[-1])).mkdir(parents=True)
+            return ""
+        changes = [str(value) for name, value in pairwise(arguments) if name == "--set"]
+        tuning = load_experiment(Path(str(file)), changes).tuning
+        assert tuning is not None
+        asked.append(tuning)
+        best = 80.0 if tuning.search == "random" else 90.0
+        rows = [trial(best - number % 3, best + number % 2) for number in range(tuning.trials)]
+        return json.dumps({"trials": [{**row, "trial": number} for number, row in enumerate(rows)]})
 
     monkeypatch.setattr(sweeps, "holdfast", holdfast)
-    arguments = ["--quick", "--results", str(tmp_path)]
-    assert main([*arguments, "--only", "fixed"]) == 0
+    arguments = [*(["--quick"] if quick else []), "--results", str(tmp_path), "--seeds", "2"]
+    assert main(arguments) == 0
+    assert {(each.search, each.objective) for each in asked} == {
+        *(("tpe", "front"), ("random", "front"), ("grid", "mean"), ("tpe", "mean"), ("random", "mean"))
+    }
     page = (tmp_path / "results.md").read_text()
-    assert "| seconds of a trial over kept features" in page
-    monkeypatch.setattr(sweeps, "holdfast", None)
-    assert main([*arguments, "--only", "fixed"]) == 0
+    rows = [line for line in page.splitlines() if line.startswith("| ")]
+    assert [row.split()[1] for row in rows] == ["figure", "hypervolume", "share", "TPE's", "seconds"]
+    done = len(asked)
+    assert main(arguments) == 0
     assert (tmp_path / "results.md").read_text() == page
+    assert len(asked) == done

@@ -220,14 +220,15 @@ def test_ctrl_c_leaves_the_job_and_says_how_to_look(cluster, submit, monkeypatch
 def test_no_option_of_the_run_is_lost(cluster, submit, tmp_path):
     """Each parameter of the verb is passed on, in the command or in the file."""
     given = ("--fresh", "--verbose", "--json", "--publish-anyway", "--workers", "3")
-    given += ("--set", "learning.epochs=7")
+    given += ("--track", "tensorboard", "--set", "learning.epochs=7")
     assert submit(cluster.url, *given, "--store", str(tmp_path / "store"))[0] == 0
     command = cluster.submitted["entrypoint"].split()
     assert {"--fresh", "--verbose", "--json", "--publish-anyway", str(tmp_path / "store")} <= set(command)
     assert command[command.index("--workers") + 1] == "3"
+    assert command[command.index("--track") + 1] == "tensorboard"
     assert "epochs: 7" in cluster.packed("experiment.yaml")
     given_here = {"experiment", "set_", "store", "artifacts", "workers", "fresh", "verbose", "publish_anyway"}
-    assert set(inspect.signature(run).parameters) == given_here | {"as_json"}
+    assert set(inspect.signature(run).parameters) == given_here | {"track", "as_json"}
 
 
 @pytest.mark.parametrize(
