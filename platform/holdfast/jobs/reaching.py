@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import ray
+from ray.exceptions import RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from holdfast.base import ConfigError
@@ -35,7 +36,7 @@ def require_reached(storage: Mapping[str, Any]) -> None:
             for node in others
         ]
         blind = [
-            node["NodeManagerHostname"] for node, sees in zip(others, ray.get(found), strict=True) if not sees
+            node["NodeManagerHostname"] for node, sees in zip(others, found, strict=True) if not _answer(sees)
         ]
     if blind:
         raise ConfigError(
@@ -44,3 +45,13 @@ def require_reached(storage: Mapping[str, Any]) -> None:
             "--artifacts (HOLDFAST_ARTIFACTS) a URI such as s3://BUCKET/PREFIX, with a PostgreSQL store, or "
             "a folder that all of them share."
         )
+
+
+def _answer(sees: "ray.ObjectRef[bool]") -> bool:
+    """What a machine says. One that is gone by now, though Ray still lists it, will keep nothing."""
+    try:
+        return bool(ray.get(sees))
+    except RayTaskError:
+        raise
+    except RayError:
+        return True
