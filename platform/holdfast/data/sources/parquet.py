@@ -1,7 +1,5 @@
 """Images in Parquet files: one file, or a folder of them, local or on any pyarrow filesystem."""
 
-import hashlib
-import os
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -14,7 +12,7 @@ from holdfast.base import DataError
 from holdfast.data.sources.listing import Encoded, Listing, Survey
 from holdfast.data.sources.originals import Layout
 from holdfast.data.sources.pieces import batches_of, joined, lacking, rows_of_split
-from holdfast.data.sources.shards import Shard, find_shards
+from holdfast.data.sources.shards import Shard, digest_of, find_shards
 from holdfast.data.sources.source import Source
 from holdfast.data.sources.table import TEXT, conform, is_plain, require_columns
 
@@ -63,10 +61,7 @@ class ParquetSource(Source):
 
     def survey(self) -> Survey:
         shards, notes = self._shards()
-        digest = hashlib.sha256()
-        for shard in shards:
-            digest.update(os.fsencode(shard.path) + f"\0{shard.size}\0{shard.mtime_ns}\n".encode())
-        return Survey(digest.hexdigest(), notes)
+        return Survey(digest_of(shards), notes)
 
     def _shards(self) -> tuple[list[Shard], tuple[str, ...]]:
         try:

@@ -1,10 +1,8 @@
 """Images in WebDataset shards: tar files whose members, named alike up to the first dot, are one sample."""
 
 import glob
-import hashlib
 import io
 import json
-import os
 import re
 import tarfile
 from collections.abc import Collection, Iterator
@@ -24,7 +22,7 @@ from holdfast.data.sources.originals import Layout
 from holdfast.data.sources.passed_over import PassedOver
 from holdfast.data.sources.pieces import joined, lacking, rows_of_split
 from holdfast.data.sources.roles import Roles, assign_roles
-from holdfast.data.sources.shards import Shard, find_shards
+from holdfast.data.sources.shards import Shard, digest_of, find_shards
 from holdfast.data.sources.source import Source
 
 SUFFIXES = (".tar",)
@@ -87,10 +85,7 @@ class WebDataset(Source):
 
     def survey(self) -> Survey:
         shards, notes = self._shards()
-        digest = hashlib.sha256()
-        for shard in shards:
-            digest.update(os.fsencode(shard.path) + f"\0{shard.size}\0{shard.mtime_ns}\n".encode())
-        return Survey(digest.hexdigest(), notes)
+        return Survey(digest_of(shards), notes)
 
     def _shards(self) -> tuple[list[Shard], tuple[str, ...]]:
         where = f"Source {self.uri!r}"
