@@ -5,6 +5,7 @@ import os
 import re
 import secrets
 import socket
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,12 @@ from pathlib import Path
 from holdfast.base import THREADS_VARIABLE, ClusterError, ConfigError, cpu_count, has_quota
 from holdfast.jobs.ray_failures import explain
 
+logger = logging.getLogger(__name__)
+
 QUIET = ("ray", "ray.train", "ray.tune", "ray.data", "ray.serve")
 CONNECT_SECONDS = 5
+STARTS = 3
+"""Ray gives a start half a minute, which a busy machine may exceed once."""
 _BY_QUOTA = "HOLDFAST_THREADS_BY_QUOTA"
 _HOST_AND_PORT = re.compile(r"(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[^\s:/\[\]@]+):(?P<port>\d{1,5})")
 
@@ -118,8 +123,17 @@ def join_cluster(**options: object) -> None:
 
 
 def start_own(**options: object) -> None:
-    """`ray.init` of an instance of our own. Raises ClusterError where it does not start in time."""
+    """`ray.init` of an instance of our own. Raises ClusterError where it does not start in `STARTS` tries."""
     os.environ.pop("RAY_ADDRESS", None)
+    for _ in range(STARTS - 1):
+        try:
+            return _start_once(**options)
+        except ClusterError:
+            logger.warning("Ray has not started on this machine within half a minute; it is started again.")
+    _start_once(**options)
+
+
+def _start_once(**options: object) -> None:
     import ray
 
     try:
@@ -129,11 +143,23 @@ def start_own(**options: object) -> None:
         # Ray says this by a plain Exception.
         if "timed out" not in str(error):
             raise
+        _end_processes(error)
         ray.shutdown()
         raise ClusterError(
             "Ray did not start on this machine in time, which is busy, or short of memory or of processes. "
             "Repeat the command when it is quieter; --verbose shows what Ray says."
         ) from error
+
+
+def _end_processes(failed: Exception) -> None:
+    """End those that a start has left, which Ray itself ends with this process, and knows no more before."""
+    from ray._private.node import Node
+
+    for frame, _ in traceback.walk_tb(failed.__traceback__):
+        node = frame.f_locals.get("self")
+        if isinstance(node, Node):
+            node.kill_all_processes(check_alive=False, allow_graceful=False)
+            return
 
 
 @contextmanager

@@ -5,10 +5,10 @@ import warnings
 import pytest
 import ray
 
-from holdfast.base import ConfigError, ResourcesError
+from holdfast.base import ClusterError, ConfigError, ResourcesError
 from holdfast.jobs import resources
 from holdfast.jobs.resources import require_resources
-from holdfast.jobs.runtime import cluster_address, joins_cluster
+from holdfast.jobs.runtime import cluster_address, joins_cluster, start_own
 from holdfast_serving.launch import free_port
 
 
@@ -104,3 +104,21 @@ def test_an_autoscaler_is_asked_for_what_is_not_there(machines, monkeypatch):
         warnings.simplefilter("error")
         require_resources("The run", 2, {"CPU": 2, "GPU": 1})
     assert asked == [[{"CPU": 2, "GPU": 1}] * 2, "waiting"]
+
+
+@pytest.mark.parametrize(("slow", "starts"), [(0, 1), (2, 3), (9, 3)])
+def test_a_start_that_takes_too_long_is_tried_again(slow, starts, monkeypatch):
+    tried = []
+
+    def init(**options):
+        tried.append(options)
+        if len(tried) <= slow:
+            raise Exception("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", init)
+    if slow < starts:
+        start_own(num_cpus=1)
+    else:
+        with pytest.raises(ClusterError, match="did not start on this machine in time"):
+            start_own(num_cpus=1)
+    assert tried == [{"address": "local", "num_cpus": 1}] * starts
