@@ -2,6 +2,7 @@
 
 import http.server
 import os
+import re
 import shutil
 import threading
 from collections.abc import Callable, Iterator
@@ -189,6 +190,8 @@ def test_a_promotion_says_what_it_will_do_does_it_and_is_recorded(
     page: Any, server: Any, filled: int, epoch: int
 ) -> None:
     connect(page, server, "traffic?do=promote&version=v3")
+    now = page.inner_text("section[aria-label=Now]")
+    assert len(re.findall(r"(canary|shadow)\s+none", now)) == 2, now
     wait_until(lambda: "Queries: v1 → v3" in page.inner_text(".foretold"))
     assert "24 entries of v1 are searched as they are" in page.inner_text(".foretold")
     assert "16 entries are v3's own" in page.inner_text(".foretold")

@@ -45,14 +45,15 @@ export const view = {
 
 function nowCard({ pairs }, context) {
   const { traffic, gallery } = context.common;
-  const none = muted("none");
+  // A node of its own in each row: one that is put into two places is in the last.
+  const none = () => muted("none");
   const how = new Map(traffic.query_version ? reach(traffic.query_version, gallery.entries, pairs).map((each) => [each.version, each.way]) : []);
   return card("Now",
     facts([
-      ["queries", "answered by ", traffic.query_version ? badge(traffic.query_version) : none],
-      ["new entries", "embedded by ", traffic.write_version ? badge(traffic.write_version) : none],
-      ["canary", traffic.canary_version ? badge(traffic.canary_version, percent(traffic.canary_share)) : none, traffic.canary_keys.length ? ` and keys ${listed(traffic.canary_keys)}` : ""],
-      "shadow_version" in traffic && ["shadow", traffic.shadow_version ? badge(traffic.shadow_version, percent(traffic.shadow_share ?? 1)) : none],
+      ["queries", "answered by ", traffic.query_version ? badge(traffic.query_version) : none()],
+      ["new entries", "embedded by ", traffic.write_version ? badge(traffic.write_version) : none()],
+      ["canary", traffic.canary_version ? badge(traffic.canary_version, percent(traffic.canary_share)) : none(), traffic.canary_keys.length ? ` and keys ${listed(traffic.canary_keys)}` : ""],
+      "shadow_version" in traffic && ["shadow", traffic.shadow_version ? badge(traffic.shadow_version, percent(traffic.shadow_share ?? 1)) : none()],
       ["since", traffic.created_at ? `${ago(traffic.created_at)}, by ${traffic.made_by || "nobody named"}` : muted("never promoted")],
       traffic.note && ["why", traffic.note],
       ["epoch", String(traffic.epoch), traffic.applied_epoch === traffic.epoch ? "" : ` (this replica is at ${traffic.applied_epoch})`, traffic.forced ? " · forced" : ""],
