@@ -18,7 +18,7 @@ from holdfast.config import Experiment
 from holdfast.learning import Learner, TaskImages, turned_classes
 from holdfast.learning.randomness import derive_seed
 from holdfast.models import Encoder, Head, OPQNConfig, Quantizer, code_shape
-from holdfast.models.quantizer import Counting
+from holdfast.models.codes.quantizer import Counting
 
 BITS = (16, 24, 32, 48, 64)
 DIMENSION = 384

@@ -54,6 +54,8 @@ from holdfast.regularizers import (
 
 SETTLED = 10_000
 """Training images of the first task, at most, by which a network chooses where to begin."""
+CODED = 20_000
+"""Those by whose embeddings codewords are placed, where they are."""
 PROBED = 256
 """Training images of a task, at most, whose embeddings are looked at before anything is published."""
 
@@ -164,6 +166,7 @@ class _Sequence:
         )
         for term in self.terms:
             term.module.finish(learner.start)
+        self._settle_codes(task, learner.encoder)
         version = self._publish(task, learner)
         self.versions.append(version)
         self._tell_of(task, version)
@@ -171,6 +174,13 @@ class _Sequence:
         classifier = Classifier(upright_directions(learner), task.classes)
         self.parent = Ancestor(version, encoder, classifier, self._images_with(task))
         self._save(task.index + 1, None)
+
+    def _settle_codes(self, task: Task, encoder: Learnable) -> None:
+        """What is found once all else is learned, the versions to come keep: their codes mean the same."""
+        before = self.parent.encoder if self.parent is not None else None
+        kept = before.assignment if before is not None else None
+        images, some = self.data.training.images, task.train[:: -(-len(task.train) // CODED)]
+        self.plan.model.head.settle_matrix(encoder.assignment, kept, lambda: encoder.embed(images[some]))
 
     def _tell_of(self, task: Task, version: str) -> None:
         steps = self._steps_before(task.index + 1)

@@ -1,4 +1,4 @@
-from .codebooks import CodeShape, code_shape, orthonormal_codebooks
+from .codes import CodeShape, Quantizer, code_shape, decode, find_places, free_shape, orthonormal_codebooks
 from .contract import Contract
 from .encoder import Encoder, ModelConfig
 from .exporting import Format, read_exported, write_exported
@@ -23,7 +23,6 @@ from .opqn import OPQNConfig
 from .preparation import FORMATS, MAX_PIXELS, Preprocessing, decode_image
 from .probes import PROBE_TEXTS, blank_image, probe_files, probe_images
 from .projections import ProjectedModel, Projection, ProjectionContract
-from .quantizer import Quantizer, decode
 from .soundness import find_flaw, find_vectors_flaw, find_weights_flaw
 from .trunks import (
     ContinuedTrunk,
@@ -85,8 +84,10 @@ __all__ = [
     "embed_unlearned",
     "unlearned_encoder",
     "find_flaw",
+    "find_places",
     "find_vectors_flaw",
     "find_weights_flaw",
+    "free_shape",
     "is_pretrained",
     "load_foreign",
     "load_model",

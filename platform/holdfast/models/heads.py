@@ -6,14 +6,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from holdfast.base import ConfigError, PartConfig
+from holdfast.models.codes import Quantizer
 from holdfast.models.cosines import cosines
-from holdfast.models.quantizer import Quantizer
 
 
 class Head(nn.Module):
@@ -92,6 +93,16 @@ class HeadConfig(PartConfig):
     def new_matrix(self, dimension: int) -> Tensor | None:
         """A first assignment matrix (books, width, words) for an encoder; None where nothing is assigned."""
         return None
+
+    def settle_matrix(
+        self, matrix: Tensor | None, kept: Tensor | None, read: Callable[[], np.ndarray]
+    ) -> None:
+        """What an encoder's assignment matrix becomes once everything else is learned; here it stays.
+
+        Args:
+            kept: the parent's. read: embeds what was learned, some of it where that is much: float32 (n, d),
+                unit norm.
+        """
 
     def quantizer(self, dimension: int, matrix: Tensor | None) -> Quantizer | None:
         """What makes and reads the codes of a version with this assignment matrix; None if it has none."""

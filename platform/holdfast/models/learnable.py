@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from holdfast.base import StoreError
+from holdfast.models.codes import Quantizer
 from holdfast.models.identity import Identity
-from holdfast.models.quantizer import Quantizer
 
 if TYPE_CHECKING:
     from holdfast.models.encoder import ModelConfig

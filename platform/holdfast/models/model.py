@@ -6,9 +6,9 @@ from typing import Literal, Protocol
 import numpy as np
 from PIL import Image
 
+from holdfast.models.codes import Quantizer
 from holdfast.models.identity import Identity
 from holdfast.models.preparation import MAX_PIXELS
-from holdfast.models.quantizer import Quantizer
 
 Modality = Literal["image", "text"]
 Purpose = Literal["query", "document"]

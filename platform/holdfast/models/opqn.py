@@ -1,18 +1,29 @@
 """Orthonormal product quantization: a head under which an embedding and its compact code mean the same."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from holdfast.base import ConfigError
-from holdfast.models.codebooks import MOST_WORDS, CodeShape, code_shape, orthonormal_codebooks
-from holdfast.models.heads import Head, HeadConfig, cosine_margin
-from holdfast.models.quantizer import Counting, Normalization, Quantizer, length_of
+from holdfast.models.codes import (
+    MOST_WORDS,
+    CodeShape,
+    Counting,
+    Normalization,
+    Quantizer,
+    code_shape,
+    find_places,
+    free_shape,
+    length_of,
+    orthonormal_codebooks,
+)
+from holdfast.models.heads import CosFaceConfig, Head, HeadConfig, cosine_margin
 
 _LEAST = 1e-9
 """A share whose logarithm is taken."""
@@ -24,6 +35,9 @@ class OPQNConfig(HeadConfig):
     `bits` of a code and `words` of a book give the number of books, bits / log2(words); each has a part of
     the embedding to itself, of at least `words` dimensions. The defaults of scale, margin and entropy are the
     paper's.
+
+    Where the assignment is `found`, embeddings are learned as by CosFace with this scale and margin, in as
+    many dimensions as one likes; entropy, hard, balance, classification and normalization do nothing.
     """
 
     may_turn: ClassVar[bool] = False
@@ -46,9 +60,12 @@ class OPQNConfig(HeadConfig):
     """`joint`: an embedding is classified by the mean of its sub-vectors' cosines, so that the books
     complement each other, and among quantized classes too; `each`: every sub-vector by itself, as
     published."""
-    assignment: Literal["codewords", "learned"] = "codewords"
+    assignment: Literal["codewords", "learned", "found"] = "codewords"
     """How much of a codeword is in a sub-vector: by their inner product, or by that with a matrix which the
-    first version of a lineage learns, as published, and which all that come after it keep."""
+    first version of a lineage learns, as published, and which all that come after it keep. `found`: codes are
+    not for naming the classes that are learned, but for telling pairs apart, of new classes too: once its
+    first version has learned, a lineage finds for every codeword a point among the embeddings, so that codes
+    keep the distances between them (`find_places`). Wants 256 words."""
     normalization: Normalization = "subvector"
     """`subvector`: every sub-vector has the same norm, in training as at query time; `none`: in neither;
     `public`: at query time only, as in the public code of the paper."""
@@ -68,28 +85,50 @@ class OPQNConfig(HeadConfig):
 
     def shape(self, dimension: int) -> CodeShape:
         """The shape of the codes of embeddings of this dimension. Raises ValueError naming what fits."""
+        if self.assignment == "found":
+            return free_shape(self.bits, self.words)
         return code_shape(self.bits, self.words, dimension)
 
-    def build(self, dimension: int, classes: int, numbers: Sequence[int] | None = None) -> "OrthonormalHead":
+    def build(self, dimension: int, classes: int, numbers: Sequence[int] | None = None) -> Head:
         try:
             shape = self.shape(dimension)
         except ValueError as error:
             raise ConfigError(f"model.head: {error}.") from error
+        if self.assignment == "found":
+            return CosFaceConfig(scale=self.scale, margin=self.margin).build(dimension, classes)
         return OrthonormalHead(self, shape, classes)
 
     def check_dimension(self, dimension: int) -> None:
         self.shape(dimension)
 
     def new_matrix(self, dimension: int) -> Tensor | None:
-        """Drawn from torch's generator; None if the assignment is fixed."""
+        """Drawn from torch's generator, or of zeros until it is found; None if the assignment is fixed."""
         if self.assignment == "codewords":
             return None
         shape = self.shape(dimension)
+        if self.assignment == "found":
+            return torch.zeros(shape.books, dimension + 1, shape.words)
         return torch.stack(
             [nn.init.xavier_normal_(torch.empty(shape.width, shape.words)) for _ in range(shape.books)]
         )
 
+    @torch.no_grad()
+    def settle_matrix(
+        self, matrix: Tensor | None, kept: Tensor | None, read: Callable[[], np.ndarray]
+    ) -> None:
+        if self.assignment != "found":
+            return
+        assert matrix is not None, "made by new_matrix"
+        if kept is None:
+            vectors = read()
+            kept = find_places(vectors, self.shape(vectors.shape[1]))
+        matrix.copy_(kept)
+
     def quantizer(self, dimension: int, matrix: Tensor | None) -> Quantizer:
+        if self.assignment == "found":
+            return Quantizer(
+                self.shape(dimension), sharpness=self.sharpness, counting=self.counting, places=matrix
+            )
         return Quantizer(self.shape(dimension), matrix, self.normalization, self.sharpness, self.counting)
 
     def check_parent(self, dimension: int, parent_dimension: int, theirs: HeadConfig) -> None:

@@ -49,14 +49,17 @@ def test_an_interruption_changes_nothing_of_a_learned_assignment(plan, data, pub
         assert broken.learned[task].encoder.contract().id == version.encoder.contract().id
 
 
-@pytest.mark.parametrize("initialization", ["parent", "independent"])
-def test_a_lineage_keeps_the_assignment_that_its_first_version_learned(
-    plan, data, publisher, tmp_path, initialization
+@pytest.mark.parametrize(
+    ("initialization", "assignment"),
+    [("parent", "learned"), ("independent", "learned"), ("independent", "found")],
+)
+def test_a_lineage_keeps_the_assignment_of_its_first_version(
+    plan, data, publisher, tmp_path, initialization, assignment
 ):
     learning = LEARNING.model_copy(update={"initialization": initialization})
     one, other = publisher(), publisher()
     for seed, published in enumerate((one, other)):
-        learned = plan(model=model(assignment="learned"), learning=learning, seed=seed)
+        learned = plan(model=model(assignment=assignment), learning=learning, seed=seed)
         run_sequence(learned, data, published, FolderCheckpoints(tmp_path / str(seed)))
     first, *later = (version.encoder.assignment for version in one.learned.values())
     assert later

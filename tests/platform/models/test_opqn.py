@@ -7,8 +7,8 @@ from torch.nn import functional as F
 
 from holdfast.base import ConfigError
 from holdfast.config import parse_experiment
-from holdfast.models import CosFaceConfig, Encoder, ModelConfig, OPQNConfig, Preprocessing
-from holdfast.models.codebooks import orthonormal_codebooks
+from holdfast.models import CosFaceConfig, Encoder, ModelConfig, OPQNConfig, Preprocessing, find_places
+from holdfast.models.codes.codebooks import orthonormal_codebooks
 from holdfast.regularizers import Setting
 from holdfast.regularizers.literature import OrthogonalExpansionConfig
 
@@ -247,9 +247,30 @@ def tiny(assignment: str) -> Encoder:
     return Encoder(ModelConfig(dimension=16, width=0.125, head=head, preprocessing=preprocessing))
 
 
-def test_a_learned_matrix_belongs_to_the_version(tmp_path):
+def test_a_found_assignment_is_kept_once_it_is_there():
+    config = OPQNConfig(bits=8, words=4, assignment="found", scale=12, margin=0.1)
+    matrix, vectors = config.new_matrix(16), F.normalize(torch.randn(80, 16)).numpy()
+    config.settle_matrix(matrix, None, lambda: vectors)
+    assert torch.equal(matrix, find_places(vectors, config.shape(16)))
+    kept, later = matrix.clone(), config.new_matrix(16)
+    config.settle_matrix(later, kept, lambda: pytest.fail("read though there is one"))
+    assert torch.equal(later, kept)
+    head = config.build(16, 3)
+    assert head.scale == 12
+    assert head.logits(torch.eye(16)).shape == (16, 3)
+
+
+def test_a_found_assignment_is_of_any_dimension_and_of_whole_books():
+    OPQNConfig(bits=16, words=256, assignment="found").check_dimension(7)
+    with pytest.raises(ValueError, match="no multiple of the 8 bits"):
+        OPQNConfig(bits=12, words=256, assignment="found").check_dimension(512)
+
+
+@pytest.mark.parametrize("assignment", ["learned", "found"])
+def test_a_learned_matrix_belongs_to_the_version(tmp_path, assignment):
     torch.manual_seed(0)
-    encoder = tiny("learned").eval()
+    encoder = tiny(assignment).eval()
+    encoder.assignment.normal_()
     before = encoder.contract().id
     encoder.save(tmp_path)
     entries = np.eye(16, dtype=np.float32)
@@ -263,6 +284,7 @@ def test_a_learned_matrix_belongs_to_the_version(tmp_path):
 def test_codewords_leave_nothing_in_the_version():
     names = set(tiny("codewords").state_dict())
     assert set(tiny("learned").state_dict()) - names == {"assignment"}
+    assert tiny("found").assignment.shape == (4, 17, 4)
     plain = Encoder(ModelConfig(dimension=16, width=0.125, head=CosFaceConfig()))
     assert plain.quantizer is None
     assert set(plain.state_dict()) == names

@@ -6,10 +6,10 @@ import numpy as np
 from PIL import Image
 
 from holdfast.base import StoreError
+from holdfast.models.codes import Quantizer
 from holdfast.models.model import Modality, Model, Purpose, RawImage
 from holdfast.models.preparation import MAX_PIXELS
 from holdfast.models.projections.projection import Projection, ProjectionContract
-from holdfast.models.quantizer import Quantizer
 
 
 class ProjectedModel:

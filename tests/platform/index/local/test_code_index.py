@@ -7,7 +7,7 @@ import torch
 
 from holdfast.index.local.code_index import use_orthonormal_words
 from holdfast.models import CodeShape, Quantizer, orthonormal_codebooks
-from holdfast.models.quantizer import Counting
+from holdfast.models.codes.quantizer import Counting
 
 SHAPES = [
     CodeShape(512, 2, 256),

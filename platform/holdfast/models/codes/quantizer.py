@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from holdfast.base import InvalidVectorError
-from holdfast.models.codebooks import CodeShape, orthonormal_codebooks
+from holdfast.models.codes.codebooks import CodeShape, orthonormal_codebooks
 
 Normalization = Literal["subvector", "none", "public"]
 Counting = Literal["logarithm", "share"]
@@ -51,8 +51,16 @@ class Quantizer:
     Codes are uint8 (n, shape.bytes): the numbers b_0, b_1, ... one after the other, lowest bit first, as
     FAISS packs them. Two quantizers of one shape read each other's codes, whichever versions they are of.
 
+    With `places`, embeddings are not divided: every book reads the whole of them, and p_m = softmax of
+    `sharpness` times x P_m + b_m. Where P_m are points and b_m half their negative squares, as `find_places`
+    has them, the score by logarithms ranks as the distance between q and the sum of the points of x does.
+
     Args:
         matrix: U, float32 (books, width, words), where a lineage learned one; if None the codewords.
+        places: P and below it b, float32 (books, d + 1, words), of embeddings of d dimensions.
+
+    Attributes:
+        dimension: of the embeddings; that of queries as they are asked, and of decoded codes, is the shape's.
     """
 
     def __init__(
@@ -62,14 +70,18 @@ class Quantizer:
         normalization: Normalization = "subvector",
         sharpness: float = 8.0,
         counting: Counting = "logarithm",
+        places: Tensor | None = None,
     ) -> None:
         self.shape, self.normalization, self.sharpness = shape, normalization, sharpness
         self.counting = counting
         self._words = torch.from_numpy(orthonormal_codebooks(shape).copy())
         self._matrix = self._words.transpose(1, 2) if matrix is None else matrix.detach().float().cpu()
+        self._places = None if places is None else places.detach().float().cpu()
+        self.dimension = shape.dimension if self._places is None else self._places.shape[1] - 1
 
     def ask(self, embeddings: np.ndarray) -> np.ndarray:
-        """Queries as the score wants them, float32 (n, d), to be multiplied with decoded codes."""
+        """Queries (n, d) as the score wants them, to be multiplied with decoded codes: float32 (n,
+        shape.dimension)."""
         asked = np.empty((len(embeddings), self.shape.dimension), np.float32)
         for rows, logits in self._logits(embeddings):
             counts = torch.softmax(logits, dim=2) if self.counting == "share" else logits
@@ -84,7 +96,7 @@ class Quantizer:
         return pack(numbers, self.shape)
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
-        """The vectors that codes stand for, float32 (n, d): a codeword in the place of every sub-vector.
+        """The vectors that codes stand for, float32 (n, shape.dimension): a codeword for every book.
 
         Their norm is sqrt(books).
         """
@@ -96,20 +108,25 @@ class Quantizer:
         return scores
 
     def _logits(self, embeddings: np.ndarray) -> Iterator[tuple[slice, Tensor]]:
-        if embeddings.ndim != 2 or embeddings.shape[1] != self.shape.dimension:
+        if embeddings.ndim != 2 or embeddings.shape[1] != self.dimension:
             raise InvalidVectorError(
-                f"Codes of {self.shape.books} books are of embeddings (n, {self.shape.dimension}), "
+                f"Codes of {self.shape.books} books are of embeddings (n, {self.dimension}), "
                 f"not of an array of shape {embeddings.shape}."
             )
         for start in range(0, len(embeddings), _CHUNK):
             part = torch.from_numpy(np.ascontiguousarray(embeddings[start : start + _CHUNK], np.float32))
+            rows = slice(start, start + _CHUNK)
+            if self._places is not None:
+                met = torch.einsum("nd,mdk->nmk", part, self._places[:, :-1]) + self._places[:, -1]
+                yield rows, self.sharpness * met
+                continue
             parts = part.unflatten(1, (self.shape.books, self.shape.width))
             norms = torch.linalg.vector_norm(parts, dim=2, keepdim=True)
             length = length_of(
                 norms, self.shape.dimension, self.normalization, self.sharpness, training=False
             )
             logits = torch.einsum("nmd,mdk->nmk", F.normalize(parts, dim=2), self._matrix) * length
-            yield slice(start, start + _CHUNK), logits
+            yield rows, logits
 
 
 def decode(codes: np.ndarray, shape: CodeShape) -> np.ndarray:

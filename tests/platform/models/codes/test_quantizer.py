@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from holdfast.base import InvalidVectorError
 from holdfast.models import CodeShape, Quantizer, orthonormal_codebooks
-from holdfast.models.quantizer import Counting, Normalization, pack, unpack
+from holdfast.models.codes.quantizer import Counting, Normalization, pack, unpack
 
 SHAPE = CodeShape(24, 4, 4)
 
@@ -102,7 +102,7 @@ def test_an_embedding_has_one_code_under_all_normalizations() -> None:
 def test_more_than_fits_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     entries, quantizer = unit(50, 24), Quantizer(SHAPE)
     whole = quantizer.ask(entries), quantizer.encode(entries)
-    monkeypatch.setattr("holdfast.models.quantizer._CHUNK", 16)
+    monkeypatch.setattr("holdfast.models.codes.quantizer._CHUNK", 16)
     np.testing.assert_allclose(quantizer.ask(entries), whole[0], atol=1e-6)
     assert np.array_equal(quantizer.encode(entries), whole[1])
 

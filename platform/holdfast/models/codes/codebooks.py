@@ -54,6 +54,13 @@ def code_shape(bits: int, words: int, dimension: int) -> CodeShape:
     raise ValueError(f"{problem}. With dimension {dimension}, {allowed}")
 
 
+def free_shape(bits: int, words: int) -> CodeShape:
+    """The books that `bits` bits by `words` words need where no embedding is divided among them: each has as
+    many dimensions as words. Raises ValueError for bits that are no whole number of books."""
+    books = bits // (words.bit_length() - 1)
+    return code_shape(bits, words, max(books, 1) * words)
+
+
 def _problem(bits: int, words: int, dimension: int) -> str | None:
     each = words.bit_length() - 1
     if bits % each:
