@@ -33,7 +33,12 @@ def nearness(queries: np.ndarray, entries: np.ndarray) -> Scorer:
     return lambda rows: 2 * queries[rows] @ entries.T - squares
 
 
-def product_codes(bits: int, train: np.ndarray, turned: bool = False) -> Coder:
+def product_codes(
+    bits: int,
+    train: np.ndarray,
+    turned: bool = False,
+    score: Callable[[np.ndarray, np.ndarray], Scorer] = products,
+) -> Coder:
     each = 8 if len(train) >= _ENOUGH else 4
     dimension, books = train.shape[1], bits // each
     turn: faiss.VectorTransform | None = None
@@ -52,7 +57,7 @@ def product_codes(bits: int, train: np.ndarray, turned: bool = False) -> Coder:
     def coded(queries: np.ndarray, gallery: np.ndarray) -> Scorer:
         if turn is not None:
             queries, gallery = turn.apply(queries), turn.apply(gallery)
-        return products(queries, index.sa_decode(index.sa_encode(gallery)))
+        return score(queries, index.sa_decode(index.sa_encode(gallery)))
 
     return coded
 

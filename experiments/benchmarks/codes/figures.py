@@ -13,6 +13,8 @@ Row = tuple[str, str]
 """Network and coder; `{bits}` in either stands for the length."""
 PARTS = {"seen": "seen classes", "unseen": "unseen classes"}
 OPQN: Row = ("opqn-{bits}", "own-{bits}")
+FOUND: Row = ("found", "own-{bits}")
+FOUND_FLOATS: Row = ("found", "float")
 DPQ: Row = ("dpq-{bits}", "own-{bits}")
 OWN_FLOATS: Row = ("opqn-{bits}", "float")
 FLOATS: Row = ("float", "float")

@@ -9,7 +9,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.benchmarks.codes.coders import POST_HOC, Coder, Scorer, nearness, products
+from experiments.benchmarks.codes.coders import (
+    POST_HOC,
+    Coder,
+    Scorer,
+    nearness,
+    product_codes,
+    products,
+)
 from experiments.benchmarks.codes.dpq import DPQHead
 from experiments.benchmarks.codes.scoring import METRICS, PRECISE, score_all
 from experiments.benchmarks.codes.sets import Images, RetrievalSet
@@ -29,6 +36,11 @@ MARGIN: Mapping[str, Any] = {"scale": 16, "margin": 0.2}
 """Of every head with a margin, as the experiments of this repository have it."""
 ALONE: Mapping[str, Any] = {"hard": 1, "balance": 0.3}
 """Of every OPQN, because no version comes after it."""
+
+
+FEW = 9_984
+"""Training images from which on points are found among their embeddings alone: OPQ, scored by distance. With
+fewer, mixtures are added, and OPQ that is scored by distance tells what these are worth."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,7 @@ class Network:
     Attributes:
         bits: 0 for the network that knows of no codes.
         learned_books: DPQ's head, whose books are small at every length: large ones collapse.
+        found: whether OPQN's codewords are placed among its embeddings once they are learned.
         post_hoc: whether its floats are coded by those that know nothing of the network, too.
         variant: whether it is OPQN with another setting, to tell what the setting is worth.
     """
@@ -62,6 +75,7 @@ class Network:
     bits: int = 0
     head: Mapping[str, Any] = field(default_factory=lambda: {"kind": "cosface", **MARGIN})
     learned_books: bool = False
+    found: bool = False
     post_hoc: bool = False
     variant: bool = False
 
@@ -105,6 +119,7 @@ def all_networks(bits: Sequence[int] = BITS, variants_at: int = 32) -> list[Netw
     }
     return [
         Network("float", "CosFace, no codes", post_hoc=True),
+        Network("found", "CosFace, codewords placed afterwards", found=True),
         *(Network(f"opqn-{length}", "OPQN", length, opqn(length), post_hoc=True) for length in bits),
         *(Network(f"dpq-{length}", "DPQ", length, learned_books=True) for length in bits),
         *(
@@ -191,8 +206,13 @@ def _coders(
             return nearness(head.reconstruct(queries, hard=False), head.reconstruct(gallery, hard=True))
 
         yield f"own-{network.bits}", learned
-    if network.post_hoc:
-        sample = encoder.embed(images.training.images)
+    sample = encoder.embed(images.training.images) if network.found or network.post_hoc else None
+    if sample is not None and network.found:
+        for length in bits:
+            yield f"own-{length}", partial(_by_codewords, _placed(length, sample))
+            if len(sample) < FEW:
+                yield f"opq-distance-{length}", product_codes(length, sample, turned=True, score=nearness)
+    if sample is not None and network.post_hoc:
         for length in [network.bits] if network.bits else bits:
             for kind, train in POST_HOC.items():
                 yield f"{kind}-{length}", train(length, sample)
@@ -204,6 +224,13 @@ def _quantizer(encoder: Encoder, counting: Counting) -> Quantizer | None:
         return None
     config = config.model_copy(update={"counting": counting})
     return config.quantizer(encoder.dimension, encoder.assignment)
+
+
+def _placed(bits: int, sample: np.ndarray) -> Quantizer:
+    config = OPQNConfig(bits=bits, words=256, assignment="found")
+    matrix = config.new_matrix(sample.shape[1])
+    config.settle_matrix(matrix, None, lambda: sample)
+    return config.quantizer(sample.shape[1], matrix)
 
 
 def _by_codewords(quantizer: Quantizer, queries: np.ndarray, gallery: np.ndarray) -> Scorer:

@@ -5,16 +5,24 @@ from typing import Any
 
 import matplotlib.pyplot as plt
 
-from experiments.benchmarks.codes.figures import DPQ, FLOATS, OPQN, PARTS, Figures, on_floats
+from experiments.benchmarks.codes.figures import DPQ, FLOATS, FOUND, OPQN, PARTS, Figures, on_floats
 from experiments.benchmarks.harness.drawing import CONTROL, STRONG
 
-COLORS = {"OPQN": STRONG, "DPQ": "#7c3aed", "OPQ": "#2563eb", "PQ": "#0891b2", "scalar": "#65a30d"}
+COLORS = {
+    "OPQN": STRONG,
+    "OPQN, found points": "#d97706",
+    "DPQ": "#7c3aed",
+    "OPQ": "#2563eb",
+    "PQ": "#0891b2",
+    "scalar": "#65a30d",
+}
 
 
 def draw_lengths(figures: Figures, title: str, bits: Sequence[int]) -> Any:
     """mAP over the length of a code, seen classes beside unseen ones; None if there is nothing to draw."""
     rows = {
         "OPQN": OPQN,
+        "OPQN, found points": FOUND,
         "DPQ": DPQ,
         "OPQ": on_floats("opq"),
         "PQ": on_floats("pq"),
@@ -27,7 +35,7 @@ def draw_lengths(figures: Figures, title: str, bits: Sequence[int]) -> Any:
             points = [(length, figures.mean(row, length, part, "map")) for length in bits]
             points = [(length, mean) for length, mean in points if mean is not None]
             if points:
-                width = 2.2 if name == "OPQN" else 1.2
+                width = 2.2 if name.startswith("OPQN") else 1.2
                 axes.plot(*zip(*points, strict=True), "o-", color=COLORS[name], linewidth=width, label=name)
                 drawn = True
         floats = figures.mean(FLOATS, bits[0], part, "map")

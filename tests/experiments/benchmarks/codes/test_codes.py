@@ -67,7 +67,7 @@ def test_learned_books_learn() -> None:
 
 
 def test_a_finished_cell_is_not_measured_again(tmp_path: Path) -> None:
-    networks = ("float", "opqn-16", "dpq-16")
+    networks = ("float", "opqn-16", "dpq-16", "found")
     given = ["--quick", "--only", "grocery", "--seeds", "1", "--threads", "1"]
     given += ["--results", str(tmp_path / "results"), "--networks"]
     environment = {"HOLDFAST_CACHE": str(tmp_path / "cache"), "HOLDFAST_DATA": str(tmp_path)}
@@ -80,12 +80,17 @@ def test_a_finished_cell_is_not_measured_again(tmp_path: Path) -> None:
     assert "0 of 1 cells are there" in run(networks[0])
     cells = tmp_path / "results" / "cells" / "grocery"
     before = (cells / "float" / "0.json").stat().st_mtime_ns
-    assert "1 of 3 cells are there; 2 to measure" in run(",".join(networks))
+    assert "1 of 4 cells are there; 3 to measure" in run(",".join(networks))
     assert (cells / "float" / "0.json").stat().st_mtime_ns == before
 
     record = json.loads((cells / "opqn-16" / "0.json").read_text())
     assert set(record["rows"]) == {"float", "own-16", "share-16", "pq-16", "opq-16", "sq-16", "rabitq-16"}
-    for figures in record["rows"].values():
+    found = json.loads((cells / "found" / "0.json").read_text())
+    assert set(found["rows"]) == {
+        "float",
+        *(f"{coder}-{n}" for coder in ("own", "opq-distance") for n in (16, 32)),
+    }
+    for figures in (*record["rows"].values(), *found["rows"].values()):
         assert set(figures) == {"seen", "unseen"}
         assert all(0 < value <= 100 for means in figures.values() for value in means.values())
     page = (tmp_path / "results" / "report.md").read_text()
@@ -94,9 +99,10 @@ def test_a_finished_cell_is_not_measured_again(tmp_path: Path) -> None:
     assert "| PQ, network without codes | " in page
     assert "| OPQN above DPQ, unseen classes | " in page
     assert "| over DPQ, seen classes | " in page
+    assert "| found points, over OPQ scored by distance, unseen classes | " in page
     page = (tmp_path / "results" / "results.md").read_text()
     assert "| over DPQ, seen classes | " in page
     (link,) = [line.split("](")[1].rstrip(")") for line in page.splitlines() if line.startswith("![")]
     assert (tmp_path / "results" / link).is_file()
 
-    assert "No network is called opqn-17; there are float, opqn-16" in run("opqn-17", expected=1)
+    assert "No network is called opqn-17; there are float, found, opqn-16" in run("opqn-17", expected=1)
