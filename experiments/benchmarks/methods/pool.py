@@ -105,7 +105,7 @@ def in_memory(data: Datasets) -> Datasets:
     columns = {name: np.array(values) for name, values in data.training.columns.items()}
     training = ImageSet(**{**vars(training), "columns": columns})
     evaluation = type(data.evaluation)(plain(data.evaluation.queries), plain(data.evaluation.gallery))
-    return Datasets(training, evaluation)
+    return Datasets(training, evaluation, sample=None if data.sample is None else plain(data.sample))
 
 
 def _outcome(record: dict[str, Any]) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 from experiments.benchmarks.harness.places import EXPERIMENTS
 from holdfast.base import DataError, set_key
 from holdfast.config import Experiment, load_experiment, parse_experiment
-from holdfast.data import Evaluation, ImageSet, load_evaluation, load_training, select
+from holdfast.data import Evaluation, ImageSet, draw_sample, load_evaluation, load_training, select
 from holdfast.data.shares import rounded_share, shuffled_ranks
 from holdfast.learning import Datasets
 
@@ -30,6 +30,9 @@ SHIPPED = "-shipped"
 control that it has to beat."""
 HELD_OUT = 5
 """Every so many-th group is held out when weights are chosen: classes of alphabets that no task has."""
+SAMPLED = 300
+"""Images of a gallery that are embedded anew, where a task has few of its own to fit a map on."""
+SMALL_SAMPLE = 8
 CHOOSE = "choose"
 UNTIED: dict[str, Any] = {"parent": "none", "regularizers": [], "adapter": None}
 """Written out, because what an experiment does not say is the default recipe."""
@@ -49,6 +52,8 @@ class Protocol:
         slow_adapters: whether adapters that take seconds to fit are measured too.
         held_out_classes: evaluate on validation classes, which are taken out of the training images.
         methods: those that are measured here; all of them if empty.
+        sample: images of the gallery on which maps are fitted too, without labels; it is searched without
+            them, by all methods alike.
     """
 
     name: str
@@ -60,6 +65,7 @@ class Protocol:
     slow_adapters: bool = False
     held_out_classes: bool = False
     methods: tuple[str, ...] = ()
+    sample: int = 0
 
     def experiment(self, name: str, seed: int, changes: Mapping[str, Any]) -> Experiment:
         """The experiment of a method, whose `changes` are dotted keys. Raises ConfigError."""
@@ -77,7 +83,7 @@ class Protocol:
         """Benchmarks with the same place have the same decoded images."""
         plain = self.plain
         decoded = [plain.data.model_dump_json(), plain.model.preprocessing.model_dump_json()]
-        return "\n".join([*decoded, str(self.held_out_classes)])
+        return "\n".join([*decoded, str(self.held_out_classes), str(self.sample)])
 
     def load(self) -> Datasets:
         """Decode, or map from the cache, the images. Raises DataError."""
@@ -85,7 +91,11 @@ class Protocol:
         training = load_training(data, decoder)
         if self.held_out_classes:
             return hold_out_classes(training, data.evaluate.queries)
-        return Datasets(training, load_evaluation(data, decoder, seed=0))
+        evaluation = load_evaluation(data, decoder, seed=0)
+        if not self.sample:
+            return Datasets(training, evaluation)
+        evaluation, sample = draw_sample(evaluation, self.sample, seed=0)
+        return Datasets(training, evaluation, sample=sample)
 
     def changed(self, settings: Mapping[str, Any]) -> "Protocol":
         """The same with other dotted keys, for trying it out."""
@@ -127,11 +137,13 @@ def all_protocols(quick: bool = False) -> dict[str, Protocol]:
         Protocol("omniglot-5", "Omniglot, 5 tasks", five, slow_adapters=True),
         Protocol("omniglot-10", "Omniglot, 10 tasks", ten, recipe="omniglot-10"),
     ]
+    grocery = Protocol("grocery", "Grocery, 6 tasks by coarse class", _grocery(optimizer), coarse=True)
     protocols = [
         *(one.changed(half) for one in both),
         *(_as_shipped(one) for one in both),
         *_upgrades(ten),
-        Protocol("grocery", "Grocery, 6 tasks by coarse class", _grocery(optimizer), coarse=True),
+        grocery,
+        _sampled(grocery),
         Protocol("glyphs", "Glyphs, 5 tasks by script", _glyphs(optimizer)),
         Protocol(CHOOSE, "Omniglot, 5 tasks, validation classes", dealt, held_out_classes=True),
     ]
@@ -152,6 +164,17 @@ def _as_shipped(protocol: Protocol) -> Protocol:
         name=protocol.name + SHIPPED,
         title=f"{protocol.title}, full width",
         methods=("finetune", "holdfast"),
+    )
+
+
+def _sampled(protocol: Protocol) -> Protocol:
+    """With maps fitted on a sample of the gallery, too: the recipe and the control that it has to beat."""
+    return replace(
+        protocol,
+        name=f"{protocol.name}-sampled",
+        title=f"{protocol.title}, with a gallery sample of {SAMPLED}",
+        methods=("finetune", "holdfast"),
+        sample=SAMPLED,
     )
 
 
@@ -230,4 +253,4 @@ def _small(protocol: Protocol) -> Protocol:
     values["model"].update(width=0.25, dimension=16, preprocessing={"size": 16})
     values["learning"] = {"epochs": 1, "batch_size": 16, "average": None}
     newer = {"model.width": 0.5} if protocol.newer else {}
-    return replace(protocol, values=values, newer=newer)
+    return replace(protocol, values=values, newer=newer, sample=SMALL_SAMPLE if protocol.sample else 0)

@@ -1,8 +1,8 @@
 """How a query of one version meets the entries of another: directly, or by an adapter fitted afterwards.
 
 An adapter between version i and ancestor j is fitted as a publication fits it: on the images that version i
-was trained on, embedded by both; a linear map of entries rests on those of the versions between, too, whose
-images are gone. Nothing is trained again.
+was trained on, embedded by both, and on a sample of the gallery where the benchmark has one; a linear map of
+entries rests on those of the versions between, too, whose images are gone. Nothing is trained again.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from experiments.benchmarks.methods.training import Version
 from holdfast.adapters import Adapter, AdapterConfig, AnyAdapterConfig, Meeting, carried
 from holdfast.data import AugmentConfig, Task
 from holdfast.learning import Datasets, Embedded
-from holdfast.publishing import embed_views, fit_adapter
+from holdfast.publishing import Sampled, embed_views, fit_adapter
 
 Pair = tuple[int, int]
 """The query's version, and the older one of the entries."""
@@ -94,14 +94,18 @@ def fit_all(
 ) -> dict[str, dict[Pair, Fitted]]:
     """By the variant's name and the pair. What is embedded is held for one pair at a time."""
     found: dict[str, dict[Pair, Fitted]] = {variant.name: {} for variant in variants}
+    entries = None
+    if data.sample is not None:
+        entries = [version.encoder.embed(data.sample.images) for version in versions]
     for (i, j), alike, newer, older in _seen(variants, versions, tasks, data, augment, seed):
+        sample = None if entries is None else Sampled(entries[j], entries[i])
         labels = data.training.labels[tasks[i].train]
         known: dict[AdapterConfig, Fitted] = {}
         for variant in alike:
             if variant.config not in known:
                 kept, step = (found[variant.name].get(pair) for pair in ((i - 1, j), (i, i - 1)))
                 earlier = carried(kept.adapter, step.adapter) if kept and step else None
-                adapter = fit_adapter(variant.config, newer, older, seed, i, i - j, earlier)
+                adapter = fit_adapter(variant.config, newer, older, seed, i, i - j, earlier, sample)
                 known[variant.config] = _calibrated(variant.config, adapter, newer, older, labels)
             fitted = known[variant.config]
             found[variant.name][i, j] = _halfway(fitted, newer, older, labels) if variant.both else fitted

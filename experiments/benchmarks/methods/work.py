@@ -58,6 +58,7 @@ def make_job(
         experiment.model_dump(mode="json", exclude={"scaling", "tuning", "evaluation", "name"}),
         first.model.model_dump(mode="json"),
         [[variant.name, variant.config.model_dump(mode="json")] for variant in variants],
+        *([["sample", protocol.sample]] if protocol.sample else []),
     ]
     return Job(
         name, identity(name, decisive), protocol, method, experiment, first, variants, chosen is not None

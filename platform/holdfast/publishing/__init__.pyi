@@ -11,12 +11,14 @@ from .ancestor import (
 )
 from .bridging import Bridge, BridgeRequest, bridge_versions
 from .publisher import DATA, StorePublisher
+from .sampling import Sampled
 from .seeing import Seen, look
 
 __all__ = [
     "Bridge",
     "BridgeRequest",
     "DATA",
+    "Sampled",
     "Seen",
     "StorePublisher",
     "bridge_versions",

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,7 +22,7 @@ from experiments.benchmarks.methods.protocols import UPGRADE_LEARNING, all_proto
 from experiments.benchmarks.methods.training import Version
 from holdfast.adapters import Meeting
 from holdfast.base import ConfigError, DataError
-from holdfast.config import load_experiment
+from holdfast.config import SampleConfig, load_experiment
 from holdfast.data import AugmentConfig, Evaluation, ImageSet, Task
 from holdfast.evaluation import Part, assign_versions, score, score_parts
 from holdfast.jobs.train import run_experiment
@@ -416,15 +417,16 @@ def test_of_equal_entries_the_first_is_nearest() -> None:
         nearest(meeting(np.full((1, 2), np.nan, np.float32), entries))
 
 
-@pytest.mark.parametrize("maps", ["entries", "queries"])
+@pytest.mark.parametrize(("maps", "sample"), [("entries", 32), ("queries", 0)])
 def test_the_recipes_row_is_what_a_run_reports(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maps: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, maps: str, sample: int
 ) -> None:
-    """The same versions, adapters and figures as `holdfast run` would publish."""
+    """The same versions, adapters and figures as `holdfast run` would publish, over the same gallery."""
     monkeypatch.setenv("HOLDFAST_CACHE", str(tmp_path / "cache"))
     protocol = all_protocols(quick=True)["glyphs"].changed(
         {"stream.tasks": 3, "data.source": "glyphs:?classes=36&instances=8&size=16"}
     )
+    protocol = replace(protocol, sample=sample)
     recipe = {
         "regularizers": [{"kind": "feature-distillation", "weight": 10}],
         "adapter": {"kind": "linear", "maps": maps, "views": 2},
@@ -437,7 +439,10 @@ def test_the_recipes_row_is_what_a_run_reports(
     cell, _ = work.run_job(job, protocol.load(), None)
     row = cell["rows"][""]
     experiment = job.experiment.model_copy(
-        update={"scaling": job.experiment.scaling.model_copy(update={"workers": 0, "cpus_per_worker": 1})}
+        update={
+            "scaling": job.experiment.scaling.model_copy(update={"workers": 0, "cpus_per_worker": 1}),
+            "sample": SampleConfig(size=sample, evaluation=True) if sample else None,
+        }
     )
     with open_store(tmp_path / "store") as store:
         outcome = run_experiment(store, experiment, ignore_progress)
