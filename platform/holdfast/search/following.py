@@ -17,7 +17,9 @@ from holdfast.store import NO_MARK, Changes, Store
 logger = logging.getLogger(__name__)
 
 _OTHER_HISTORY = "another database, or of another history of this one (restored from a backup)"
-_SLICE = 500  # rows that are taken over at a time beside searches
+_SLICE = 500  # rows that are taken over at a time beside searches, at most
+_FEWEST = 100
+_HELD = 0.004  # seconds for which a slice may hold searches up, before the next one is smaller
 _YIELD = 8  # times as long as a slice held searches up, they have for themselves
 _MOMENT = 0.25  # seconds
 
@@ -41,6 +43,7 @@ class Follower:
         self._confirmed = False
         self._searches = 0
         self._held = 0.0  # seconds for which writes have held searches up
+        self._slice = _SLICE  # rows; those that move from one version to another hold up longer than new ones
 
     def announce_search(self) -> None:
         """Somebody searches, so that `follow` leaves time for it. Raises NotReadyError while nobody can."""
@@ -63,12 +66,18 @@ class Follower:
         until = time.monotonic() + _MOMENT
         while True:
             searches, held, began = self._searches, self._held, time.perf_counter()
-            if not self.advance(_SLICE) or time.monotonic() > until:
+            if not self.advance(self._slice) or time.monotonic() > until:
                 return self.applied
-            if self._searches != searches:
-                held = self._held - held
-                # What was done beside them took half of the machine.
-                time.sleep(_YIELD * held + time.perf_counter() - began - held)
+            held = self._held - held
+            if self._searches == searches:
+                self._slice = _SLICE
+                continue
+            # What was done beside them took half of the machine.
+            time.sleep(_YIELD * held + time.perf_counter() - began - held)
+            if held > _HELD:
+                self._slice = max(_FEWEST, self._slice // 2)
+            elif 2 * held < _HELD:
+                self._slice = min(_SLICE, self._slice * 2)
 
     def advance(self, limit: int) -> bool:
         """Take over at most so many rows; False if that were all."""

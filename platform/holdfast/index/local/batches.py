@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from holdfast.index.local.partition import Partition
+from holdfast.index.local.partition import Partition, Removal
 from holdfast.index.local.vectors import Vectors
 from holdfast.store import Changes
 
@@ -42,11 +42,13 @@ class Batches:
     Attributes:
         gone: ids that no version has any more.
         puts: by version.
+        removals: by version, from the partitions for which they were planned.
     """
 
     changes: Changes
     gone: list[str] = field(default_factory=list)
     puts: dict[str, Batch] = field(default_factory=dict)
+    removals: dict[str, Removal] = field(default_factory=dict)
 
     @classmethod
     def of(cls, changes: Changes) -> "Batches":
@@ -66,6 +68,12 @@ class Batches:
             )
         return batches
 
-    def leaving(self, version: str) -> list[str]:
-        """The ids that this version has no longer: an id lives in one partition."""
+    def plan_removal(self, partition: Partition) -> None:
+        """Of the ids that its version has no longer: an id lives in one partition. Others may search it
+        meanwhile."""
+        removal = partition.plan_removal(self._leaving(partition.version))
+        if removal is not None:
+            self.removals[partition.version] = removal
+
+    def _leaving(self, version: str) -> list[str]:
         return self.gone + [id for other, batch in self.puts.items() if other != version for id in batch.ids]

@@ -213,6 +213,7 @@ class LocalIndex:
         """See `Index.prepare`."""
         self._prepared = Batches.of(changes)
         for version, partition in self._partitions.items():
+            self._prepared.plan_removal(partition)
             if version in self._prepared.puts:
                 self._prepared.puts[version].prepare(partition)
             else:
@@ -227,8 +228,8 @@ class LocalIndex:
         self._versions = None
         for version, partition in self._partitions.items():
             partition.settle()
-            if len(partition):
-                partition.remove(batches.leaving(version))
+            if version in batches.removals:
+                partition.remove(batches.removals[version])
         for version, batch in batches.puts.items():
             if version not in self._partitions:
                 self._partitions[version] = Partition(version, batch.vectors.shape[1], self._folder)

@@ -1,6 +1,7 @@
 """The entries that one version embedded."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -16,6 +17,25 @@ from holdfast.index.local.snapshot_files import Loading, Saving
 from holdfast.index.local.vectors import Through, Vectors
 
 _NOTHING = np.empty(0, np.float32), np.empty(0, np.int64)
+
+
+@dataclass(frozen=True)
+class Removal:
+    """Entries that leave a partition, and the last ones, which move into their slots.
+
+    Attributes:
+        gone: ids.
+        source, target: int64 (m,), from which slots to which.
+        length: of the partition afterwards.
+        codes: of what moves, for `coded_for`; None where none are needed.
+    """
+
+    gone: list[str]
+    source: np.ndarray
+    target: np.ndarray
+    length: int
+    codes: np.ndarray | None
+    coded_for: Vectors
 
 
 class Partition:
@@ -138,23 +158,34 @@ class Partition:
         self._columns.resize(len(self))
         self._columns.set(np.arange(first, len(self)), attributes)
 
-    def remove(self, ids: Iterable[str]) -> None:
-        """Remove entries; ids that are not here are ignored."""
+    def plan_removal(self, ids: Iterable[str]) -> Removal | None:
+        """How to remove entries, made beside searches; nothing may change which are here until `remove`.
+
+        Ids that are not here are ignored; None if none is.
+        """
         wanted = list(dict.fromkeys(ids))
         slots = self.names.find(wanted) if len(self) else np.empty(0, np.int64)
         here = np.flatnonzero(slots >= 0)
         if not len(here):
-            return
-        self.revision += 1
+            return None
         holes, length = slots[here], len(self) - len(here)
         source = np.setdiff1d(np.arange(length, len(self)), holes)
-        target = holes[holes < length]
+        codes = self.vectors.encode(self.vectors.rows(source)) if len(source) else None
+        gone = [wanted[position] for position in here.tolist()]
+        return Removal(gone, source, holes[holes < length], length, codes, self.vectors)
+
+    def remove(self, removal: Removal) -> None:
+        """Remove what was planned."""
+        self.revision += 1
+        source, target, length = removal.source, removal.target, removal.length
         if len(source):
-            self.vectors.replace(target, self.vectors.rows(source))
+            # The vectors may have been replaced by others in the meantime.
+            codes = removal.codes if removal.coded_for is self.vectors else None
+            self.vectors.replace(target, self.vectors.rows(source), codes)
             self._changed.array[target] = self.revision
             self._columns.move(source, target)
         self.vectors.truncate(length)
-        self.names.drop([wanted[position] for position in here.tolist()], source, target, length)
+        self.names.drop(removal.gone, source, target, length)
         self._changed.resize(length)
         self._columns.resize(length)
 

@@ -71,7 +71,9 @@ def test_what_changes_while_it_is_built_is_taken_over(
             assert len(partition.search(fresh[0], 10, None)[1]) == 10
         with lock.writing():
             partition.put([f"e{n}" for n in range(100)], fresh[:100], ["{}"] * 100)
-            partition.remove([f"e{n}" for n in range(50, 1500)])
+            removal = partition.plan_removal([f"e{n}" for n in range(50, 1500)])
+            assert removal is not None
+            partition.remove(removal)
             partition.put([f"n{n}" for n in range(100)], fresh[100:], ["{}"] * 100)
     finally:
         free.set()
@@ -84,3 +86,24 @@ def test_what_changes_while_it_is_built_is_taken_over(
         assert np.allclose(np.frombuffer(held[0], "<f4"), fresh[row], atol=1e-3)
         (slot,) = partition.search(fresh[row], 1, None)[1].tolist()
         assert partition.names.id(slot) == name
+
+
+@pytest.mark.parametrize("planned", ["before", "after"])
+def test_a_removal_fits_vectors_that_were_made_anew_since_it_was_planned(
+    partition: Partition, planned: str
+) -> None:
+    leaving = [f"e{n}" for n in range(0, 900, 2)]
+    rebuild.requantize(partition, CONFIG, None, ReadWriteLock())
+    removal = partition.plan_removal(leaving) if planned == "before" else None
+    rebuild.requantize(partition, IndexConfig(threshold=1000, target_recall=0.5), None, ReadWriteLock())
+    removal = removal or partition.plan_removal(leaving)
+    assert removal is not None
+    rows = {name: partition.get(name) for name in ("e1", "e2998", "e2999")}
+    partition.remove(removal)
+    assert len(partition) == len(partition.vectors) == 3000 - len(leaving)
+    assert partition.plan_removal(leaving) is None
+    for name, row in rows.items():
+        assert row is not None
+        assert partition.get(name) == row
+        (slot,) = partition.search(np.frombuffer(row[0], "<f4"), 1, None)[1].tolist()
+        assert partition.ids[slot] == name
