@@ -14,15 +14,24 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from experiments.benchmarks.harness.cells import Cells
+from experiments.benchmarks.harness.cells import Cells, Outcomes, Record
+from experiments.benchmarks.methods.training import State
 from experiments.benchmarks.methods.work import Job, first_key, run_first, run_job
 from holdfast.data import ImageSet
 from holdfast.jobs.runtime import ray_session
 from holdfast.learning import Datasets
 
+Run = Callable[[Job, Datasets, State | None], tuple[Record, Outcomes]]
+"""Measures a cell, with the first version that others share, if there is one."""
+
 
 def run_jobs(
-    jobs: Sequence[Job], cells: Cells, load: Callable[[Job], Datasets], cores: int, console: Console
+    jobs: Sequence[Job],
+    cells: Cells,
+    load: Callable[[Job], Datasets],
+    cores: int,
+    console: Console,
+    run: Run = run_job,
 ) -> int:
     """Measure what is not there yet, write each cell when it is finished; returns how many failed.
 
@@ -36,7 +45,7 @@ def run_jobs(
     if not waiting:
         return 0
     with ray_session(cpus=cores), _bar(console) as bar:
-        return _run(waiting, cells, load, cores, console, bar)
+        return _run(waiting, cells, load, cores, console, run, bar)
 
 
 def _run(
@@ -45,11 +54,12 @@ def _run(
     load: Callable[[Job], Datasets],
     cores: int,
     console: Console,
+    run: Run,
     bar: Progress,
 ) -> int:
     import ray
 
-    measure, learn = ray.remote(num_cpus=1, max_retries=1)(run_job), ray.remote(num_cpus=1)(run_first)
+    measure, learn = ray.remote(num_cpus=1, max_retries=1)(run), ray.remote(num_cpus=1)(run_first)
     images: dict[str, tuple[Datasets, Any]] = {}
     firsts: dict[str, Any] = {}
     running: dict[Any, Job] = {}

@@ -41,6 +41,8 @@ class Method:
         terms: the regularizers, with default weights.
         changes: further dotted keys of the experiment.
         varied: the field that is chosen where it is not the weight, and its values.
+        decades: orders of magnitude over which all weights are tried together, about the defaults; 0: as
+            `spread` has it.
         chosen_as: the method whose chosen weights it has, as a control of that one.
         adapters: whether post-hoc adapters are measured on top.
         only_wider: defined only where the new version may be wider than the old one.
@@ -53,6 +55,7 @@ class Method:
     terms: tuple[Term, ...] = ()
     changes: Mapping[str, Any] = field(default_factory=dict)
     varied: tuple[str, tuple[float, ...]] | None = None
+    decades: float = 0.0
     chosen_as: str = ""
     adapters: bool = False
     only_wider: bool = False
@@ -76,8 +79,14 @@ class Method:
                 {**term, "weight": round(float(term["weight"] * factor), 6)}
                 for term, factor in zip(self.terms, factors, strict=True)
             )
-            for factors in spread(len(self.terms), count)
+            for factors in self._factors(count)
         ]
+
+    def _factors(self, count: int) -> list[tuple[float, ...]]:
+        if not self.decades:
+            return spread(len(self.terms), count)
+        exponents = np.linspace(-self.decades / 2, self.decades / 2, count)
+        return [(float(10**exponent),) * len(self.terms) for exponent in exponents]
 
 
 def spread(terms: int, count: int) -> list[tuple[float, ...]]:

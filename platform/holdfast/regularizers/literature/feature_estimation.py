@@ -27,6 +27,8 @@ class FeatureEstimationConfig(RegularizerConfig):
     """`one`: a step simulates one earlier model, drawn at random; `all`: its cost grows with their number."""
     noise: Noise = "measured"
     """Controls: `zero` only repeats the parent's term, `zero-mean` keeps the ranges' variance alone."""
+    normalize: bool = Field(default=False, exclude_if=lambda value: value is False)
+    """Bring the estimates to unit norm, as all other features are, so that only their directions count."""
 
     def build(self) -> "FeatureEstimation":
         return FeatureEstimation(self)
@@ -68,10 +70,11 @@ class FeatureEstimation(Regularizer):
     """sum_k correlation divergence of the new model from model k, for all k before the parent.
 
     Features of model k are simulated on the batch: fhat = f + u * f, f the parent's, u ~ U(low_k, high_k)
-    elementwise and anew in every step (Chen et al. 2022, methods section 3b; not normalized again, as their
-    code has it). The ranges are reconstructed [R]: the paper says that they are measured, not how. Here they
-    are measured when a task is finished, between the new model and its parent on the task's images, and
-    composed with the older ones, so that a range describes the way from the next parent back to model k.
+    elementwise and anew in every step (Chen et al. 2022, methods section 3b; not normalized again unless
+    `normalize` says so, as their code has it). The ranges are reconstructed [R]: the paper says that they are
+    measured, not how. Here they are measured when a task is finished, between the new model and its parent on
+    the task's images, and composed with the older ones, so that a range describes the way from the next
+    parent back to model k.
 
     With `stages` of "one" the sum is estimated without bias by one k a step, times their number. Where all
     ranges are zero each summand is the parent's own correlation term. Neither images nor models of earlier
@@ -106,6 +109,8 @@ class FeatureEstimation(Regularizer):
 
     def _divergence(self, step: Step, ranges: Tensor) -> Tensor:
         estimate = estimate_features(step.parent_embeddings, ranges, self.config.noise)
+        if self.config.normalize:
+            estimate = functional.normalize(estimate, dim=1)
         return correlation_divergence(step.embeddings, estimate, self.config.temperature)
 
 

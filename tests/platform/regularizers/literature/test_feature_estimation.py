@@ -93,6 +93,15 @@ def test_controls(step):
     assert term(step(NEW, PARENT)).item() == pytest.approx(3 * plain, rel=1e-5)
 
 
+def test_normalized_estimates_have_unit_norm_as_all_features_have(step):
+    """Of ranges without width the estimate is known: a longer one counts as its direction alone."""
+    ranges = RANGES[2:].mean(dim=1, keepdim=True).expand(1, 2, 6)
+    as_code, of_unit_norm = with_ranges(ranges), with_ranges(ranges, normalize=True)
+    plain = correlation_divergence(NEW, PARENT, 0.25).item()
+    assert of_unit_norm(step(NEW, PARENT)).item() == pytest.approx(plain, rel=1e-5)
+    assert as_code(step(NEW, PARENT)).item() != pytest.approx(plain, rel=1e-2)
+
+
 def test_nothing_is_estimated_before_there_is_an_older_model(start, step):
     term = FeatureEstimationConfig().build()
     term.begin(start)

@@ -1,0 +1,1 @@
+"""The source papers in their own setting: photographs, and a pretrained trunk that is fine-tuned."""

@@ -1,0 +1,259 @@
+"""The benchmarks: each paper's claim as a stream of photographs over a fine-tuned trunk, and its rows."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from experiments.benchmarks.harness.places import RESULTS
+from experiments.benchmarks.methods.protocols import Protocol, Values
+from experiments.benchmarks.methods.recipes import FINETUNE, INDEPENDENT, JOINT, Method, Term
+from experiments.benchmarks.papers import sets
+from experiments.benchmarks.papers.activations import Lower, Network
+from experiments.lite import fetch
+from holdfast.learning import Datasets
+from holdfast.regularizers import TUNED
+
+TAIL = "experiments.benchmarks.papers.tail:TailTrunk"
+SIZE, DIMENSION, LAST = 128, 512, 2
+"""Pixels a side, of the embedding, and the blocks that learn."""
+STILL: Values = {
+    **dict.fromkeys(("rotate", "scale", "shift", "shear", "brightness", "contrast", "saturation"), 0),
+    "flip": False,
+}
+"""Nothing is distorted: what is kept of an image is kept once."""
+LEARNING: Values = {
+    "epochs": 6,
+    "batch_size": 64,
+    "precision": "float32",
+    "optimizer": {"learning_rate": 1e-3, "trunk_learning_rate": 3e-4},
+    "augment": STILL,
+}
+NETWORKS: tuple[Network, ...] = ("lite0", "lite2")
+WRONG = 0.2
+SPLITS = {
+    "extended-class": ("extended-class", "label"),
+    "extended-data": ("extended-data", None),
+    "open-class": ("class-incremental", "label"),
+    "open-data": ("data-incremental", None),
+}
+PAIRS = {
+    "softmax": ("normalized-softmax", "lite0"),
+    "cosface": ("cosface", "lite0"),
+    "softmax-lite2": ("normalized-softmax", "lite2"),
+    "cosface-lite2": ("cosface", "lite2"),
+}
+"""Loss and trunk of the new version; the old one has softmax and Lite0."""
+Purpose = Literal["closed", "open"]
+
+CORRELATION: Term = {"kind": "correlation-distillation", "weight": 160.0, "temperature": 0.25}
+ESTIMATION: Term = {"kind": "feature-estimation", "weight": 160.0, "temperature": 0.25}
+DECADES = 4.0
+"""Orders of magnitude over which the weights of the distillations are chosen, about the papers'."""
+PROTOTYPES: Term = {"kind": "prototype-alignment", "weight": 1.0, "refine_after": 2, "refresh_epochs": 1}
+N2O: Term = {"kind": "structural-regularization", "weight": 0.2, "old_to_new": False}
+BOTH: Term = {"kind": "structural-regularization", "weight": 0.2}
+CENTRES: Term = {"kind": "prototype-centres", "weight": 0.1}
+
+FORGETTING = (
+    Method(FINETUNE, "Fine-tuning"),
+    Method(JOINT, "Joint training"),
+    Method("recipe", "Holdfast's default recipe", tuple(each.model_dump(mode="json") for each in TUNED)),
+    Method(
+        "feature",
+        "Feature distillation",
+        ({"kind": "feature-distillation", "weight": 10.0},),
+        decades=DECADES,
+    ),
+    Method("correlation", "Correlation distillation", (CORRELATION,), decades=DECADES),
+    Method("fecd", "FECD", (CORRELATION, ESTIMATION), decades=DECADES),
+    Method(
+        "fecd-normalized",
+        "FECD, estimates of unit norm",
+        (CORRELATION, {**ESTIMATION, "normalize": True}),
+        decades=DECADES,
+    ),
+    Method(
+        "fecd-control",
+        "FECD with nothing estimated (u = 0)",
+        (CORRELATION, {**ESTIMATION, "noise": "zero"}),
+        decades=DECADES,
+    ),
+)
+UPGRADE = (
+    Method(INDEPENDENT, "Independent (control)"),
+    Method("prototypes", "Mean prototypes", (PROTOTYPES,)),
+    Method("unibct", "UniBCT, refined prototypes", ({**PROTOTYPES, "refine": True},)),
+)
+DUAL = (
+    Method(INDEPENDENT, "Independent (control)"),
+    Method("n2o", "One direction (N2O)", (N2O,)),
+    Method("both", "Both directions (N2O + O2N)", (BOTH,)),
+    Method("dual-tuning", "Dual-Tuning: both directions, centres", (BOTH, CENTRES)),
+)
+
+
+@dataclass(frozen=True)
+class PaperProtocol(Protocol):
+    """A benchmark over kept activations.
+
+    Attributes:
+        source: which photographs. `purpose`: whether learned classes are searched.
+        wrong: share of the training labels that are wrong.
+        rows: what is compared. `folder`: where activations and weights are kept.
+    """
+
+    source: str = "grocery"
+    purpose: Purpose = "open"
+    chooses: bool = False
+    wrong: float = 0.0
+    rows: tuple[Method, ...] = ()
+    folder: Path = RESULTS / "papers"
+    quick: bool = False
+
+    @property
+    def place(self) -> str:
+        return f"{self.source} {self.purpose} {self.chooses} {self.wrong}"
+
+    def load(self) -> Datasets:
+        source = sets.photographs(self.quick)[self.source]
+        data, _ = sets.load_kept(
+            source, size_of(self.quick), lowers(self.source, self.folder, self.quick), self.folder / "kept"
+        )
+        if self.purpose == "closed":
+            data = sets.closed(data, source)
+        if self.chooses:
+            data = sets.choice(data)
+        return sets.with_wrong_labels(data, self.wrong) if self.wrong else data
+
+    @cached_property
+    def choosing(self) -> "PaperProtocol":
+        """Where the weights of its rows are chosen: its training images alone."""
+        return replace(self, name=f"choose-{self.name}", chooses=True)
+
+
+def size_of(quick: bool) -> int:
+    return 64 if quick else SIZE
+
+
+def lowers(source: str, folder: Path, quick: bool) -> list[Lower]:
+    """Both networks below their last blocks; the scales of the bytes are those of the source's images."""
+    return [
+        Lower(
+            name,
+            LAST,
+            None if quick else folder / "lite" / f"{name}.safetensors",
+            tail_of(name, source, folder),
+        )
+        for name in NETWORKS
+    ]
+
+
+def tail_of(name: str, source: str, folder: Path) -> Path:
+    return folder / "kept" / f"{name}-{source}.safetensors"
+
+
+def fetch_weights(folder: Path) -> None:
+    """The networks' ImageNet weights, where they are not there yet."""
+    for name in NETWORKS:
+        file = folder / "lite" / f"{name}.safetensors"
+        if not file.is_file():
+            file.parent.mkdir(parents=True, exist_ok=True)
+            fetch(name, file)
+
+
+def all_protocols(folder: Path, quick: bool = False) -> dict[str, PaperProtocol]:
+    """By name, in the order of the tables."""
+    made: list[PaperProtocol] = []
+    for source in ("grocery", "caltech"):
+        shared = {"source": source, "folder": folder, "quick": quick}
+        said = source.capitalize()
+        plain = values_of(source, folder, quick)
+        by = "group" if source == "grocery" and not quick else "label"
+        stream = {"scenario": "class-incremental", "tasks": 3 if quick else 6, "by": by, "validation": 0}
+        made.append(
+            PaperProtocol(
+                f"forgetting-{source}",
+                f"{said} in six tasks",
+                {**plain, "stream": stream},
+                purpose="closed",
+                rows=FORGETTING,
+                **shared,
+            )
+        )
+        for split, (scenario, unit) in SPLITS.items():
+            dealt = {
+                "scenario": scenario,
+                "shares": [0.3, 0.7],
+                "validation": 0,
+                **({"by": unit} if unit else {}),
+            }
+            values = {**independent(plain), "stream": dealt}
+            for wrong in (0.0, WRONG):
+                suffix = "-wrong" if wrong else ""
+                title = f"{said}, one upgrade, {split}{', 20 % wrong labels' if wrong else ''}"
+                made.append(
+                    PaperProtocol(
+                        f"upgrade-{source}-{split}{suffix}",
+                        title,
+                        values,
+                        wrong=wrong,
+                        rows=UPGRADE,
+                        **shared,
+                    )
+                )
+        dealt = {"scenario": "extended-class", "shares": [0.5, 0.5], "by": "label", "validation": 0}
+        old = independent(values_of(source, folder, quick, head="normalized-softmax"))
+        for pair, (head, network) in PAIRS.items():
+            newer = {"model": values_of(source, folder, quick, head, network)["model"]}
+            title = f"{said}, softmax and Lite0 to {head} and {network.capitalize()}"
+            made.append(
+                PaperProtocol(
+                    f"dual-{source}-{pair}", title, {**old, "stream": dealt}, newer=newer, rows=DUAL, **shared
+                )
+            )
+    return {one.name: one for one in made}
+
+
+def independent(values: Values) -> Values:
+    """Every version begins with ImageNet's weights, as in the papers, and not with its parent's."""
+    return {**values, "learning": {**values["learning"], "initialization": "independent"}}
+
+
+def values_of(
+    source: str, folder: Path, quick: bool, head: str = "cosface", network: str = "lite0"
+) -> Values:
+    """An experiment without its stream."""
+    side = size_of(quick) // 32
+    trunk: dict[str, Any] = {"kind": TAIL, "name": network, "last": LAST, "side": side}
+    trunk |= {"weights": str(tail_of(network, source, folder)), "start": start_of(network, side)}
+    margin: Mapping[str, Any] = {"margin": 0.2} if head == "cosface" else {}
+    learning = {**LEARNING, **({"epochs": 1, "batch_size": 16} if quick else {})}
+    return {
+        "data": sets.photographs(quick)[source].data.model_dump(mode="json"),
+        "model": {
+            "trunk": trunk,
+            "dimension": 16 if quick else DIMENSION,
+            "preprocessing": {"size": kept_side(side)},
+            "head": {"kind": head, "scale": 16, **margin},
+        },
+        "learning": learning,
+        "parent": "none",
+        "regularizers": [],
+        "adapter": None,
+    }
+
+
+CHANNELS = {"lite0": 192, "lite2": 208}
+"""Of the maps that the last two blocks read."""
+
+
+def start_of(network: str, side: int) -> int:
+    before = NETWORKS[: NETWORKS.index(network)]
+    return sum(CHANNELS[each] for each in before) * side**2
+
+
+def kept_side(side: int) -> int:
+    """Pixels a side of the images in which the activations of all networks lie."""
+    return max(8, -int(-((sum(CHANNELS.values()) * side**2) ** 0.5) // 1))
