@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 from experiments.benchmarks.harness.cells import Name, Outcomes, Record, identity
 from experiments.benchmarks.methods.recipes import JOINT, Method, Term, build
@@ -95,7 +94,7 @@ def trial_jobs(protocol: PaperProtocol, count: int) -> list[Job]:
     """One cell for each setting of the rows whose weights are chosen; its number stands for a seed."""
     where = protocol.choosing
     return [
-        make_job(replace(where), method, CHOOSING_SEED, terms, trial=number)
+        make_job(where, method, CHOOSING_SEED, terms, trial=number)
         for method in protocol.rows
         if method.decades
         for number, terms in enumerate(method.trials(count))
