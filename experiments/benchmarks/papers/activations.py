@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -32,7 +32,7 @@ class Lower:
     """A network up to its last blocks.
 
     Attributes:
-        weights: its file; None: drawn with seed 0, for small sizes.
+        weights: its file; None: drawn, always alike, for small sizes.
         tail: where the weights of its last blocks, with the meaning of the bytes, lie.
     """
 
@@ -46,7 +46,9 @@ class Lower:
             torch.manual_seed(0)
             config = LiteTrunk(kind="experiments.lite:LiteTrunk", name=self.name, weights=_text(self.weights))
             network = config.build(3, 128)
-        assert isinstance(network, Lite)
+            assert isinstance(network, Lite)
+            if self.weights is None:
+                _draw(network)
         return network.eval().requires_grad_(False).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
@@ -89,8 +91,6 @@ def _bytes(images: np.ndarray, lower: Lower) -> np.ndarray:
         some = images[:: max(1, len(images) // SCALED)]
         _write_tail(network, lower, np.concatenate(list(_maps(network, some, lower.last))))
     tail = Tail(lower.name, lower.last, 1)
-    from safetensors.torch import load_file
-
     tail.load_state_dict(load_file(lower.tail))
     scale, offset = (each.numpy()[:, None, None] for each in (tail.scale, tail.offset))
     made = [
@@ -129,6 +129,13 @@ def _write_tail(network: Lite, lower: Lower, maps: np.ndarray) -> None:
     lower.tail.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(lower.tail) as draft:
         save_file({name: each.contiguous() for name, each in tail.state_dict().items()}, draft)
+
+
+def _draw(network: Lite) -> None:
+    """Weights with which what goes through so many layers neither vanishes nor grows."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
 
 
 def _text(path: Path | None) -> str | None:

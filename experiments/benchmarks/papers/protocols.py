@@ -24,7 +24,7 @@ STILL: Values = {
 }
 """Nothing is distorted: what is kept of an image is kept once."""
 LEARNING: Values = {
-    "epochs": 6,
+    "epochs": 4,
     "batch_size": 64,
     "precision": "float32",
     "optimizer": {"learning_rate": 1e-3, "trunk_learning_rate": 3e-4},
@@ -51,7 +51,7 @@ CORRELATION: Term = {"kind": "correlation-distillation", "weight": 160.0, "tempe
 ESTIMATION: Term = {"kind": "feature-estimation", "weight": 160.0, "temperature": 0.25}
 DECADES = 4.0
 """Orders of magnitude over which the weights of the distillations are chosen, about the papers'."""
-PROTOTYPES: Term = {"kind": "prototype-alignment", "weight": 1.0, "refine_after": 2, "refresh_epochs": 1}
+PROTOTYPES: Term = {"kind": "prototype-alignment", "weight": 1.0, "refine_after": 1, "refresh_epochs": 1}
 N2O: Term = {"kind": "structural-regularization", "weight": 0.2, "old_to_new": False}
 BOTH: Term = {"kind": "structural-regularization", "weight": 0.2}
 CENTRES: Term = {"kind": "prototype-centres", "weight": 0.1}
