@@ -167,7 +167,7 @@ def all_protocols(folder: Path, quick: bool = False) -> dict[str, PaperProtocol]
     """By name, in the order of the tables."""
     made: list[PaperProtocol] = []
     for source in ("grocery", "caltech"):
-        shared = {"source": source, "folder": folder, "quick": quick}
+        shared: dict[str, Any] = {"source": source, "folder": folder, "quick": quick}
         said = source.capitalize()
         plain = values_of(source, folder, quick)
         by = "group" if source == "grocery" and not quick else "label"

@@ -26,7 +26,7 @@ def render(cells: Cells, protocols: Protocols, chosen: Chosen, machine: Mapping[
     findings = [judge(cells, claim) for claim in claims(protocols)]
     parts = [
         "Recall@1 in percent, means over the seeds; `python -m experiments.benchmarks.papers`, "
-        f"{hours(cells):.1f} hours of a core. {origin(machine)}",
+        f"{hours(cells):.1f} hours of a core in cells. {origin(machine)}",
         inequalities(findings),
         *(figures(cells, protocol) for protocol in protocols.values()),
         choices(chosen),

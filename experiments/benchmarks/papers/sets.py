@@ -1,7 +1,7 @@
 """The images of the benchmarks, as kept activations: what is learned, and who asks whom."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,11 +14,10 @@ from holdfast.data.shares import shuffled_ranks
 from holdfast.learning import Datasets
 from holdfast.models import Preprocessing
 
-MOST = 40
-"""Images of a class of Caltech that are taken in a closed set, of which a quarter ask and answer."""
-CHOICE = (0.6, 0.2)
-"""Of each class's training images, where weights are chosen: what is learned, and what asks; the rest
-answers."""
+MOST = 50
+"""Training images of a class, at most: a few classes of Caltech have hundreds."""
+SHARES = (0.6, 0.2)
+"""Where training images are divided, of each class's: what is learned, and what asks; the rest answers."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,8 @@ def decoder(size: int) -> Preprocessing:
 def load_pixels(source: Photographs, size: int) -> Datasets:
     """The decoded images. Raises DataError."""
     training = load_training(source.data, decoder(size))
+    ranks, _ = shuffled_ranks(training.labels, np.random.default_rng(0))
+    training = training.take(ranks < MOST)
     return Datasets(training, load_evaluation(source.data, decoder(size), seed=0))
 
 
@@ -80,24 +81,22 @@ def closed(data: Datasets, source: Photographs) -> Datasets:
     """Classes that are learned are evaluated on: of a source of open sets, held-out training images."""
     if not source.open:
         return data
-    ranks, sizes = shuffled_ranks(data.training.labels, np.random.default_rng(0))
-    taken = np.minimum(sizes, MOST)
-    return _divide(data.training, ranks, taken, (0.75, 0.125))
+    return _divide(data.training, seed=1)
 
 
 def choice(data: Datasets) -> Datasets:
     """The training images alone, divided: the evaluation images are not among them."""
-    ranks, sizes = shuffled_ranks(data.training.labels, np.random.default_rng(1))
-    return _divide(data.training, ranks, sizes, CHOICE)
+    return _divide(data.training, seed=2)
 
 
-def _divide(images: ImageSet, ranks: np.ndarray, taken: np.ndarray, shares: tuple[float, float]) -> Datasets:
-    """Shares of each class: learned, asking; the rest of those that are taken answers."""
-    learned = np.maximum(np.round(taken * shares[0]), 2)
-    asking = learned + np.maximum(np.round(taken * shares[1]), 1)
+def _divide(images: ImageSet, seed: int) -> Datasets:
+    """Shares of each class: learned, asking, and the rest answers."""
+    ranks, sizes = shuffled_ranks(images.labels, np.random.default_rng(seed))
+    learned = np.maximum(np.round(sizes * SHARES[0]), 2)
+    asking = learned + np.maximum(np.round(sizes * SHARES[1]), 1)
     training = images.take(ranks < learned)
     queries = images.take((ranks >= learned) & (ranks < asking))
-    gallery = images.take((ranks >= asking) & (ranks < taken))
+    gallery = images.take(ranks >= asking)
     lacking = set(queries.labels.tolist()) - set(gallery.labels.tolist())
     if lacking:
         raise DataError(f"Too few images of {', '.join(sorted(lacking)[:3])} to ask and to answer.")
@@ -105,15 +104,12 @@ def _divide(images: ImageSet, ranks: np.ndarray, taken: np.ndarray, shares: tupl
 
 
 def with_wrong_labels(data: Datasets, share: float) -> Datasets:
-    """A share of the training images, drawn with seed 0, has the class of another one."""
+    """A share of the training images, always the same, has the class of another one."""
     training = data.training
-    generator = np.random.default_rng(2)
+    generator = np.random.default_rng(3)
     names = np.unique(training.labels)
     wrong = generator.permutation(len(training.labels))[: round(share * len(training.labels))]
     codes = np.searchsorted(names, training.labels)
     codes[wrong] = (codes[wrong] + generator.integers(1, len(names), len(wrong))) % len(names)
     said = hashlib.sha256(f"{training.fingerprint} {share} wrong".encode()).hexdigest()
     return replace(data, training=replace(training, labels=names[codes], fingerprint=said))
-
-
-Prepare = Callable[[Datasets], Datasets]
