@@ -1,6 +1,9 @@
-"""Cells side by side through Ray: a core each, images decoded once, first versions learned once."""
+"""Cells side by side through Ray, a core each, or one by one; images and first versions are made once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +26,8 @@ from holdfast.learning import Datasets
 
 Run = Callable[[Job, Datasets, State | None], tuple[Record, Outcomes]]
 """Measures a cell, with the first version that others share, if there is one."""
+Answers = Iterator[tuple[Job, Callable[[], tuple[Record, Outcomes]]]]
+"""Jobs as they end, each with what gives its cell, or raises what went wrong."""
 
 
 def run_jobs(
@@ -35,7 +40,8 @@ def run_jobs(
 ) -> int:
     """Measure what is not there yet, write each cell when it is finished; returns how many failed.
 
-    A failed cell is reported and left out; the others go on.
+    With no `cores` one after the other in this process, without Ray. A failed cell is reported and left out;
+    the others go on.
     """
     waiting = [job for job in jobs if not cells.is_done(job.name, job.id)]
     for job in [job for job in waiting if job.undefined]:
@@ -44,48 +50,24 @@ def run_jobs(
     console.print(f"{len(jobs) - len(waiting)} of {len(jobs)} cells are there; {len(waiting)} to measure.")
     if not waiting:
         return 0
-    with ray_session(cpus=cores), _bar(console) as bar:
-        return _run(waiting, cells, load, cores, console, run, bar)
+    firsts = cells.folder / "first"
+    with ExitStack() as stack:
+        if cores:
+            stack.enter_context(ray_session(cpus=cores))
+            answers = _side_by_side(waiting, load, firsts, cores, run)
+        else:
+            answers = _one_by_one(waiting, load, firsts, run)
+        bar = stack.enter_context(_bar(console))
+        return _keep(answers, len(waiting), cells, console, bar)
 
 
-def _run(
-    waiting: list[Job],
-    cells: Cells,
-    load: Callable[[Job], Datasets],
-    cores: int,
-    console: Console,
-    run: Run,
-    bar: Progress,
-) -> int:
-    import ray
-
-    measure, learn = ray.remote(num_cpus=1, max_retries=1)(run), ray.remote(num_cpus=1)(run_first)
-    images: dict[str, tuple[Datasets, Any]] = {}
-    firsts: dict[str, Any] = {}
-    running: dict[Any, Job] = {}
-    line = bar.add_task("cells", total=len(waiting))
-    left, failed = list(waiting), 0
-
-    def start(job: Job) -> None:
-        place = job.protocol.place
-        if place not in images:
-            data = in_memory(load(job))
-            images[place] = (data, ray.put(data))
-        data, shared = images[place]
-        key = first_key(job, data)
-        if key is not None and key not in firsts:
-            firsts[key] = learn.remote(job, shared, cells.folder / "first" / f"{key}.pt")
-        running[measure.remote(job, shared, firsts.get(key) if key else None)] = job
-
-    while left or running:
-        # One more than there are cores: the next is ready when one ends, and little is lost if stopped.
-        while left and len(running) <= cores:
-            start(left.pop(0))
-        done, _ = ray.wait(list(running), num_returns=1)
-        job = running.pop(done[0])
+def _keep(answers: Answers, count: int, cells: Cells, console: Console, bar: Progress) -> int:
+    line = bar.add_task("cells", total=count)
+    failed = 0
+    for job, answer in answers:
         said = f"{job.name.benchmark} {job.name.method} {job.name.seed}"
         try:
-            record, bits = ray.get(done[0])
+            record, bits = answer()
         except Exception as error:
             failed += 1
             bar.advance(line)
@@ -95,6 +77,46 @@ def _run(
             bar.advance(line)
             console.print(f"{said}  {_outcome(record)}{_left(bar)}", markup=False, highlight=False)
     return failed
+
+
+def _side_by_side(
+    waiting: Sequence[Job], load: Callable[[Job], Datasets], folder: Path, cores: int, run: Run
+) -> Answers:
+    import ray
+
+    measure, learn = ray.remote(num_cpus=1, max_retries=1)(run), ray.remote(num_cpus=1)(run_first)
+    images: dict[str, tuple[Datasets, Any]] = {}
+    firsts: dict[str, Any] = {}
+    running: dict[Any, Job] = {}
+    left = list(waiting)
+
+    def start(job: Job) -> None:
+        place = job.protocol.place
+        if place not in images:
+            data = in_memory(load(job))
+            images[place] = (data, ray.put(data))
+        data, shared = images[place]
+        key = first_key(job, data)
+        if key is not None and key not in firsts:
+            firsts[key] = learn.remote(job, shared, folder / f"{key}.pt")
+        running[measure.remote(job, shared, firsts.get(key) if key else None)] = job
+
+    while left or running:
+        # One more than there are cores: the next is ready when one ends, and little is lost if stopped.
+        while left and len(running) <= cores:
+            start(left.pop(0))
+        done, _ = ray.wait(list(running), num_returns=1)
+        yield running.pop(done[0]), partial(ray.get, done[0])
+
+
+def _one_by_one(waiting: Sequence[Job], load: Callable[[Job], Datasets], folder: Path, run: Run) -> Answers:
+    def measure(job: Job) -> tuple[Record, Outcomes]:
+        data = load(job)
+        key = first_key(job, data)
+        return run(job, data, run_first(job, data, folder / f"{key}.pt") if key else None)
+
+    for job in waiting:
+        yield job, partial(measure, job)
 
 
 def in_memory(data: Datasets) -> Datasets:

@@ -64,7 +64,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--rows", help="some of the rows, with commas between them")
     parser.add_argument("--seeds", type=int, default=5, help="paired seeds 0 to N - 1 (default: 5)")
-    parser.add_argument("--cores", type=int, default=cpu_count(), help="cells at a time (default: all cores)")
+    parser.add_argument(
+        "--cores",
+        type=int,
+        default=cpu_count(),
+        help="cells at a time (default: all cores); 0: one, without Ray",
+    )
     parser.add_argument("--results", type=Path, default=None, help="another folder for the results")
     parser.add_argument("--choose", action="store_true", help="choose weights on training images, and stop")
     parser.add_argument("--trials", type=int, default=TRIALS, help="of each row, with --choose")

@@ -39,9 +39,9 @@ SPLITS = {
     "open-data": ("data-incremental", None),
 }
 PAIRS = {
-    "softmax": ("normalized-softmax", "lite0"),
+    "softmax": ("softmax", "lite0"),
     "cosface": ("cosface", "lite0"),
-    "softmax-lite2": ("normalized-softmax", "lite2"),
+    "softmax-lite2": ("softmax", "lite2"),
     "cosface-lite2": ("cosface", "lite2"),
 }
 """Loss and trunk of the new version; the old one has softmax and Lite0."""
@@ -204,7 +204,7 @@ def all_protocols(folder: Path, quick: bool = False) -> dict[str, PaperProtocol]
                     )
                 )
         dealt = {"scenario": "extended-class", "shares": [0.5, 0.5], "by": "label", "validation": 0}
-        old = independent(values_of(source, folder, quick, head="normalized-softmax"))
+        old = independent(values_of(source, folder, quick, head="softmax"))
         for pair, (head, network) in PAIRS.items():
             newer = {"model": values_of(source, folder, quick, head, network)["model"]}
             title = f"{said}, softmax and Lite0 to {head} and {network.capitalize()}"
