@@ -119,6 +119,7 @@ def learn_all(
     if state is not None:
         versions.append(_from_state(state, data, tasks))
         state = {key: value for key, value in state.items() if key != "took"}
+        state["contents"] = _of_network(state["contents"], experiment.model)
     memory = InMemory(state)
     run_sequence(_plan(experiment), data, memory, memory)
     for learned in memory.learned:
@@ -191,6 +192,12 @@ def _from_state(state: State, data: Datasets, tasks: tuple[Task, ...]) -> Versio
     encoder.eval().requires_grad_(False)
     took = state["took"]
     return Version(encoder, embed_datasets(encoder, data, tasks), took["seconds"], took["steps"])
+
+
+def _of_network(contents: State, model: ModelConfig) -> State:
+    """What a sequence goes on from, where a newer network begins with other weights than the first one."""
+    kept = {part: value for part, value in contents.items() if part != "weights"}
+    return kept if model.weights_digest is None else {**kept, "weights": model.weights_digest}
 
 
 def _steps(experiment: Experiment, learned: Learned) -> int:
