@@ -29,7 +29,7 @@ from holdfast.learning import (
     SequencePlan,
     distillation_plan,
 )
-from holdfast.models import Encoder, ModelConfig, build_learnable
+from holdfast.models import Encoder, Learnable, ModelConfig, build_learnable
 
 STANDARD, NOISE, ROBUST, ALONE = "standard-source", "noise-source", "robust-source", "no-source"
 PERTURBED = {NOISE: {"kind": "noise"}, ROBUST: {"kind": "fgsm"}}
@@ -112,7 +112,6 @@ def imitate(
     halved = Datasets(
         _half(data.training), Evaluation(*map(_half, (data.evaluation.queries, data.evaluation.gallery)))
     )
-    asks, holds = data.evaluation.queries.labels, data.evaluation.gallery.labels
     plan = SequencePlan(**{name: getattr(experiment, name) for name in SequencePlan.model_fields})
     outcomes: Outcomes = {}
     if method == ALONE:
@@ -126,10 +125,15 @@ def imitate(
         config = DistillationConfig(pairwise=1.0)
         pairs = dataclasses.replace(halved, source=data.training)
         target = learn(distillation_plan(plan, config), pairs, Ancestor("source", source), config.metric)
-        theirs = [source.embed(each.images) for each in (data.evaluation.queries, data.evaluation.gallery)]
-        outcomes["source"] = found(*theirs, asks, holds)
-    mine = [target.embed(each.images) for each in (halved.evaluation.queries, halved.evaluation.gallery)]
-    return {"versions": 1}, {**outcomes, "self": found(*mine, asks, holds)}
+        outcomes["source"] = _asked(source, data.evaluation)
+    return {"versions": 1}, {**outcomes, "self": _asked(target, halved.evaluation)}
+
+
+def _asked(encoder: Learnable, evaluation: Evaluation) -> np.ndarray:
+    """Whether each query finds its class in a gallery of the encoder's own, int8 (q,)."""
+    queries, gallery = evaluation.queries, evaluation.gallery
+    vectors = encoder.embed(queries.images), encoder.embed(gallery.images)
+    return found(*vectors, queries.labels, gallery.labels)
 
 
 def _half(images: ImageSet) -> ImageSet:
