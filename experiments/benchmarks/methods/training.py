@@ -161,6 +161,9 @@ def refuse_undefined(experiment: Experiment, first: Experiment, tasks: Sequence[
 
 def shared_key(experiment: Experiment, data: Datasets) -> str | None:
     """Equal for experiments whose first versions are bit-identical; None where it must not be shared."""
+    if experiment.regularizers and experiment.model.pretrained:
+        # The pretrained network itself is the first version's parent.
+        return None
     for config in experiment.regularizers:
         term = config.build()
         keeps = type(term).finish is not Regularizer.finish and term.state_dict()

@@ -56,10 +56,12 @@ N2O: Term = {"kind": "structural-regularization", "weight": 0.2, "old_to_new": F
 BOTH: Term = {"kind": "structural-regularization", "weight": 0.2}
 CENTRES: Term = {"kind": "prototype-centres", "weight": 0.1}
 
+RECIPE = "recipe"
+
 FORGETTING = (
     Method(FINETUNE, "Fine-tuning"),
     Method(JOINT, "Joint training"),
-    Method("recipe", "Holdfast's default recipe", tuple(each.model_dump(mode="json") for each in TUNED)),
+    Method(RECIPE, "Holdfast's default recipe", tuple(each.model_dump(mode="json") for each in TUNED)),
     Method(
         "feature",
         "Feature distillation",

@@ -8,7 +8,7 @@ from experiments.benchmarks.methods.recipes import JOINT, Method, Term, build
 from experiments.benchmarks.methods.training import State, learn_all, learn_last
 from experiments.benchmarks.methods.work import Job, prepare_worker
 from experiments.benchmarks.papers.measuring import measure_forgetting, measure_upgrade, recalls
-from experiments.benchmarks.papers.protocols import PaperProtocol
+from experiments.benchmarks.papers.protocols import RECIPE, PaperProtocol
 from experiments.benchmarks.papers.robust import RobustProtocol, imitate, robust_job
 from holdfast.base import DivergedError
 from holdfast.data import build_stream
@@ -31,6 +31,9 @@ def make_job(
         experiment, first = robust_job(protocol, method, seed)
     else:
         experiment, first = build(method, protocol, seed, chosen)
+        if method.name != RECIPE:
+            # Else a pretrained network would be the first version's parent, to which the terms would hold it.
+            first = first.model_copy(update={"regularizers": ()})
     decisive = [
         each.model_dump_json(exclude={"scaling", "tuning", "evaluation", "name"})
         for each in (experiment, first)
