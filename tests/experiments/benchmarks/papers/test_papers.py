@@ -150,6 +150,14 @@ def test_all_kinds_of_claims_are_measured_and_what_is_finished_stays(tmp_path: P
     assert "0 of 7 cells are there" in call()
     cell = tmp_path / "cells" / "forgetting-grocery" / "fecd-normalized" / "0.json"
     assert json.loads(cell.read_text())["terms"] == chosen["terms"]
+    # The first version is held to nothing, also not to the pretrained network: all rows share it.
+    firsts = [
+        Cells(tmp_path).outcomes(Name("forgetting-grocery", row, 0))["old_self"].tolist()
+        for row in ("finetune", "fecd-normalized")
+    ]
+    assert firsts[0] == firsts[1]
+    # Of three streams, and one more to choose; and two sources.
+    assert len(list((tmp_path / "first").glob("*.pt"))) == 6
     report = (tmp_path / "report.md").read_text()
     assert "| FECD (Chen et al. 2022) | old classes: fecd-normalized above fine-tuning |" in report
     assert "| UniBCT (Zhang et al. 2022) | cross-test: refined prototypes above mean prototypes |" in report
