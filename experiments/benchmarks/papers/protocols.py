@@ -47,10 +47,12 @@ PAIRS = {
 """Loss and trunk of the new version; the old one has softmax and Lite0."""
 Purpose = Literal["closed", "open"]
 
-CORRELATION: Term = {"kind": "correlation-distillation", "weight": 160.0, "temperature": 0.25}
-ESTIMATION: Term = {"kind": "feature-estimation", "weight": 160.0, "temperature": 0.25}
+CORRELATION: Term = {"kind": "correlation-distillation", "weight": 16.0, "temperature": 0.25}
+ESTIMATION: Term = {"kind": "feature-estimation", "weight": 16.0, "temperature": 0.25}
+"""A tenth of the paper's weights (10 without the square of the temperature, of 0.25), whose own lie near the
+upper end of what is tried: beside a classification loss less is better than beside their metric one."""
 DECADES = 4.0
-"""Orders of magnitude over which the weights of the distillations are chosen, about the papers'."""
+"""Orders of magnitude over which the weights of the distillations are chosen, about these."""
 PROTOTYPES: Term = {"kind": "prototype-alignment", "weight": 1.0, "refine_after": 1, "refresh_epochs": 1}
 N2O: Term = {"kind": "structural-regularization", "weight": 0.2, "old_to_new": False}
 BOTH: Term = {"kind": "structural-regularization", "weight": 0.2}

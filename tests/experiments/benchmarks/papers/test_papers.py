@@ -146,7 +146,7 @@ def test_all_kinds_of_claims_are_measured_and_what_is_finished_stays(tmp_path: P
     assert len(chosen["scores"]) == 2
     weights = {term["weight"] for term in chosen["terms"]}
     assert len(weights) == 1
-    assert weights <= {1.6, 16000.0}  # four orders of magnitude apart
+    assert weights <= {0.16, 1600.0}  # four orders of magnitude apart
     assert "0 of 7 cells are there" in call()
     cell = tmp_path / "cells" / "forgetting-grocery" / "fecd-normalized" / "0.json"
     assert json.loads(cell.read_text())["terms"] == chosen["terms"]
