@@ -25,7 +25,11 @@ TAUGHT = (FeatureDistillationConfig(weight=10), PrototypeAlignmentConfig(weight=
 what is learned here, so that there is nothing to forget, and the shape of its space is not worth keeping: a
 network of another kind would be held to it. The other terms are left out."""
 
-PROJECTED = (FeatureDistillationConfig(weight=10), FeatureReplayConfig(weight=8), WhiteningConfig())
+PROJECTED = (
+    FeatureDistillationConfig(weight=10),
+    FeatureReplayConfig(weight=16, most=2),
+    WhiteningConfig(),
+)
 """Of a projection: its base ties the versions together already, and no entry can get out of reach. What it
 has to keep is how well it tells earlier classes apart (replay), and what the base knows of those that it
 never sees (distillation, in the first task from the base itself); whitening then evens out what
