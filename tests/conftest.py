@@ -33,6 +33,7 @@ SHARING = {
     "tests/platform/jobs/test_train_on_ray.py": "a cluster",
     "tests/platform/jobs/test_stream_on_ray.py": "a cluster",
     "tests/experiments/benchmarks/codes/test_codes.py": "a process that forks",
+    "tests/experiments/benchmarks/papers/test_papers.py": "a process that forks",
     "tests/experiments/benchmarks/transfer/test_transfer.py": "a process that forks",
 }
 """Files that run in one process, since they share what takes long to start."""
