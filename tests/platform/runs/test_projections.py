@@ -92,9 +92,10 @@ def test_what_it_learns_is_a_map_over_the_base(store: Store, over: Make) -> None
     assert report["recall_at_1"][2][2] == pytest.approx(own)
 
 
-def test_codes_are_learned_and_vectors_are_rehearsed(store: Store, over: Make) -> None:
+@pytest.mark.parametrize("assignment", ["learned", "found"])
+def test_codes_are_learned_and_vectors_are_rehearsed(store: Store, over: Make, assignment: str) -> None:
     trunk = {"kind": "version", "name": "theirs", "train": "none"}
-    head = {"kind": "opqn", "bits": 4, "words": 4, "assignment": "learned"}
+    head = {"kind": "opqn", "bits": 4, "words": 4, "assignment": assignment}
     changes: dict[str, object] = {
         "model": {"trunk": trunk, "dimension": 8, "head": head},
         "regularizers": [{"kind": "rehearsal", "memory_bytes": 8000}],
