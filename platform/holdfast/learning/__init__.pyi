@@ -16,6 +16,7 @@ from .resuming import (
     describe_contents,
     find_changes,
     outline_contents,
+    pack_state,
     read_state,
     write_state,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "ignore_progress",
     "keep_freed_memory",
     "outline_contents",
+    "pack_state",
     "read_state",
     "run_sequence",
     "turned_classes",

@@ -13,20 +13,25 @@ from holdfast.base import DivergedError
 from holdfast.config import Experiment
 from holdfast.data import ImageSet, build_stream
 from holdfast.evaluation import score
-from holdfast.learning import Ancestor, Learned, State, read_state, validation_indices, write_state
+from holdfast.learning import Ancestor, Learned, State, pack_state, read_state, validation_indices
 from holdfast.models import Learnable, build_learnable
 from holdfast.publishing import embed_views, fit_adapter
 
 FILE = "trial.pt"
-Report = Callable[[dict[str, float], State], None]
+Report = Callable[[dict[str, float], State | None], None]
 
 
 @dataclass(frozen=True, eq=False)
 class Older:
-    """A version of the trial that later ones are measured against. `validation`: float32 (n, d)."""
+    """A version of the trial that later ones are measured against.
+
+    Attributes:
+        encoder: None where no adapter is fitted to it.
+        validation: float32 (n, d); empty of a projection, whose galleries are the base's.
+    """
 
     task: int
-    encoder: Learnable
+    encoder: Learnable | None
     validation: np.ndarray
 
 
@@ -58,6 +63,11 @@ class TrialPublisher:
         self._labels = self.training.labels[validation_indices(self._tasks)]
         self._since = time.perf_counter()
 
+    @property
+    def tasks(self) -> int:
+        """Of the sequence."""
+        return len(self._tasks)
+
     def parent(self) -> Ancestor | None:
         return self.ancestor
 
@@ -66,10 +76,14 @@ class TrialPublisher:
         if not np.isfinite(vectors).all():
             raise DivergedError(f"The embeddings became NaN or infinite in task {learned.task + 1}.")
         own = self._recall(vectors, vectors)
-        crosses = [self._recall(queries, gallery) for queries, gallery in self._meetings(learned)]
+        # All galleries of a projection are the base's, which the newest version maps by itself.
+        projects, adapts = self.experiment.model.base is not None, self.experiment.adapter is not None
+        meetings = () if projects else self._meetings(learned)
+        crosses = [self._recall(queries, gallery) for queries, gallery in meetings]
         cross = float(np.mean(crosses)) if crosses else own
         objective = {"self": own, "cross": cross}.get(self.objective, (own + cross) / 2)
-        self.older.append(Older(learned.task, learned.encoder, vectors))
+        encoder = learned.encoder if adapts and not projects else None
+        self.older.append(Older(learned.task, encoder, vectors[:0] if projects else vectors))
         self.images += learned.images
         now = time.perf_counter()
         self.seconds, self._since = self.seconds + now - self._since, now
@@ -89,7 +103,7 @@ class TrialPublisher:
             "older": [
                 {
                     "task": each.task,
-                    "weights": each.encoder.state_dict(),
+                    "weights": None if each.encoder is None else each.encoder.state_dict(),
                     "validation": torch.from_numpy(each.validation),
                 }
                 for each in self.older
@@ -109,9 +123,11 @@ class TrialPublisher:
         """Go on from a `state`."""
         self.older = []
         for each in state["older"]:
-            encoder = build_learnable(self.experiment.model)
-            encoder.load_state_dict(each["weights"])
-            self.older.append(Older(each["task"], encoder.eval(), each["validation"].numpy()))
+            encoder = None
+            if each["weights"] is not None:
+                encoder = build_learnable(self.experiment.model).eval()
+                encoder.load_state_dict(each["weights"])
+            self.older.append(Older(each["task"], encoder, each["validation"].numpy()))
         self.adapters = {
             task: load_adapter(kind, {name: rows.numpy() for name, rows in tensors.items()})
             for task, (kind, tensors) in state["adapters"].items()
@@ -121,10 +137,6 @@ class TrialPublisher:
     def _meetings(self, learned: Learned) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The newest version's queries with every older version's gallery, adapted as a publication does."""
         vectors, config = learned.embedded.validation, self.experiment.adapter
-        if self.experiment.model.base is not None:
-            # All galleries are the base's, which the newest version maps by itself.
-            yield from ((vectors, vectors) for _ in self.older)
-            return
         if config is None or not self.older:
             yield from ((vectors, older.validation) for older in self.older)
             return
@@ -134,6 +146,7 @@ class TrialPublisher:
         newer = embed_views(learned.encoder, *seen)
         kept, self.adapters = self.adapters, {}
         for older in reversed(self.older):
+            assert older.encoder is not None, "kept for its adapter"
             there, distance = embed_views(older.encoder, *seen), learned.task - older.task
             earlier = carried(kept.get(older.task), self.adapters.get(self.older[-1].task))
             adapter = fit_adapter(config, newer, there, seed, learned.task, distance, earlier)
@@ -150,7 +163,7 @@ class TrialCheckpoints:
     """Reports every task with a state to go on from; between tasks nothing is kept.
 
     Args:
-        report: gets the figures of a task, and the state.
+        report: gets the figures of a task, and the state; of the last task none, as nothing goes on from it.
         begun: the state that an earlier process reported last, None for a new trial.
     """
 
@@ -166,13 +179,16 @@ class TrialCheckpoints:
 
     def save(self, state: State) -> None:
         measured, self._publisher.measured = self._publisher.measured, None
-        if measured is not None:
-            self._report(measured, {"sequence": state, "trial": self._publisher.state()})
+        if measured is None:
+            return
+        goes_on = measured["tasks"] < self._publisher.tasks
+        self._report(measured, {"sequence": state, "trial": self._publisher.state()} if goes_on else None)
 
 
 def write_trial(state: State, folder: Path) -> None:
-    """Into a folder that Ray takes away."""
-    write_state(state, folder / FILE)
+    """Into a folder that Ray copies from and takes away, so that nothing waits for the disk."""
+    with (folder / FILE).open("wb") as handle:
+        handle.writelines(pack_state(state))
 
 
 def read_trial(folder: Path) -> State:

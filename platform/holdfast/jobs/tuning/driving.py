@@ -90,7 +90,8 @@ class Driving:
             self.tracking.tell(_reported(number, trial.curve[-1]))
         self.keep(self.sweep)
         if trial.error is not None or trial.tasks >= self.tasks:
-            return False
+            # Where nobody stops what has ended anyway, Tune waits a second for an error of it.
+            return True
         return falls_behind(trial, self.sweep.trials, self.config, self.tasks) or self._is_late()
 
     def kept(self, number: int, checkpoint: str) -> None:

@@ -1,5 +1,6 @@
 """One trial of a sweep, in a process that Ray started for it or has used for others before."""
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,10 @@ from holdfast.runs import (
 )
 from holdfast.tuning import TuningConfig
 
+_ENDING_S = 10
+"""Seconds that a stopped trial has for the task that it began meanwhile; then another process takes the next
+one, and starting that takes about as long."""
+
 
 def run_trial(
     shared: ObjectRef, given: dict[str, Any], tuning: TuningConfig, files: Any, release: str
@@ -39,6 +44,8 @@ def run_trial(
         files: the file system of the checkpoint.
         release: of Holdfast, where the sweep is driven.
     """
+    # Tune asks for it in this process.
+    os.environ.setdefault("TUNE_FUNCTION_THREAD_TIMEOUT_S", str(_ENDING_S))
     experiment, ancestor, base = get(shared)
     keep_freed_memory()
     torch.set_num_threads(thread_count(max(1, int(tuning.cpus_per_trial))))
@@ -61,7 +68,9 @@ def run_trial(
         tune.report({ERROR: " ".join(str(error).split()), DIVERGED: isinstance(error, DivergedError)})
 
 
-def _report(measured: dict[str, float], state: State) -> None:
+def _report(measured: dict[str, float], state: State | None) -> None:
+    if state is None:
+        return tune.report(dict(measured))
     with tempfile.TemporaryDirectory(prefix="holdfast-trial-") as folder:
         write_trial(state, Path(folder))
         tune.report(dict(measured), checkpoint=Checkpoint.from_directory(folder))

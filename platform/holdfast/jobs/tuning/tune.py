@@ -159,6 +159,8 @@ def _drive(
     tuning = driving.config
     # Tune would answer Ctrl-C with the trials so far, as if they were all.
     os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+    # Nor does anybody read its tables and curves of each trial: the record has what they say.
+    os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
     if not verbose:
         # Of a failed trial the table says why, and not with Ray's traceback.
         logging.getLogger("ray.tune").setLevel(logging.CRITICAL)

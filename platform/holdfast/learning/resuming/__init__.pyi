@@ -1,5 +1,13 @@
 from .ancestors import pack_ancestor, reading_checkpoint, require_same_contents, unpack_ancestor
-from .checkpoints import FORMAT, Checkpoints, FolderCheckpoints, State, read_state, write_state
+from .checkpoints import (
+    FORMAT,
+    Checkpoints,
+    FolderCheckpoints,
+    State,
+    pack_state,
+    read_state,
+    write_state,
+)
 from .contents import (
     Contents,
     describe_contents,
@@ -21,6 +29,7 @@ __all__ = [
     "find_changes",
     "outline_contents",
     "pack_ancestor",
+    "pack_state",
     "read_state",
     "reading_checkpoint",
     "require_same_contents",

@@ -41,12 +41,16 @@ def write_state(state: State, file: Path) -> None:
 
     Raises DataError where the disk is full or refuses.
     """
+    with whole_file(file) as draft, draft.open("wb") as handle:
+        handle.writelines(pack_state(state))
+
+
+def pack_state(state: State) -> tuple[bytes | memoryview, ...]:
+    """What a file of a state holds, part after part."""
     content = io.BytesIO()
     torch.save(state, content)
-    with whole_file(file) as draft, draft.open("wb") as handle:
-        handle.write(b"holdfast-checkpoint-%d\n" % FORMAT)
-        handle.write(hashlib.sha256(content.getbuffer()).digest())
-        handle.write(content.getbuffer())
+    packed = content.getbuffer()
+    return b"holdfast-checkpoint-%d\n" % FORMAT, hashlib.sha256(packed).digest(), packed
 
 
 def read_state(file: Path) -> State:
