@@ -68,6 +68,8 @@ def check_distillation(plan: SequencePlan, source: str, dimension: int) -> None:
             "learning.adversarial belongs to the training of the source; a distillation imitates it on the "
             "images as they are, so leave it out here."
         )
+    if plan.by_task:
+        raise ConfigError("by_task: a distillation is one task, so write each value where it belongs.")
     if plan.regularizers not in (RECIPE, PROJECTED, TUNED, ()):
         kinds = ", ".join(term.kind for term in plan.regularizers)
         raise ConfigError(

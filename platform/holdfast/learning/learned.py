@@ -74,3 +74,14 @@ class Publisher(Protocol):
     def publish(self, learned: Learned) -> str:
         """Publish and return the version's name. A second call with the same task changes nothing."""
         ...
+
+
+def start_from(encoder: Learnable, parent: Learnable) -> None:
+    """Warm start: copy every weight of the parent that has the same name and shape."""
+    own = encoder.state_dict()
+    fitting = {
+        name: value
+        for name, value in parent.state_dict().items()
+        if name in own and own[name].shape == value.shape
+    }
+    encoder.load_state_dict({**own, **fitting})

@@ -13,7 +13,7 @@ from torch import Tensor
 from holdfast.base import DivergedError, HoldfastError
 from holdfast.data import Reader, Task, build_stream, read_here
 from holdfast.learning.datasets import Datasets, embed_datasets, validation_indices
-from holdfast.learning.learned import Ancestor, Learned, Publisher
+from holdfast.learning.learned import Ancestor, Learned, Publisher, start_from
 from holdfast.learning.learner import Learner, Term, count_steps
 from holdfast.learning.perturbation import check_perturbation
 from holdfast.learning.plan import SequencePlan
@@ -106,9 +106,9 @@ class _Sequence:
         if state is not None:
             require_same_contents(state, self.contents)
         self.tasks = build_stream(plan.stream, self.data.training, plan.seed)
+        self.plans = plan.each_task(len(self.tasks))
         self.contents |= describe_stream(self.tasks) | describe_weights(plan.model)
-        configs = [*self._configs(), *self._configs_of_taught()]
-        self.terms = [Term(config.kind, config.weight, config.build()) for config in configs]
+        self.terms = self._build_terms(0 if state is None else state.get("task", 0))
         if state is None:
             self.parent = self.publisher.parent()
             if self.parent is not None:
@@ -124,6 +124,10 @@ class _Sequence:
             for task, version in zip(self.tasks, self.versions, strict=False):
                 self._tell_of(task, version)
         for task in self.tasks[first:]:
+            if plan.by_task and task.index > first:
+                before, self.terms = self.terms, self._build_terms(task.index)
+                for term, earlier in zip(self.terms, before, strict=True):
+                    term.module.load_state_dict(earlier.module.state_dict())
             self._run_task(task, learner_state)
             learner_state = None
         return self.versions
@@ -148,8 +152,9 @@ class _Sequence:
             initialization=self.plan.learning.initialization,
             parent_vectors=self.parent.dimension if self.parent is not None and parent is None else None,
         )
-        for config in self._configs():
-            config.check(setting)
+        for plan in self.plans:
+            for config in plan.at_work:
+                config.check(setting)
 
     def _run_task(self, task: Task, learner_state: State | None) -> None:
         learner = self._learner(task)
@@ -190,7 +195,7 @@ class _Sequence:
         return sum(count_steps(self.plan.learning, len(other.train)) for other in self.tasks[:task])
 
     def _learner(self, task: Task) -> Learner:
-        plan = self.plan
+        plan = self.plans[task.index]
         torch.manual_seed(derive_seed(plan.seed, "task", task.index, "initialization"))
         encoder = build_learnable(plan.model)
         parent = None
@@ -268,12 +273,15 @@ class _Sequence:
         earlier = [other.train for other in self.tasks[: task.index]]
         return before + len(np.setdiff1d(task.train, np.concatenate(earlier)) if earlier else task.train)
 
-    def _configs(self) -> list[RegularizerConfig]:
-        return [config for config in self.plan.regularizers if config.weight > 0]
+    def _build_terms(self, task: int) -> list[Term]:
+        """The terms as a task wants them, which know of nothing yet."""
+        plan = self.plans[min(task, len(self.plans) - 1)]
+        configs = [*plan.at_work, *self._configs_of_taught()]
+        return [Term(config.kind, config.weight, config.build()) for config in configs]
 
     def _configs_of_taught(self) -> list[RegularizerConfig]:
         """What only a parent that is known by its vectors alone needs, of a default that lacks it."""
-        if self.plan.regularizers not in (RECIPE, TUNED):
+        if not self._ties_by_default():
             return []
         there = {config.kind for config in self.plan.regularizers}
         return [config for config in TAUGHT if config.kind not in there]
@@ -281,13 +289,16 @@ class _Sequence:
     def _terms_in(self, task: Task) -> list[Term]:
         """The terms with the weights that they have in the task."""
         taught = self.parent is not None and self.parent.encoder is None
-        if taught and self.plan.regularizers in (RECIPE, TUNED):
+        if taught and self._ties_by_default():
             weights: dict[str, float] = {config.kind: config.weight for config in TAUGHT}
             return [replace(term, weight=weights.get(term.name, 0.0)) for term in self.terms]
         return [
             replace(term, weight=config.weight_at(self._known(task)))
-            for config, term in zip(self._configs(), self.terms, strict=False)
+            for config, term in zip(self.plans[task.index].at_work, self.terms, strict=False)
         ]
+
+    def _ties_by_default(self) -> bool:
+        return not self.plan.by_task and self.plan.regularizers in (RECIPE, TUNED)
 
     def _head(self, task: Task) -> Head:
         """A new head. Its fixed directions, if it has any, go by the order in which classes first appear."""
@@ -385,14 +396,3 @@ class _Sequence:
 def upright_directions(learner: Learner) -> Tensor:
     """The head's directions of the classes that the data has, float32 (classes, d), unit norm."""
     return learner.head.unit_directions()[: len(learner.images.classes)]
-
-
-def start_from(encoder: Learnable, parent: Learnable) -> None:
-    """Warm start: copy every weight of the parent that has the same name and shape."""
-    own = encoder.state_dict()
-    fitting = {
-        name: value
-        for name, value in parent.state_dict().items()
-        if name in own and own[name].shape == value.shape
-    }
-    encoder.load_state_dict({**own, **fitting})
