@@ -7,6 +7,9 @@ from pydantic import Field, model_validator
 from holdfast.base import Settings
 from holdfast.tuning.space import Choice, Range
 
+FEWEST = 4
+"""Trials of a population."""
+
 Objective = Literal["mean", "self", "cross", "front"]
 
 
@@ -20,9 +23,11 @@ class TuningConfig(Settings):
     both, the trials that none beats in both."""
     search: Literal["tpe", "random", "grid"] = "tpe"
     """tpe: where trials were good (Optuna); grid: every combination of `points` and choices."""
-    stopping: Literal["asha", "median", "none"] = "asha"
+    stopping: Literal["asha", "median", "pbt", "none"] = "asha"
     """Which trials end early. asha: those outside the better half at 1, 2, 4 ... times `grace_tasks`; median:
-    those below the median of the others' means so far. A front is searched with whole trials."""
+    those below the median of the others' means so far. A front is searched with whole trials. pbt: none ends;
+    after each task, from `grace_tasks` on, the worst quarter takes over the versions of one of the best, and
+    goes on with its values, moved a little."""
     trials: int = Field(default=12, ge=1)
     minutes: float | None = Field(default=None, gt=0, exclude_if=lambda value: value is None)
     """After which no trial begins, and those that run end with their task."""
@@ -49,6 +54,19 @@ class TuningConfig(Settings):
             before[key] = where
         return self
 
+    @model_validator(mode="after")
+    def _is_a_population(self) -> "TuningConfig":
+        if self.stopping != "pbt":
+            return self
+        if self.objective == "front" or self.search == "grid":
+            raise ValueError("stopping: pbt ranks by one figure and moves values: take no front, and no grid")
+        if self.trials < FEWEST:
+            raise ValueError(f"stopping: pbt needs {FEWEST} trials or more, and not {self.trials}")
+        for key, where in self.space.items():
+            if where.when:
+                raise ValueError(f"space.{key}: stopping: pbt moves all values, and 'when' leaves some out")
+        return self
+
     def stops(self) -> bool:
         """Whether trials may end early."""
-        return self.stopping != "none" and self.objective != "front"
+        return self.stopping in ("asha", "median") and self.objective != "front"

@@ -52,7 +52,7 @@ def render_sweep(
         importances=importances,
         curves=_curves(ranked, tasks),
         rows=[
-            (trial, [_shown(trial.values.get(key)) for key in config.space])
+            (trial, [_over_tasks(trial, key, tasks) for key in config.space], _remark(trial))
             for trial in _in_order(sweep, ranked)
         ],
         keys=[_short(key) for key in config.space],
@@ -102,6 +102,23 @@ def _curves(ranked: list[Trial], tasks: int) -> Markup:
     return line_chart(
         [str(task) for task in range(1, tasks + 1)], series, "Objective after each task", "tasks learned"
     )
+
+
+def _over_tasks(trial: Trial, key: str, tasks: int) -> str:
+    """A value, or where it changed from task to task those of all tasks that were learned."""
+    values = [each.get(key) for each in trial.over(max(1, min(tasks, trial.tasks)))]
+    return ", ".join(
+        _shown(value) for value in (values if any(each != values[0] for each in values) else values[:1])
+    )
+
+
+def _remark(trial: Trial) -> str:
+    if trial.error:
+        return trial.error
+    if trial.state == "stopped":
+        return "stopped early"
+    taken = [f"took over trial {source} after task {task}" for task, source in trial.took]
+    return "; ".join(["as it stands"] * (trial.number == 0) + taken)
 
 
 def _short(key: str) -> str:

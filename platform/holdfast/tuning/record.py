@@ -36,6 +36,8 @@ class Trial:
         error: why it failed. `diverged`: because a loss did.
         attempts: processes that worked at it.
         machine: the name of the one that its last report came from.
+        before: in a population, the values with which each task was learned that it has.
+        took: what it took over: after how many tasks, and from which trial.
     """
 
     number: int
@@ -48,6 +50,12 @@ class Trial:
     attempts: int = 1
     pareto: bool = False
     machine: str | None = None
+    before: list[dict[str, Any]] = field(default_factory=list)
+    took: list[tuple[int, int]] = field(default_factory=list)
+
+    def over(self, tasks: int) -> list[dict[str, Any]]:
+        """Its values in each of so many tasks: those that it has learned, and those to come."""
+        return [*self.before, *[self.values] * tasks][:tasks]
 
     @property
     def tasks(self) -> int:
@@ -80,6 +88,7 @@ class Trial:
             "seconds": 0.0 if self.last is None else self.last.seconds,
             "pareto": self.pareto,
             "machine": self.machine,
+            **({"by_task": self.before, "took": self.took} if self.before else {}),
         }
 
 
@@ -90,11 +99,13 @@ class Sweep:
     Attributes:
         about: what decides the figures of its trials: experiment, space and objective, hashed by part.
         key: what tells it from others of its experiment, begun afresh; empty of those of before.
+        generation: of a population, the tasks after which it was seen to who takes over what.
     """
 
     about: dict[str, str]
     trials: list[Trial] = field(default_factory=list)
     key: str = ""
+    generation: int = 0
 
     @classmethod
     def read(cls, data: bytes) -> "Sweep":
@@ -106,7 +117,9 @@ class Sweep:
             trials = [
                 Trial(**{**row, "curve": [Point(**each) for each in row["curve"]]}) for row in found["trials"]
             ]
-            return cls(dict(found["about"]), trials, str(found.get("key", "")))
+            return cls(
+                dict(found["about"]), trials, str(found.get("key", "")), int(found.get("generation", 0))
+            )
         except (KeyError, TypeError) as error:
             raise ValueError(f"it is damaged: {error}") from error
 
@@ -115,6 +128,7 @@ class Sweep:
             "format": FORMAT,
             "about": self.about,
             "key": self.key,
+            "generation": self.generation,
             "trials": [asdict(trial) for trial in self.trials],
         }
         return json.dumps(plain, indent=1).encode()
@@ -136,6 +150,14 @@ class Sweep:
     @property
     def images(self) -> int:
         return sum(trial.images for trial in self.trials)
+
+
+def across(trial: Trial, tasks: int) -> tuple[dict[str, Any], dict[str, list[Any]]]:
+    """Its values: those that are the same in all tasks of a sequence, and of the others those of each."""
+    values = trial.over(tasks)
+    lists = {key: [each[key] for each in values] for key in trial.values}
+    same = {key: found[0] for key, found in lists.items() if all(each == found[0] for each in found)}
+    return same, {key: found for key, found in lists.items() if key not in same}
 
 
 def digest(part: Any) -> str:

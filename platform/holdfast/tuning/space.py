@@ -44,6 +44,10 @@ class Uniform(_Span):
         step = (self.high - self.low) / (self.points - 1)
         return [self.low + step * number for number in range(self.points - 1)] + [self.high]
 
+    def at(self, share: float) -> float:
+        """The value below which so large a share of the range lies."""
+        return self.low + share * (self.high - self.low)
+
 
 class LogUniform(_Span):
     """A positive number, all orders of magnitude alike likely; a whole one where the key's value is."""
@@ -55,6 +59,10 @@ class LogUniform(_Span):
     def grid(self) -> list[float]:
         step = (self.high / self.low) ** (1 / (self.points - 1))
         return [self.low * step**number for number in range(self.points - 1)] + [self.high]
+
+    def at(self, share: float) -> float:
+        """The value below which so large a share of the range lies."""
+        return float(self.low * (self.high / self.low) ** share)
 
 
 class Choice(_Where):

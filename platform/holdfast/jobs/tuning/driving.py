@@ -14,7 +14,7 @@ from ray.tune.result import HOSTNAME
 from ray.tune.search import Searcher
 
 from holdfast.tracking import Tracking, TrialBegun, TrialEnded, TrialReported
-from holdfast.tuning import Point, Sweep, Trial, TuningConfig, falls_behind, propose
+from holdfast.tuning import Point, Sweep, Trial, TuningConfig, across, falls_behind, propose, take_over
 
 NUMBER, ERROR, DIVERGED = "number", "error", "diverged"
 
@@ -30,6 +30,7 @@ class Driving:
         keep: writes the record down.
         tell: gets every trial that has ended.
         tracking: told of all of it.
+        forget: a checkpoint that nothing goes on from.
     """
 
     config: TuningConfig
@@ -41,26 +42,65 @@ class Driving:
     keep: Callable[[Sweep], None]
     tell: Callable[[Trial], None]
     tracking: Tracking = field(default_factory=lambda: Tracking(()))
+    forget: Callable[[str], None] = lambda checkpoint: None
     waiting: list[Trial] = field(default_factory=list)
+    running: set[int] = field(default_factory=set)
     begun: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        self.waiting = list(self.sweep.unfinished)
+        self.waiting = self.sweep.unfinished
+        self._kept = {trial.checkpoint for trial in self.waiting if trial.checkpoint is not None}
+        if self._is_population:
+            behind = self.sweep.generation
+            self.waiting = [one for one in self.waiting if one.tasks <= behind or one.tasks >= self.tasks]
+        self._interrupted = {trial.number for trial in self.waiting}
+        self._open_generation()
 
     @property
     def has_work(self) -> bool:
         """Whether a trial may begin, or go on."""
-        return not self._is_spent() and bool(self.waiting or len(self.sweep.trials) < self.config.trials)
+        return not self._is_spent() and bool(self.waiting or self._may_begin())
+
+    @property
+    def until(self) -> int:
+        """How many tasks a trial learns before it is looked at, by itself or among the population."""
+        return self.sweep.generation + 1 if self._is_population else self.tasks
+
+    def _may_begin(self) -> bool:
+        return len(self.sweep.trials) < self.config.trials
+
+    @property
+    def waits(self) -> bool:
+        """Whether there may be more to do once the trials that run have ended."""
+        return self._is_population and bool(self.running)
+
+    @property
+    def _is_population(self) -> bool:
+        return self.config.stopping == "pbt"
 
     def next(self) -> Trial | None:
-        """The trial that is to begin, or to go on; None for no more."""
+        """The trial that is to begin, or to go on; None for none, or none now: see `waits`."""
+        trial = self._next()
+        if trial is not None:
+            self.running.add(trial.number)
+        return trial
+
+    def _next(self) -> Trial | None:
+        self._open_generation()
         if not self.has_work:
             return None
-        if self.waiting:
+        while self.waiting:
             trial = self.waiting.pop(0)
-            trial.attempts += 1
-            self.tracking.tell(TrialBegun(trial.number, trial.values, trial.attempts))
+            if trial.tasks >= self.tasks:
+                self._end(trial)  # which was all that it had not come to
+                continue
+            if trial.number in self._interrupted:
+                self._interrupted.discard(trial.number)
+                trial.attempts += 1
+                self.tracking.tell(TrialBegun(trial.number, trial.values, trial.attempts))
             return trial
+        if not self._may_begin():
+            return None
         values = propose(self.config, self.sweep.trials, self.first, self.seed, self.whole)
         if values is None:
             return None
@@ -87,27 +127,62 @@ class Driving:
                     float(result["seconds"]),
                 )
             )
+            if self._is_population:
+                trial.before = [*trial.before, trial.values]
             self.tracking.tell(_reported(number, trial.curve[-1]))
         self.keep(self.sweep)
-        if trial.error is not None or trial.tasks >= self.tasks:
+        # What it learns again, as its state was not kept, it has reported before.
+        if trial.error is not None or int(result["tasks"]) >= self.until:
             # Where nobody stops what has ended anyway, Tune waits a second for an error of it.
             return True
+        if self._is_population:
+            return False
         return falls_behind(trial, self.sweep.trials, self.config, self.tasks) or self._is_late()
 
     def kept(self, number: int, checkpoint: str) -> None:
+        self._kept.add(checkpoint)
         self.sweep.trials[number].checkpoint = checkpoint
         self.keep(self.sweep)
 
     def ended(self, number: int, error: str | None) -> None:
         trial = self.sweep.trials[number]
+        self.running.discard(number)
         trial.error = trial.error or error
+        goes_on = self._is_population and trial.tasks < self.tasks
         if trial.error is None and not trial.curve:
             trial.error = "it ended before its first task did"
+        elif trial.error is None and goes_on and trial.tasks <= self.sweep.generation:
+            trial.error = "it ended before its task did"
+        if trial.error is None and goes_on:
+            return
+        self._end(trial)
+
+    def _end(self, trial: Trial) -> None:
         trial.state = "failed" if trial.error else "done" if trial.tasks >= self.tasks else "stopped"
         self.keep(self.sweep)
-        curve = [_reported(number, point) for point in trial.curve]
-        self.tracking.tell(TrialEnded(number, trial.values, trial.state, trial.error, curve))
+        curve = [_reported(trial.number, point) for point in trial.curve]
+        self.tracking.tell(TrialEnded(trial.number, trial.values, trial.state, trial.error, curve))
         self.tell(trial)
+
+    def _open_generation(self) -> None:
+        """Once all of a population have learned a task, the worst take over from the best, and all go on."""
+        if not self._is_population or self.running:
+            return
+        alive = self.sweep.unfinished
+        if self._is_spent():
+            self.waiting = []
+            for trial in alive:
+                self._end(trial)
+        if not alive or self.waiting or self._may_begin() or self._is_spent():
+            return
+        take_over(self.sweep, self.config, self.seed, self.whole)
+        self.keep(self.sweep)
+        self.waiting = alive
+        used = {trial.checkpoint for trial in alive}
+        unused = {checkpoint for checkpoint in self._kept if checkpoint not in used}
+        self._kept -= unused
+        for checkpoint in unused:
+            self.forget(checkpoint)
 
     def _is_late(self) -> bool:
         minutes = self.config.minutes
@@ -140,8 +215,15 @@ class Proposals(Searcher):
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         trial = self.driving.next()
         if trial is None:
-            return str(Searcher.FINISHED)
-        return {NUMBER: trial.number, "values": trial.values, "checkpoint": trial.checkpoint}
+            return None if self.driving.waits else str(Searcher.FINISHED)
+        values, by_task = across(trial, self.driving.tasks)
+        return {
+            NUMBER: trial.number,
+            "values": values,
+            "by_task": by_task,
+            "until": self.driving.until,
+            "checkpoint": trial.checkpoint,
+        }
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False

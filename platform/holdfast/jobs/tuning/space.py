@@ -1,7 +1,7 @@
 """The space of a sweep: where its keys lead, what they may be, and what the experiment says to that."""
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -21,7 +21,8 @@ def starting_point(experiment: Experiment, space: Mapping[str, Range]) -> dict[s
     Raises ConfigError for another key that leads nowhere, and for two that lead to the same place.
     """
     plain = experiment.model_dump(mode="json")
-    refuse_same_place(plain, [key for key, where in space.items() if not where.when], "tuning.space")
+    keys = [key for key, where in space.items() if not where.when]
+    refuse_same_place(plain, [*keys, *experiment.by_task], "tuning.space")
     values: dict[str, Any] = {}
     for key, where in space.items():
         if where.applies(values) and (not where.when or _leads(experiment, key)):
@@ -29,11 +30,14 @@ def starting_point(experiment: Experiment, space: Mapping[str, Range]) -> dict[s
     return values
 
 
-def check_space(experiment: Experiment, space: Mapping[str, Range], training: ImageSet) -> None:
+def check_space(
+    experiment: Experiment, space: Mapping[str, Range], training: ImageSet, by_task: bool = False
+) -> None:
     """Try the ends of every range and every choice, each by itself, before anything is started.
 
     Args:
         training: the experiment's own training images; other data is loaded where a key asks for it.
+        by_task: whether each is to change from task to task.
 
     Raises ConfigError that names the key and the value which the experiment refuses.
     """
@@ -42,16 +46,24 @@ def check_space(experiment: Experiment, space: Mapping[str, Range], training: Im
             within = apply_values(experiment, beside)
             for value in _extremes(within, key, where):
                 try:
+                    if by_task:
+                        tasks = max(map(len, experiment.by_task.values()), default=1)
+                        apply_values(within, {}, {key: [value] * tasks})
                     _try(experiment, within, key, value, training)
                 except HoldfastError as error:
                     raise ConfigError(f"tuning.space.{key}: {value!r} is refused: {error}") from error
 
 
-def apply_values(experiment: Experiment, values: Mapping[str, Any]) -> Experiment:
-    """The experiment with some dotted keys set. Raises ConfigError for a key that does not exist."""
+def apply_values(
+    experiment: Experiment, values: Mapping[str, Any], by_task: Mapping[str, Sequence[float]] | None = None
+) -> Experiment:
+    """The experiment with some dotted keys set, and others in each task. Raises ConfigError for a key that
+    does not exist."""
     plain = experiment.model_dump(mode="json")
     for key, value in values.items():
         set_key(plain, key, value)
+    if by_task:
+        plain["by_task"] = {**plain.get("by_task", {}), **by_task}
     return parse_experiment(plain, "tuning.space")
 
 

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,10 @@ _ENDING_S = 10
 one, and starting that takes about as long."""
 
 
+class _EnoughError(Exception):
+    """The trial has learned as far as it was to."""
+
+
 def run_trial(
     shared: ObjectRef, given: dict[str, Any], tuning: TuningConfig, files: Any, release: str
 ) -> None:
@@ -40,7 +45,8 @@ def run_trial(
 
     Args:
         shared: experiment, the version that the first task starts from, and the base of a projection.
-        given: `number`, `values`, and `checkpoint`, where an earlier sweep left it.
+        given: `number`, `values`, those that change `by_task`, `until` how many tasks are learned, and
+            `checkpoint`, where an earlier process left it.
         files: the file system of the checkpoint.
         release: of Holdfast, where the sweep is driven.
     """
@@ -51,11 +57,12 @@ def run_trial(
     torch.set_num_threads(thread_count(max(1, int(tuning.cpus_per_trial))))
     try:
         require_release(release)
-        chosen = apply_values(experiment, given["values"])
+        chosen = apply_values(experiment, given["values"], given["by_task"])
         training = load_own_training(chosen, reader=own_reader(chosen, base))
         nothing = training.take(np.empty(0, np.int64))
         publisher = TrialPublisher(chosen, tuning.objective, training, ancestor)
-        checkpoints = TrialCheckpoints(publisher, _report, _begun(given["checkpoint"], files))
+        report = partial(_report, given["until"])
+        checkpoints = TrialCheckpoints(publisher, report, _begun(given["checkpoint"], files))
         data = Datasets(training, Evaluation(nothing, nothing))
         run_sequence(
             chosen,
@@ -64,16 +71,21 @@ def run_trial(
             checkpoints,
             device=device_here(tuning.gpus_per_trial > 0, "tuning.gpus_per_trial"),
         )
+    except _EnoughError:
+        return
     except HoldfastError as error:
         tune.report({ERROR: " ".join(str(error).split()), DIVERGED: isinstance(error, DivergedError)})
 
 
-def _report(measured: dict[str, float], state: State | None) -> None:
+def _report(until: int, measured: dict[str, float], state: State | None) -> None:
     if state is None:
-        return tune.report(dict(measured))
-    with tempfile.TemporaryDirectory(prefix="holdfast-trial-") as folder:
-        write_trial(state, Path(folder))
-        tune.report(dict(measured), checkpoint=Checkpoint.from_directory(folder))
+        tune.report(dict(measured))
+    else:
+        with tempfile.TemporaryDirectory(prefix="holdfast-trial-") as folder:
+            write_trial(state, Path(folder))
+            tune.report(dict(measured), checkpoint=Checkpoint.from_directory(folder))
+    if measured["tasks"] >= until:
+        raise _EnoughError
 
 
 def _begun(place: str | None, files: Any) -> State | None:

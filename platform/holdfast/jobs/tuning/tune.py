@@ -7,7 +7,7 @@ import pickle
 import platform
 import sys
 from collections.abc import Mapping
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ from holdfast.tuning import (
     Sweep,
     Trial,
     TuningConfig,
+    across,
     best_first,
     digest,
     importances,
@@ -115,7 +116,7 @@ def tune_experiment(
         raise ConfigError(
             "stream.validation is 0, and a sweep is judged on validation images: give a share, such as 0.2."
         )
-    check_space(experiment, tuning.space, training)
+    check_space(experiment, tuning.space, training, by_task=tuning.stopping == "pbt")
     parent = choose_parent(store, experiment.parent, experiment.model.base)
     ancestor = None
     if parent is not None:
@@ -176,6 +177,7 @@ def _drive(
     known = put(shared)
     folder, storage, release = os.getcwd(), files.storage("tune"), this_release()
     require_reached(storage)
+    driving.forget = partial(_forget, storage["storage_filesystem"])
 
     def trial(given: dict[str, Any]) -> None:
         work_in(folder)
@@ -204,6 +206,12 @@ def _drive(
     # Tune draws its own tables on standard output, which belongs to the answer.
     with redirect_stdout(sys.stderr if verbose else io.StringIO()):
         tuner.fit()
+
+
+def _forget(files: Any, checkpoint: str) -> None:
+    there = tune.Checkpoint(checkpoint, files)
+    with suppress(OSError):  # what stays there is in nobody's way
+        there.filesystem.delete_dir(there.path)
 
 
 def _best(sweep: Sweep) -> dict[str, float]:
@@ -280,7 +288,7 @@ def _outcome(
         reasons = list(dict.fromkeys(f"  {_values(trial.values)}: {trial.error}" for trial in failed))
         raise ConfigError("\n".join(["All trials failed, so there is no best experiment:", *reasons]))
     mark_front(sweep.trials)
-    text = _file_of(experiment, measured[0])
+    text = _file_of(experiment, measured[0], tasks)
     files.write("best.yaml", text.encode())
     target.parent.mkdir(parents=True, exist_ok=True)
     with whole_file(target) as draft:
@@ -301,16 +309,16 @@ def _outcome(
         sweep,
         tasks,
         importances(tuning, sweep.trials, partial(is_whole, experiment)),
-        {trial.number: _file_of(experiment, trial) for trial in sweep.trials if trial.pareto},
+        {trial.number: _file_of(experiment, trial, tasks) for trial in sweep.trials if trial.pareto},
     )
     files.write(TUNE_PAGE, page.encode())
     return outcome
 
 
-def _file_of(experiment: Experiment, trial: Trial) -> str:
+def _file_of(experiment: Experiment, trial: Trial, tasks: int) -> str:
     """The whole experiment of a trial, as `holdfast run` takes it."""
     name = f"{experiment.name[: MAX_NAME - len(SUFFIX)]}{SUFFIX}"
-    return apply_values(experiment, trial.values).model_copy(update={"name": name}).to_yaml()
+    return apply_values(experiment, *across(trial, tasks)).model_copy(update={"name": name}).to_yaml()
 
 
 def _tell(console: Console, sweep: Sweep, tuning: TuningConfig, trial: Trial) -> None:

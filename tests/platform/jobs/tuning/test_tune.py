@@ -8,14 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from holdfast.base import ConfigError
 from holdfast.config import load_experiment
-from holdfast.data import load_training
+from holdfast.data import Evaluation, load_training
 from holdfast.jobs import tune_experiment
 from holdfast.jobs.tuning import apply_values, check_space, starting_point
+from holdfast.learning import Datasets, run_sequence
+from holdfast.runs import TrialCheckpoints, TrialPublisher
 from holdfast.store import open_store
+from holdfast.tuning import Sweep, across
 from tests.fixtures.trackers import read_events
 from tests.fixtures.waiting import wait_until
 
@@ -101,6 +105,56 @@ def test_a_killed_sweep_goes_on_writes_the_best_and_says_why_its_start_failed(tm
     refused = again("--set", "tuning.objective=self")
     assert refused.returncode == 2
     assert "begun with another objective" in refused.stderr
+
+
+def test_the_file_of_a_trial_that_took_over_another_gives_its_figures(tiny, tmp_path):
+    space = {
+        "learning.optimizer.learning_rate": {"kind": "loguniform", "low": 0.00001, "high": 0.01},
+        "regularizers.feature-distillation.weight": {"kind": "loguniform", "low": 0.1, "high": 100},
+    }
+    tuning = {"space": space, "stopping": "pbt", "trials": 4, "grace_tasks": 1, "concurrent": 2}
+    experiment, file = tiny(tuning=tuning), tmp_path / "population.yaml"
+    file.write_text(experiment.to_yaml())
+    command = [sys.executable, "-m", "holdfast", "tune", file, "-o", tmp_path / "best.yaml"]
+    done = subprocess.run(
+        [*command, "--store", tmp_path / "store", "--json"], capture_output=True, text=True, timeout=600
+    )
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert [trial["state"] for trial in outcome["trials"]] == ["done"] * 4
+    took = [trial for trial in outcome["trials"] if trial["took"]]
+    assert took
+    record = tmp_path / "store" / "runs" / experiment.name
+    sweep = Sweep.read((record / "sweep.json").read_bytes())
+    training = load_training(experiment.data, experiment.model.preprocessing)
+    nothing = training.take(np.empty(0, np.int64))
+    best, other = (sweep.trials[row["trial"]] for row in (outcome["best"], took[0]))
+    written = load_experiment(tmp_path / "best.yaml")
+    changed = apply_values(experiment, *across(other, other.tasks))
+    assert changed.by_task, "from then on it learned with other values"
+    for chosen, trial in ((written, best), (changed, other)):
+        curve: list[tuple[float, float]] = []
+        publisher = TrialPublisher(chosen, "mean", training, None)
+
+        def report(measured, state, curve=curve):
+            curve.append((measured["self"], measured["cross"]))
+
+        checkpoints = TrialCheckpoints(publisher, report, None)
+        run_sequence(chosen, Datasets(training, Evaluation(nothing, nothing)), publisher, checkpoints)
+        assert curve == [(point.own, point.cross) for point in trial.curve]
+    page = Path(outcome["report"]).read_text()
+    after, source = took[0]["took"][0]
+    assert f"took over trial {source} after task {after}" in page
+
+
+def test_a_population_changes_nothing_that_is_the_same_in_all_tasks(tiny, tmp_path):
+    where = {"kind": "choice", "values": [1, 2]}
+    experiment = tiny(tuning={"space": {"learning.epochs": where}, "stopping": "pbt", "trials": 4})
+    with (
+        pytest.raises(ConfigError, match=r"learning\.epochs is the same in all tasks"),
+        open_store(tmp_path / "store") as store,
+    ):
+        tune_experiment(store, experiment, tmp_path / "best.yaml", None)
 
 
 @pytest.mark.parametrize(
