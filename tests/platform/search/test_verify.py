@@ -52,7 +52,9 @@ def test_an_index_that_differs_is_noticed(
     partition = gallery._index.partition("v1")
     assert partition is not None
     partition.vectors.array()[0, 0] += 1e-6
-    partition.remove(["b"])
+    removal = partition.plan_removal(["b"])
+    assert removal is not None
+    partition.remove(removal)
     gallery._index.apply(Changes(["x"], [9], ["v2"], [vectors(1)[0].tobytes()], ["{}"]))
     report = gallery.verify()
     assert report.problem_count == 3

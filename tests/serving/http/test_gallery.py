@@ -143,7 +143,8 @@ def test_the_index_that_is_served_is_compared(client: TestClient) -> None:
     found = client.get("/v1/gallery/verify").json()
     assert (found["ok"], found["index"], found["problems"]) == (True, "exact", [])
     index = client.app.state.replica.gallery._index  # type: ignore[attr-defined]
-    index.partition("v1").remove(["b"])
+    partition = index.partition("v1")
+    partition.remove(partition.plan_removal(["b"]))
     found = client.get("/v1/gallery/verify").json()
     assert (found["ok"], found["problem_count"]) == (False, 1)
     assert found["problems"] == ["The index lacks 'b' of v1."]

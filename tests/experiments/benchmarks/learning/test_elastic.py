@@ -9,6 +9,9 @@ from experiments.benchmarks.harness.child import module_command, module_environm
 from experiments.benchmarks.learning.elastic import STOP_SECONDS, Watched
 from holdfast.learning import Progress
 
+NOTICE = 15
+"""Seconds from the announcement to the end; the clouds that give least give 30."""
+
 
 def test_a_stop_lasts_until_the_run_is_further_than_before(monkeypatch: pytest.MonkeyPatch) -> None:
     watched = Watched(begun=0.0)
@@ -23,10 +26,12 @@ def test_a_stop_lasts_until_the_run_is_further_than_before(monkeypatch: pytest.M
 @pytest.mark.long
 @pytest.mark.timeout(900)
 def test_a_node_is_killed_another_added_and_one_announces_its_end() -> None:
-    command = module_command("experiments.benchmarks.learning.elastic", "--quick", "--announce", "6")
+    options = ("--quick", "--announce", str(NOTICE))
+    command = module_command("experiments.benchmarks.learning.elastic", *options)
     ran = subprocess.run(command, env=module_environment(), capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     found = json.loads(ran.stdout.splitlines()[-1])
     assert found["workers"] == [2, 1, 2, 1]
     assert found["longest_stop"] <= STOP_SECONDS
-    assert found["seconds_from_announcement_to_checkpoint"] < 6
+    assert found["seconds_from_announcement_to_checkpoint"] is not None
+    assert found["seconds_from_announcement_to_checkpoint"] < NOTICE
