@@ -5,12 +5,12 @@
     python -m experiments.benchmarks.tuning --report          # the table alone, from what is there
     python -m experiments.benchmarks.tuning --quick           # small sizes: does it run at all?
 
-All over projections of Grocery's features, on validation images, as a sweep sees them. front: the fronts of
-self- and cross-test that Optuna's TPE and random search find with 40 trials each, by hypervolume, paired
-over seeds. grid: TPE with ASHA beside all points of a grid: after what share of the grid's images a trial is
-within 1 % of the grid's best. fixed: what a trial over kept features costs beside what it learns. A cell is
-one sweep; each is written when it is finished, an interrupted one goes on with its trials. Cells lie in
-experiments/results/tuning, and docs/results-tuning.md has the table.
+front: on Omniglot-5 at a quarter width, the fronts of self- and cross-test that Optuna's TPE and random
+search find with 40 trials each, by hypervolume, paired over seeds. grid: over projected Grocery features, TPE
+with ASHA beside all points of a grid: after what share of the grid's images a trial is within 1 % of the
+grid's best. fixed: what a trial over kept features costs beside what it learns. All on validation images, as
+a sweep sees them. A cell is one sweep; each is written when it is finished, an interrupted one goes on with
+its trials. Cells lie in experiments/results/tuning, and docs/results-tuning.md has the table.
 """
 
 import argparse

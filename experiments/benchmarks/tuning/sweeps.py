@@ -63,8 +63,8 @@ def sweep(work: Work, sized: Sized, folder: Path, models: Path) -> dict[str, Any
     """Trials in the order in which they began, as `holdfast tune --json` tells them, and the seconds of the
     command. An interrupted sweep goes on; its store lies below `folder`."""
     store = folder / "stores" / f"{work.protocol}-{work.search}-{work.seed}"
-    file = EXPERIMENTS / _file(sized)
-    if not sized.quick and not (store / "adopted").exists():
+    file = EXPERIMENTS / _file(work, sized)
+    if not sized.quick and work.protocol != FRONT and not (store / "adopted").exists():
         network, described = models / "lite0.onnx", models / "lite0.yaml"
         holdfast("adopt", "lite0", f"onnx:{network}", "--preprocessing", described, "--store", store)
         (store / "adopted").touch()
@@ -77,20 +77,24 @@ def sweep(work: Work, sized: Sized, folder: Path, models: Path) -> dict[str, Any
     return {"trials": sorted(told["trials"], key=lambda trial: trial["trial"]), "seconds": seconds}
 
 
-def _file(sized: Sized) -> str:
-    return "quickstart.yaml" if sized.quick else "sweep-projection.yaml"
+def _file(work: Work, sized: Sized) -> str:
+    if sized.quick:
+        return "quickstart.yaml"
+    return "omniglot-5.yaml" if work.protocol == FRONT else "sweep-projection.yaml"
 
 
 def _front(work: Work, sized: Sized) -> dict[str, Any]:
-    spaces: dict[str, Any] = {
-        "regularizers.feature-distillation.weight": _between(0.3, 300),
-        "regularizers.feature-replay.weight": _between(0.1, 30),
-        "regularizers.whitening.power": {"kind": "uniform", "low": 0.05, "high": 0.5},
-        "learning.optimizer.learning_rate": _between(0.0001, 0.01),
+    spaces = {
+        "regularizers.feature-distillation.weight": _between(0.3, 100),
+        "regularizers.correlation-distillation.weight": _between(5, 1500),
+        "regularizers.prototype-alignment.weight": _between(0.1, 40),
+        "regularizers.interpolation.share": {"kind": "uniform", "low": 0.2, "high": 1.0},
     }
-    if sized.quick:
-        spaces = {"regularizers.feature-distillation.weight": _between(0.3, 300)}
-    return _tuning(work, sized, spaces, "front")
+    return {
+        "model.width": 0.25,
+        "learning.epochs": 1 if sized.quick else 2,
+        **_tuning(work, sized, spaces, "front"),
+    }
 
 
 def _grid(work: Work, sized: Sized) -> dict[str, Any]:
