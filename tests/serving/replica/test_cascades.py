@@ -214,30 +214,23 @@ def test_images_that_hang_hold_no_answer_longer_than_the_budget(
     measure(10)
     client = start(cascade={"seconds": 0.3, "readers": 2})
     plain = ask(client, own[1], k=3)  # loads the model
+    took = []
 
-    def all_at_once(**options: str) -> float:
-        """Seconds of the longest of forty; those by v1 need no cascade, and show what the machine takes."""
-        took = []
+    def search() -> None:
+        began = time.monotonic()
+        answer = ask(client, own[1], k=3)
+        took.append(time.monotonic() - began)
+        assert counts(answer) == {"recalled": COUNT, "over_budget": COUNT}
+        assert answer["hits"] == plain["hits"]
+        assert {hit["ranked_by"] for hit in answer["hits"]} == {"adapter"}
 
-        def search() -> None:
-            began = time.monotonic()
-            answer = ask(client, own[1], k=3, **options)
-            took.append(time.monotonic() - began)
-            if not options:
-                assert counts(answer) == {"recalled": COUNT, "over_budget": COUNT}
-                assert answer["hits"] == plain["hits"]
-                assert {hit["ranked_by"] for hit in answer["hits"]} == {"adapter"}
-
-        threads = [threading.Thread(target=search) for _ in range(40)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(took) == len(threads)
-        return max(took)
-
-    without = all_at_once(model="v1")
-    assert all_at_once() < without + 0.3 + 1.5, "it would be without end"
+    threads = [threading.Thread(target=search) for _ in range(40)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(took) == len(threads)
+    assert max(took) < 0.3 + 1.5, "on a busy machine; it would be without end"
     hung.set()
     wait_until(lambda: ask(client, own[1])["cascade"]["over_budget"] == 0)
 
