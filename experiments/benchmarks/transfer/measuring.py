@@ -29,6 +29,8 @@ from holdfast.runs.distill import count_parameters
 FILES = {"glyphs": "quickstart-small.yaml", "omniglot": "omniglot-5-small.yaml"}
 LARGE = {"trunk": "conv4", "width": 0.5, "preprocessing": {}}
 SMALL = {"trunk": "conv4", "width": 0.15}
+LEARNING = {"precision": "auto", "optimizer": {"learning_rate": 0.01, "weight_decay": 1e-4}}
+"""Of large and small ones alike: what the files say suits their own small encoder alone."""
 LARGE_EPOCHS = 12
 SMALL_EPOCHS, MOST_EPOCHS = 10, 60
 """Over all images, and over however few: a tenth of the images is seen six times as often."""
@@ -67,6 +69,7 @@ class Bench:
         loaded = load_experiment(EXPERIMENTS / FILES[work.protocol])
         values = loaded.model_dump(mode="json")
         values.update(seed=work.seed, regularizers=[], adapter=None, parent="none")
+        values["learning"].update(LEARNING)
         values["distillation"] = None
         if self.quick:
             values["data"] = {

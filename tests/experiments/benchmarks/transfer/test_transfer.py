@@ -71,6 +71,19 @@ def test_targets_have_less_than_a_tenth_of_the_source_and_read_fewer_pixels(
         assert target.preprocessing.size == source.preprocessing.size // 2
 
 
+@pytest.mark.parametrize("protocol", ["glyphs", "omniglot"])
+def test_what_suits_a_small_encoder_of_another_kind_is_not_taken_over(
+    protocol: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOLDFAST_DATA", str(tmp_path))
+    bench = measuring.Bench(tmp_path, quick=False)
+    work = next(iter(works.plan([protocol], 1, False)))
+    for experiment in (bench.source_experiment(work), bench.target_experiment(work)):
+        assert experiment.learning.precision == "auto"
+        optimizer = experiment.learning.optimizer
+        assert (optimizer.learning_rate, optimizer.weight_decay) == (0.01, 1e-4)
+
+
 def test_curves_are_drawn_before_any_attacked_source_is_there() -> None:
     standard = works.Work("omniglot", "standard", "edges", 0.1, 0.0, 0)
     found = {0: np.array([100.0, 0.0, 100.0])}
