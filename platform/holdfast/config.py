@@ -37,7 +37,7 @@ class EvaluationConfig(Settings):
 
 class SampleConfig(Settings):
     """Older entries that a version embeds when it is published: the maps between it and older versions are
-    fitted on them, too. No label is read."""
+    fitted on them, too, and a default recipe learns to keep them where they are. No label is read."""
 
     size: int = Field(default=300, ge=32)
     sources: tuple[str, ...] = ()
@@ -88,8 +88,8 @@ class Experiment(SequencePlan):
     def fingerprint(self) -> str:
         """Hash of everything that decides the weights but the data, which are known by their content.
 
-        Scaling, tuning, tracking, evaluation, adapter and sample do not decide them, nor do the places where
-        the data and the trunk's weights lie.
+        Scaling, tuning, tracking, evaluation and adapter do not decide them, nor do the places where the data
+        and the trunk's weights lie, nor the sample where no term learns from it.
         """
         return _hash(self._dump(PLACELESS))
 
@@ -100,10 +100,16 @@ class Experiment(SequencePlan):
             earlier = self._dump(undecisive).replace('"model":{"trunk":', '"model":{"backbone":', 1)
             if recorded == _hash(earlier):
                 return recorded
+        # Before the default recipe could learn from a sample, which decides nothing where there is none.
+        if self.sample is None and recorded == _hash(self._dump(PLACELESS).replace(',"gallery":64', "")):
+            return recorded
         return self.fingerprint
 
     def _dump(self, undecisive: dict[str, Any]) -> str:
-        return self.model_dump_json(exclude={**dict.fromkeys(UNDECISIVE, True), **undecisive})
+        left_out: dict[str, Any] = {**dict.fromkeys(UNDECISIVE, True), **undecisive}
+        if any(config.reads_gallery for config in self.regularizers):
+            left_out["sample"] = {"sources"}
+        return self.model_dump_json(exclude=left_out)
 
     def to_yaml(self) -> str:
         """The whole experiment, every default written out."""

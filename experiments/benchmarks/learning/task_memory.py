@@ -119,6 +119,9 @@ class Forgetful:
     def parent(self) -> Ancestor | None:
         return None
 
+    def gallery_sample(self) -> np.ndarray | None:
+        return None
+
     def publish(self, learned: Learned) -> str:
         return f"v{learned.task + 1}"
 

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from holdfast.config import Experiment
 from holdfast.data import Task, build_stream
 from holdfast.learning import (
@@ -55,6 +57,9 @@ class InMemory:
         self._start, self._stop_after = start, stop_after
 
     def parent(self) -> Ancestor | None:
+        return None
+
+    def gallery_sample(self) -> np.ndarray | None:
         return None
 
     def publish(self, learned: Learned) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import numpy as np
 import ray
 import torch
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
@@ -66,6 +67,9 @@ class RunHost:
 
     def parent(self) -> Ancestor | None:
         return self._publisher.parent()
+
+    def gallery_sample(self) -> np.ndarray | None:
+        return self._publisher.gallery_sample()
 
     def publish(self, learned: Learned) -> str:
         return self._publisher.publish(learned)
@@ -145,6 +149,10 @@ class RemotePublisher:
     def parent(self) -> Ancestor | None:
         parent: Ancestor | None = _answer(self.host.parent.remote())
         return parent
+
+    def gallery_sample(self) -> np.ndarray | None:
+        sample: np.ndarray | None = _answer(self.host.gallery_sample.remote())
+        return sample
 
     def publish(self, learned: Learned) -> str:
         version: str = _answer(self.host.publish.remote(learned))

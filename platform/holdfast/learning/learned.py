@@ -71,6 +71,11 @@ class Publisher(Protocol):
         """The version that the first task of the sequence starts from, if any."""
         ...
 
+    def gallery_sample(self) -> np.ndarray | None:
+        """Images of the store's gallery, as the new model reads them, uint8 (m, C, H, W); None where there
+        are none to learn from."""
+        ...
+
     def publish(self, learned: Learned) -> str:
         """Publish and return the version's name. A second call with the same task changes nothing."""
         ...

@@ -6,6 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -28,7 +29,7 @@ from holdfast.learning.progress import (
 )
 from holdfast.learning.randomness import derive_seed
 from holdfast.learning.ranks import Ranks
-from holdfast.learning.seeing import Draw, Feed, classify, task_batches
+from holdfast.learning.seeing import Draw, Feed, classify, distort, task_batches
 from holdfast.learning.task_images import TaskImages
 from holdfast.models import Encoder, Head, Learnable, find_weights_flaw
 from holdfast.regularizers import Classifier, Regularizer, Step, TaskStart
@@ -50,7 +51,7 @@ class Learner:
     global batch on every worker, so that the losses, also those over pairs, do not depend on the number of
     workers. `metric` is the weight of the head's loss; with 0 the terms alone teach.
     `known` is the number of images that the lineage learned before, over those of the task. `read` reads
-    streamed images.
+    streamed images. `gallery_sample` is as `TaskStart` has it.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Learner:
         metric: float = 1.0,
         known: float = 1.0,
         read: Reader = read_here,
+        gallery_sample: np.ndarray | None = None,
     ) -> None:
         self.config, self.images, self.seed, self.ranks, self.device = config, images, seed, ranks, device
         self.metric = metric
@@ -109,6 +111,7 @@ class Learner:
             classes=len(images.class_names),
             class_names=images.class_names,
             load_parent_vectors=None if images.parent_vectors is None else images.load_all_vectors,
+            gallery_sample=gallery_sample,
         )
         self.losses, self.throughput = Losses(), Throughput()
         self._step = 0
@@ -251,6 +254,7 @@ class Learner:
             embeddings=embeddings,
             labels=labels,
             parent_embeddings_of=lambda: self._embed_by_parent(pixels, draw, sizes),
+            distort=lambda images: distort(images, self.augmentation, self._send),
             encode=self._encode,
             encode_with_parent=self._encode_with_parent,
             progress=self._step / self.total_steps,

@@ -91,6 +91,16 @@ def see(
     return pixels if pixels.ndim == 2 else pixels.contiguous(memory_format=torch.channels_last)
 
 
+def distort(images: np.ndarray, augmentation: Augmentation, send: Callable[[Tensor], Tensor]) -> Tensor:
+    """Images beside the batch, as `see` shows them; what chance decides comes from torch's own generator,
+    which a step has seeded."""
+    raw = send(torch.from_numpy(images))
+    if raw.ndim == 2:
+        return raw
+    drawn = augmentation.draw(len(raw), torch.default_generator)
+    return augmentation.apply(raw, drawn).contiguous(memory_format=torch.channels_last)
+
+
 def task_batches(images: TaskImages, batch_size: int, seed: int) -> Batches | Schedule:
     """The global batches of a task."""
     if not isinstance(images.images, StreamedImages):

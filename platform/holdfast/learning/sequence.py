@@ -98,6 +98,7 @@ class _Sequence:
     versions: list[str] = field(default_factory=list)
     parent: Ancestor | None = None
     base: np.ndarray | None = None
+    gallery_sample: np.ndarray | None = None
 
     def run(self) -> list[str]:
         plan = self.plan
@@ -109,6 +110,9 @@ class _Sequence:
         self.plans = plan.each_task(len(self.tasks))
         self.contents |= describe_stream(self.tasks) | describe_weights(plan.model)
         self.terms = self._build_terms(0 if state is None else state.get("task", 0))
+        if any(config.reads_gallery for plan in self.plans for config in plan.at_work):
+            sample = self.data.sample
+            self.gallery_sample = self.publisher.gallery_sample() if sample is None else sample.images
         if state is None:
             self.parent = self.publisher.parent()
             if self.parent is not None:
@@ -255,6 +259,7 @@ class _Sequence:
             metric=self.metric,
             known=self._known(task),
             read=self.read,
+            gallery_sample=self.gallery_sample if parent is not None and self.data.source is None else None,
         )
 
     def _known(self, task: Task) -> float:

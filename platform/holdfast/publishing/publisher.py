@@ -39,7 +39,7 @@ from holdfast.publishing.ancestor import (
 from holdfast.publishing.assessment import Assessment
 from holdfast.publishing.code_assessment import CodeAssessment
 from holdfast.publishing.connecting import Material, connect_exactly, connect_version, inherit_adapters
-from holdfast.publishing.sampling import Sampled, sample_entries
+from holdfast.publishing.sampling import Sampled, embed_sample, sample_entries, sample_images
 from holdfast.publishing.seeing import Seen, look
 from holdfast.publishing.standing import VALIDATION, Standings, refuse_worse
 from holdfast.store import DISTILLED_FROM, Draft, Kind, Run, Store, Version
@@ -146,6 +146,14 @@ class StorePublisher:
             lambda name: self._seen(name).training,
             self._experiment.model.base,
         )
+
+    def gallery_sample(self) -> np.ndarray | None:
+        config = self._experiment.sample
+        if config is None or self._run.parent is None or self._experiment.model.base is not None:
+            return None
+        names = [version.name for version in reversed(lineage(self._store, self._run.parent))]
+        preprocessing = self._experiment.model.preprocessing
+        return sample_images(self._store, names, config, preprocessing, self._experiment.seed)
 
     def _seen(self, version: str) -> Seen:
         """What a version without a network that learns makes of the experiment's images."""
@@ -352,16 +360,7 @@ class StorePublisher:
             return None
         if images is None:
             return sample_entries(self._store, version, ancestor, config, self._experiment.seed)
-        made = []
-        for name in (ancestor, version):
-            if self._store.versions.get(name).has_network:
-                made.append(self._store.versions.load_encoder(name).embed(images.images))
-                continue
-            vectors = self._seen(name).sample
-            if vectors is None:
-                return None
-            made.append(np.array(vectors))
-        return Sampled(*made)
+        return embed_sample(self._store, version, ancestor, images, lambda name: self._seen(name).sample)
 
     def _unmeasurable(self, versions: list[Version], newest: str) -> dict[str, str]:
         """Why which versions cannot be measured on the experiment's images."""

@@ -4,6 +4,8 @@ Training images are what a version knows best; entries are what it is going to b
 """
 
 import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,11 +19,13 @@ from holdfast.adapters import (
     check_pairs,
     fit_from_pairs,
 )
-from holdfast.backfill import Sources
-from holdfast.base import DataError
+from holdfast.backfill import READERS, Sources, UnreadableError
+from holdfast.base import DataError, InvalidImageError, TooManyPixelsError
 from holdfast.config import SampleConfig
+from holdfast.data import ImageSet
 from holdfast.entries import Entries
-from holdfast.publishing.bridging import LEAST, BothEmbedder, are_related, read_entries
+from holdfast.models import Preprocessing
+from holdfast.publishing.bridging import LEAST, BothEmbedder, Item, Material, are_related, read_entries
 from holdfast.store import Store
 
 WEIGHTS = (1.0, 0.3, 0.1, 0.0)
@@ -60,6 +64,77 @@ def sample_entries(
         _warn(ancestor, f"{len(found)} of {len(material):,} entries are of use{reasons}.")
         return None
     return Sampled(found.old, found.new)
+
+
+def embed_sample(
+    store: Store,
+    version: str,
+    ancestor: str,
+    images: ImageSet,
+    vectors_of: Callable[[str], np.ndarray | None],
+) -> Sampled | None:
+    """Images that stand for entries, as both versions see them.
+
+    `vectors_of` gives what one whose network is not known makes of them. None where nobody knows.
+    """
+    made = []
+    for name in (ancestor, version):
+        if store.versions.get(name).has_network:
+            made.append(store.versions.load_encoder(name).embed(images.images))
+            continue
+        vectors = vectors_of(name)
+        if vectors is None:
+            return None
+        made.append(np.array(vectors))
+    return Sampled(*made)
+
+
+def sample_images(
+    store: Store, versions: Sequence[str], config: SampleConfig, preprocessing: Preprocessing, seed: int
+) -> np.ndarray | None:
+    """Entries of some versions, whichever embedded them, drawn by chance, as images that a model of
+    `preprocessing` reads: uint8 (m, C, H, W).
+
+    None where the gallery has none; where it has too few a warning says why.
+    """
+    sources, counts = Sources.of(config.sources), Entries(store).count()
+    materials, reasons = [], []
+    for version in versions:
+        if counts.get(version):
+            try:
+                materials.append(read_entries(store, version, sources, None))
+            except DataError as error:
+                reasons.append(str(error))
+    places = [(number, row) for number, one in enumerate(materials) for row in range(len(one))]
+    order = np.random.default_rng(seed).permutation(len(places))
+    found: list[np.ndarray] = []
+    for start in range(0, len(order), config.size):
+        for number, one in enumerate(materials):
+            chosen = (places[each] for each in order[start : start + config.size])
+            rows = np.array(sorted(row for place, row in chosen if place == number), np.int64)
+            found += _prepared(one, rows, preprocessing)
+        if len(found) >= config.size:
+            break
+    if len(found) >= LEAST:
+        return np.stack(found[: config.size])
+    if places or reasons:
+        reasons.append(f"{len(found)} of {len(places):,} entries have an image that can be read.")
+        warnings.warn(f"No sample of the gallery is learned from: {reasons[0]}", stacklevel=2)
+    return None
+
+
+def _prepared(material: Material, rows: np.ndarray, preprocessing: Preprocessing) -> list[np.ndarray]:
+    """Those that can be read."""
+    with ThreadPoolExecutor(READERS) as readers:
+        made = readers.map(lambda item: _pixels(item, preprocessing), material.read(rows))
+        return [pixels for pixels in made if pixels is not None]
+
+
+def _pixels(item: Item, preprocessing: Preprocessing) -> np.ndarray | None:
+    try:
+        return None if item.load is None else preprocessing.pixels(item.load())
+    except (UnreadableError, TooManyPixelsError, InvalidImageError):
+        return None
 
 
 def fit_on_sample(

@@ -75,6 +75,8 @@ class TaskStart:
         class_names: their labels in the data, in the order of the numbers.
         load_parent_vectors: reads what the previous version makes of the task's images, float32 (n, d) of
             unit norm, where only that is known of it.
+        gallery_sample: images of the gallery that are to be found again, of classes that nobody knows, not
+            augmented, uint8 (m, C, H, W); None where there are none.
     """
 
     index: int
@@ -89,6 +91,7 @@ class TaskStart:
     class_names: tuple[str, ...]
     load_parent_vectors: Callable[[], np.ndarray] | None = None
     load_some: Callable[[np.ndarray], np.ndarray] | None = None
+    gallery_sample: np.ndarray | None = None
 
     def load_at(self, positions: np.ndarray) -> np.ndarray:
         """Those of the training images that stand at some positions, int64 (m,)."""
@@ -129,6 +132,7 @@ class Step:
         labels: int64 (b,), numbered within the task.
         parent_embeddings_of: computes the parent's embeddings of the same augmented images; of the images as
             they are where only its vectors are known.
+        distort: makes further images, uint8 (m, C, H, W), what the models read: distorted as the batch's are.
         encode: runs the new model on further images (float (m, C, H, W) in [0, 1]), with gradient.
         encode_with_parent: runs the parent on further images, without gradient. Raises ConfigError where only
             its vectors are known.
@@ -140,6 +144,7 @@ class Step:
     embeddings: Tensor
     labels: Tensor
     parent_embeddings_of: Callable[[], Tensor]
+    distort: Callable[[np.ndarray], Tensor]
     encode: Callable[[Tensor], Tensor]
     encode_with_parent: Callable[[Tensor], Tensor]
     progress: float
@@ -200,6 +205,11 @@ class RegularizerConfig(PartConfig):
     """Base of the configs of all regularizers, built in or not."""
 
     weight: float = Field(default=1.0, ge=0)
+
+    @property
+    def reads_gallery(self) -> bool:
+        """Whether it learns from a sample of the gallery, where there is one."""
+        return False
 
     @abstractmethod
     def build(self) -> Regularizer: ...

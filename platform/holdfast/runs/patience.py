@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
 
+import numpy as np
+
 from holdfast.base import DatabaseAwayError
 from holdfast.learning import Ancestor, Learned, Publisher
 
@@ -45,6 +47,9 @@ class PatientPublisher:
 
     def parent(self) -> Ancestor | None:
         return patiently(self.inner.parent)
+
+    def gallery_sample(self) -> np.ndarray | None:
+        return patiently(self.inner.gallery_sample)
 
     def publish(self, learned: Learned) -> str:
         return patiently(partial(self.inner.publish, learned))

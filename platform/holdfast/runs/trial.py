@@ -71,6 +71,10 @@ class TrialPublisher:
     def parent(self) -> Ancestor | None:
         return self.ancestor
 
+    def gallery_sample(self) -> np.ndarray | None:
+        """None: what a trial is measured on, the validation images, is not what is found in the gallery."""
+        return None
+
     def publish(self, learned: Learned) -> str:
         vectors = learned.embedded.validation
         if not np.isfinite(vectors).all():

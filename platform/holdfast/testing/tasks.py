@@ -91,6 +91,7 @@ def tiny_step(task: TaskStart, progress: float = 0.0) -> Step:
         embeddings=task.encoder(pixels),
         labels=task.labels,
         parent_embeddings_of=lambda: by_parent(pixels),
+        distort=lambda images: torch.from_numpy(images).float() / 255,
         encode=task.encoder,
         encode_with_parent=by_parent,
         progress=progress,

@@ -64,6 +64,9 @@ class MemoryPublisher:
     def parent(self) -> Ancestor | None:
         return self.ancestor
 
+    def gallery_sample(self) -> np.ndarray | None:
+        return None
+
     def publish(self, learned: Learned) -> str:
         self.learned.setdefault(learned.task, learned)
         return f"m{learned.task + 1}"

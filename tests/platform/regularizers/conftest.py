@@ -55,6 +55,7 @@ def step() -> Callable[..., Step]:
             embeddings=embeddings,
             labels=torch.zeros(len(embeddings), dtype=torch.int64) if labels is None else labels,
             parent_embeddings_of=parent_embeddings,
+            distort=lambda images: torch.from_numpy(images).float() / 255,
             encode=lambda pixels: pixels.flatten(1),
             encode_with_parent=lambda pixels: pixels.flatten(1).detach(),
             progress=0.0,

@@ -1,6 +1,7 @@
 from .bridge import Bridge, bridge_versions
 from .candidates import are_related
 from .embedding import BothEmbedder
+from .material import Item, Material
 from .of_entries import read_entries
 from .recording import SAMPLED
 from .request import LEAST, BridgeRequest
@@ -9,7 +10,9 @@ __all__ = [
     "BothEmbedder",
     "Bridge",
     "BridgeRequest",
+    "Item",
     "LEAST",
+    "Material",
     "SAMPLED",
     "are_related",
     "bridge_versions",

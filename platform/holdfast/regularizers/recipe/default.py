@@ -9,12 +9,13 @@ from holdfast.regularizers.recipe.prototype_replay import PrototypeReplayConfig
 from holdfast.regularizers.recipe.whitening import WhiteningConfig
 
 RECIPE = (
-    FeatureDistillationConfig(weight=10, growth=1),
+    FeatureDistillationConfig(weight=10, growth=1, gallery=64),
     CorrelationDistillationConfig(weight=160, growth=1, temperature=0.25),
     PrototypeAlignmentConfig(weight=4),
     InterpolationConfig(share=0.95, growth=1),
 )
-"""Each image stays near the place that the parent gave it (the frame), the batch keeps its correlations (the
+"""Each image stays near the place that the parent gave it (the frame; where a sample of the gallery is known
+those of the sample, which have to be found again), the batch keeps its correlations (the
 shape), and each new class is drawn to the mean of its images in the parent's space. At the end the version
 goes back a part of the way to its parent. What is kept weighs more, and that part is larger, the more was
 learned before: a task that is large beside it is what there is to learn, and a late one of many changes less
