@@ -100,9 +100,6 @@ class Experiment(SequencePlan):
             earlier = self._dump(undecisive).replace('"model":{"trunk":', '"model":{"backbone":', 1)
             if recorded == _hash(earlier):
                 return recorded
-        # Before the default recipe could learn from a sample, which decides nothing where there is none.
-        if self.sample is None and recorded == _hash(self._dump(PLACELESS).replace(',"gallery":64', "")):
-            return recorded
         return self.fingerprint
 
     def _dump(self, undecisive: dict[str, Any]) -> str:

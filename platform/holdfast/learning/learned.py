@@ -1,13 +1,14 @@
 """What a sequence starts from, what a task of it makes, and who takes that."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 from torch import Tensor
 
-from holdfast.learning.datasets import Embedded
+from holdfast.learning.datasets import Datasets, Embedded
+from holdfast.learning.plan import SequencePlan
 from holdfast.models import Learnable
 from holdfast.regularizers import Classifier
 
@@ -79,6 +80,15 @@ class Publisher(Protocol):
     def publish(self, learned: Learned) -> str:
         """Publish and return the version's name. A second call with the same task changes nothing."""
         ...
+
+
+def find_sample(plans: Sequence[SequencePlan], data: Datasets, publisher: Publisher) -> np.ndarray | None:
+    """Images of the gallery, uint8 (m, C, H, W), or what stands for them, where a term learns from them. What
+    finds the entries of a projection is its base, which stays as it is."""
+    reads = any(each.reads_gallery for plan in plans for each in plan.at_work)
+    if not reads or data.source is not None or plans[0].model.base is not None:
+        return None
+    return publisher.gallery_sample() if data.sample is None else data.sample.images
 
 
 def start_from(encoder: Learnable, parent: Learnable) -> None:

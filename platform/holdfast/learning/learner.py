@@ -49,9 +49,8 @@ class Learner:
 
     With several workers each computes its share of the embeddings; head and regularizers see the whole
     global batch on every worker, so that the losses, also those over pairs, do not depend on the number of
-    workers. `metric` is the weight of the head's loss; with 0 the terms alone teach.
-    `known` is the number of images that the lineage learned before, over those of the task. `read` reads
-    streamed images. `gallery_sample` is as `TaskStart` has it.
+    workers. `metric` is the weight of the head's loss; with 0 the terms alone teach. `known` and
+    `gallery_sample` are as `TaskStart` has them; `read` reads streamed images.
     """
 
     def __init__(

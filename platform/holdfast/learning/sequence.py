@@ -13,7 +13,7 @@ from torch import Tensor
 from holdfast.base import DivergedError, HoldfastError
 from holdfast.data import Reader, Task, build_stream, read_here
 from holdfast.learning.datasets import Datasets, embed_datasets, validation_indices
-from holdfast.learning.learned import Ancestor, Learned, Publisher, start_from
+from holdfast.learning.learned import Ancestor, Learned, Publisher, find_sample, start_from
 from holdfast.learning.learner import Learner, Term, count_steps
 from holdfast.learning.perturbation import check_perturbation
 from holdfast.learning.plan import SequencePlan
@@ -43,14 +43,7 @@ from holdfast.models import (
     find_vectors_flaw,
     find_weights_flaw,
 )
-from holdfast.regularizers import (
-    RECIPE,
-    TAUGHT,
-    TUNED,
-    Classifier,
-    RegularizerConfig,
-    Setting,
-)
+from holdfast.regularizers import RECIPE, TAUGHT, TUNED, Classifier, RegularizerConfig, Setting
 
 SETTLED = 10_000
 """Training images of the first task, at most, by which a network chooses where to begin."""
@@ -110,9 +103,7 @@ class _Sequence:
         self.plans = plan.each_task(len(self.tasks))
         self.contents |= describe_stream(self.tasks) | describe_weights(plan.model)
         self.terms = self._build_terms(0 if state is None else state.get("task", 0))
-        if any(config.reads_gallery for plan in self.plans for config in plan.at_work):
-            sample = self.data.sample
-            self.gallery_sample = self.publisher.gallery_sample() if sample is None else sample.images
+        self.gallery_sample = find_sample(self.plans, self.data, self.publisher)
         if state is None:
             self.parent = self.publisher.parent()
             if self.parent is not None:
@@ -259,7 +250,7 @@ class _Sequence:
             metric=self.metric,
             known=self._known(task),
             read=self.read,
-            gallery_sample=self.gallery_sample if parent is not None and self.data.source is None else None,
+            gallery_sample=self.gallery_sample if parent is not None else None,
         )
 
     def _known(self, task: Task) -> float:

@@ -149,7 +149,7 @@ class StorePublisher:
 
     def gallery_sample(self) -> np.ndarray | None:
         config = self._experiment.sample
-        if config is None or self._run.parent is None or self._experiment.model.base is not None:
+        if config is None or self._run.parent is None:
             return None
         names = [version.name for version in reversed(lineage(self._store, self._run.parent))]
         preprocessing = self._experiment.model.preprocessing

@@ -60,12 +60,13 @@ class MemoryPublisher:
 
     learned: dict[int, Learned] = field(default_factory=dict)
     ancestor: Ancestor | None = None
+    sample: np.ndarray | None = None
 
     def parent(self) -> Ancestor | None:
         return self.ancestor
 
     def gallery_sample(self) -> np.ndarray | None:
-        return None
+        return self.sample
 
     def publish(self, learned: Learned) -> str:
         self.learned.setdefault(learned.task, learned)

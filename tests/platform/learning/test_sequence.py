@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -151,3 +153,28 @@ def test_old_images_are_never_read_again(plan, data, publisher, tmp_path):
     classes = [set(one.classes) for one in published.learned.values()]
     assert not classes[0] & classes[1]
     assert not classes[1] & classes[2]
+
+
+def test_a_gallery_sample_is_learned_from_and_an_interruption_changes_nothing(
+    plan, data, publisher, tmp_path
+):
+    sample = data.evaluation.gallery.images
+    plain, whole, broken = publisher(), publisher(), publisher()
+    whole.sample = broken.sample = sample
+    run_sequence(plan(), data, plain, FolderCheckpoints(tmp_path / "plain"))
+    run_sequence(plan(), data, whole, FolderCheckpoints(tmp_path / "whole"))
+    with pytest.raises(KilledError):
+        run_sequence(plan(), data, broken, DyingCheckpoints(tmp_path / "broken", 5))
+    run_sequence(plan(), data, broken, FolderCheckpoints(tmp_path / "broken"))
+    assert weights(broken.learned) == weights(whole.learned)
+    assert weights(whole.learned)[0] == weights(plain.learned)[0]
+    assert weights(whole.learned)[1] != weights(plain.learned)[1]
+
+
+def test_what_stands_for_the_gallery_comes_before_what_the_store_has(plan, data, publisher, tmp_path):
+    given, asked = publisher(), publisher()
+    given.sample = data.evaluation.gallery.images
+    stands = replace(data, sample=data.evaluation.gallery)
+    run_sequence(plan(), data, given, FolderCheckpoints(tmp_path / "given"))
+    run_sequence(plan(), stands, asked, FolderCheckpoints(tmp_path / "asked"))
+    assert weights(asked.learned) == weights(given.learned)

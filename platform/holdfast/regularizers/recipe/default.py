@@ -9,7 +9,7 @@ from holdfast.regularizers.recipe.prototype_replay import PrototypeReplayConfig
 from holdfast.regularizers.recipe.whitening import WhiteningConfig
 
 RECIPE = (
-    FeatureDistillationConfig(weight=10, growth=1, gallery=64),
+    FeatureDistillationConfig(weight=10, growth=1),
     CorrelationDistillationConfig(weight=160, growth=1, temperature=0.25),
     PrototypeAlignmentConfig(weight=4),
     InterpolationConfig(share=0.95, growth=1),

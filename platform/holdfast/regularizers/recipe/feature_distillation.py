@@ -19,9 +19,9 @@ class FeatureDistillationConfig(GrowingConfig):
 
     kind: Literal["feature-distillation"] = "feature-distillation"
     weight: float = Field(default=10.0, ge=0)
-    gallery: int = Field(default=0, ge=0, exclude_if=lambda value: value == 0)
-    """So many images of the gallery sample are distilled in each step, and the task's own are free, where the
-    experiment has a `sample` and the parent is a network; 0: the task's own are."""
+    gallery: int = Field(default=64, ge=0, exclude_if=lambda value: value == 64)
+    """Where the experiment has a `sample`, and the parent is a network: so many images of the sample are
+    distilled in each step, and the task's own are free; 0: the task's own all the same."""
 
     @property
     def reads_gallery(self) -> bool:
@@ -39,7 +39,7 @@ class FeatureDistillation(Regularizer):
     Nobody says what is on them, and no checkpoint holds them.
     """
 
-    def __init__(self, gallery: int = 0) -> None:
+    def __init__(self, gallery: int) -> None:
         super().__init__()
         self.gallery = gallery
         self._sample: np.ndarray | None = None
