@@ -2,7 +2,7 @@
 
     python -m experiments.benchmarks.methods --choose       # first: weights, on validation classes
     python -m experiments.benchmarks.methods                # what is not there yet, and the report
-    python -m experiments.benchmarks.methods --only omniglot-5 glyphs --methods finetune,unibct --seeds 3
+    python -m experiments.benchmarks.methods --only omniglot-10 glyphs --methods finetune,unibct --seeds 3
     python -m experiments.benchmarks.methods --report       # the report alone, from what is there
     python -m experiments.benchmarks.methods --quick        # small sizes: does it run at all?
 
@@ -49,9 +49,6 @@ class Images:
             self._known[protocol.place] = protocol.load()
         return self._known[protocol.place]
 
-    def classes(self, protocol: Protocol) -> int:
-        return len(set(self.of(protocol).training.labels.tolist()))
-
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
@@ -80,21 +77,20 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def plan(options: argparse.Namespace, images: Images, results: Path) -> list[Job]:
+def plan(options: argparse.Namespace, results: Path) -> list[Job]:
     """The cells, seed by seed, so that an interrupted benchmark has whole seeds of everything."""
     settings = dict(pair.split("=", 1) for pair in options.set)
     changes = {key: load_yaml(value) for key, value in settings.items()}
     protocols = {name: one.changed(changes) for name, one in all_protocols(options.quick).items()}
     methods = find_methods(options.methods.split(",") if options.methods else None)
     if options.choose:
-        protocol = protocols[CHOOSE]
-        return trial_jobs(protocol, methods, options.trials, images.classes(protocol))
+        return trial_jobs(protocols[CHOOSE], methods, options.trials)
     chosen = read_chosen(chosen_file(results))
     picked = [
         one for name, one in protocols.items() if name in (options.only or protocols) and name != CHOOSE
     ]
     return [
-        make_job(protocol, method, seed, images.classes(protocol), chosen_terms(chosen, method))
+        make_job(protocol, method, seed, chosen_terms(chosen, method))
         for seed in range(options.seeds)
         for protocol in picked
         for method in methods
@@ -110,7 +106,7 @@ def main() -> int:
     images, cells = Images(), Cells(results)
     failed = 0
     if not options.report:
-        jobs = plan(options, images, results)
+        jobs = plan(options, results)
         if not options.choose:
             write_experiments(jobs, results)
         if options.fresh:

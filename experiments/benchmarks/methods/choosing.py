@@ -21,12 +21,12 @@ from experiments.benchmarks.methods.work import CHOOSING_SEED, Job, make_job
 Chosen = dict[str, Any]
 
 
-def trial_jobs(protocol: Protocol, methods: Sequence[Method], count: int, classes: int) -> list[Job]:
+def trial_jobs(protocol: Protocol, methods: Sequence[Method], count: int) -> list[Job]:
     """One cell a trial; the trial's number stands where a seed would."""
     jobs = []
     for method in methods:
         for number, terms in enumerate(method.trials(count)):
-            jobs.append(make_job(protocol, method, CHOOSING_SEED, classes, terms, trial=number))
+            jobs.append(make_job(protocol, method, CHOOSING_SEED, terms, trial=number))
     return jobs
 
 

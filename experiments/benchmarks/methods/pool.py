@@ -44,9 +44,6 @@ def run_jobs(
     the others go on.
     """
     waiting = [job for job in jobs if not cells.is_done(job.name, job.id)]
-    for job in [job for job in waiting if job.undefined]:
-        cells.keep(job.name, {"id": job.id, "undefined": job.undefined}, {})
-    waiting = [job for job in waiting if not job.undefined]
     console.print(f"{len(jobs) - len(waiting)} of {len(jobs)} cells are there; {len(waiting)} to measure.")
     if not waiting:
         return 0
@@ -141,9 +138,8 @@ def in_memory(data: Datasets) -> Datasets:
 
 
 def _outcome(record: dict[str, Any]) -> str:
-    for problem in ("undefined", "diverged"):
-        if problem in record:
-            return f"{problem}: {record[problem].splitlines()[0]}"
+    if "diverged" in record:
+        return f"diverged: {record['diverged'].splitlines()[0]}"
     row = record["rows"][""]
     shown = [f"self {row['self_last']:.1f}"]
     shown += [f"AC {row['ac']:.2f}"] if row["ac"] is not None else []

@@ -20,10 +20,10 @@ from holdfast.data.shares import rounded_share, shuffled_ranks
 from holdfast.learning import Datasets
 
 HALF, QUARTER = 0.5, 0.25
-"""Widths of the network, so that two dozen methods by five seeds fit in some hours of two cores: half of the
-shipped one's in streams, a quarter in upgrades, where the wider new network has half."""
+"""Widths of the network, so that all methods by five seeds fit in some hours of two cores: half of the
+shipped one's in streams, a quarter in upgrades."""
 UPGRADE_LEARNING: dict[str, Any] = {"epochs": 4, "turns": 1, "batch_size": 128}
-"""A sixth of the steps that a stream of many tasks takes: there are eight upgrades. With so few, orientations
+"""A sixth of the steps that a stream of many tasks takes: there are four upgrades. With so few, orientations
 that are classes of their own do harm: the held-out images of the classes that were learned say so."""
 SHIPPED = "-shipped"
 """What benchmarks are called that run an experiment as it ships, at full width, with the recipe alone and the
@@ -47,9 +47,8 @@ class Protocol:
     Attributes:
         values: an experiment without name and seed, as all methods share it: nothing ties its versions.
         recipe: the experiment file whose recipe is the default recipe here.
-        newer: what the model of all versions but the first has otherwise (an upgrade to a wider network).
+        newer: what the model of all versions but the first has otherwise (an upgrade to another network).
         coarse: whether the groups are scored too, as coarser classes.
-        slow_adapters: whether adapters that take seconds to fit are measured too.
         held_out_classes: evaluate on validation classes, which are taken out of the training images.
         methods: those that are measured here; all of them if empty.
         sample: images of the gallery on which maps are fitted too, without labels; it is searched without
@@ -62,7 +61,6 @@ class Protocol:
     recipe: str = "omniglot-5"
     newer: Values = field(default_factory=dict)
     coarse: bool = False
-    slow_adapters: bool = False
     held_out_classes: bool = False
     methods: tuple[str, ...] = ()
     sample: int = 0
@@ -132,15 +130,13 @@ def all_protocols(quick: bool = False) -> dict[str, Protocol]:
     optimizer = five["learning"]["optimizer"]
     # The manifest names the groups that are held out too.
     dealt = {**five, "stream": {**five["stream"], "manifest": None, "by": "group"}}
-    half = {"model.width": HALF}
-    both = [
-        Protocol("omniglot-5", "Omniglot, 5 tasks", five, slow_adapters=True),
-        Protocol("omniglot-10", "Omniglot, 10 tasks", ten, recipe="omniglot-10"),
-    ]
+    tasks_5 = Protocol("omniglot-5", "Omniglot, 5 tasks", five)
+    tasks_10 = Protocol("omniglot-10", "Omniglot, 10 tasks", ten, recipe="omniglot-10")
     grocery = Protocol("grocery", "Grocery, 6 tasks by coarse class", _grocery(optimizer), coarse=True)
     protocols = [
-        *(one.changed(half) for one in both),
-        *(_as_shipped(one) for one in both),
+        tasks_10.changed({"model.width": HALF}),
+        _as_shipped(tasks_5),
+        _as_shipped(tasks_10),
         *_upgrades(ten),
         grocery,
         _sampled(grocery),
@@ -188,19 +184,13 @@ def _upgrades(ten: Values) -> list[Protocol]:
         "open-class": ("class-incremental", by_class),
         "open-data": ("data-incremental", by_image),
     }
+    learning = {**ten["learning"], **UPGRADE_LEARNING}
+    model = {**ten["model"], "width": QUARTER}
     made = []
-    for newer, suffix, said in (
-        ({}, "", ""),
-        ({"model.width": HALF}, "-wide", ", new network twice as wide"),
-    ):
-        for split, (scenario, dealt) in streams.items():
-            stream = {"scenario": scenario, **dealt, "validation": ten["stream"]["validation"]}
-            title = f"Omniglot, one upgrade, {split}{said}"
-            learning = {**ten["learning"], **UPGRADE_LEARNING}
-            model = {**ten["model"], "width": QUARTER}
-            values = {**ten, "stream": stream, "model": model, "learning": learning}
-            name = f"omniglot-upgrade-{split}{suffix}"
-            made.append(Protocol(name, title, values, newer=dict(newer), slow_adapters=True))
+    for split, (scenario, dealt) in streams.items():
+        stream = {"scenario": scenario, **dealt, "validation": ten["stream"]["validation"]}
+        values = {**ten, "stream": stream, "model": model, "learning": learning}
+        made.append(Protocol(f"omniglot-upgrade-{split}", f"Omniglot, one upgrade, {split}", values))
     return made
 
 
@@ -252,5 +242,4 @@ def _small(protocol: Protocol) -> Protocol:
     }
     values["model"].update(width=0.25, dimension=16, preprocessing={"size": 16})
     values["learning"] = {"epochs": 1, "batch_size": 16, "average": None}
-    newer = {"model.width": 0.5} if protocol.newer else {}
-    return replace(protocol, values=values, newer=newer, sample=SMALL_SAMPLE if protocol.sample else 0)
+    return replace(protocol, values=values, sample=SMALL_SAMPLE if protocol.sample else 0)

@@ -17,16 +17,6 @@ from holdfast.config import Experiment, load_experiment
 Term = dict[str, Any]
 
 FINETUNE, INDEPENDENT, JOINT, HOLDFAST = "finetune", "independent", "joint", "holdfast"
-EXEMPLARS = 2
-"""Images a class that methods with a memory may keep: of Omniglot's 16, the share that CL2R keeps of 500."""
-SIMPLEX = {
-    "model.head": {"kind": "simplex", "scale": 16, "classes": 1024},
-    "model.dimension": 1024,
-    "learning.turns": 1,
-}
-FREE = 32
-"""Dimensions that an expansion adds (BT2's to_add)."""
-
 FEATURE: Term = {"kind": "feature-distillation", "weight": 10.0}
 CORRELATION: Term = {"kind": "correlation-distillation", "weight": 160.0, "temperature": 0.25}
 PROTOTYPES: Term = {"kind": "prototype-alignment", "weight": 1.0}
@@ -40,13 +30,10 @@ class Method:
     Attributes:
         terms: the regularizers, with default weights.
         changes: further dotted keys of the experiment.
-        varied: the field that is chosen where it is not the weight, and its values.
         decades: orders of magnitude over which all weights are tried together, about the defaults; 0: as
             `spread` has it.
         chosen_as: the method whose chosen weights it has, as a control of that one.
         adapters: whether post-hoc adapters are measured on top.
-        only_wider: defined only where the new version may be wider than the old one.
-        memory: whether the terms keep exemplars.
         benchmarks: where it is of interest; everywhere if empty.
     """
 
@@ -54,12 +41,9 @@ class Method:
     title: str
     terms: tuple[Term, ...] = ()
     changes: Mapping[str, Any] = field(default_factory=dict)
-    varied: tuple[str, tuple[float, ...]] | None = None
     decades: float = 0.0
     chosen_as: str = ""
     adapters: bool = False
-    only_wider: bool = False
-    memory: bool = False
     benchmarks: tuple[str, ...] = ()
 
     def applies_to(self, protocol: Protocol) -> bool:
@@ -70,10 +54,6 @@ class Method:
         """So many settings of the terms, spread over orders of magnitude around the defaults."""
         if not self.terms or self.chosen_as:
             return []
-        if self.varied is not None:
-            name, values = self.varied
-            places = np.linspace(0, len(values) - 1, count).round().astype(int)
-            return [tuple({**term, name: values[place]} for term in self.terms) for place in places]
         return [
             tuple(
                 {**term, "weight": round(float(term["weight"] * factor), 6)}
@@ -129,22 +109,13 @@ METHODS: tuple[Method, ...] = (
         (CORRELATION, PROTOTYPES),
         adapters=True,
     ),
-    Method("feature+prototypes", "Feature distillation + prototypes", (FEATURE, PROTOTYPES)),
-    Method(
-        "feature+correlation", "Feature + correlation distillation", (FEATURE, CORRELATION), adapters=True
-    ),
-    Method(
-        "feature+correlation+prototypes",
-        "Feature + correlation distillation + prototypes",
-        (FEATURE, CORRELATION, PROTOTYPES),
-    ),
     Method("fecd", "FECD (Chen et al. 2022)", (CORRELATION, ESTIMATION)),
     Method(
         "fecd-control",
         "FECD with nothing estimated (u = 0)",
         (CORRELATION, {**ESTIMATION, "noise": "zero"}),
         chosen_as="fecd",
-        benchmarks=("omniglot-5", "omniglot-10"),
+        benchmarks=("omniglot-10",),
     ),
     Method("prototypes", "Prototype alignment, mean prototypes", (PROTOTYPES,)),
     Method("unibct", "UniBCT (Zhang et al. 2022)", ({**PROTOTYPES, "refine": True},)),
@@ -155,44 +126,6 @@ METHODS: tuple[Method, ...] = (
             {"kind": "structural-regularization", "weight": 0.2},
             {"kind": "prototype-centres", "weight": 0.1},
         ),
-    ),
-    Method("bct", "BCT", ({"kind": "influence", "weight": 1.0},)),
-    Method(
-        "bct-old", "BCT, old classifier only", ({"kind": "influence", "weight": 1.0, "classifier": "old"},)
-    ),
-    Method("lce", "LCE", ({"kind": "boundary", "weight": 1.0},)),
-    Method("ract", "RACT, contrastive", ({"kind": "contrastive", "weight": 1.0},)),
-    Method(
-        "advbct",
-        "AdvBCT",
-        ({"kind": "adversarial", "weight": 1.0}, {"kind": "elastic-boundary", "weight": 1.0}),
-    ),
-    Method(
-        "mixbct",
-        "MixBCT",
-        ({"kind": "mixing", "ratio": 0.3},),
-        varied=("ratio", (0.1, 0.2, 0.3, 0.5, 0.7)),
-    ),
-    Method("ndpp", "NDPP, perturbed prototypes", ({"kind": "perturbed-prototypes", "weight": 1.0},)),
-    Method(
-        "cl2r",
-        "CL2R (fixed simplex, rehearsal)",
-        ({"kind": "rehearsal", "weight": 5.0},),
-        changes=SIMPLEX,
-        memory=True,
-    ),
-    Method(
-        "simplex-hoc",
-        "d-Simplex-HOC",
-        ({"kind": "higher-order-contrast", "weight": 9.0},),
-        changes=SIMPLEX,
-        memory=True,
-    ),
-    Method(
-        "expansion",
-        "Orthogonal expansion (BT2, OCA)",
-        ({"kind": "orthogonal-expansion", "weight": 1.0, "free_dimensions": FREE},),
-        only_wider=True,
     ),
 )
 
@@ -207,39 +140,24 @@ def find_methods(names: Sequence[str] | None) -> list[Method]:
 
 
 def build(
-    method: Method, protocol: Protocol, seed: int, chosen: Sequence[Term] | None = None, classes: int = 0
+    method: Method, protocol: Protocol, seed: int, chosen: Sequence[Term] | None = None
 ) -> tuple[Experiment, Experiment]:
-    """The experiment of the versions, and that of the first one, which differs only in a wide upgrade.
+    """The experiment of the versions, and that of the first one, which differs where newer ones are others.
 
-    `chosen` are the terms with chosen weights. `classes`, of the whole stream, is what a memory has to hold.
-    Raises ConfigError where the method is undefined.
+    `chosen` are the terms with chosen weights.
     """
-    if method.only_wider and not protocol.newer:
-        raise ConfigError(
-            "An orthogonal expansion needs a new version that is wider than the old one, and all versions of "
-            "this benchmark share one dimension, as a fixed gallery demands."
-        )
-    terms = [dict(term) for term in (chosen or method.terms)]
     changes = dict(method.changes)
     if method.name == HOLDFAST:
         changes = default_recipe(protocol)
     else:
-        if method.memory:
-            for term in terms:
-                term["memory_bytes"] = EXEMPLARS * classes * _image_bytes(protocol)
-        changes["regularizers"] = terms
+        changes["regularizers"] = [dict(term) for term in (chosen or method.terms)]
     if method.name == JOINT:
         changes["stream.scenario"] = _extended(protocol)
     name = f"{protocol.name}-{method.name}".replace("+", "-")
     first = protocol.experiment(name, seed, changes)
     if not protocol.newer:
         return first, first
-    newer = {**changes, **protocol.newer}
-    if method.only_wider:
-        # Its first version is as narrow as everybody's, and there is nothing to expand yet.
-        first = first.model_copy(update={"regularizers": ()})
-        newer["model.dimension"] = first.model.dimension + FREE
-    return protocol.experiment(name, seed, newer), first
+    return protocol.experiment(name, seed, {**changes, **protocol.newer}), first
 
 
 def default_recipe(protocol: Protocol) -> dict[str, Any]:
@@ -258,8 +176,3 @@ def _extended(protocol: Protocol) -> str:
     return {"class-incremental": "extended-class", "data-incremental": "extended-data"}.get(
         scenario, scenario
     )
-
-
-def _image_bytes(protocol: Protocol) -> int:
-    preprocessing = protocol.plain.model.preprocessing
-    return preprocessing.channels * preprocessing.size**2

@@ -7,8 +7,8 @@ from typing import Any
 from experiments.benchmarks.harness.drawing import shown
 from experiments.benchmarks.methods.claims import Finding, count, findings
 from experiments.benchmarks.methods.figures import draw_all
-from experiments.benchmarks.methods.goals import FIVE, REACHED, RECIPE, SEEDS, TEN, Goal, goals, span
-from experiments.benchmarks.methods.protocols import SHIPPED, Protocol
+from experiments.benchmarks.methods.goals import REACHED, SEEDS, Goal, goals, span
+from experiments.benchmarks.methods.protocols import Protocol
 from experiments.benchmarks.methods.recipes import FINETUNE, HOLDFAST, JOINT, METHODS, Method
 from experiments.benchmarks.methods.results import Results, Row, common_mean
 from experiments.benchmarks.methods.variants import VARIANTS
@@ -27,11 +27,9 @@ tasks. *step*: the time of a step against fine-tuning's; cells ran side by side,
 All methods of a benchmark share its images, tasks, network, epochs, batch and optimizer: on Omniglot's
 streams those of the shipped experiment files, but for a network of half the width, so that all methods with
 all seeds fit in some hours; the recipe alone has the files' terms, adapter and averaged weights. At full
-width, which is what ships, the recipe stands beside fine-tuning. Methods with a fixed simplex have 1,024
-dimensions and learn upright classes only: a vertex for every orientation of every class would take 3,855.
-The upgrades, of which there are eight, have a network of a quarter of the width (*twice as wide*: of half), 4
-epochs in batches of 128, and no orientations as classes, which did harm there on held-out images of the
-classes that were learned.
+width, which is what ships, the recipe stands beside fine-tuning.
+The upgrades have a network of a quarter of the width, 4 epochs in batches of 128, and no orientations as
+classes, which did harm there on held-out images of the classes that were learned.
 Weights were chosen on validation classes, held out of the training images: five-task stream, full width, one
 seed of its own, {trials} trials for each method over factors on the paper's weights, by
 the mean of the last self-test and the mean cross-test. Methods marked * have their default weights.
@@ -39,8 +37,7 @@ the mean of the last self-test and the mean cross-test. Methods marked * have th
 Rows with a bar (|) have an adapter on top, fitted as a publication fits the recipe's: on the new task's
 training images; the map of entries also on what the parent's maps rest on. It costs no training. Queries are
 mapped into the older version's space, but for *entries mapped forward*; in mixed galleries their scores are
-calibrated as the index calibrates them. The residual MLP and the lambda-orthogonal map take seconds a pair
-and are measured on Omniglot with 5 tasks and on the upgrades only.
+calibrated as the index calibrates them.
 """
 
 GOALS = (
@@ -59,9 +56,7 @@ def render(
     """The Markdown. Plots go to `images`; whatever was not measured is named, not shown."""
     lines = [INTRODUCTION.format(trials=context["trials"]), *_origin(results, context)]
     lines += [*GOALS, ""]
-    for kind, title in ((SHIPPED, "As shipped, at full width"), ("", "Beside every method, at half width")):
-        if any(results.seeds(name + kind, RECIPE) for name in (FIVE, TEN)):
-            lines += goals_table(title, goals(results, context.get("bench"), kind), protocols)
+    lines += goals_table(goals(results, context.get("bench")), protocols)
     for protocol in protocols:
         rows = rows_of(results, protocol.name)
         if not rows and not results.methods(protocol.name):
@@ -137,12 +132,12 @@ def table(results: Results, protocol: Protocol, rows: Sequence[Row]) -> list[str
     return lines
 
 
-def goals_table(title: str, found: Sequence[Goal], protocols: Iterable[Protocol]) -> list[str]:
+def goals_table(found: Sequence[Goal], protocols: Iterable[Protocol]) -> list[str]:
     """What was asked of the default recipe, and what came of it."""
     titles = {protocol.name: protocol.title for protocol in protocols}
     reached = sum(goal.verdict == REACHED for goal in found)
     lines = [
-        f"**{title}**: {reached} of {len(found)} goals are reached.",
+        f"{reached} of {len(found)} goals are reached.",
         "",
         _line(["goal", "asked for", "found", "verdict"]),
         "|---|---|---|---|",
@@ -161,8 +156,8 @@ def claims_table(found: Sequence[Finding], protocols: Iterable[Protocol]) -> lis
     lines = [
         "### What the papers lead to expect",
         "",
-        f"{summary}. The interval is that of the difference that should be positive, in points (of AC: a "
-        "share); near chance, or without a gap, means within one point. Not part of this "
+        f"{summary}. The interval is that of the difference that should be positive, in points; "
+        "near chance, or without a gap, means within one point. Not part of this "
         "benchmark: inequalities 10 (robust teachers) and 11 (quantization). That the column-stochastic "
         "refinement equals the mean (6) is a test, in `tests/platform/regularizers`.",
         "",
@@ -172,7 +167,7 @@ def claims_table(found: Sequence[Finding], protocols: Iterable[Protocol]) -> lis
     for one in found:
         if one.verdict == "not measured":
             continue
-        difference = "" if one.interval is None else span(one.interval, 2 if one.number == "12" else 1)
+        difference = "" if one.interval is None else span(one.interval)
         shown = one.verdict if one.verdict == "held" else f"**{one.verdict}**"
         title = titles.get(one.benchmark, one.benchmark)
         lines.append(_line([one.number, one.claim, one.strength, title, difference, shown]))

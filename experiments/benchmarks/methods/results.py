@@ -70,12 +70,10 @@ class Results:
         return sorted(self._records.items())
 
     def problem(self, benchmark: str, method: str) -> str | None:
-        """Why a method has no figures: "undefined: ..." or "diverged: ..."; else None."""
+        """Why a method has no figures: "diverged: ..."; else None."""
         for name, record in sorted(self._records.items()):
-            if (name.benchmark, name.method) == (benchmark, method):
-                for kind in ("undefined", "diverged"):
-                    if kind in record:
-                        return f"{kind}: {record[kind]}"
+            if (name.benchmark, name.method) == (benchmark, method) and "diverged" in record:
+                return f"diverged: {record['diverged']}"
         return None
 
     def figures(self, benchmark: str, row: Row, key: str) -> dict[int, float]:
@@ -169,11 +167,6 @@ def two_way_interval(values: Sequence[np.ndarray], resamples: int = RESAMPLES, s
     resampled = np.take_along_axis(means, drawn, axis=1).mean(axis=1)
     low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(low), float(high), float(np.mean([one.mean() for one in values])))
-
-
-def seed_interval(values: Sequence[float], resamples: int = RESAMPLES) -> Interval | None:
-    """The interval of a mean over seeds alone, for figures that are no means over queries (AC)."""
-    return two_way_interval([np.array([value]) for value in values], resamples) if values else None
 
 
 @lru_cache(maxsize=4)

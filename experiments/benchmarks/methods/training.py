@@ -151,11 +151,6 @@ def refuse_undefined(experiment: Experiment, first: Experiment, tasks: Sequence[
     """What `run_sequence` checks at its start, which a sequence that goes on skips. Raises ConfigError."""
     model = experiment.model
     learned = [turned_classes(task.classes, experiment.learning.turns) for task in tasks]
-    numbers: dict[str, int] = {}
-    for classes in learned:
-        for name in classes:
-            numbers.setdefault(name, len(numbers))
-        model.head.build(model.dimension, len(classes), [numbers[name] for name in classes])
     other = first.model if first.model != model else None
     initialization = experiment.learning.initialization
     setting = Setting(experiment.stream.scenario, tuple(learned), model, other, initialization)

@@ -32,14 +32,12 @@ class Variant:
     Attributes:
         adapter: the config of the map, which says too what it maps; None for none.
         both: halfway to the ancestor's own query (SLERP at 0.5), which needs its forward pass too.
-        slow: fitted in seconds, so that sequences of many versions go without.
     """
 
     name: str
     title: str
     adapter: Mapping[str, Any] | None = None
     both: bool = False
-    slow: bool = False
 
     @cached_property
     def config(self) -> AdapterConfig:
@@ -57,8 +55,6 @@ VARIANTS: tuple[Variant, ...] = (
     Variant("rotation+slerp", "rotation + SLERP (two forwards)", _queries("rotation"), both=True),
     Variant("linear", "linear, shrunk toward the rotation", _queries("linear")),
     Variant("low-rank-affine", "low-rank affine", _queries("low-rank-affine")),
-    Variant("residual-mlp", "residual MLP", _queries("residual-mlp"), slow=True),
-    Variant("lambda-orthogonal", "lambda-orthogonal", _queries("lambda-orthogonal"), slow=True),
     Variant(
         "entries-forward",
         "entries mapped forward, linear",
@@ -149,12 +145,9 @@ def _seen(
 
 
 def meet(variant: Variant, fitted: Fitted | None, query: Embedded, entry: Embedded) -> Comparable:
-    """The queries of a version and the entries of an older one.
-
-    Without an adapter, and of different widths, the first dimensions of the wider side count.
-    """
+    """The queries of a version and the entries of an older one; as they are without an adapter."""
     if fitted is None:
-        return same_width(query.queries, entry.gallery)
+        return Comparable(query.queries, entry.gallery)
     meeting = Meeting(fitted.adapter, variant.config.maps)
     queries, entries = meeting.together(query.queries, entry.gallery)
     return Comparable(halfway(entry.queries, queries) if variant.both else queries, entries, fitted.scores)
@@ -166,17 +159,3 @@ def halfway(old: np.ndarray, aligned: np.ndarray) -> np.ndarray:
     middle = old.astype(np.float64) + aligned
     norms = np.linalg.norm(middle, axis=1, keepdims=True)
     return np.where(norms > 1e-6, middle / np.maximum(norms, 1e-6), old).astype(np.float32)
-
-
-def same_width(queries: np.ndarray, entries: np.ndarray) -> Comparable:
-    """Cut the wider side to the first dimensions of the other, of unit norm."""
-    width = min(queries.shape[1], entries.shape[1])
-    return Comparable(_cut(queries, width), _cut(entries, width))
-
-
-def _cut(vectors: np.ndarray, width: int) -> np.ndarray:
-    if vectors.shape[1] == width:
-        return vectors
-    kept = vectors[:, :width]
-    norms = np.linalg.norm(kept, axis=1, keepdims=True)
-    return np.ascontiguousarray(kept / np.maximum(norms, 1e-12), dtype=np.float32)

@@ -15,7 +15,7 @@ from experiments.benchmarks.methods.protocols import Protocol
 from experiments.benchmarks.methods.recipes import HOLDFAST, JOINT, Method, Term, build
 from experiments.benchmarks.methods.training import State, first_or_kept, learn_all, learn_last, shared_key
 from experiments.benchmarks.methods.variants import PLAIN, VARIANTS, Variant
-from holdfast.base import ConfigError, DivergedError
+from holdfast.base import DivergedError
 from holdfast.config import Experiment
 from holdfast.data import build_stream
 from holdfast.learning import Datasets, keep_freed_memory
@@ -26,34 +26,29 @@ CHOOSING_SEED = 1000
 
 @dataclass(frozen=True)
 class Job:
-    """One cell to measure. `undefined` is the reason why there is nothing to measure."""
+    """One cell to measure."""
 
     name: Name
     id: str
     protocol: Protocol
     method: Method
-    experiment: Experiment | None
-    first: Experiment | None
+    experiment: Experiment
+    first: Experiment
     variants: tuple[Variant, ...] = ()
     chosen: bool = False
-    undefined: str = ""
 
 
 def make_job(
     protocol: Protocol,
     method: Method,
     seed: int,
-    classes: int,
     chosen: Sequence[Term] | None = None,
     trial: int | None = None,
 ) -> Job:
     """The cell of a method and a seed; with `trial` that of one setting of its weights."""
     name = Name(protocol.name, method.name, seed if trial is None else trial)
-    try:
-        experiment, first = build(method, protocol, seed, chosen, classes)
-    except ConfigError as error:
-        return Job(name, identity(name, str(error)), protocol, method, None, None, undefined=str(error))
-    variants = _variants(method, experiment, protocol) if trial is None else ()
+    experiment, first = build(method, protocol, seed, chosen)
+    variants = _variants(method, experiment) if trial is None else ()
     decisive = [
         experiment.model_dump(mode="json", exclude={"scaling", "tuning", "evaluation", "name"}),
         first.model.model_dump(mode="json"),
@@ -65,14 +60,12 @@ def make_job(
     )
 
 
-def _variants(method: Method, experiment: Experiment, protocol: Protocol) -> tuple[Variant, ...]:
+def _variants(method: Method, experiment: Experiment) -> tuple[Variant, ...]:
     """What is measured on top. The default recipe ships with its own adapter, if it has one."""
     if method.name == HOLDFAST:
         shipped = experiment.adapter
         return () if shipped is None else (Variant("adapter", "", shipped.model_dump(mode="json")),)
-    if not method.adapters:
-        return ()
-    return tuple(variant for variant in VARIANTS if protocol.slow_adapters or not variant.slow)
+    return VARIANTS if method.adapters else ()
 
 
 def prepare_worker() -> None:
@@ -83,28 +76,23 @@ def prepare_worker() -> None:
 
 def first_key(job: Job, data: Datasets) -> str | None:
     """Under which the job's first version is shared; None if the job learns it itself."""
-    if job.first is None or job.method.name == JOINT:
+    if job.method.name == JOINT:
         return None
     return shared_key(job.first, data)
 
 
 def run_first(job: Job, data: Datasets, file: Path) -> State:
     prepare_worker()
-    assert job.first is not None
     return first_or_kept(job.first, data, file)
 
 
 def run_job(job: Job, data: Datasets, shared: State | None) -> tuple[Record, Outcomes]:
-    """Measure a cell. A method that is undefined, or diverges, gives a record that says so."""
+    """Measure a cell. A method that diverges gives a record that says so."""
     prepare_worker()
     started = time.perf_counter()
-    record: Record = {"id": job.id, "seed": job.experiment.seed if job.experiment else None}
-    if job.experiment is None or job.first is None:
-        return {**record, "undefined": job.undefined}, {}
+    record: Record = {"id": job.id, "seed": job.experiment.seed}
     try:
-        found, bits = _measure(job, job.experiment, job.first, data, shared)
-    except ConfigError as error:
-        return {**record, "undefined": str(error)}, {}
+        found, bits = _measure(job, data, shared)
     except DivergedError as error:
         return {**record, "diverged": str(error)}, {}
     spent = {"total_seconds": round(time.perf_counter() - started, 2), "machine": platform.processor()}
@@ -112,9 +100,8 @@ def run_job(job: Job, data: Datasets, shared: State | None) -> tuple[Record, Out
     return {**record, **found, **spent, "chosen": job.chosen, "terms": terms}, bits
 
 
-def _measure(
-    job: Job, experiment: Experiment, first: Experiment, data: Datasets, shared: State | None
-) -> tuple[Record, Outcomes]:
+def _measure(job: Job, data: Datasets, shared: State | None) -> tuple[Record, Outcomes]:
+    experiment, first = job.experiment, job.first
     if job.method.name == JOINT:
         versions, _ = learn_last(experiment, data)
         tasks = build_stream(job.protocol.plain.stream, data.training, experiment.seed)
@@ -147,8 +134,6 @@ def _as_shipped(record: Record, bits: Outcomes) -> tuple[Record, Outcomes]:
 
 def experiment_files(job: Job) -> Mapping[str, str]:
     """File name and YAML of what a cell of this method runs, written out in full."""
-    if job.experiment is None or job.first is None:
-        return {}
     files = {f"{job.method.name}.yaml": job.experiment.to_yaml()}
     if job.first.model != job.experiment.model:
         files[f"{job.method.name}.first-version.yaml"] = job.first.to_yaml()

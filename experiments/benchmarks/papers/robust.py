@@ -1,7 +1,7 @@
 """A robust source against a standard one (Yang et al. 2023): a small network imitates it on few images.
 
 The source is Lite0 with its ImageNet weights, fine-tuned whole on all training images, in pixels: clean ones
-alone, with copies that are attacked (one step within four grey levels), or with copies of as large a noise.
+alone, or with copies that are attacked (one step within four grey levels).
 The small network has never seen ImageNet, reads half the size, and sees a tenth of each class's images,
 which it learns by their labels or by what the source makes of them.
 """
@@ -31,8 +31,7 @@ from holdfast.learning import (
 )
 from holdfast.models import Encoder, Learnable, ModelConfig, build_learnable
 
-STANDARD, NOISE, ROBUST, ALONE = "standard-source", "noise-source", "robust-source", "no-source"
-PERTURBED = {NOISE: {"kind": "noise"}, ROBUST: {"kind": "fgsm"}}
+STANDARD, ROBUST, ALONE = "standard-source", "robust-source", "no-source"
 SHARE, EPSILON = 0.1, 4 / 255
 SIZE, DIMENSION = 64, 256
 SOURCE_EPOCHS, TARGET_EPOCHS = 4, 60
@@ -42,7 +41,6 @@ ROWS = tuple(
     for name, title in (
         (ALONE, "Without a source"),
         (STANDARD, "Imitates a standard source"),
-        (NOISE, "Imitates a source of noisy images"),
         (ROBUST, "Imitates a robust source"),
     )
 )
@@ -90,8 +88,8 @@ def robust_protocol(source: str, folder: Path, quick: bool) -> RobustProtocol:
 def robust_job(protocol: RobustProtocol, method: Method, seed: int) -> tuple[Experiment, Experiment]:
     """The experiment of the small network, and that of its source."""
     changes: Values = {}
-    if method.name in PERTURBED:
-        changes["learning.adversarial"] = {**PERTURBED[method.name], "epsilon": EPSILON}
+    if method.name == ROBUST:
+        changes["learning.adversarial"] = {"kind": "fgsm", "epsilon": EPSILON}
     source = protocol.experiment(f"{protocol.name}-source", seed, changes)
     small: Values = {
         "model.trunk": "conv4",
