@@ -191,11 +191,14 @@ def test_adapters_are_measured_on_top_of_some_methods() -> None:
 
 
 def test_what_is_kept_is_recognised() -> None:
-    """All that the file of results holds is planned, under the ids that the plan gives."""
+    """All that the file of results holds is planned, under the ids that the plan gives.
+
+    Those of the default recipe change with it, and are then to be measured anew.
+    """
     cells = kept.Cells(command.KEPT)
     jobs = [job for given in ([], ["--choose"]) for job in command.plan(command.parse(given), command.KEPT)]
     ids = {job.name: job.id for job in jobs}
-    known = {name: cells.record(name) for name in cells.names()}
+    known = {name: cells.record(name) for name in cells.names() if name.method != "holdfast"}
     assert set(known) <= set(ids)
     assert [name for name, record in known.items() if record is None or record["id"] != ids[name]] == []
 

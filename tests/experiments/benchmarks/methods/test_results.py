@@ -12,7 +12,9 @@ from experiments.benchmarks.methods import claims, figures, measuring, report, r
 from experiments.benchmarks.methods.protocols import all_protocols
 
 QUERIES = 200
-UPGRADE = "omniglot-upgrade-extended-class"
+UPGRADE, DATA, OPEN = (
+    f"omniglot-upgrade-{split}" for split in ("extended-class", "extended-data", "open-class")
+)
 
 
 @pytest.fixture
@@ -60,22 +62,21 @@ def keep(tmp_path: Path) -> Callable[..., Any]:
 
 def test_held_violated_and_undecided(keep: Callable[..., Any]) -> None:
     for seed in range(5):
-        keep("bct", seed, [[100, 0], [120, 150]])
-        keep("lce", seed, [[100, 0], [80, 150]])
-        keep("unibct", seed, [[100, 0], [100 + (1 if seed % 2 else -1), 150]])
+        keep("unibct", seed, [[100, 0], [120, 150]])
+        keep("unibct", seed, [[100, 0], [80, 150]], DATA)
+        keep("unibct", seed, [[100, 0], [100 + (1 if seed % 2 else -1), 150]], OPEN)
         cells = keep("independent", seed, [[100, 0], [1, 140]])
     found = {
-        (one.number, one.claim.split(":")[0]): one
+        (one.number, one.claim.split(":")[0], one.benchmark): one
         for one in claims.findings(results.Results(cells))
-        if one.benchmark == UPGRADE
     }
-    assert found["2", "bct"].verdict == "held"
-    assert found["2", "bct"].interval.mean == pytest.approx(10)
-    assert found["2", "lce"].verdict == "violated"
-    assert found["2", "unibct"].verdict == "undecided"
-    assert found["2", "advbct"].verdict == "not measured"
-    assert found["4", "bct"].verdict == "violated"
-    chance = found["1", "independent initialization"]
+    assert found["2", "unibct", UPGRADE].verdict == "held"
+    assert found["2", "unibct", UPGRADE].interval.mean == pytest.approx(10)
+    assert found["2", "unibct", DATA].verdict == "violated"
+    assert found["3", "unibct", OPEN].verdict == "undecided"
+    assert found["3", "prototypes", OPEN].verdict == "not measured"
+    assert found["4", "unibct", UPGRADE].verdict == "violated"
+    chance = found["1", "independent initialization", UPGRADE]
     assert chance.verdict == "held"
     assert chance.interval.mean == pytest.approx(0)
 
@@ -127,20 +128,20 @@ def test_the_page_has_tables_plots_claims_and_what_is_missing(
     protocols = all_protocols()
     for seed in range(2):
         keep("finetune", seed, [[100, 0], [90, 150]])
-        cells = keep("bct", seed, [[100, 0], [120 - 40 * seed, 150]])
-    cells.keep(kept.Name(UPGRADE, "lce", 0), {"id": "x", "undefined": "because"}, {})
+        cells = keep("unibct", seed, [[100, 0], [120 - 40 * seed, 150]])
+    cells.keep(kept.Name(UPGRADE, "fecd", 0), {"id": "x", "diverged": "because"}, {})
     machine = {"processor": "one", "cores": 2, "python": "3", "torch": "2"}
     context = {"trials": 5, "seeds": 2, "cores": 1, "machine": machine}
     file, images = tmp_path / "results.md", tmp_path / "images"
     written = report.render(results.Results(cells), list(protocols.values()), images, file, context)
     assert "# Every method on every benchmark" in written
-    (line,) = [line for line in written.splitlines() if line.startswith("| BCT ")]
+    (line,) = [line for line in written.splitlines() if line.startswith("| UniBCT ")]
     cells_of = [cell.strip() for cell in line.strip("|").split("|")]
-    assert cells_of[:3] == ["BCT", "2", "75.0 (+0.0, +0.0 to +0.0)"]
+    assert cells_of[:3] == ["UniBCT (Zhang et al. 2022)", "2", "75.0 (+0.0, +0.0 to +0.0)"]
     assert cells_of[3].startswith("50.0 (+5.0, -")
     assert cells_of[5:7] == ["0.50", "1/2"]
-    assert "LCE: undefined: because" in written
-    assert "bct: cross-test above the old self-test" in written
+    assert "FECD (Chen et al. 2022): diverged: because" in written
+    assert "unibct: cross-test above the old self-test" in written
     assert "- Grocery, 6 tasks by coarse class: everything" in written
     assert "independent, joint, holdfast" in written
     links = [line.split("](")[1].rstrip(")") for line in written.splitlines() if line.startswith("![")]
@@ -151,7 +152,7 @@ def test_the_page_has_tables_plots_claims_and_what_is_missing(
     for cell in (tmp_path / "cells").rglob("*.*"):
         cell.unlink()
     again = results.Results(kept.Cells(tmp_path))
-    assert again.queries(UPGRADE, ("bct", ""), "cross")[0].mean() == 60
+    assert again.queries(UPGRADE, ("unibct", ""), "cross")[0].mean() == 60
 
 
 def test_the_front_is_what_nothing_beats_in_both() -> None:
