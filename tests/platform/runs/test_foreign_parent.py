@@ -156,3 +156,30 @@ def write_pictures(folder: Path, count: int) -> list[Path]:
     for file in files:
         Image.fromarray(generator.integers(0, 256, (20, 20, 3), np.uint8)).save(file)
     return files
+
+
+def test_entries_that_were_there_before_are_held_where_the_parent_has_them(
+    store: Store, taught: Make, tmp_path: Path
+) -> None:
+    """The first task's parent is no network, the second's is; both have the same gallery."""
+    photos = write_pictures(tmp_path / "photos", 40)
+    model = store.versions.load("v1")
+    broken = tmp_path / "photos" / "broken.png"
+    broken.write_bytes(b"no image")
+    Entries(store).upsert(
+        [
+            Entry(f"e{n}", "v1", model.embed([photos[0].read_bytes()])[0], source=str(p))
+            for n, p in enumerate([*photos, broken])
+        ]
+    )
+    plain = run_experiment(store, taught(name="plain"), ignore_progress)
+    sample = SampleConfig(size=32, sources=(str(tmp_path / "photos"),))
+    sampled = taught(name="sampled").model_copy(update={"sample": sample})
+    assert sampled.fingerprint != taught(name="plain").fingerprint
+    held = run_experiment(store, sampled, ignore_progress)
+    same, other = (
+        [store.versions.get(name).contract for name in (plain.versions[task], held.versions[task])]
+        for task in (0, 1)
+    )
+    assert same[0] == same[1]
+    assert other[0] != other[1]
