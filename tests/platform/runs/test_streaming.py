@@ -47,6 +47,9 @@ class Kept:
     def parent(self) -> None:
         return None
 
+    def gallery_sample(self) -> None:
+        return None
+
     def publish(self, learned: object) -> str:
         self.contracts[learned.task] = learned.encoder.contract().id
         return f"v{learned.task + 1}"
