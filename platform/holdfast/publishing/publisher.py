@@ -148,6 +148,11 @@ class StorePublisher:
         )
 
     def gallery_sample(self) -> np.ndarray | None:
+        return self._gallery_sample
+
+    @cached_property
+    def _gallery_sample(self) -> np.ndarray | None:
+        """Read once, so that all workers have the same, whatever becomes of the gallery meanwhile."""
         config = self._experiment.sample
         if config is None or self._run.parent is None:
             return None
