@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from experiments.benchmarks.harness.cells import Outcomes, Record
-from experiments.benchmarks.methods.searching import nearest, search_mixed
+from experiments.benchmarks.methods.searching import nearest, rank, recall, recall_mixed
 from experiments.benchmarks.methods.training import Version
 from experiments.benchmarks.methods.variants import PLAIN, Fitted, Pair, Variant, fit_all, meet
 from holdfast.data import AugmentConfig, Task
@@ -81,7 +81,11 @@ def _nearest(
         for j, entry in enumerate(versions[: i + 1]):
             if (i, j) not in found:
                 meeting = meet(variant, adapters.get((i, j)), query.embedded, entry.embedded)
-                _, found[i, j] = nearest(meeting)
+                if variant.candidates:
+                    _, candidates = recall(meeting, variant.candidates)
+                    found[i, j] = rank(candidates, meet(PLAIN, None, query.embedded, query.embedded))
+                else:
+                    _, found[i, j] = nearest(meeting)
     return found
 
 
@@ -101,13 +105,15 @@ def _mixed(
     seed: int,
 ) -> np.ndarray:
     """Whether the newest version's queries find their class in a mixed gallery, bool (q,)."""
-    newest, evaluation = len(versions) - 1, data.evaluation
+    newest, labels = len(versions) - 1, data.evaluation.gallery.labels
     partitions = (
         meet(variant, adapters.get((newest, j)), versions[newest].embedded, entry.embedded)
         for j, entry in enumerate(versions)
     )
-    found = search_mixed(partitions, evaluation.gallery.labels, len(versions), seed)
-    hits: np.ndarray = evaluation.gallery.labels[found] == evaluation.queries.labels
+    found = recall_mixed(partitions, labels, len(versions), seed, max(1, variant.candidates))
+    own = versions[newest].embedded
+    best = rank(found, meet(PLAIN, None, own, own)) if variant.candidates else found[:, 0]
+    hits: np.ndarray = labels[best] == data.evaluation.queries.labels
     return hits
 
 

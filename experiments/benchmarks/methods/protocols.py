@@ -133,14 +133,17 @@ def all_protocols(quick: bool = False) -> dict[str, Protocol]:
     tasks_5 = Protocol("omniglot-5", "Omniglot, 5 tasks", five)
     tasks_10 = Protocol("omniglot-10", "Omniglot, 10 tasks", ten, recipe="omniglot-10")
     grocery = Protocol("grocery", "Grocery, 6 tasks by coarse class", _grocery(optimizer), coarse=True)
+    glyphs = Protocol("glyphs", "Glyphs, 5 tasks by script", _glyphs(optimizer))
     protocols = [
         tasks_10.changed({"model.width": HALF}),
         _as_shipped(tasks_5),
         _as_shipped(tasks_10),
+        _sampled(_as_shipped(tasks_10)),
         *_upgrades(ten),
         grocery,
         _sampled(grocery),
-        Protocol("glyphs", "Glyphs, 5 tasks by script", _glyphs(optimizer)),
+        glyphs,
+        _sampled(glyphs),
         Protocol(CHOOSE, "Omniglot, 5 tasks, validation classes", dealt, held_out_classes=True),
     ]
     return {one.name: _small(one) if quick else one for one in protocols}

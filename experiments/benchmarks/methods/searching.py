@@ -38,20 +38,48 @@ def nearest(meeting: Comparable, rows: np.ndarray | None = None) -> tuple[np.nda
     return values, positions if rows is None else rows[positions]
 
 
-def search_mixed(
-    partitions: Iterable[Comparable], labels: np.ndarray, versions: int, seed: int
+def recall(meeting: Comparable, count: int, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """The `count` best scores of every query, calibrated, float32 (q, count), and the entries' positions.
+
+    As `nearest` otherwise; fewer where there are not so many entries.
+    """
+    if count == 1:
+        values, positions = nearest(meeting, rows)
+        return values[:, None], positions[:, None]
+    entries = meeting.entries if rows is None else meeting.entries[rows]
+    items = torch.from_numpy(entries).T
+    values, positions = [], []
+    for block in torch.from_numpy(meeting.queries).split(_BLOCK):
+        best = torch.topk(block @ items, min(count, len(entries)))
+        values.append(best.values * meeting.scores.scale + meeting.scores.shift)
+        positions.append(best.indices)
+    found = torch.cat(positions).numpy()
+    return torch.cat(values).numpy(), found if rows is None else rows[found]
+
+
+def rank(candidates: np.ndarray, own: Comparable) -> np.ndarray:
+    """Which of its candidates (q, c) each query is nearest to in its own space, int64 (q,)."""
+    scores = np.stack(
+        [own.entries[places] @ query for places, query in zip(candidates, own.queries, strict=True)]
+    )
+    best: np.ndarray = np.take_along_axis(candidates, scores.argmax(1)[:, None], 1)[:, 0]
+    return best
+
+
+def recall_mixed(
+    partitions: Iterable[Comparable], labels: np.ndarray, versions: int, seed: int, count: int = 1
 ) -> np.ndarray:
-    """The nearest entry of every query in a mixed gallery, int64 (q,).
+    """The `count` nearest entries of every query in a mixed gallery, best first, int64 (q, count).
 
     Every version wrote an equal share of the entries (`holdfast.evaluation.assign_versions`), whose classes
     are `labels` (n,). Each partition is searched by what the newest version's query meets it as, and the best
-    calibrated score of all wins; of equal ones the first entry.
+    calibrated scores of all win; of equal ones the first entry.
     """
     assignment = assign_versions(labels, versions, seed)
-    best: np.ndarray = np.full(1, -np.inf, np.float32)
-    place: np.ndarray = np.zeros(1, np.int64)
-    for version, meeting in enumerate(partitions):
-        values, found = nearest(meeting, np.flatnonzero(assignment == version))
-        better = (values > best) | ((values == best) & (found < place))
-        best, place = np.where(better, values, best), np.where(better, found, place)
-    return place
+    found = [
+        recall(meeting, count, np.flatnonzero(assignment == version))
+        for version, meeting in enumerate(partitions)
+    ]
+    values, places = (np.concatenate(parts, 1) for parts in zip(*found, strict=True))
+    best: np.ndarray = np.take_along_axis(places, np.lexsort((places, -values))[:, :count], 1)
+    return best

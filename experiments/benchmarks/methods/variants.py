@@ -32,12 +32,15 @@ class Variant:
     Attributes:
         adapter: the config of the map, which says too what it maps; None for none.
         both: halfway to the ancestor's own query (SLERP at 0.5), which needs its forward pass too.
+        candidates: what the adapter recalls of older entries, whose images the newer version embeds and
+            ranks by its own scores: a cascade; 0 for none.
     """
 
     name: str
     title: str
     adapter: Mapping[str, Any] | None = None
     both: bool = False
+    candidates: int = 0
 
     @cached_property
     def config(self) -> AdapterConfig:
@@ -50,6 +53,8 @@ def _queries(kind: str) -> Mapping[str, Any]:
 
 
 PLAIN = Variant("", "")
+SHIPPED_ADAPTER = "adapter"
+CASCADES = (10, 50)
 VARIANTS: tuple[Variant, ...] = (
     Variant("rotation", "rotation (Procrustes)", _queries("rotation")),
     Variant("rotation+slerp", "rotation + SLERP (two forwards)", _queries("rotation"), both=True),
@@ -61,6 +66,14 @@ VARIANTS: tuple[Variant, ...] = (
         {"kind": "linear", "maps": "entries"},
     ),
 )
+
+
+def shipped_variants(adapter: Mapping[str, Any]) -> tuple[Variant, ...]:
+    """The default recipe's own adapter, alone and before a cascade."""
+    cascades = (
+        Variant(f"cascade-{count}", f"cascade of {count}", adapter, candidates=count) for count in CASCADES
+    )
+    return (Variant(SHIPPED_ADAPTER, "", adapter), *cascades)
 
 
 @dataclass(frozen=True, eq=False)

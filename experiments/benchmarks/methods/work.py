@@ -14,7 +14,13 @@ from experiments.benchmarks.methods.measuring import measure
 from experiments.benchmarks.methods.protocols import Protocol
 from experiments.benchmarks.methods.recipes import HOLDFAST, JOINT, Method, Term, build
 from experiments.benchmarks.methods.training import State, first_or_kept, learn_all, learn_last, shared_key
-from experiments.benchmarks.methods.variants import PLAIN, VARIANTS, Variant
+from experiments.benchmarks.methods.variants import (
+    PLAIN,
+    SHIPPED_ADAPTER,
+    VARIANTS,
+    Variant,
+    shipped_variants,
+)
 from holdfast.base import DivergedError
 from holdfast.config import Experiment
 from holdfast.data import build_stream
@@ -64,7 +70,7 @@ def _variants(method: Method, experiment: Experiment) -> tuple[Variant, ...]:
     """What is measured on top. The default recipe ships with its own adapter, if it has one."""
     if method.name == HOLDFAST:
         shipped = experiment.adapter
-        return () if shipped is None else (Variant("adapter", "", shipped.model_dump(mode="json")),)
+        return () if shipped is None else shipped_variants(shipped.model_dump(mode="json"))
     return VARIANTS if method.adapters else ()
 
 
@@ -116,8 +122,8 @@ def _measure(job: Job, data: Datasets, shared: State | None) -> tuple[Record, Ou
 
 def _as_shipped(record: Record, bits: Outcomes) -> tuple[Record, Outcomes]:
     """The recipe's own row is the one with its adapter; without it is a row of its own."""
-    names = {PLAIN.name: "without-adapter", "adapter": PLAIN.name}
-    rows: dict[str, Any] = {names[name]: row for name, row in record["rows"].items()}
+    names = {PLAIN.name: "without-adapter", SHIPPED_ADAPTER: PLAIN.name}
+    rows: dict[str, Any] = {names.get(name, name): row for name, row in record["rows"].items()}
     closed = ("per_task_recall_at_1", "forgetting", "coarse_recall_at_1")
     rows[PLAIN.name] |= {
         key: rows["without-adapter"][key] for key in closed if key in rows["without-adapter"]
@@ -126,7 +132,7 @@ def _as_shipped(record: Record, bits: Outcomes) -> tuple[Record, Outcomes]:
     for key, array in bits.items():
         kind, _, name = key.partition("/")
         if not kind.startswith("closed"):
-            other = names[name]
+            other = names.get(name, name)
             key = f"{kind}/{other}" if other else kind
         swapped[key] = array
     return {**record, "rows": rows}, swapped

@@ -185,7 +185,11 @@ def test_small_benchmarks_keep_their_kind_of_stream(small: Any) -> None:
 def test_adapters_are_measured_on_top_of_some_methods() -> None:
     protocol = all_protocols()["grocery"]
     known = {one.name: len(work.make_job(protocol, one, 0).variants) for one in recipes.METHODS}
-    assert {name for name, count in known.items() if count > 1} == {"finetune", "correlation+prototypes"}
+    assert {name for name, count in known.items() if count > 1} == {
+        "finetune",
+        "correlation+prototypes",
+        "holdfast",
+    }
     maps = {one.name: one.config.maps for one in variants.VARIANTS}
     assert [name for name, kind in maps.items() if kind == "entries"] == ["entries-forward"]
 
@@ -337,12 +341,35 @@ def test_the_default_recipe_counts_with_the_adapter_that_it_ships(
     assert np.array_equal(swapped["closed"], bits["closed"])
 
 
+def test_a_cascade_ranks_what_the_adapter_recalls_in_the_newer_space(
+    rotated: tuple[list[Any], list[Task], Datasets],
+) -> None:
+    versions, tasks, data = rotated
+    everything = len(data.evaluation.gallery.labels)
+    adapter = {"kind": "rotation", "maps": "queries"}
+    one, few, whole = (
+        variants.Variant(str(count), "", adapter, candidates=count) for count in (1, 5, everything)
+    )
+    record, _ = measuring.measure(versions, tasks, data, [one, few, whole], AugmentConfig(), 0)
+    rows = record["rows"]
+    assert rows[few.name]["cross"] == pytest.approx(rows[""]["self_last"], abs=1.5)
+    assert rows[few.name]["self_last"] == rows[""]["self_last"]
+    # With every entry for a candidate, both galleries are as good as the version's own.
+    assert rows[whole.name]["cross"] == rows[whole.name]["mixed"] == rows[""]["self_last"]
+    # One candidate leaves nothing to rank.
+    plain = variants.Variant("plain", "", adapter)
+    beside, _ = measuring.measure(versions, tasks, data, [plain], AugmentConfig(), 0)
+    for key in ("cross", "mixed", "ac"):
+        assert rows[one.name][key] == beside["rows"]["plain"][key]
+
+
 def test_a_recipe_with_an_adapter_is_measured_with_it(small: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     shipped = {"regularizers": [], "adapter": {"kind": "rotation"}}
     monkeypatch.setattr(recipes, "default_recipe", lambda protocol: shipped)
     (method,) = recipes.find_methods(["holdfast"])
     with_it = work.make_job(small["glyphs"], method, 0)
-    assert [variant.adapter["kind"] for variant in with_it.variants] == ["rotation"]
+    assert [variant.adapter["kind"] for variant in with_it.variants] == ["rotation"] * 3
+    assert [variant.candidates for variant in with_it.variants] == [0, 10, 50]
     monkeypatch.setattr(recipes, "default_recipe", lambda protocol: {"regularizers": []})
     without = work.make_job(small["glyphs"], method, 0)
     assert without.variants == ()
@@ -358,7 +385,7 @@ def test_a_mixed_gallery_is_ranked_as_the_product_ranks_it() -> None:
     mixed = np.stack(galleries)[assignment, np.arange(60)]
     plain = (meeting(queries, gallery) for gallery in galleries)
     assert np.array_equal(
-        searching.search_mixed(plain, holds, 3, seed=5), score(queries, labels, mixed, holds).top[:, 0]
+        searching.recall_mixed(plain, holds, 3, seed=5)[:, 0], score(queries, labels, mixed, holds).top[:, 0]
     )
     turns = [np.linalg.qr(generator.normal(size=(6, 6)))[0].astype(np.float32) for _ in galleries]
     scores = [Calibration(), Calibration(shift=-0.5), Calibration(shift=0.3)]
@@ -375,7 +402,7 @@ def test_a_mixed_gallery_is_ranked_as_the_product_ranks_it() -> None:
         for gallery, turn, own in zip(galleries, turns, scores, strict=True)
     )
     assert np.array_equal(
-        searching.search_mixed(mapped, holds, 3, seed=5),
+        searching.recall_mixed(mapped, holds, 3, seed=5)[:, 0],
         score_parts(queries, labels, parts, holds).top[:, 0],
     )
 
