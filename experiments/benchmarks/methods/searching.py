@@ -48,13 +48,11 @@ def recall(meeting: Comparable, count: int, rows: np.ndarray | None = None) -> t
         return values[:, None], positions[:, None]
     entries = meeting.entries if rows is None else meeting.entries[rows]
     items = torch.from_numpy(entries).T
-    values, positions = [], []
-    for block in torch.from_numpy(meeting.queries).split(_BLOCK):
-        best = torch.topk(block @ items, min(count, len(entries)))
-        values.append(best.values * meeting.scores.scale + meeting.scores.shift)
-        positions.append(best.indices)
-    found = torch.cat(positions).numpy()
-    return torch.cat(values).numpy(), found if rows is None else rows[found]
+    blocks = torch.split(torch.from_numpy(meeting.queries), _BLOCK)
+    best = [torch.topk(block @ items, min(count, len(entries))) for block in blocks]
+    scores = torch.cat([each.values for each in best]) * meeting.scores.scale + meeting.scores.shift
+    found = torch.cat([each.indices for each in best]).numpy()
+    return scores.numpy(), found if rows is None else rows[found]
 
 
 def rank(candidates: np.ndarray, own: Comparable) -> np.ndarray:

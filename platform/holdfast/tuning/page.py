@@ -75,10 +75,18 @@ def _verdict(best: Trial, start: Trial, config: TuningConfig) -> str:
         return f"{said}. The experiment as it stands failed: {start.error}"
     if best.number == 0:
         return f"No trial is above the experiment as it stands: {figure} {best.last.objective:.2f}."
-    gap = best.last.objective - start.last.objective
+    # A figure of fewer tasks is of another, easier or harder, gallery.
+    tasks = min(best.tasks, start.tasks)
+    ours, its = (
+        next((point.objective for point in trial.curve if point.tasks == tasks), None)
+        for trial in (best, start)
+    )
+    if ours is None or its is None:
+        return f"{said}. The experiment as it stands has no figure of as many tasks to compare it with."
+    alike = "" if best.tasks == start.tasks else f" after {tasks} of the tasks, where one was stopped"
     return (
-        f"{said}, {gap:+.2f} against the experiment as it stands. One trial each, without an interval: a "
-        "small difference is chance, and the best of many looks better than it is."
+        f"{said}, {ours - its:+.2f} against the experiment as it stands{alike}. One trial each, without an "
+        "interval: a small difference is chance, and the best of many looks better than it is."
     )
 
 

@@ -13,6 +13,10 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 24.0, 16.0, 48.0
 _MARGIN = 0.06  # of the span, around the outermost trials
 _LEAST_SPAN = 2.0  # points
 _LEVELS = 5
+_DOT, _LETTER, _LINE = 6.0, 7.0, 14.0
+"""Half of a dot, and about the size of a letter."""
+_Box = tuple[float, float, float, float]
+"""Left, top, right and bottom, in pixels."""
 
 
 def scatter(trials: Sequence[Trial]) -> Markup:
@@ -44,6 +48,14 @@ def scatter(trials: Sequence[Trial]) -> Markup:
         parts.append(f'<polyline class="front" points="{path}"/>')
     for trial in sorted(shown, key=lambda trial: (trial.pareto, trial.number == 0)):
         parts.append(_dot(trial, across, up))
+    named_ones = [trial for trial in shown if trial.pareto or trial.number == 0]
+    parts += _labels(
+        [
+            (across.at(own), up.at(cross), str(trial.number) if trial.number else "as it stands")
+            for trial in named_ones
+            for own, cross in [_figures(trial)]
+        ]
+    )
     parts.append("</svg>")
     return Markup("".join(parts))
 
@@ -83,13 +95,32 @@ def _dot(trial: Trial, across: _Axis, up: _Axis) -> str:
         for key, value in trial.values.items()
     )
     hover = f"trial {trial.number}{early}: self {own:.2f}, cross {cross:.2f}; {values}"
-    dot = (
+    return (
         f'<circle class="trial {kind}" cx="{x:.1f}" cy="{y:.1f}" r="{6 if trial.pareto else 4.5}">'
         f"<title>{escape(hover)}</title></circle>"
     )
-    if trial.number == 0:
-        return dot + _text(x + 9, y - 7, "as it stands", "label", "start")
-    return dot + (_text(x + 9, y - 7, f"{trial.number}", "label", "start") if trial.pareto else "")
+
+
+def _labels(points: Sequence[tuple[float, float, str]]) -> list[str]:
+    """Names beside their points, each where it lies over the fewest other points and names."""
+    taken = [(x - _DOT, y - _DOT, x + _DOT, y + _DOT) for x, y, _ in points]
+    parts = []
+    for x, y, name in points:
+        wide = _LETTER * len(name)
+        places = [
+            (left, y + down, left + wide, y + down + _LINE)
+            for down in (-_LINE - 2, 2, -_LINE - 10, 10)
+            for left in (x + 9, x - 9 - wide)
+            if left >= _LEFT and left + wide <= _WIDTH
+        ]
+        box = min(places, key=lambda place: sum(_overlap(place, other) for other in taken))
+        taken.append(box)
+        parts.append(_text(box[0], box[3] - 4, name, "label", "start"))
+    return parts
+
+
+def _overlap(one: _Box, other: _Box) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def _text(x: float, y: float, words: str, kind: str, anchor: str) -> str:
