@@ -1,0 +1,1 @@
+"""The default recipe over a pretrained trunk that is fine-tuned, beside plain fine-tuning."""
