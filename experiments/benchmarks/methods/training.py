@@ -179,6 +179,7 @@ def shared_key(experiment: Experiment, data: Datasets) -> str | None:
         ),
         data.training.fingerprint,
         data.evaluation.queries.fingerprint,
+        data.evaluation.gallery.fingerprint,
         list(task.classes),
         hashlib.sha256(task.train.astype("<i8").tobytes()).hexdigest(),
     ]

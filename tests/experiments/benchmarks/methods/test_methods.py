@@ -115,10 +115,14 @@ def test_methods_that_keep_something_of_a_task_learn_the_first_one_themselves(sm
         method.name: training.shared_key(recipes.build(method, protocol, 0)[1], data)
         for method in recipes.find_methods(["finetune", "independent", "fecd"])
     }
+    (method,) = recipes.find_methods(["finetune"])
     assert keys["fecd"] is None
     assert keys["finetune"] == keys["independent"] is not None
-    other_seed = recipes.build(recipes.find_methods(["finetune"])[0], protocol, 1)[1]
+    other_seed = recipes.build(method, protocol, 1)[1]
     assert training.shared_key(other_seed, data) != keys["finetune"]
+    # What the first version embedded is kept with it, so that a gallery without its sample is another.
+    sampled = small["glyphs-sampled"].load()
+    assert training.shared_key(recipes.build(method, protocol, 0)[1], sampled) not in keys.values()
 
 
 def test_another_newer_network_starts_from_the_shared_first_version(small: Any) -> None:
