@@ -73,7 +73,7 @@ def render(results: Results, protocols: dict[str, TunedProtocol], page: Path) ->
         rows = rows_of(results, one.name)
         if rows:
             drawn = draw_all(results, one.name, one.title, rows, images_of(page))
-            lines += [f"## {one.title}", "", *table(results, one, rows), ""]
+            lines += [f"### {one.title}", "", *table(results, one, rows), ""]
             if "plane" in drawn:
                 lines += [shown(images_of(page) / drawn["plane"], page, one.title), ""]
     return "\n".join(lines)
