@@ -20,7 +20,6 @@ def test_all_but_trunk_and_images_is_what_the_shipped_experiment_gets(tmp_path: 
         assert job.experiment.regularizers == shipped.regularizers
         assert job.experiment.adapter == shipped.adapter
         assert job.experiment.model.head == shipped.model.head
-        assert job.experiment.model.dimension == shipped.model.dimension
         kept = {"augment", "precision"}
         assert job.experiment.learning.model_dump(exclude=kept) == shipped.learning.model_dump(exclude=kept)
         assert shipped.sample is not None
