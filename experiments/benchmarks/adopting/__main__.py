@@ -20,7 +20,7 @@ from rich.console import Console
 from experiments.benchmarks.adopting import report
 from experiments.benchmarks.adopting.upgrades import QUICK, UPGRADES, Upgrade, measure
 from experiments.benchmarks.harness.cells import Cells, Name, identity
-from experiments.benchmarks.harness.command import run_command
+from experiments.benchmarks.harness.command import add_cell_options, results_of, run_command
 from experiments.benchmarks.harness.places import RESULTS
 from experiments.benchmarks.harness.section import origin, page_of, write_section
 from holdfast.evaluation import describe_machine
@@ -33,19 +33,15 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--models", type=Path, default=Path("lite"), help="what adopt_lite.py wrote")
-    parser.add_argument("--seeds", type=int, default=5, help="samples 0 to N - 1 of each direction")
     parser.add_argument("--sample", type=int, default=300, help="pairs that a map is fitted on")
     parser.add_argument("--only", nargs="+", choices=[each.name for each in UPGRADES], help="some of them")
-    parser.add_argument("--results", type=Path, default=None, help="another folder for the results")
-    parser.add_argument("--report", action="store_true", help="measure nothing, write the report")
-    parser.add_argument("--fresh", action="store_true", help="measure what was asked for again")
-    parser.add_argument("--quick", action="store_true", help="small sizes; no figure means anything then")
+    add_cell_options(parser, said="samples of each direction,")
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
-    results = options.results or (KEPT / "quick" if options.quick else KEPT)
+    results = results_of(options, KEPT)
     cells, console = Cells(results), Console(stderr=True)
     upgrades: tuple[Upgrade, ...] = (QUICK,) if options.quick else UPGRADES
     if options.only:

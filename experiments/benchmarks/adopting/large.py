@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 
 from experiments.benchmarks.adopting.galleries import Protocol, write_folders
 from experiments.benchmarks.harness.asking import holdfast
@@ -88,10 +89,13 @@ def measure(options: argparse.Namespace, folder: Path) -> dict[str, float]:
 
 
 def _untrained(folder: Path) -> Path:
-    """A small network that nobody trained, as an ONNX file that says its preprocessing."""
+    """A small network that nobody trained, always alike, as an ONNX file that says its preprocessing."""
     config = ModelConfig(dimension=32, width=0.25, preprocessing=Preprocessing(size=16))
     file = folder / "untrained.onnx"
-    write_exported(Encoder(config).eval(), "onnx", file)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        network = Encoder(config)
+    write_exported(network.eval(), "onnx", file)
     return file
 
 

@@ -24,7 +24,7 @@ from experiments.benchmarks.codes import report
 from experiments.benchmarks.codes.networks import BITS, DIMENSION, Network, all_networks, decisive, measure
 from experiments.benchmarks.codes.sets import RetrievalSet, all_sets
 from experiments.benchmarks.harness.cells import Cells, Name, identity
-from experiments.benchmarks.harness.command import run_command
+from experiments.benchmarks.harness.command import add_cell_options, results_of, run_command
 from experiments.benchmarks.harness.places import REPOSITORY, RESULTS
 from experiments.benchmarks.harness.section import images_of, page_of, write_section
 from holdfast.base import ConfigError, cpu_count
@@ -42,12 +42,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     sets, networks = list(all_sets()), [network.name for network in all_networks()]
     parser.add_argument("--only", nargs="+", choices=sets, metavar="DATA", help=", ".join(sets))
     parser.add_argument("--networks", help=f"some of {', '.join(networks)}, with commas between them")
-    parser.add_argument("--seeds", type=int, default=5, help="paired seeds 0 to N - 1 (default: 5)")
     parser.add_argument("--threads", type=int, default=cpu_count(), help="default: all cores")
-    parser.add_argument("--results", type=Path, default=None, help="another folder for the results")
-    parser.add_argument("--report", action="store_true", help="measure nothing, write the report")
-    parser.add_argument("--fresh", action="store_true", help="measure what was asked for again")
-    parser.add_argument("--quick", action="store_true", help="small sizes; no figure means anything then")
+    add_cell_options(parser)
     return parser.parse_args(arguments)
 
 
@@ -106,7 +102,7 @@ def write_report(cells: Cells, sets: Sequence[RetrievalSet], options: argparse.N
 
 def main() -> int:
     options = parse()
-    results = options.results or (KEPT / "quick" if options.quick else KEPT)
+    results = results_of(options, KEPT)
     console = Console(stderr=True)
     started = time.perf_counter()
     keep_freed_memory()

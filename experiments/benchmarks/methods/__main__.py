@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 
 from experiments.benchmarks.harness.cells import Cells
-from experiments.benchmarks.harness.command import run_command
+from experiments.benchmarks.harness.command import add_cell_options, add_cores, results_of, run_command
 from experiments.benchmarks.harness.places import RESULTS
 from experiments.benchmarks.harness.section import images_of, page_of, write_section
 from experiments.benchmarks.methods import report, summary
@@ -29,7 +29,7 @@ from experiments.benchmarks.methods.protocols import CHOOSE, Protocol, all_proto
 from experiments.benchmarks.methods.recipes import find_methods
 from experiments.benchmarks.methods.results import Results
 from experiments.benchmarks.methods.work import Job, experiment_files, make_job
-from holdfast.base import cpu_count, load_yaml
+from holdfast.base import load_yaml
 from holdfast.evaluation import describe_machine
 from holdfast.learning import Datasets
 
@@ -57,16 +57,12 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     names = [name for name in all_protocols() if name != CHOOSE]
     parser.add_argument("--only", nargs="+", choices=names, metavar="BENCHMARK", help=", ".join(names))
     parser.add_argument("--methods", help="some of the methods, with commas between them")
-    parser.add_argument("--seeds", type=int, default=5, help="paired seeds 0 to N - 1 (default: 5)")
-    parser.add_argument("--cores", type=int, default=cpu_count(), help="cells at a time (default: all cores)")
-    parser.add_argument("--results", type=Path, default=None, help="another folder for the results")
+    add_cores(parser)
     parser.add_argument(
         "--choose", action="store_true", help="choose weights on validation classes, and stop"
     )
     parser.add_argument("--trials", type=int, default=TRIALS, help="of each method, with --choose")
-    parser.add_argument("--report", action="store_true", help="measure nothing, write the report")
-    parser.add_argument("--fresh", action="store_true", help="measure what was asked for again")
-    parser.add_argument("--quick", action="store_true", help="small sizes; no figure means anything then")
+    add_cell_options(parser)
     parser.add_argument(
         "--set",
         action="append",
@@ -100,7 +96,7 @@ def plan(options: argparse.Namespace, results: Path) -> list[Job]:
 
 def main() -> int:
     options = parse()
-    results = options.results or (KEPT / "quick" if options.quick else KEPT)
+    results = results_of(options, KEPT)
     console = Console(stderr=True)
     started = time.perf_counter()
     images, cells = Images(), Cells(results)

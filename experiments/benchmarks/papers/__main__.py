@@ -21,7 +21,7 @@ from pathlib import Path
 from rich.console import Console
 
 from experiments.benchmarks.harness.cells import Cells
-from experiments.benchmarks.harness.command import run_command
+from experiments.benchmarks.harness.command import add_cell_options, add_cores, results_of, run_command
 from experiments.benchmarks.harness.places import RESULTS
 from experiments.benchmarks.harness.section import page_of, write_section
 from experiments.benchmarks.methods.pool import run_jobs
@@ -31,7 +31,6 @@ from experiments.benchmarks.papers.choosing import choose, chosen_terms, read_ch
 from experiments.benchmarks.papers.protocols import PaperProtocol, all_protocols, fetch_weights
 from experiments.benchmarks.papers.robust import RobustProtocol, robust_protocol
 from experiments.benchmarks.papers.work import make_job, run_job, trial_jobs
-from holdfast.base import cpu_count
 from holdfast.evaluation import describe_machine
 from holdfast.learning import Datasets
 
@@ -63,19 +62,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         "--only", nargs="+", metavar="BENCHMARK", help="some of the benchmarks, by how they begin"
     )
     parser.add_argument("--rows", help="some of the rows, with commas between them")
-    parser.add_argument("--seeds", type=int, default=5, help="paired seeds 0 to N - 1 (default: 5)")
-    parser.add_argument(
-        "--cores",
-        type=int,
-        default=cpu_count(),
-        help="cells at a time (default: all cores); 0: one, without Ray",
-    )
-    parser.add_argument("--results", type=Path, default=None, help="another folder for the results")
+    add_cores(parser)
     parser.add_argument("--choose", action="store_true", help="choose weights on training images, and stop")
     parser.add_argument("--trials", type=int, default=TRIALS, help="of each row, with --choose")
-    parser.add_argument("--report", action="store_true", help="measure nothing, write the report")
-    parser.add_argument("--fresh", action="store_true", help="measure what was asked for again")
-    parser.add_argument("--quick", action="store_true", help="small sizes; no figure means anything then")
+    add_cell_options(parser)
     return parser.parse_args(arguments)
 
 
@@ -110,7 +100,7 @@ def plan(options: argparse.Namespace, picked: Protocols, chosen_file: Path) -> l
 
 def main() -> int:
     options = parse()
-    results = (options.results or (KEPT / "quick" if options.quick else KEPT)).resolve()
+    results = results_of(options, KEPT).resolve()
     chosen_file = CHOSEN if results == KEPT else results / "chosen.json"
     console, started = Console(stderr=True), time.perf_counter()
     protocols = protocols_of(results, options.quick)

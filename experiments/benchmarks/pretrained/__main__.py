@@ -17,7 +17,7 @@ from pathlib import Path
 from rich.console import Console
 
 from experiments.benchmarks.harness.cells import Cells
-from experiments.benchmarks.harness.command import run_command
+from experiments.benchmarks.harness.command import add_cell_options, add_cores, results_of, run_command
 from experiments.benchmarks.harness.places import RESULTS
 from experiments.benchmarks.harness.section import images_of, origin, page_of, write_section
 from experiments.benchmarks.methods.figures import draw_all
@@ -28,7 +28,6 @@ from experiments.benchmarks.methods.results import Results
 from experiments.benchmarks.methods.work import Job
 from experiments.benchmarks.papers.protocols import fetch_weights
 from experiments.benchmarks.pretrained.protocols import TunedProtocol, tuned_protocols
-from holdfast.base import cpu_count
 from holdfast.evaluation import describe_machine
 from holdfast.learning import Datasets
 
@@ -40,17 +39,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="+", metavar="BENCHMARK", help="grocery-tuned, caltech-tuned")
-    parser.add_argument("--seeds", type=int, default=5, help="paired seeds 0 to N - 1 (default: 5)")
-    parser.add_argument(
-        "--cores",
-        type=int,
-        default=cpu_count(),
-        help="cells at a time (default: all cores); 0: one, without Ray",
-    )
-    parser.add_argument("--results", type=Path, default=None, help="another folder for the results")
-    parser.add_argument("--report", action="store_true", help="measure nothing, write the report")
-    parser.add_argument("--fresh", action="store_true", help="measure what was asked for again")
-    parser.add_argument("--quick", action="store_true", help="small sizes; no figure means anything then")
+    add_cores(parser)
+    add_cell_options(parser)
     return parser.parse_args(arguments)
 
 
@@ -81,7 +71,7 @@ def render(results: Results, protocols: dict[str, TunedProtocol], page: Path) ->
 
 def main() -> int:
     options = parse()
-    results = (options.results or (KEPT / "quick" if options.quick else KEPT)).resolve()
+    results = results_of(options, KEPT).resolve()
     activations = ACTIVATIONS if results == KEPT else results
     console, started = Console(stderr=True), time.perf_counter()
     protocols, cells, failed = tuned_protocols(activations, options.quick), Cells(results), 0

@@ -17,11 +17,11 @@ tables lie in experiments/results/transfer; docs/results-transfer.md sums them u
 import argparse
 import json
 import sys
-from pathlib import Path
 
 from rich.console import Console
 
 from experiments.benchmarks.harness.cells import Cells
+from experiments.benchmarks.harness.command import add_cell_options, results_of
 from experiments.benchmarks.harness.places import RESULTS
 from experiments.benchmarks.harness.section import images_of, page_of, write_section
 from experiments.benchmarks.transfer import report
@@ -39,17 +39,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--only", nargs="+", choices=list(FILES), default=None, help="some of the benchmarks")
-    parser.add_argument("--seeds", type=int, default=None, help="paired seeds 0 to N - 1 (default: 5)")
-    parser.add_argument("--results", type=Path, default=None, help="another folder for the results")
-    parser.add_argument("--report", action="store_true", help="measure nothing, write the report")
-    parser.add_argument("--fresh", action="store_true", help="measure what was asked for again")
-    parser.add_argument("--quick", action="store_true", help="small sizes; no figure means anything then")
+    add_cell_options(parser, seeds=None)
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
-    results = options.results or (KEPT / "quick" if options.quick else KEPT)
+    results = results_of(options, KEPT)
     bench, cells, console = Bench(results, options.quick), Cells(results), Console(stderr=True)
     protocols = options.only or (["glyphs"] if options.quick else list(FILES))
     works = list(plan(protocols, options.seeds or (1 if options.quick else 5), options.quick))

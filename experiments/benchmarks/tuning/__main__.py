@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 
 from experiments.benchmarks.harness.cells import Cells, Record, identity
-from experiments.benchmarks.harness.command import run_command
+from experiments.benchmarks.harness.command import add_cell_options, results_of, run_command
 from experiments.benchmarks.harness.places import RESULTS
 from experiments.benchmarks.harness.section import origin, page_of, write_section
 from experiments.benchmarks.tuning.report import render
@@ -37,17 +37,13 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--models", type=Path, default=Path("lite"), help="what adopt_lite.py wrote")
     parser.add_argument("--only", nargs="+", choices=list(SEARCHES), default=None, help="some of them")
-    parser.add_argument("--seeds", type=int, default=5, help="paired seeds 0 to N - 1")
-    parser.add_argument("--results", type=Path, default=None, help="another folder for the results")
-    parser.add_argument("--report", action="store_true", help="measure nothing, write the report")
-    parser.add_argument("--fresh", action="store_true", help="measure what was asked for again")
-    parser.add_argument("--quick", action="store_true", help="small sizes; no figure means anything then")
+    add_cell_options(parser)
     return parser.parse_args(arguments)
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = parse(arguments)
-    results = options.results or (KEPT / "quick" if options.quick else KEPT)
+    results = results_of(options, KEPT)
     sized = QUICK if options.quick else Sized(seeds=options.seeds)
     cells, console = Cells(results), Console(stderr=True)
     works = list(plan(options.only or list(SEARCHES), sized))
