@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from holdfast.evaluation.report import Report
-from holdfast.evaluation.summary import listed, mark
+from holdfast.evaluation.summary import cascade_of, cascades_said, listed, mark
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,17 @@ def next_steps(report: Report) -> list[Step]:
                 f"It finds less than {listed(worse)} among the same entries: stay there.", "holdfast versions"
             )
         ]
-    stuck = [*worse, *unmeasured]
+    found = {name: cascade_of(report, len(older), older.index(name)) for name in worse}
+    held = {name: each["candidates"] for name, each in found.items() if each is not None}
+    stuck = [*(name for name in worse if name not in held), *unmeasured]
     steps = []
+    if held:
+        steps.append(
+            Step(
+                f"Search entries of {listed(list(held))} in {cascades_said(held)}, which the server reads.",
+                "holdfast serve --sources FOLDER",
+            )
+        )
     if stuck:
         each = "" if len(stuck) == 1 else ", one version after the other"
         steps.append(

@@ -15,7 +15,15 @@ from holdfast.evaluation.charts import Bar, Series, bar_chart, line_chart, ramp
 from holdfast.evaluation.compatibility import average_compatibility, average_multimodel_accuracy
 from holdfast.evaluation.next_steps import next_steps
 from holdfast.evaluation.report import Matrix, Report
-from holdfast.evaluation.summary import code_sentence, comparison_of, mark, mixed_sentence, signed, verdict
+from holdfast.evaluation.summary import (
+    cascade_of,
+    code_sentence,
+    comparison_of,
+    mark,
+    mixed_sentence,
+    signed,
+    verdict,
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +41,8 @@ class Tile:
 
 @dataclass(frozen=True)
 class Cell:
-    """One pair in the matrix. `heat` is 0 to 100, by how far its verdict is from a tie."""
+    """One pair in the matrix. `heat` is 0 to 100, by how far its verdict is from a tie; `cascade` is what
+    it gains in one, where it holds so alone."""
 
     text: str = ""
     interval: str = ""
@@ -42,6 +51,7 @@ class Cell:
     hover: str = ""
     heat: int = 0
     adapted: bool = False
+    cascade: str = ""
 
 
 def render_page(report: Report) -> str:
@@ -50,12 +60,14 @@ def render_page(report: Report) -> str:
     Of a report with plain figures (`Report.plainly`).
     """
     sentence, tone = verdict(report)
+    cells = _cells(report)
     return _template().render(
         report=report,
         sentence=sentence,
         tone=tone,
         tiles=_tiles(report),
-        cells=_cells(report),
+        cells=cells,
+        in_cascades=any(cell.cascade for row in cells for cell in row),
         code_cells=_cells(_on_codes(report)) if report.codes else [],
         code_sentence=code_sentence(report) if report.codes else "",
         curves=_curves(report),
@@ -126,6 +138,9 @@ def _pairs_tile(report: Report, newest: int) -> Tile:
     marks = [mark(report, i, j) for i in range(newest + 1) for j in range(i)]
     good, close, bad = (marks.count(each) for each in ("compatible", "undecided", "incompatible"))
     notes = [f"{close} undecided"] if close else []
+    held = [cascade_of(report, i, j) for i in range(newest + 1) for j in range(i)]
+    if any(held):
+        notes.append(f"{sum(each is not None for each in held)} more in a cascade")
     if report.ac is not None:
         notes.append(f"AC {report.ac:.2f}")
         notes += [f"{report.ac_raw:.2f} without adapters"] if report.ac_raw is not None else []
@@ -151,7 +166,7 @@ def _on_codes(report: Report) -> Report:
     """The report of the matrix on codes."""
     codes = report.codes
     measured = {name: codes[name] for name in ("versions", "recall_at_1", "intervals", "compatible")}
-    return replace(report, **measured, recall_at_1_raw=None, adapters=[])
+    return replace(report, **measured, recall_at_1_raw=None, adapters=[], cascades=[])
 
 
 def _cell(report: Report, i: int, j: int, value: float | None) -> Cell:
@@ -176,6 +191,9 @@ def _cell(report: Report, i: int, j: int, value: float | None) -> Cell:
             )
         elif reference is not None:
             difference = signed(value - reference, plus=True)
+    cascade = cascade_of(report, i, j)
+    if cascade is not None:
+        hover += f"; in a cascade of {cascade['candidates']}: {cascade['value']:.2f} %"
     return Cell(
         text=f"{value:.1f}",
         interval=f"{bounds[0]:.1f} to {bounds[1]:.1f}" if bounds else "",
@@ -184,6 +202,7 @@ def _cell(report: Report, i: int, j: int, value: float | None) -> Cell:
         hover=hover,
         heat=_heat(report, i, j, value),
         adapted=adapted,
+        cascade="" if cascade is None else signed(cascade["difference"], plus=True),
     )
 
 

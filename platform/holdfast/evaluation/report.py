@@ -18,7 +18,9 @@ class Report:
     `contracts` are those of the versions, whose names another store has as well.
 
     Percent, except `ac` and `update_gain` (shares, 1 is all). `compatible[i][j]` is `Comparison.as_dict()`,
-    or None where the pair was not measured. `negative_flips[i][j]`, for i > j, in percent of all queries.
+    or None where the pair was not measured. `cascades[i][j]`, for i > j, is what a pair that does not hold
+    finds in a cascade: its `candidates`, and the numbers of a comparison; None where a cheaper way holds, or
+    none was measured. `negative_flips[i][j]`, for i > j, in percent of all queries.
     `adapters[i][j]` is the digest of the adapter through which queries by i met the gallery by j, None
     where the two met as they are; if there is any, `recall_at_1_raw`, `ac_raw` and `mixed_raw` (the newest
     version's Recall@1 in the mixed gallery) are without adapters. `mixed` is `summarize_mixed`'s, and
@@ -59,6 +61,7 @@ class Report:
     distilled_from: str | None = None
     negative_flips: Matrix = field(default_factory=list)
     compatible: list[list[dict[str, Any] | None]] = field(default_factory=list)
+    cascades: list[list[dict[str, Any] | None]] = field(default_factory=list)
     mixed: dict[str, Any] = field(default_factory=dict)
     codes: dict[str, Any] = field(default_factory=dict)
     validation: list[dict[str, Any] | None] = field(default_factory=list)

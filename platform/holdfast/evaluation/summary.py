@@ -1,6 +1,6 @@
 """What the report says in words, for somebody who will read nothing else."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from holdfast.evaluation.report import Report
@@ -49,17 +49,19 @@ def _galleries_verdict(report: Report, newest: str, older: Sequence[str]) -> tup
     better, worse, undecided, unmeasured = found.values()
     count = len(older)
     if count == 1:
-        return _only_gallery_verdict(newest, mark(report, 1, 0))
+        return _only_gallery_verdict(report, newest)
     if len(better) == count:
         said = f"{newest} searches all {count} older galleries better than they search themselves"
         return f"{said}: no backfill needed.", "good"
     if len(worse) == count:
         said = f"{newest} searches none of the older galleries better than they search themselves"
-        return f"{said}: re-embed before it takes over.", "bad"
+        if not _in_cascades(report, worse):
+            return f"{said}: re-embed before it takes over.", "bad"
+        return f"{said}; {_remedy(report, worse)}.", "warning"
     if len(better) + len(worse) == count:
         return (
             f"{newest} searches {len(better)} of {count} older galleries better than they search themselves; "
-            f"entries embedded by {listed(worse)} need a backfill first.",
+            f"{_remedy(report, worse)}.",
             "warning",
         )
     counted = [
@@ -68,19 +70,50 @@ def _galleries_verdict(report: Report, newest: str, older: Sequence[str]) -> tup
         f"undecided on {_counted(undecided, ', within the uncertainty of this test')}",
         *([f"not measured on {_counted(unmeasured)}"] if unmeasured else []),
     ]
-    needed = f"entries embedded by {listed(worse)} need" if worse else "no entries are shown to need"
+    needed = _remedy(report, worse) if worse else "no entries are shown to need a backfill"
     return (
         f"Beside how the {count} older galleries search themselves, {newest} is {', '.join(counted)}: "
-        f"{needed} a backfill{' first' if worse else ''}.",
+        f"{needed}.",
         "warning",
     )
+
+
+def _in_cascades(report: Report, worse: Sequence[str]) -> dict[str, int]:
+    """Those of the older versions whose entries the newest one finds in a cascade, and of how many."""
+    places = {name: report.versions.index(name) for name in worse}
+    found = {name: cascade_of(report, len(report.versions) - 1, place) for name, place in places.items()}
+    return {name: each["candidates"] for name, each in found.items() if each is not None}
+
+
+def _remedy(report: Report, worse: Sequence[str]) -> str:
+    """What becomes of entries in which the newest version finds less than their own."""
+    held = _in_cascades(report, worse)
+    rest = [name for name in worse if name not in held]
+    said = f"entries embedded by {listed(list(held))} hold in {cascades_said(held)}" if held else ""
+    needed = (
+        f"{'those' if held else 'entries embedded'} by {listed(rest)} need a backfill first" if rest else ""
+    )
+    return " and ".join(part for part in (said, needed) if part)
+
+
+def cascades_said(held: Mapping[str, int]) -> str:
+    """ "a cascade of 10 images", "cascades of up to 50 images"."""
+    most = max(held.values())
+    return f"a cascade of {most} images" if len(held) == 1 else f"cascades of up to {most} images"
 
 
 def _counted(names: Sequence[str], why: str = "") -> str:
     return f"{len(names)} ({listed(names)}{why})" if names else "none"
 
 
-def _only_gallery_verdict(newest: str, outcome: str) -> tuple[str, str]:
+def _only_gallery_verdict(report: Report, newest: str) -> tuple[str, str]:
+    outcome, older = mark(report, 1, 0), report.versions[0]
+    if outcome == "incompatible" and (held := _in_cascades(report, [older])):
+        return (
+            f"{newest} searches the older gallery worse than it searches itself, and better in "
+            f"{cascades_said(held)}: serve it where these can be read, or re-embed.",
+            "warning",
+        )
     return {
         "compatible": (
             f"{newest} searches the older gallery better than it searches itself: no backfill needed.",
@@ -188,6 +221,14 @@ def mark(report: Report, query: int, gallery: int) -> str:
     if comparison is not None and not comparison["decided"]:
         return "undecided"
     return "compatible" if is_compatible(report, query, gallery) else "incompatible"
+
+
+def cascade_of(report: Report, query: int, gallery: int) -> dict[str, Any] | None:
+    """The cascade in which a pair holds, by more than chance, that does not hold by itself; None without."""
+    if query < len(report.cascades) and gallery < len(report.cascades[query]):
+        found = report.cascades[query][gallery]
+        return found if found is not None and found["compatible"] and found["decided"] else None
+    return None
 
 
 def comparison_of(report: Report, query: int, gallery: int) -> dict | None:

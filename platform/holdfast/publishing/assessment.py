@@ -10,22 +10,26 @@ from holdfast.adapters import Adapter, Meeting
 from holdfast.config import EvaluationConfig
 from holdfast.data import Task
 from holdfast.evaluation import (
+    Comparison,
     Matrix,
     Outcome,
     Part,
     Scores,
     average_compatibility,
+    compare_pair,
     deal,
     example_queries,
     forgetting,
     negative_flips,
     score,
+    score_cascades,
     score_parts,
     summarize_mixed,
     update_gains,
 )
 from holdfast.learning import Datasets, Embedded, validation_indices
 from holdfast.models import Preprocessing, VersionTrunkConfig
+from holdfast.publishing.cascades import found_in_cascades
 from holdfast.publishing.cuts import measure_cuts
 from holdfast.publishing.embeddings import StoredEmbeddings
 from holdfast.publishing.outcomes import Outcomes, Pair, is_whole
@@ -41,7 +45,9 @@ Way = Literal["calibrated", "adapted", "raw"]
 class Assessment:
     """All pairwise measurements of one lineage on one set of evaluation data.
 
-    A pair that has an adapter is measured through it, and once more without, for comparison.
+    A pair that has an adapter is measured through it, and once more without, for comparison. Where a newer
+    version does not find enough in an older gallery so, cascades are measured as well, the cheapest first, up
+    to one that holds: then searches take it.
 
     Embeddings and outcomes are kept by each version's contract, so that a new version costs one row and one
     column of the matrix, and no old model runs again. They are caches: what is missing is made anew. In
@@ -119,8 +125,8 @@ class Assessment:
     def _record(self, versions: Sequence[str]) -> None:
         """Record the compatibility of the pairs of which nothing is recorded on these data."""
         known = {
-            (row.query, row.gallery)
-            for row in self._store.compatibility.list()
+            (row.query, row.gallery, bool(row.candidates)): row
+            for row in self._store.compatibility.ways()
             if row.evaluation == self.fingerprint
         }
         pairs: list[tuple[Pair, Pair]] = []
@@ -129,16 +135,55 @@ class Assessment:
                 against = self._reference(newer, older)
                 for query, gallery in ((newer, older), (older, newer)):
                     pair = self._pair(query, gallery)
-                    if (query, gallery) not in known and self._outcomes.find(pair) is not None:
+                    if (query, gallery, False) not in known and self._outcomes.find(pair) is not None:
                         pairs.append((pair, (against, against, None)))
         rows = []
         for (pair, _), found in zip(pairs, self._outcomes.compare(pairs), strict=True):
-            query, gallery, adapter = pair
-            verdict = (found.value, found.reference, found.low, found.high, found.compatible)
-            registered = adapter if (query, gallery) in self._adapters else None
-            rows.append(Compatibility(query, gallery, *verdict, self.fingerprint, adapter=registered))
+            known[*pair[:2], False] = row = self._row(pair, found)
+            rows.append(row)
+        for number, newer in enumerate(versions):
+            for older in versions[:number]:
+                plain = known.get((newer, older, False))
+                if plain is not None and not plain.compatible and (newer, older, True) not in known:
+                    rows += self._cascades(newer, older)
         if rows:
             self._store.compatibility.record(rows)
+
+    def _cascades(self, query: str, gallery: str) -> list[Compatibility]:
+        """What was measured of a pair in cascades: of few candidates first, up to one that holds by more than
+        chance.
+
+        Nothing where images are not what is searched, and where both meet the entries of one base exactly.
+        """
+        evaluation, pair = self._data.evaluation, self._pair(query, gallery)
+        if evaluation.gallery.images.ndim == 2 or self._is_exact(query, gallery):
+            return []
+        against = self._reference(query, gallery)
+        reference = self._outcomes.find((against, against, None))
+        own = self.embedded(query)
+        rows: list[Compatibility] = []
+        for candidates, outcome in score_cascades(
+            self._meeting(query, gallery),
+            own.queries,
+            self.embedded(self._space(gallery)).gallery,
+            own.gallery,
+            evaluation.queries.labels,
+            evaluation.gallery.labels,
+        ):
+            assert reference is not None
+            found = compare_pair(outcome, reference, self._resamples)
+            rows.append(self._row(pair, found, candidates))
+            if found.compatible and found.decided:
+                break
+        return rows
+
+    def _row(self, pair: Pair, found: Comparison, candidates: int = 0) -> Compatibility:
+        query, gallery, adapter = pair
+        verdict = (found.value, found.reference, found.low, found.high, found.compatible)
+        registered = adapter if (query, gallery) in self._adapters else None
+        return Compatibility(
+            query, gallery, *verdict, self.fingerprint, adapter=registered, candidates=candidates
+        )
 
     def _cut(self, versions: Sequence[str]) -> None:
         """Measure the cuts of the versions of which none was measured on these data."""
@@ -235,6 +280,7 @@ class Assessment:
         per_task = self.per_task(versions)
         return {
             **found,
+            "cascades": found_in_cascades(self._store, versions, self.fingerprint),
             "exact": exact,
             "recall_at_1_raw": raw,
             "ac_raw": average_compatibility(raw) if raw and is_whole(raw) else None,

@@ -1,4 +1,5 @@
 from .advice import Advice, Prices, advise
+from .cascading import score_cascades
 from .page import rows_of
 from .sides import Sides
 from .thresholds import Threshold, match_thresholds
@@ -53,6 +54,7 @@ __all__ = [
     "match_thresholds",
     "pairs_from",
     "rows_of",
+    "score_cascades",
     "search_ways",
     "with_ceiling",
     "with_projection",
