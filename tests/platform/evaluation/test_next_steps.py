@@ -57,3 +57,27 @@ def test_what_stands_in_the_way_is_not_promoted() -> None:
 
 def test_a_projection_that_finds_less_stays_behind() -> None:
     assert commands(report("incompatible", exact=True)) == ["holdfast versions"]
+
+
+def in_cascades(found: Report, *candidates: int) -> Report:
+    """With a cascade of so many images in which an older version's entries hold, 0 for none."""
+    last = [
+        {"candidates": count, "compatible": True, "decided": True, "value": 55.0, "difference": 5.0}
+        if count
+        else None
+        for count in candidates
+    ]
+    older = [[None] * len(found.versions) for _ in candidates]
+    return replace(found, cascades=[*older, [*last, None]])
+
+
+def test_what_holds_in_a_cascade_is_served_so_and_stands_in_no_way() -> None:
+    found = commands(in_cascades(report("incompatible", "compatible"), 10, 0))
+    assert found[0] == "holdfast serve --sources FOLDER"
+    assert "holdfast promote v3" in found
+    assert not [each for each in found if "bridge" in each]
+    assert "holdfast backfill plan v3 --kind re-embed --sources FOLDER" in found
+    # One that holds in no way still stands in it.
+    found = commands(in_cascades(report("incompatible", "incompatible"), 10, 0))
+    assert "holdfast bridge v2 v3" in found
+    assert not [each for each in found if "promote" in each]

@@ -49,6 +49,48 @@ def test_the_first_sentence_says_whether_a_backfill_is_needed(last, sentence, to
     assert kind == tone
 
 
+@pytest.mark.parametrize(
+    ("last", "candidates", "sentence", "tone"),
+    [
+        (
+            [40],
+            [10],
+            "v2 searches the older gallery worse than it searches itself, and better in a cascade of 10 images: "
+            "serve it where these can be read, or re-embed.",
+            "warning",
+        ),
+        (
+            [40, 41],
+            [10, 50],
+            "v3 searches none of the older galleries better than they search themselves; entries embedded by v1 "
+            "and v2 hold in cascades of up to 50 images.",
+            "warning",
+        ),
+        (
+            [40, 60, 45],
+            [10, 0, 0],
+            "v4 searches 1 of 3 older galleries better than they search themselves; entries embedded by v1 hold "
+            "in a cascade of 10 images and those by v3 need a backfill first.",
+            "warning",
+        ),
+        ([40, 41], [0, 0], "v3 searches none of the older galleries better", "bad"),
+    ],
+)
+def test_the_first_sentence_says_what_holds_in_a_cascade(last, candidates, sentence, tone):
+    cascades = [
+        {"candidates": each, "compatible": True, "decided": True, "difference": 3.0} if each else None
+        for each in candidates
+    ]
+    rows = [[None] * (len(last) + 1) for _ in last]
+    words, kind = verdict(replace(report(last), cascades=[*rows, [*cascades, None]]))
+    assert words.startswith(sentence)
+    assert kind == tone
+    # Within chance it is no remedy.
+    undecided = [each and {**each, "decided": False} for each in cascades]
+    words, kind = verdict(replace(report(last), cascades=[*rows, [*undecided, None]]))
+    assert "cascade" not in words
+
+
 def test_a_difference_within_the_uncertainty_is_said_to_be_so():
     assert verdict(report([50.5, 51], decided=False)) == (
         "Beside how the 2 older galleries search themselves, v3 is better on none, worse on none, undecided "

@@ -253,3 +253,58 @@ def test_a_damaged_adapter_stops_the_measurement(store, planted, assess):
     (store.artifacts.root / row.artifact).write_bytes(b"nothing")
     with pytest.raises(StoreError, match=r"between v2 and v1 .* is damaged"):
         assess().measure(["v1", "v2"])
+
+
+def blunt(store: Store, planted: Planted, noise: float) -> None:
+    """A map from v1 to v2 that is right but for so much noise."""
+    turn = planted.frames["v1"].T @ planted.frames["v2"]
+    wrong = np.random.default_rng(3).normal(size=turn.shape)
+    store.adapters.register("v2", "v1", LinearAdapter.of(turn + noise * wrong))
+
+
+def test_a_pair_that_does_not_hold_by_its_map_holds_in_a_cascade(store, planted, assess):
+    blunt(store, planted, 0.45)
+    assessment = assess()
+    assessment.measure(["v1", "v2"])
+    row = store.compatibility.get("v2", "v1")
+    by_map, in_cascade = store.compatibility.ways()[-2:]
+    assert (by_map.candidates, by_map.compatible) == (0, False)
+    assert (in_cascade.candidates, in_cascade.compatible) == (10, True)
+    assert row == in_cascade
+    # A roll-back is not searched for one.
+    assert {each.candidates for each in store.compatibility.ways() if each.query == "v1"} == {0}
+
+    figures = assessment.figures(["v1", "v2"], None)
+    assert figures["compatible"][1][0]["compatible"] is False
+    assert figures["cascades"][0] == [None, None]
+    told = figures["cascades"][1][0]
+    assert (told["candidates"], told["value"], told["compatible"]) == (10, in_cascade.value, True)
+    count = len(store.compatibility.ways())
+    assess().measure(["v1", "v2"])
+    assert len(store.compatibility.ways()) == count
+
+
+def test_a_store_that_was_measured_without_cascades_gets_them(store, planted, assess, monkeypatch):
+    blunt(store, planted, 0.45)
+    with monkeypatch.context() as patched:
+        patched.setattr("holdfast.publishing.assessment.score_cascades", lambda *_: iter(()))
+        assess().measure(["v1", "v2"])
+    assert store.compatibility.get("v2", "v1").compatible is False
+    assess().measure(["v1", "v2"])
+    row = store.compatibility.get("v2", "v1")
+    assert (row.candidates, row.compatible) == (10, True)
+
+
+def test_no_cascade_is_measured_where_a_cheaper_way_holds_or_nothing_helps(store, planted, assess):
+    planted.register(store, "v2", "v1")
+    assessment = assess()
+    assessment.measure(["v1", "v2"])
+    assert {row.candidates for row in store.compatibility.ways()} == {0}
+    assert assessment.figures(["v1", "v2"], None)["cascades"] == [[None, None], [None, None]]
+    # A map that says nothing recalls nothing: the cascade is measured, and does not hold.
+    blunt(store, planted, 50.0)
+    assess().measure(["v1", "v2"])
+    row = store.compatibility.get("v2", "v1")
+    assert row is not None
+    assert row.compatible is False
+    assert {each.candidates for each in store.compatibility.ways() if each.query == "v2"} == {0, 10}

@@ -26,9 +26,10 @@ def score_cascades(
         queries: by the newer version, float32 (q, d) of unit norm, with their labels `asks` (q,).
         older: the entries by the older version, (n, e); `own` by the newer one, (n, d), in which candidates
             are ranked. Both with labels `holds` (n,).
-        cascades: numbers of candidates, ascending; those that are the whole gallery are left out.
+        cascades: numbers of candidates, ascending. Left out are those of more than a tenth of these entries:
+            so many would be found by any map, which says nothing of a larger gallery.
     """
-    counts = [count for count in cascades if count < len(holds)]
+    counts = [count for count in cascades if count <= len(holds) // 10]
     if not counts:
         return
     nobody = np.full(len(queries), -1)
