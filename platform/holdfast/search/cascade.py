@@ -38,7 +38,7 @@ class Terms:
         return max(self.candidates, measured)
 
 
-WITHOUT = Terms(obstacle="this search goes without one")
+WITHOUT = Terms(obstacle="this search was not told where they lie (--sources)")
 
 
 @dataclass(frozen=True, eq=False)

@@ -55,22 +55,22 @@ def test_the_first_sentence_says_whether_a_backfill_is_needed(last, sentence, to
         (
             [40],
             [10],
-            "v2 searches the older gallery worse than it searches itself, and better in a cascade of 10 images: "
-            "serve it where these can be read, or re-embed.",
+            "v2 searches the older gallery worse than it searches itself, and better in a cascade of 10 "
+            "images: serve it where these can be read, or re-embed.",
             "warning",
         ),
         (
             [40, 41],
             [10, 50],
-            "v3 searches none of the older galleries better than they search themselves; entries embedded by v1 "
-            "and v2 hold in cascades of up to 50 images.",
+            "v3 searches none of the older galleries better than they search themselves; entries embedded "
+            "by v1 and v2 hold in cascades of up to 50 images.",
             "warning",
         ),
         (
             [40, 60, 45],
             [10, 0, 0],
-            "v4 searches 1 of 3 older galleries better than they search themselves; entries embedded by v1 hold "
-            "in a cascade of 10 images and those by v3 need a backfill first.",
+            "v4 searches 1 of 3 older galleries better than they search themselves; entries embedded by v1 "
+            "hold in a cascade of 10 images and those by v3 need a backfill first.",
             "warning",
         ),
         ([40, 41], [0, 0], "v3 searches none of the older galleries better", "bad"),
