@@ -326,6 +326,11 @@ def test_the_matrix_on_the_terminal_marks_what_is_within_chance(low: float, high
     shown = Console(file=StringIO(), width=80)
     shown.print(matrix_table(report))
     assert f"{50.0 + (low + high) / 2:.1f} {sign}" in shown.file.getvalue()  # type: ignore[attr-defined]
+    for decided in (True, False):
+        cascade = {"candidates": 10, "compatible": True, "decided": decided}
+        shown.print(matrix_table({**report, "cascades": [[None, None], [cascade, None]]}))
+        assert ("⇊10" in shown.file.getvalue()) is decided  # type: ignore[attr-defined]
+        shown = Console(file=StringIO(), width=80)
 
 
 @pytest.mark.parametrize(

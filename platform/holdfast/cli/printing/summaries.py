@@ -12,7 +12,9 @@ from holdfast.evaluation import standing_sentence
 
 def summary(report: dict[str, Any]) -> Iterator[str | Table]:
     """A finished run: its matrix, its figures and its verdict."""
-    cascades = "; ⇊ better in a cascade of so many images" if any(map(any, _cascades(report))) else ""
+    places = range(len(report["versions"]))
+    held = any(_cascade(report, i, j) for i in places for j in places)
+    cascades = "; ⇊ better in a cascade of so many images" if held else ""
     yield (
         "Recall@1 in percent; a row is a query version, a column a gallery version; ✓ better than the older "
         f"of the two by itself, ✗ worse, ≈ within chance{cascades}:"
@@ -43,28 +45,22 @@ def summary(report: dict[str, Any]) -> Iterator[str | Table]:
 def matrix_table(report: dict[str, Any]) -> Table:
     """The compatibility matrix of a report: query versions down, gallery versions across."""
     versions = report["versions"]
-    matrix, cascades = table(""), _cascades(report)
+    matrix = table("")
     for version in versions:
         matrix.add_column(version, justify="right")
     for i, version in enumerate(versions):
         cells = []
         for j, value in enumerate(report["recall_at_1"][i]):
             style, sign = _verdict_on(i == j, report["compatible"][i][j])
-            cascade = f" [green]⇊{cascades[i][j]}[/]" if cascades[i][j] else ""
-            cells.append("-" if value is None else f"[{style}]{value:.1f}{sign}[/]{cascade}")
+            cells.append("-" if value is None else f"[{style}]{value:.1f}{sign}[/]{_cascade(report, i, j)}")
         matrix.add_row(version, *cells)
     return matrix
 
 
-def _cascades(report: dict[str, Any]) -> list[list[int]]:
-    """Of how many images the cascade of a pair is that holds by more than chance; 0 for none."""
-    return [
-        [
-            each["candidates"] if each is not None and each["compatible"] and each["decided"] else 0
-            for each in row
-        ]
-        for row in report.get("cascades") or []
-    ] or [[0] * len(report["versions"])] * len(report["versions"])
+def _cascade(report: dict[str, Any], i: int, j: int) -> str:
+    """Of how many images the cascade is in which a pair holds by more than chance; "" for none."""
+    found = report["cascades"][i][j] if report.get("cascades") else None
+    return f" [green]⇊{found['candidates']}[/]" if found and found["compatible"] and found["decided"] else ""
 
 
 def _verdict_on(own: bool, comparison: dict[str, Any] | None) -> tuple[str, str]:
