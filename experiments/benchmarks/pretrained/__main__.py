@@ -12,15 +12,17 @@ docs/results-pretrained.md has the report, too.
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
 from experiments.benchmarks.harness.cells import Cells
 from experiments.benchmarks.harness.command import add_cell_options, add_cores, results_of, run_command
+from experiments.benchmarks.harness.drawing import draw_into
 from experiments.benchmarks.harness.places import RESULTS
 from experiments.benchmarks.harness.section import images_of, origin, page_of, write_section
-from experiments.benchmarks.methods.figures import draw_all
+from experiments.benchmarks.methods.figures import draw_plane
 from experiments.benchmarks.methods.pool import run_jobs
 from experiments.benchmarks.methods.recipes import METHODS
 from experiments.benchmarks.methods.report import rows_of, shown, table
@@ -62,10 +64,10 @@ def render(results: Results, protocols: dict[str, TunedProtocol], page: Path) ->
     for one in protocols.values():
         rows = rows_of(results, one.name)
         if rows:
-            drawn = draw_all(results, one.name, one.title, rows, images_of(page))
             lines += [f"### {one.title}", "", *table(results, one, rows), ""]
-            if "plane" in drawn:
-                lines += [shown(images_of(page) / drawn["plane"], page, one.title), ""]
+            plane = images_of(page) / f"{one.name}-plane.svg"
+            if draw_into(plane, partial(draw_plane, results, one.name, one.title, rows)):
+                lines += [shown(plane, page, one.title), ""]
     return "\n".join(lines)
 
 
