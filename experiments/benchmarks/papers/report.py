@@ -38,7 +38,10 @@ def inequalities(findings: Sequence[Finding]) -> str:
     """The claims with what was found, and how many have which verdict."""
     lines = ["## What the papers claim", ""]
     counts = {verdict: sum(each.verdict == verdict for each in findings) for verdict in VERDICTS}
-    lines += [", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count) + ".", ""]
+    told = ", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count)
+    lonely = sum(each.seeds == 1 for each in findings)
+    alone = f" Of {lonely} there is one seed: their intervals are over queries alone." if lonely else ""
+    lines += [f"{told}.{alone}", ""]
     lines += [
         "| paper | claim | benchmark | difference, points | seeds | verdict |",
         "|---|---|---|---:|---:|---|",
