@@ -169,10 +169,10 @@ def shared_key(experiment: Experiment, data: Datasets) -> str | None:
         keeps = type(term).finish is not Regularizer.finish and term.state_dict()
         if config.weight > 0 and keeps:
             return None
-    task = build_stream(experiment.stream, data.training, experiment.seed)[0]
+    tasks = build_stream(experiment.stream, data.training, experiment.seed)
     plan = _plan(experiment)
     learning = plan.learning.model_copy(update={"initialization": "parent"})
-    # A stream's length and later tasks do not touch the first one, but for its images.
+    # Later tasks do not touch the first one, but a sequence goes on only with the tasks that it began with.
     parts = [
         plan.model_copy(update={"regularizers": (), "learning": learning}).model_dump(
             mode="json", exclude={"stream"}
@@ -180,8 +180,8 @@ def shared_key(experiment: Experiment, data: Datasets) -> str | None:
         data.training.fingerprint,
         data.evaluation.queries.fingerprint,
         data.evaluation.gallery.fingerprint,
-        list(task.classes),
-        hashlib.sha256(task.train.astype("<i8").tobytes()).hexdigest(),
+        [list(task.classes) for task in tasks],
+        [hashlib.sha256(task.train.astype("<i8").tobytes()).hexdigest() for task in tasks],
     ]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
 

@@ -16,11 +16,9 @@ if TYPE_CHECKING:
 
 def warnings_about(store: "Store", record: "Traffic", name: str) -> list[str]:
     unknown = set(record.canary_keys) - {key.name for key in store.keys.valid().values()}
-    undecided = [
-        row.gallery
-        for row in store.compatibility.list()
-        if row.query == name != row.gallery and row.compatible and not row.decided
-    ]
+    rows = [row for row in store.compatibility.list() if row.query == name != row.gallery and row.compatible]
+    undecided = [row.gallery for row in rows if not row.decided]
+    cascades = [row.gallery for row in rows if row.candidates]
     said = []
     if unknown:
         said.append(
@@ -30,6 +28,11 @@ def warnings_about(store: "Store", record: "Traffic", name: str) -> list[str]:
         said.append(
             f"Whether {name} searches entries of {', '.join(undecided)} better than the older of the two by "
             "itself is within chance."
+        )
+    if cascades:
+        said.append(
+            f"{name} searches entries of {', '.join(cascades)} in a cascade alone: a server leaves them out "
+            "unless it is told where their images lie (--sources)."
         )
     return said
 

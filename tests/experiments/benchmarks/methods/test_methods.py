@@ -120,6 +120,10 @@ def test_methods_that_keep_something_of_a_task_learn_the_first_one_themselves(sm
     assert keys["finetune"] == keys["independent"] is not None
     other_seed = recipes.build(method, protocol, 1)[1]
     assert training.shared_key(other_seed, data) != keys["finetune"]
+    # Of two streams that begin alike, neither goes on from the other's checkpoint.
+    streams = [small[f"omniglot-upgrade-{split}"] for split in ("extended-data", "open-data")]
+    begun = [training.shared_key(recipes.build(method, one, 0)[1], one.load()) for one in streams]
+    assert begun[0] != begun[1]
     # What the first version embedded is kept with it, so that a gallery without its sample is another.
     sampled = small["glyphs-sampled"].load()
     assert training.shared_key(recipes.build(method, protocol, 0)[1], sampled) not in keys.values()
