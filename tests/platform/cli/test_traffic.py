@@ -1,12 +1,13 @@
 """A shadow, a gate, a ramp and a moment, from the command line."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from holdfast.store import Store, Tally
+from holdfast.store import Compatibility, Store, Tally
 from holdfast.testing import tiny_store
 
 Holdfast = Callable[..., Any]
@@ -51,6 +52,18 @@ def test_a_shadow_is_asked_watched_and_required(call: Holdfast, store: Store) ->
     record = call("promote", "v2", *gate, "--why", "it has shown it", "--json").json
     assert (record["query_version"], record["shadow_version"]) == ("v2", None)
     assert record["note"].startswith("it has shown it (as the shadow 200 queries, overlap 1 [1, 1])")
+
+
+def test_promoting_says_what_is_searched_in_a_cascade_alone(call: Holdfast, store: Store) -> None:
+    assert "cascade" not in call("promote", "v2").err
+    call("promote", "v1")
+    by_map = Compatibility("v2", "v1", 40.0, 50.0, -12.0, -8.0, False, "test")
+    store.compatibility.record(
+        [by_map, replace(by_map, value=60.0, low=8.0, high=12.0, compatible=True, candidates=10)]
+    )
+    told = words(call("promote", "v2").err)
+    assert "v2 searches entries of v1 in a cascade alone" in told
+    assert "(--sources)" in told
 
 
 def test_a_shadow_ends(call: Holdfast, store: Store) -> None:
