@@ -11,11 +11,17 @@ from typing import Any
 import numpy as np
 
 from experiments.benchmarks.harness.cells import Outcomes, Record
-from experiments.benchmarks.methods.searching import nearest, rank, recall, recall_mixed
+from experiments.benchmarks.methods.searching import nearest, recall, recall_mixed
 from experiments.benchmarks.methods.training import Version
 from experiments.benchmarks.methods.variants import PLAIN, Fitted, Pair, Variant, fit_all, meet
 from holdfast.data import AugmentConfig, Task
-from holdfast.evaluation import average_compatibility, average_multimodel_accuracy, forgetting, score
+from holdfast.evaluation import (
+    average_compatibility,
+    average_multimodel_accuracy,
+    best_of,
+    forgetting,
+    score,
+)
 from holdfast.learning import Datasets, validation_indices
 
 
@@ -83,7 +89,7 @@ def _nearest(
                 meeting = meet(variant, adapters.get((i, j)), query.embedded, entry.embedded)
                 if variant.candidates:
                     _, candidates = recall(meeting, variant.candidates)
-                    found[i, j] = rank(candidates, meet(PLAIN, None, query.embedded, query.embedded))
+                    found[i, j] = best_of(query.embedded.queries, query.embedded.gallery, candidates)
                 else:
                     _, found[i, j] = nearest(meeting)
     return found
@@ -112,7 +118,7 @@ def _mixed(
     )
     found = recall_mixed(partitions, labels, len(versions), seed, max(1, variant.candidates))
     own = versions[newest].embedded
-    best = rank(found, meet(PLAIN, None, own, own)) if variant.candidates else found[:, 0]
+    best = best_of(own.queries, own.gallery, found) if variant.candidates else found[:, 0]
     hits: np.ndarray = labels[best] == data.evaluation.queries.labels
     return hits
 

@@ -55,15 +55,6 @@ def recall(meeting: Comparable, count: int, rows: np.ndarray | None = None) -> t
     return scores.numpy(), found if rows is None else rows[found]
 
 
-def rank(candidates: np.ndarray, own: Comparable) -> np.ndarray:
-    """Which of its candidates (q, c) each query is nearest to in its own space, int64 (q,)."""
-    scores = np.stack(
-        [own.entries[places] @ query for places, query in zip(candidates, own.queries, strict=True)]
-    )
-    best: np.ndarray = np.take_along_axis(candidates, scores.argmax(1)[:, None], 1)[:, 0]
-    return best
-
-
 def recall_mixed(
     partitions: Iterable[Comparable], labels: np.ndarray, versions: int, seed: int, count: int = 1
 ) -> np.ndarray:

@@ -160,6 +160,7 @@ class Assessment:
             return []
         against = self._reference(query, gallery)
         reference = self._outcomes.find((against, against, None))
+        assert reference is not None
         own = self.embedded(query)
         rows: list[Compatibility] = []
         for candidates, outcome in score_cascades(
@@ -170,7 +171,6 @@ class Assessment:
             evaluation.queries.labels,
             evaluation.gallery.labels,
         ):
-            assert reference is not None
             found = compare_pair(outcome, reference, self._resamples)
             rows.append(self._row(pair, found, candidates))
             if found.compatible and found.decided:

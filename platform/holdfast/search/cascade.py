@@ -38,7 +38,7 @@ class Terms:
         return max(self.candidates, measured)
 
 
-WITHOUT = Terms(obstacle="this search was not told where they lie (--sources)")
+WITHOUT = Terms(obstacle="this search goes without one")
 
 
 @dataclass(frozen=True, eq=False)

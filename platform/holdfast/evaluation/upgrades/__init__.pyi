@@ -1,7 +1,7 @@
 from .advice import Advice, Prices, advise
 from .cascading import score_cascades
 from .page import rows_of
-from .sides import Sides
+from .sides import Sides, best_of
 from .thresholds import Threshold, match_thresholds
 from .truths import Agreement, Judged, Labels, Truth, Views, pairs_from
 from .verdict import Cost, Line, Named, Verdict
@@ -49,6 +49,7 @@ __all__ = [
     "Views",
     "Way",
     "advise",
+    "best_of",
     "compare_ways",
     "draw_verdict",
     "match_thresholds",
