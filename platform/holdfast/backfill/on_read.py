@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NO_SOURCES = (
-    "none may be read here: say which folders or URL prefixes may, with --sources of holdfast serve "
-    "(`sources` of its settings)"
+    "none may be read here: say which folders or URL prefixes may, with --sources of holdfast search or "
+    "holdfast serve (`sources` of its settings)"
 )
 entries = metadata.tables["entries"]
 # Built once, see `holdfast.store.database.counters`.

@@ -114,10 +114,7 @@ def _read_vector(file: Path) -> "np.ndarray":
 
 
 @contextmanager
-def _cascade(store: "Store", model: "Model", sources: Sequence[str]) -> "Iterator[Cascade | None]":
-    if not sources:
-        yield None
-        return
+def _cascade(store: "Store", model: "Model", sources: Sequence[str]) -> "Iterator[Cascade]":
     from holdfast.backfill import CascadeConfig, ModelCascade, OnRead, Sources
 
     on_read = OnRead(store, Sources.of(sources), CascadeConfig(seconds=_SECONDS, keep=False))

@@ -20,6 +20,7 @@ import torch
 from holdfast.adapters import AS_THEY_ARE, Meeting
 from holdfast.base import DataError
 from holdfast.data import number_classes
+from holdfast.evaluation.ranking import ranked
 
 TOP = 5
 _BYTES_PER_RANK = 64  # what a block holds for one rank of one query: values, positions, hits, precisions
@@ -185,7 +186,7 @@ def _score(
             space.compare(block, products)
         if leave_one_out:
             products[torch.arange(len(rows)), chosen] = -torch.inf
-        values, positions = _ranked(products, depth)
+        values, positions = ranked(products, depth)
         hits = codes[positions] == torch.from_numpy(query_codes[rows]).unsqueeze(1)
         shown = min(TOP, depth)
         result.recall_at_1[rows] = hits[:, 0].numpy()
@@ -237,28 +238,6 @@ def _blocks(
             stop = min(stop, max(shallower, start + 1))
         yield order[start:stop], depth
         start = stop
-
-
-def _ranked(products: torch.Tensor, depth: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """The `depth` largest of every row, (b, depth) values and positions; ties by position.
-
-    `topk` returns ties in any order and, at the last rank, any of them: both are put right here, on the rows
-    that have ties only.
-    """
-    values, positions = products.topk(min(depth + 1, products.shape[1]), dim=1)
-    if values.shape[1] > depth:
-        for row in torch.nonzero(values[:, depth] == values[:, depth - 1]).flatten().tolist():
-            last = values[row, depth]
-            first_tied = int((values[row] > last).sum())
-            tied = torch.nonzero(products[row] == last).flatten()
-            positions[row, first_tied:depth] = tied[: depth - first_tied]
-        values, positions = values[:, :depth], positions[:, :depth]
-    rows = torch.nonzero((values[:, 1:] == values[:, :-1]).any(dim=1)).flatten()
-    if len(rows):
-        by_position, permutation = positions[rows].sort(dim=1)
-        by_value, order = values[rows].gather(1, permutation).sort(dim=1, descending=True, stable=True)
-        values[rows], positions[rows] = by_value, by_position.gather(1, order)
-    return values, positions
 
 
 def _average_precision(hits: torch.Tensor, relevant: torch.Tensor) -> torch.Tensor:

@@ -99,6 +99,13 @@ def test_a_cascade_reads_below_the_sources(
     assert scores["theirs"] == pytest.approx(1.0, abs=1e-5)
     assert answer["cascade"]["kept"] == 0
 
+    with open_store(place) as opened:
+        Entries(opened).delete(["[photo]", "other", "others"])
+    refused = holdfast(*command)
+    assert refused.code == 2
+    assert "only in a cascade" in refused.err
+    assert "--sources of holdfast search" in refused.err
+
 
 @pytest.mark.parametrize(
     ("arguments", "said"),

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import torch
+
+from holdfast.evaluation.ranking import ranked
 
 _BLOCK_BYTES = 64 * 2**20
 
@@ -46,7 +49,7 @@ def nearest(queries: np.ndarray, entries: np.ndarray, own: np.ndarray, depth: in
         if depth == 1:
             found[rows, 0] = products.argmax(axis=1)
         else:
-            found[rows] = np.argsort(-products, axis=1, kind="stable")[:, :depth]
+            found[rows] = ranked(torch.from_numpy(products), depth)[1].numpy()
     return found
 
 
