@@ -84,13 +84,13 @@ def plan(options: argparse.Namespace, picked: Protocols, chosen_file: Path) -> l
         jobs = [
             job
             for one in picked.values()
-            if isinstance(one, PaperProtocol)
+            if isinstance(one, PaperProtocol) and one.chosen_on in ("", one.name)
             for job in trial_jobs(one, options.trials)
         ]
     else:
         chosen = read_chosen(chosen_file)
         jobs = [
-            make_job(one, row, seed, chosen_terms(chosen, one.name, row))
+            make_job(one, row, seed, chosen_terms(chosen, one.chosen_on or one.name, row))
             for seed in range(options.seeds)
             for one in picked.values()
             for row in one.rows

@@ -54,6 +54,7 @@ class RobustProtocol(Protocol):
     rows: tuple[Method, ...] = ROWS
     folder: Path = RESULTS / "papers"
     quick: bool = False
+    chosen_on: str = ""
 
     @property
     def place(self) -> str:

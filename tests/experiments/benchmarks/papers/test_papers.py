@@ -130,7 +130,7 @@ def test_verdicts_follow_the_paired_interval(
 
 @pytest.mark.long
 def test_all_kinds_of_claims_are_measured_and_what_is_finished_stays(tmp_path: Path) -> None:
-    only = ["forgetting-grocery", "upgrade-grocery-open-class-wrong", "dual-grocery-cosface-lite2"]
+    only = ["forgetting-grocery", "upgrade-grocery-open-class-wrong", "dual-grocery-softmax-lite2"]
     given = ["--quick", "--results", str(tmp_path), "--seeds", "1", "--cores", "0", "--trials", "2"]
     given += ["--rows", "finetune,fecd-normalized,unibct,prototypes,dual-tuning,no-source,robust-source"]
     given += ["--only", *only, "robust-grocery"]
