@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,12 +10,13 @@ import torch
 
 from experiments.benchmarks.harness.cells import Cells, Name
 from experiments.benchmarks.harness.forking import run_forked
-from experiments.benchmarks.papers import claims, protocols, sets
+from experiments.benchmarks.papers import claims, estimates, protocols, sets
 from experiments.benchmarks.papers.activations import keep
 from experiments.benchmarks.papers.measuring import measure_forgetting
 from experiments.benchmarks.papers.tail import TailTrunk
 from holdfast.data import Evaluation, ImageSet, Task
 from holdfast.learning import Datasets
+from holdfast.regularizers.literature.feature_estimation import FeatureEstimationConfig
 
 SIDE = 64 // 32
 
@@ -100,8 +102,6 @@ def task(index: int, classes: tuple[str, ...]) -> Task:
 
 
 def version(queries: np.ndarray, gallery: np.ndarray) -> object:
-    from types import SimpleNamespace
-
     return SimpleNamespace(embedded=SimpleNamespace(queries=queries, gallery=gallery))
 
 
@@ -163,3 +163,30 @@ def test_all_kinds_of_claims_are_measured_and_what_is_finished_stays(tmp_path: P
     assert "| UniBCT (Zhang et al. 2022) | cross-test: refined prototypes above mean prototypes |" in report
     assert "| Robust transfer (Yang et al. 2023) | a robust source above no source |" in report
     assert "7 of 7 cells are there; 0 to measure" in call()
+
+
+def test_estimates_are_nearer_where_changes_are_the_same_for_all_images() -> None:
+    generator = np.random.default_rng(0)
+    features = generator.uniform(0.5, 1.0, (80, 6)).astype(np.float32)
+    features /= np.linalg.norm(features, axis=1, keepdims=True)
+    # Each version has stretched its dimensions by the same factors, which ranges can tell exactly.
+    factors = np.array([1.5, 1.2, 1.0, 1.0, 0.8, 0.6], np.float32)
+    versions = [
+        SimpleNamespace(encoder=SimpleNamespace(embed=lambda images, n=number: features[images] * factors**n))
+        for number in range(4)
+    ]
+    everything = np.arange(80)
+    tasks = [Task(number, "", everything, everything[:0], everything[:0], ("a",)) for number in range(4)]
+    training = SimpleNamespace(images=everything)
+    found = estimates.nearness(versions, tasks, training, FeatureEstimationConfig())  # type: ignore[arg-type]
+    assert found.of_batch.shape == (3 * estimates.BATCHES, 3)
+    assert (found.of_batch[:, 1] < found.of_batch[:, 0]).all()
+    assert found.line("made").endswith("| 100 % of 60 |")
+
+
+def test_what_estimates_are_worth_is_told_in_the_quick_form(tmp_path: Path) -> None:
+    given = ["--quick", "--source", "grocery", "--results", str(tmp_path)]
+    environment = {"HOLDFAST_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
+    code, out, said = run_forked("experiments.benchmarks.papers.estimates", given, environment, 600)
+    assert code == 0, said
+    assert "| Grocery in six tasks |" in out
