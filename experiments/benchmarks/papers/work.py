@@ -80,7 +80,7 @@ def _measure(job: Job, data: Datasets, shared: State | None) -> tuple[Record, Ou
         versions, _ = learn_last(experiment, data)
     else:
         versions, _ = learn_all(experiment, first, data, shared)
-    if protocol.purpose == "closed":
+    if protocol.purpose == "forgetting":
         tasks = build_stream(protocol.plain.stream, data.training, experiment.seed)
         outcomes = measure_forgetting(versions, data.evaluation, tasks)
     else:

@@ -12,6 +12,7 @@ from experiments.benchmarks.harness.cells import Cells, Name
 from experiments.benchmarks.harness.forking import run_forked
 from experiments.benchmarks.papers import claims, estimates, protocols, sets
 from experiments.benchmarks.papers.activations import keep
+from experiments.benchmarks.papers.choosing import nearest_of_best
 from experiments.benchmarks.papers.measuring import measure_forgetting
 from experiments.benchmarks.papers.tail import TailTrunk
 from holdfast.data import Evaluation, ImageSet, Task
@@ -130,7 +131,7 @@ def test_verdicts_follow_the_paired_interval(
 
 @pytest.mark.long
 def test_all_kinds_of_claims_are_measured_and_what_is_finished_stays(tmp_path: Path) -> None:
-    only = ["forgetting-grocery", "upgrade-grocery-open-class-wrong", "dual-grocery-softmax-lite2"]
+    only = ["forgetting-grocery", "upgrade-caltech-open-class-wrong", "dual-caltech-softmax-lite2"]
     given = ["--quick", "--results", str(tmp_path), "--seeds", "1", "--cores", "0", "--trials", "2"]
     given += ["--rows", "finetune,fecd-normalized,unibct,prototypes,dual-tuning,no-source,robust-source"]
     given += ["--only", *only, "robust-grocery"]
@@ -190,3 +191,18 @@ def test_what_estimates_are_worth_is_told_in_the_quick_form(tmp_path: Path) -> N
     code, out, said = run_forked("experiments.benchmarks.papers.estimates", given, environment, 600)
     assert code == 0, said
     assert "| Grocery in six tasks |" in out
+
+
+@pytest.mark.parametrize(
+    ("scores", "place"),
+    [
+        ([70.0, 80.0, 86.5, 86.8, 86.9], 2),  # as good as the best, and the paper's
+        ([70.0, 86.0, 86.2, 86.8, 80.0], 3),
+        ([None, 86.0, None, 86.2, 80.0], 3),  # equally far: the better one
+        ([90.0, None, 86.0, 80.0, 70.0], 0),
+    ],
+)
+def test_of_weights_that_are_as_good_the_nearest_to_the_papers(
+    scores: list[float | None], place: int
+) -> None:
+    assert nearest_of_best(scores) == place
