@@ -185,12 +185,19 @@ def test_estimates_are_nearer_where_changes_are_the_same_for_all_images() -> Non
     assert found.line("made").endswith("| 100 % of 60 |")
 
 
-def test_what_estimates_are_worth_is_told_in_the_quick_form(tmp_path: Path) -> None:
-    given = ["--quick", "--source", "grocery", "--results", str(tmp_path)]
+@pytest.mark.parametrize(
+    ("module", "given", "told"),
+    [
+        ("estimates", ["--source", "grocery"], "| Grocery in six tasks |"),
+        ("untuned", [], "| Caltech, lite0 |"),
+    ],
+)
+def test_reasons_are_told_in_the_quick_form(tmp_path: Path, module: str, given: list[str], told: str) -> None:
     environment = {"HOLDFAST_CACHE": str(tmp_path / "cache"), "OMP_NUM_THREADS": "1"}
-    code, out, said = run_forked("experiments.benchmarks.papers.estimates", given, environment, 600)
+    arguments = ["--quick", "--results", str(tmp_path), *given]
+    code, out, said = run_forked(f"experiments.benchmarks.papers.{module}", arguments, environment, 600)
     assert code == 0, said
-    assert "| Grocery in six tasks |" in out
+    assert told in out
 
 
 @pytest.mark.parametrize(
