@@ -1,4 +1,4 @@
-"""Why FECD is not above its control: how well its estimates tell what an older version made of a batch.
+"""What FECD's estimates are worth: how well they tell what an older version made of a batch.
 
     python -m experiments.benchmarks.papers.estimates                     # both streams, some minutes
     python -m experiments.benchmarks.papers.estimates --source grocery --seed 1
