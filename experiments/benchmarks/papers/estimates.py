@@ -11,7 +11,6 @@ that the simulation gives, and with the parent's as they are, which is what the 
 divergence that the loss is made of, less is nearer.
 """
 
-import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +21,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from experiments.benchmarks.harness.command import run_command
-from experiments.benchmarks.harness.places import RESULTS
 from experiments.benchmarks.methods.training import Version, learn_all
 from experiments.benchmarks.papers.choosing import chosen_terms, read_chosen
-from experiments.benchmarks.papers.protocols import PaperProtocol, all_protocols, fetch_weights
+from experiments.benchmarks.papers.protocols import PaperProtocol
+from experiments.benchmarks.papers.reasons import reason_parser, streams
 from experiments.benchmarks.papers.work import make_job
 from holdfast.data import ImageSet, Task
 from holdfast.regularizers.literature.feature_estimation import (
@@ -100,22 +99,15 @@ def measure(protocol: PaperProtocol, seed: int, chosen_file: Path) -> Nearness:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = reason_parser(__doc__)
     parser.add_argument("--source", nargs="+", choices=["grocery", "caltech"], default=["grocery", "caltech"])
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--quick", action="store_true", help="small sizes; the figures mean nothing then")
-    parser.add_argument("--results", type=Path, default=RESULTS / "papers", help="where weights are kept")
     options = parser.parse_args()
-    folder = options.results.resolve()
-    if not options.quick:
-        fetch_weights(folder)
-    protocols = all_protocols(folder, options.quick)
+    asked = streams(options)
     print(f"| older versions' correlations, by | {' | '.join(GUESSES)} | estimates are nearer |")
     print(f"|---|{'---:|' * (len(GUESSES) + 1)}")
     for source in options.source:
-        protocol = protocols[f"forgetting-{source}"]
+        protocol = asked[source]
         found = measure(protocol, options.seed, Path(__file__).with_name("chosen.json"))
         print(found.line(protocol.title), flush=True)
     return 0

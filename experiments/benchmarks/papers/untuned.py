@@ -9,17 +9,14 @@ their class in the gallery and not among the training images, the gallery says m
 can, and no method that is held to these alone exceeds the old self-test.
 """
 
-import argparse
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch.nn import functional
 
 from experiments.benchmarks.harness.command import run_command
-from experiments.benchmarks.harness.places import RESULTS
 from experiments.benchmarks.papers.measuring import found
-from experiments.benchmarks.papers.protocols import NETWORKS, all_protocols, fetch_weights
+from experiments.benchmarks.papers.protocols import NETWORKS
+from experiments.benchmarks.papers.reasons import reason_parser, streams
 from experiments.benchmarks.papers.tail import TailTrunk
 from holdfast.data import ImageSet
 from holdfast.models import Trunk
@@ -37,27 +34,17 @@ def features(network: Trunk, images: ImageSet) -> np.ndarray:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--quick", action="store_true", help="small sizes; the figures mean nothing then")
-    parser.add_argument("--results", type=Path, default=RESULTS / "papers", help="where weights are kept")
-    options = parser.parse_args()
-    folder = options.results.resolve()
-    if not options.quick:
-        fetch_weights(folder)
-    protocols = all_protocols(folder, options.quick)
+    asked = streams(reason_parser(__doc__).parse_args())
     print("| | in their gallery | among the training images |")
     print("|---|---:|---:|")
-    for source in ("grocery", "caltech"):
-        protocol = protocols[f"forgetting-{source}"]
+    for source, protocol in asked.items():
         data = protocol.load()
         queries, gallery = data.evaluation.queries, data.evaluation.gallery
         config = TailTrunk.model_validate(protocol.values["model"]["trunk"])
         network = config.build(1, data.training.images.shape[-1]).eval()
-        asked = features(network, queries)
+        seen = features(network, queries)
         shares = [
-            100 * found(asked, features(network, among), queries.labels, among.labels).mean()
+            100 * found(seen, features(network, among), queries.labels, among.labels).mean()
             for among in (gallery, data.training)
         ]
         print(f"| {source.capitalize()}, {NETWORKS[0]} | {shares[0]:.1f} | {shares[1]:.1f} |", flush=True)
