@@ -18,7 +18,8 @@ run: .venv/ready
 
 # Most of a test's time is waiting for processes to start, so three files run at a time, on two cores.
 test: .venv/ready
-	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -m "not quiet" --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest -m quiet
 
 lint: .venv/ready
 	$(BIN)/ruff check .

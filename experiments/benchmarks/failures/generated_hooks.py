@@ -1,13 +1,17 @@
 """Hooks of Schemathesis for `generated_requests.py`: what is put in and left out, and what was answered."""
 
+import ast
 import atexit
 import base64
 import io
 import json
 import os
+import sys
 import threading
 import zlib
 from collections import Counter
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +21,23 @@ from PIL import Image
 COUNTS: Counter[str] = Counter()
 LOCK = threading.Lock()
 TRAFFIC = {"epoch": 1}  # as the server told it last
+
+
+def one_at_a_time(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, for which threads wait for one another."""
+    lock = threading.RLock()
+
+    @wraps(function)
+    def called(*args: Any, **kwargs: Any) -> Any:
+        with lock:
+            return function(*args, **kwargs)
+
+    return called
+
+
+if sys.version_info < (3, 11, 8):
+    # Hypothesis parses lambdas in all workers; there two at once fail (CPython's issue 106905).
+    ast.parse = one_at_a_time(ast.parse)
 
 
 def picture() -> str:

@@ -208,6 +208,7 @@ def test_the_count_and_what_cannot_be_read_are_said(
     assert ranked_by == dict.fromkeys(by_adapter, "adapter") | {by_adapter[2]: "own"}
 
 
+@pytest.mark.quiet
 def test_images_that_hang_hold_no_answer_longer_than_the_budget(
     start: Start, measure: Callable[..., None], own: np.ndarray, hung: threading.Event
 ) -> None:

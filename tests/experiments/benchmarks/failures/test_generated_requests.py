@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -28,6 +29,37 @@ def test_generated_requests_meet_no_defect_of_a_server_on_postgresql() -> None:
     assert result["requests"] >= 200
     assert result["operations"] >= 20
     assert set(result["statuses"]) >= MET
+
+
+PARSES_IN_THREADS = """
+import ast, gc, sys, threading
+import experiments.benchmarks.failures.generated_hooks
+
+class Cycle:
+    def __init__(self): self.itself = self
+    def __del__(self): sum(range(2000))  # a collection lets another thread run
+
+def parse():
+    try:
+        for _ in range(60):
+            [Cycle() for _ in range(20)]
+            ast.parse(source)
+    except SystemError as error:
+        failed.append(error)
+
+failed, source = [], chr(10).join(f"f{i} = lambda a, b=({i}, [1, 2]): (a + b) * (a - {i})" for i in range(60))
+gc.set_threshold(10)
+sys.setswitchinterval(1e-6)
+threads = [threading.Thread(target=parse) for _ in range(3)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+assert not failed, failed
+"""
+
+
+def test_two_workers_may_parse_at_once(tmp_path: Path) -> None:
+    environment = module_environment(GENERATED_COUNTS=str(tmp_path / "counts.json"))
+    subprocess.run([sys.executable, "-c", PARSES_IN_THREADS], env=environment, check=True, timeout=120)
 
 
 def test_generated_requests_meet_no_defect_of_an_app_on_sqlite(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_a_stop_lasts_until_the_run_is_further_than_before(monkeypatch: pytest.M
     assert watched.workers() == [2, 1]
 
 
-@pytest.mark.long
+@pytest.mark.quiet
 @pytest.mark.timeout(900)
 def test_a_node_is_killed_another_added_and_one_announces_its_end() -> None:
     options = ("--quick", "--announce", str(NOTICE))
