@@ -16,7 +16,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 run: .venv/ready
 	$(BIN)/python experiments/quickstart.py
 
-# Most of a test's time is waiting for processes to start, so three files run at a time, on two cores.
+# Three files at a time, on two cores, since processes that start wait now and then; then what bounds seconds.
 test: .venv/ready
 	$(BIN)/pytest -m "not quiet" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 	$(BIN)/pytest -m quiet

@@ -76,6 +76,7 @@ def test_one_that_was_away_is_told_how_it_began_first(
     assert not told or told[0]["event"] == "Begun"
 
 
+@pytest.mark.quiet
 def test_a_run_does_not_wait_for_a_slow_one() -> None:
     tracking = Tracking([SlowConfig(seconds=0)], closing=0.1)
     begun = time.monotonic()

@@ -180,6 +180,7 @@ def test_known_keys_stay_good_while_the_database_is_away() -> None:
     asyncio.run(main())
 
 
+@pytest.mark.quiet
 def test_a_database_that_hangs_holds_known_keys_up_for_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("holdfast_serving.http.auth.PATIENCE_SECONDS", 0.2)
     monkeypatch.setattr("holdfast_serving.http.auth.UNKNOWN_SECONDS", 0.4)

@@ -249,6 +249,7 @@ def test_what_earlier_experiments_wrote_out_is_the_same() -> None:
     assert set(AugmentConfig().model_dump()) == written
 
 
+@pytest.mark.quiet
 def test_is_fast() -> None:
     """About 2 ms on one core; the bound only catches another order of magnitude, on a busy machine too."""
     threads = torch.get_num_threads()
